@@ -1,0 +1,1 @@
+"""Floor 5: words for people. Parse, dispatch, explain, exit."""

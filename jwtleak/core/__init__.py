@@ -1,0 +1,1 @@
+"""Floor 1: bytes to candidates to tokens to findings. Pure."""

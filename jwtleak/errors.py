@@ -1,0 +1,32 @@
+"""The exceptions that cross floors.
+
+Promises: every error that a user can cause is a `JwtleakError` whose text is fit to be shown: lower case, no full stop,
+and never a byte of what was scanned.
+"""
+
+from __future__ import annotations
+
+
+class JwtleakError(Exception):
+    """Base of all errors meant for people."""
+
+
+class UsageError(JwtleakError):
+    """Wrong command line or configuration (exit status 2)."""
+
+
+class PatternError(JwtleakError):
+    """A pattern file that cannot be used; names the file, the entry and the key."""
+
+
+class SourceError(JwtleakError):
+    """Something could not be read. `path` is for display, `reason` says why in a few words."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class WorkerError(JwtleakError):
+    """A worker process died or failed; what it had in hand is named, never silently skipped."""

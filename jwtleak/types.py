@@ -1,0 +1,112 @@
+"""The vocabulary: the few types that pass between floors.
+
+Promises: plain frozen values; times are Unix epoch seconds (float) for claims and milliseconds (int) for log lines;
+offsets and lengths count bytes of the stream that was read, decompressed but not decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from jwtleak.secret import Secret
+
+Kind: TypeAlias = Literal["jws", "unsecured", "detached", "jwe", "sd-jwt"]
+Status: TypeAlias = Literal["live", "expired", "not_yet_valid", "no_expiry", "bad_expiry", "encrypted", "incomplete"]
+Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
+Confidence: TypeAlias = Literal["high", "medium", "low"]
+Integrity: TypeAlias = Literal["whole", "odd", "clipped"]
+ChannelType: TypeAlias = Literal[
+    "url_query",
+    "url_fragment",
+    "url_path",
+    "referer",
+    "authorization_header",
+    "cookie",
+    "json_field",
+    "form_field",
+    "error_message",
+    "storage",
+    "header",
+    "unknown",
+]
+
+SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
+CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
+
+# One token, original or decoded, is at most 64 KiB: the largest headers that servers accept are 8-32 KiB, and a Kubernetes
+# or Entra token with every group in it stays below 20 KiB. A longer one is reported as incomplete.
+MAX_TOKEN = 64 * 1024
+
+
+class Channel(msgspec.Struct, frozen=True, gc=False):
+    """How the token got out: the kind of place, and the name of the parameter, header, cookie or field."""
+
+    type: ChannelType
+    name: str | None = None
+
+
+UNKNOWN_CHANNEL = Channel("unknown")
+
+
+class Token(msgspec.Struct, frozen=True):
+    """What the judge recognised: a JOSE header that decodes, and what follows it.
+
+    `claims` is None when the payload is not a JSON object (JWE, detached, opaque or clipped). `integrity` is `whole` when
+    the parts and the length of the signature are those that the algorithm gives, `odd` when the algorithm is unknown or
+    its signature has another length, `clipped` when something is missing.
+    """
+
+    kind: Kind
+    header: dict[str, Any]
+    claims: dict[str, Any] | None
+    integrity: Integrity
+    signature_length: int
+    raw: Secret
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """Why a candidate is not a token; counted by reason. `end` is the offset up to which nothing else can begin."""
+
+    reason: Literal["no_alg", "header_not_json", "bad_alphabet", "header_too_long"]
+    end: int
+
+
+class PatternHit(msgspec.Struct, frozen=True):
+    """A user pattern's match in place of a token."""
+
+    pattern: str
+    title: str
+    severity: Severity
+    confidence: Confidence
+    references: tuple[str, ...]
+    raw: Secret
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A token (or a user pattern's hit) at a place. The span [offset, offset + length) covers its encoded form whole.
+
+    `line` and `column` count from 1, in bytes; `encodings` run from the outermost inwards.
+    """
+
+    token: Token | PatternHit
+    offset: int
+    length: int
+    line: int
+    column: int
+    channel: Channel
+    encodings: tuple[str, ...]
+    logged_at: int | None
+    excerpt: str
+
+
+class StreamInfo(msgspec.Struct, frozen=True):
+    """What a finding's bytes were read from. `path` and `member` are for display (surrogateescape text)."""
+
+    source: Literal["file", "stdin"]
+    path: str | None = None
+    member: str | None = None
+    size: int | None = None
+    mtime_ms: int | None = None
+    compressed: bool = False
