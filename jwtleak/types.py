@@ -54,8 +54,8 @@ class Token(msgspec.Struct, frozen=True):
     """What the judge recognised: a JOSE header that decodes, and what follows it.
 
     `claims` is None when the payload is not a JSON object (JWE, detached, opaque or clipped). `integrity` is `whole` when
-    the parts and the length of the signature are those that the algorithm gives, `odd` when the algorithm is unknown or
-    its signature has another length, `clipped` when something is missing.
+    the parts and the length of the signature are those that the algorithm gives, `odd` when the algorithm is not known,
+    `clipped` when something is missing or a length cannot be right.
     """
 
     kind: Kind
@@ -64,6 +64,10 @@ class Token(msgspec.Struct, frozen=True):
     integrity: Integrity
     signature_length: int
     raw: Secret
+
+    def __repr__(self) -> str:
+        # Claims are personal data: a traceback or a failing test must not show them.
+        return f"Token(kind={self.kind!r}, integrity={self.integrity!r}, length={len(self.raw)})"
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False):
@@ -87,10 +91,12 @@ class PatternHit(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """A token (or a user pattern's hit) at a place. The span [offset, offset + length) covers its encoded form whole.
 
-    `line` and `column` count from 1, in bytes; `encodings` run from the outermost inwards.
+    `sha256` is that of the token as recovered, in hex. `line` and `column` count from 1, in bytes; `encodings` run from the
+    outermost inwards; `logged_at` is the time on the log line in Unix milliseconds.
     """
 
     token: Token | PatternHit
+    sha256: str
     offset: int
     length: int
     line: int

@@ -1,0 +1,118 @@
+"""The alert, version 1: what scripts and SIEMs rely on.
+
+Promises: frozen values; absent means unknown; every string from a token or a path is cleaned before it gets in; no field
+can hold a token. A change that a reader could notice raises the number in SCHEMA.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from jwtleak.types import ChannelType, Confidence, Kind, Severity, Status
+
+SCHEMA = "jwtleak/1"
+
+Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="UTC, RFC 3339, three fraction digits")]
+Text = Annotated[str, Meta(max_length=256, description="from a token or a path: cleaned of control characters and cut")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Signature = Literal["unchecked", "valid", "invalid", "published_key", "weak_key", "none", "truncated"]
+
+
+class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The token, without the token."""
+
+    sha256: Annotated[Digest, Meta(description="SHA-256 of the compact form as recovered")]
+    kind: Kind | Literal["pattern"]
+    status: Annotated[Status, Meta(description="at the time of detection, or at --now")] | UnsetType = UNSET
+    alg: Text | UnsetType = UNSET
+    enc: Text | UnsetType = UNSET
+    kid: Text | UnsetType = UNSET
+    typ: Text | UnsetType = UNSET
+    expires_at: Time | UnsetType = UNSET
+    issued_at: Time | UnsetType = UNSET
+    not_before: Time | UnsetType = UNSET
+    expires_in: Annotated[int, Meta(description="seconds from detection to expiry; negative when expired")] | UnsetType = UNSET
+    lifetime: Annotated[int, Meta(description="seconds from issue (or not-before) to expiry")] | UnsetType = UNSET
+    issuer: Text | UnsetType = UNSET
+    audience: tuple[Text, ...] | UnsetType = UNSET
+    subject_hash: Annotated[Digest, Meta(description="HMAC-SHA-256 of `sub` under the key of this installation")] | UnsetType = UNSET
+    scopes: tuple[Text, ...] | UnsetType = UNSET
+    provider: Text | UnsetType = UNSET
+    use: Text | UnsetType = UNSET
+    signature: Annotated[Signature, Meta(description="what is known of the signature")] | UnsetType = UNSET
+    weaknesses: Annotated[tuple[str, ...], Meta(description="named failures of policy or form")] = ()
+    redacted: Annotated[str, Meta(description="the token as it may be shown")]
+    length: Annotated[int, Meta(description="bytes of the token as recovered")]
+
+
+class Location(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Where the token stands; offsets and lines are those of the decompressed bytes."""
+
+    source: Literal["file", "stdin"]
+    path: Text | UnsetType = UNSET
+    member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
+    offset: Annotated[int, Meta(ge=0, description="first byte of the token in its encoded form")]
+    length: Annotated[int, Meta(ge=1, description="bytes of the token in its encoded form")]
+    line: Annotated[int, Meta(ge=1)]
+    column: Annotated[int, Meta(ge=1, description="byte in the line, from 1")]
+    host: Text | UnsetType = UNSET
+
+
+class AlertChannel(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How the token got out."""
+
+    type: ChannelType
+    name: Annotated[Text, Meta(description="of the parameter, header, cookie or field")] | UnsetType = UNSET
+    encodings: Annotated[tuple[str, ...], Meta(description="undone to find it, outermost first")] = ()
+
+
+class Sightings(msgspec.Struct, frozen=True):
+    """How often the token was seen in this stream, and where first and last."""
+
+    count: Annotated[int, Meta(ge=1)]
+    first_offset: int
+    last_offset: int
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One leak. `event` is `repeat` where it sums up more sightings of a token that had its alert before."""
+
+    schema: Literal["jwtleak/1"]
+    id: Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$", description="of this occurrence; the same on retry, restart and re-scan")]
+    event: Literal["leak", "repeat"]
+    detected_at: Time
+    severity: Severity
+    confidence: Confidence
+    title: str
+    token: TokenFacts
+    location: Location
+    channel: AlertChannel
+    logged_at: Annotated[Time, Meta(description="the time on the log line")] | UnsetType = UNSET
+    live_when_logged: bool | UnsetType = UNSET
+    excerpt: Text
+    sightings: Sightings
+    advice: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    pattern: Annotated[str, Meta(description="id of the user pattern that matched")] | UnsetType = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def to_json(alert: Alert) -> bytes:
+    """The alert as one line of JSON, without the newline."""
+    return _encode(alert)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of an alert."""
+    schema = msgspec.json.schema(Alert)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://jwtleak.dev/schema/alert-1.json",
+        "title": "jwtleak alert, version 1",
+        **schema,
+    }

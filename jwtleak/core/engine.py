@@ -1,0 +1,183 @@
+"""The engine: bytes of one stream in, findings out, without I/O (the shape of `asyncio.BufferedProtocol`).
+
+The owner asks for `get_buffer()`, reads into it, and says how much with `buffer_updated(n)`; `close()` at the end.
+Promises: findings are the same however the bytes were cut; memory is one buffer; `resume_offset` is the first byte that
+is not fully judged; each finding comes out as soon as no later byte can change it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import stringzilla
+
+from jwtleak.core.channel import Channels
+from jwtleak.core.excerpt import excerpt
+from jwtleak.core.fingerprint import HEAD, Occurrences, token_sha256
+from jwtleak.core.leak import Leak
+from jwtleak.core.logtime import logged_at, needs_rest_of_line
+from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
+from jwtleak.core.scanner import Scanner
+from jwtleak.types import Finding
+
+# Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
+READ_SIZE = 512 * 1024
+_CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 4096
+
+# After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
+_AFTER = 96
+_RECORD = 4096
+_LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
+
+_count = stringzilla.count
+
+
+class Owned(NamedTuple):
+    """The part of a stream [start, stop) whose findings are wanted: a token belongs where its first byte stands."""
+
+    start: int
+    stop: int
+
+
+_ALL = Owned(0, 1 << 62)
+
+
+class Engine:
+    """Finds leaks in one stream after another, reusing its buffer and its memory of headers."""
+
+    def __init__(self, channels: Channels, scanner: Scanner | None = None) -> None:
+        self._channels = channels
+        self._scanner = scanner or Scanner()
+        self._buffer = bytearray(_CAPACITY)
+        self.open()
+
+    def open(self, *, offset: int = 0, owned: Owned = _ALL, head: bytes = b"", mtime_ms: int | None = None) -> None:
+        """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0."""
+        self._base = offset  # stream offset of buffer[0]
+        self._end = 0  # bytes in the buffer
+        self._held = 0  # buffer index of the first byte that is not judged
+        self._counted = max(0, owned.start - offset)  # newlines are counted up to this buffer index
+        self._lines = 0
+        self._line_start = offset  # stream offset behind the last newline that left the buffer
+        self._owned = owned
+        self._mtime_ms = mtime_ms
+        self._head = head
+        self._occurrences: Occurrences | None = None
+        self.pending: Literal["context", "growing"] | None = None
+
+    @property
+    def resume_offset(self) -> int:
+        """The first byte of the stream that is not fully judged."""
+        return self._base + self._held
+
+    def get_buffer(self) -> memoryview:
+        """Where the next bytes go; at least READ_SIZE long."""
+        self._make_room()
+        return memoryview(self._buffer)[self._end : self._end + READ_SIZE]
+
+    def buffer_updated(self, count: int) -> list[Finding]:
+        """`count` more bytes are in the buffer."""
+        self._end += count
+        if len(self._head) < HEAD and self._base == 0:
+            self._head = bytes(self._buffer[: min(HEAD, self._end)])
+        return self._judge(final=False)
+
+    def feed(self, data: bytes) -> list[Finding]:
+        """Copy `data` in and return what it completes."""
+        findings = []
+        for at in range(0, len(data), READ_SIZE):
+            part = data[at : at + READ_SIZE]
+            self.get_buffer()[: len(part)] = part
+            findings += self.buffer_updated(len(part))
+        return findings
+
+    def flush(self) -> list[Finding]:
+        """Judge what is held as if nothing followed, after a silence; the stream goes on."""
+        return self._judge(final=True) if self.pending else []
+
+    def close(self) -> list[Finding]:
+        """The stream is over: judge the rest."""
+        return self._judge(final=True)
+
+    def _make_room(self) -> None:
+        keep = max(0, self._held - LOOKBACK)
+        if keep == 0 or _CAPACITY - self._end >= READ_SIZE:
+            return
+        self._count_to(keep)
+        last = self._buffer.rfind(b"\n", 0, keep)
+        if last >= 0:
+            self._line_start = self._base + last + 1
+        rest = self._end - keep
+        self._buffer[:rest] = self._buffer[keep : self._end]
+        self._base += keep
+        self._end = rest
+        self._held -= keep
+        self._counted -= keep
+
+    def _count_to(self, index: int) -> None:
+        if index > self._counted:
+            self._lines += _count(memoryview(self._buffer)[self._counted : index], b"\n")
+            self._counted = index
+
+    def _judge(self, *, final: bool) -> list[Finding]:
+        scan = self._scanner.scan(self._buffer, max(0, self._held - LOOKBACK), self._held, self._end, final=final)
+        self._held = scan.held
+        self.pending = "growing" if scan.growing else None
+        findings = []
+        for leak in scan.leaks:
+            if not final and self._wants_context(leak):
+                self._held, self.pending = leak.start, "context"
+                break
+            if self._owned.start <= self._base + leak.start < self._owned.stop:
+                findings.append(self._finding(leak))
+        return findings
+
+    def _wants_context(self, leak: Leak) -> bool:
+        """Whether bytes that are still to come belong to what is said of `leak`."""
+        room = self._end - leak.end
+        if room >= _RECORD or self._buffer.find(b"\n", leak.end, self._end) >= 0:
+            return False
+        return room < _AFTER or needs_rest_of_line(bytes(self._buffer[self._line_index(leak.start) : leak.start]))
+
+    def _line_index(self, start: int) -> int:
+        """Buffer index of the beginning of the line of `start`, or as far back as lines are looked at."""
+        floor = max(0, start - _LINE)
+        return max(floor, self._buffer.rfind(b"\n", floor, start) + 1)
+
+    def _finding(self, leak: Leak) -> Finding:
+        begin = self._line_index(leak.start)
+        end = self._buffer.find(b"\n", leak.end, min(self._end, leak.end + _RECORD))
+        line = bytes(self._buffer[begin : end if end >= 0 else min(self._end, leak.end + _RECORD)])
+        before, after = leak.before, leak.after
+        if before is None or after is None:
+            at = leak.start - begin
+            before = line[max(0, at - CONTEXT) : at]
+            after = line[at + leak.end - leak.start :][:_AFTER]
+        elif leak.encodings[0].startswith("utf"):
+            line = before + after
+        sha256 = token_sha256(leak.token.raw.reveal())
+        self._count_to(leak.start)
+        return Finding(
+            leak.token,
+            sha256,
+            self._base + leak.start,
+            leak.end - leak.start,
+            self._lines + 1,
+            self._column(leak.start, begin),
+            self._channels.classify(before[before.rfind(b"\n") + 1 :], after),
+            leak.encodings,
+            logged_at(line, mtime_ms=self._mtime_ms),
+            excerpt(before, f"[JWT {sha256[:8]}]", after),
+        )
+
+    def _column(self, start: int, begin: int) -> int:
+        if begin > 0 and self._buffer[begin - 1] == 10:
+            return start - begin + 1
+        last = self._buffer.rfind(b"\n", 0, start)
+        return start - last if last >= 0 else self._base + start - self._line_start + 1
+
+    def occurrence(self, finding: Finding) -> str:
+        """The stable name of `finding` in this stream."""
+        if self._occurrences is None or len(self._head) < HEAD:
+            self._occurrences = Occurrences(self._head)
+        return self._occurrences.name(finding.offset, finding.length, finding.sha256)

@@ -1,0 +1,85 @@
+"""JSON serialisation of JWS and JWE, flattened and general (RFC 7515 section 7.2, RFC 7516 section 7.2).
+
+Promises: given where a base64url header stands in the text, finds the JSON object around it that carries the other
+parts, and judges it as its compact form. The span is the whole object.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jwtleak.core.compact import Buffer, Match
+from jwtleak.core.judge import decode_object, jwe_integrity, signature_integrity
+from jwtleak.secret import Secret
+from jwtleak.types import MAX_TOKEN, Token
+
+_KEY = re.compile(rb'"protected"\s{0,8}:\s{0,8}"\Z')
+_KEY_BYTES = 40  # "protected", a colon, quotes and the white space above
+
+# Enclosing braces tried, inside out: a general serialisation nests three deep, per-signature headers add a few siblings.
+_MAX_BRACES = 12
+_decode_from = json.JSONDecoder().raw_decode
+
+
+def is_protected_value(buffer: Buffer, start: int) -> bool:
+    """Whether the text at `start` is the value of a `protected` member."""
+    return buffer[start - 1 : start] == b'"' and _KEY.search(buffer[max(0, start - _KEY_BYTES) : start]) is not None
+
+
+def match_object(buffer: Buffer, header_start: int, header: dict[str, Any], floor: int, limit: int) -> Match | None:
+    """The serialised JWS or JWE around the header at `header_start`, within [floor, limit), or None."""
+    brace = header_start
+    protected = _string_at(buffer, header_start, limit)
+    for _ in range(_MAX_BRACES):
+        brace = buffer.rfind(b"{", floor, brace)
+        if brace < 0:
+            return None
+        text = buffer[brace : min(limit, brace + 2 * MAX_TOKEN)].decode("latin-1")
+        try:
+            value, length = _decode_from(text)
+        except (ValueError, RecursionError):
+            continue
+        if brace + length <= header_start:
+            continue
+        match = _judge(value, protected, header, brace, brace + length)
+        if match is not None:
+            return match
+    return None
+
+
+def _string_at(buffer: Buffer, start: int, limit: int) -> str:
+    end = buffer.find(b'"', start, limit)
+    return buffer[start : max(start, end)].decode("latin-1")
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _judge(value: dict[str, Any], protected: str, header: dict[str, Any], start: int, end: int) -> Match | None:
+    if isinstance(value.get("ciphertext"), str):
+        parts = [protected, *(_text(value, key) for key in ("encrypted_key", "iv", "ciphertext", "tag"))]
+        sealed = jwe_integrity(str(header.get("enc")), len(parts[2]), len(parts[3]), len(parts[4]))
+        raw = Secret(".".join(parts).encode("latin-1", "replace"))
+        return Match(start, end, Token("jwe", header, None, sealed, 0, raw), end)
+    signature = _signature(value, protected)
+    if signature is None:
+        return None
+    payload = _text(value, "payload")
+    claims = decode_object(payload.encode("latin-1", "replace")) if payload else None
+    raw = Secret(f"{protected}.{payload}.{signature}".encode("latin-1", "replace"))
+    integrity = signature_integrity(header["alg"], len(signature))
+    token = Token("jws" if payload else "detached", header, claims, integrity, len(signature), raw)
+    return Match(start, end, token, end)
+
+
+def _signature(value: dict[str, Any], protected: str) -> str | None:
+    """The signature that belongs to this header; None where `value` is only a part of the serialisation."""
+    several = value.get("signatures")
+    if isinstance(several, list):
+        own = (one for one in several if isinstance(one, dict) and one.get("protected") == protected)
+        return _text(next(own, {}), "signature")
+    return _text(value, "signature") if "signature" in value and "payload" in value else None

@@ -1,0 +1,141 @@
+"""The judge: decoding decides what is a token (RFC 7515 section 3, RFC 7516 section 3, RFC 7519 section 7.2).
+
+Promises: a header is a base64url JSON object with a string `alg`; anything else is refused whatever it looks like.
+Never raises on any bytes. Remembers recent headers, since a log repeats a handful of them millions of times.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from typing import Any
+
+import msgspec
+
+from jwtleak.types import Integrity
+
+_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_decode_json = msgspec.json.Decoder().decode
+
+# Signature lengths in base64url characters (RFC 7518 section 3.1, RFC 8037, RFC 8812, FIPS 204 parameter sets).
+# RSA: moduli of 1024 (still met), 2048, 3072, 4096 and 8192 bits.
+_RSA = frozenset({171, 342, 512, 683, 1366})
+_SIGNATURE_LENGTHS: dict[str, frozenset[int]] = {
+    "HS256": frozenset({43}),
+    "HS384": frozenset({64}),
+    "HS512": frozenset({86}),
+    "ES256": frozenset({86}),
+    "ES256K": frozenset({86}),
+    "ES384": frozenset({128}),
+    "ES512": frozenset({176}),
+    "EdDSA": frozenset({86, 152}),
+    "Ed25519": frozenset({86}),
+    "Ed448": frozenset({152}),
+    "ML-DSA-44": frozenset({3227}),
+    "ML-DSA-65": frozenset({4412}),
+    "ML-DSA-87": frozenset({6170}),
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), _RSA),
+}
+
+# Characters of (initialisation vector, authentication tag) for each `enc` (RFC 7518 section 5.1).
+_JWE_LENGTHS: dict[str, tuple[int, int]] = {
+    "A128GCM": (16, 22),
+    "A192GCM": (16, 22),
+    "A256GCM": (16, 22),
+    "C20P": (16, 22),
+    "XC20P": (32, 22),
+    "A128CBC-HS256": (22, 22),
+    "A192CBC-HS384": (22, 32),
+    "A256CBC-HS512": (22, 43),
+}
+
+# How a header that people or machines wrote begins; base64url of these is `eyJ`, `eyA`, `ewo`, `ew0`, `ewk`.
+_OBJECT_STARTS = (b'{"', b'{ "', b"{\n", b"{\r\n", b"{\t")
+
+# Headers kept decoded: a busy host has tens of keys. Cleared when full, so memory is at most 1024 x (1 KiB + its dict).
+_CACHE_ENTRIES = 1024
+_CACHE_KEY_BYTES = 1024
+
+
+def decode_segment(segment: bytes) -> bytes | None:
+    """The bytes behind a base64url segment, padded or not; None where its length cannot be one (RFC 4648 section 5)."""
+    try:
+        return binascii.a2b_base64(segment.translate(_URLSAFE) + b"==")
+    except binascii.Error:
+        return None
+
+
+def _lenient_object(data: bytes) -> dict[str, Any] | None:
+    """What a strict parser refuses but token libraries accept: lone surrogates, NaN, raw control characters, a BOM."""
+    try:
+        value = json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def decode_object(segment: bytes) -> dict[str, Any] | None:
+    """The JSON object in a base64url segment, or None."""
+    data = decode_segment(segment)
+    if data is None or b"{" not in data[:8]:
+        return None
+    try:
+        value = _decode_json(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _lenient_object(data)
+    return value if isinstance(value, dict) else None
+
+
+def is_clipped_header(segment: bytes) -> bool:
+    """Whether `segment` is the beginning of a header that was cut or masked, as in `eyJhbGci...`.
+
+    True for readable text that begins as a JSON object, names `alg`, and is not closed.
+    """
+    data = decode_segment(segment if len(segment) % 4 != 1 else segment[:-1])
+    if data is None or not data.startswith(_OBJECT_STARTS) or b'"alg"' not in data:
+        return False
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        if error.end < len(data):
+            return False
+        text = data[: error.start].decode()
+    return text.isprintable() and not text.endswith("}")
+
+
+class Headers:
+    """Decodes JOSE headers, remembering both the good and the bad ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, dict[str, Any] | None] = {}
+
+    def decode(self, segment: bytes) -> dict[str, Any] | None:
+        """The header when `segment` is one: a JSON object with a string `alg`; else None."""
+        try:
+            return self._known[segment]
+        except KeyError:
+            pass
+        header = decode_object(segment)
+        if header is not None and not isinstance(header.get("alg"), str):
+            header = None
+        if len(segment) <= _CACHE_KEY_BYTES:
+            if len(self._known) >= _CACHE_ENTRIES:
+                self._known.clear()
+            self._known[segment] = header
+        return header
+
+
+def signature_integrity(alg: str, length: int) -> Integrity:
+    """Whether a signature of `length` base64url characters is one of `alg`; `odd` where the algorithm is not known."""
+    known = _SIGNATURE_LENGTHS.get(alg)
+    if known is None:
+        return "odd" if length else "clipped"
+    return "whole" if length in known else "clipped"
+
+
+def jwe_integrity(enc: str, iv: int, ciphertext: int, tag: int) -> Integrity:
+    """Whether the last three parts of a JWE, in base64url characters, are those that `enc` gives."""
+    known = _JWE_LENGTHS.get(enc)
+    if known is None:
+        return "odd" if iv and tag else "clipped"
+    return "whole" if (iv, tag) == known and ciphertext else "clipped"

@@ -1,0 +1,29 @@
+"""What the scanner hands to the engine: a judged token and its original bytes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jwtleak.types import Token
+
+
+class Leak(NamedTuple):
+    """A token in the original bytes [start, end).
+
+    `before` and `after` are the decoded text around it; None where nothing had to be decoded and the buffer says it.
+    """
+
+    start: int
+    end: int
+    token: Token
+    encodings: tuple[str, ...] = ()
+    before: bytes | None = None
+    after: bytes | None = None
+
+
+_RANK = {"whole": 3, "odd": 2, "clipped": 1}
+
+
+def rank(token: Token) -> tuple[int, bool, int]:
+    """How much of a token this is: of two readings of the same bytes the higher wins."""
+    return (_RANK[token.integrity], token.claims is not None, len(token.raw))

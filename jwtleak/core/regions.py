@@ -1,0 +1,144 @@
+"""Regions: the stretch of text around a place that one encoding covers, undone and scanned again.
+
+Promises: each region is undone once, however many anchors stand in it; a region that the end of the data cuts is not
+judged before more comes. Everything found is mapped back to the original bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from jwtleak.core.compact import Buffer
+from jwtleak.core.leak import Leak
+from jwtleak.core.starts import run_before
+from jwtleak.core.unwrap import ALL, LINES, Base64, Unwrapper, View, Wide
+
+# How far before an anchor anything may begin: 16 KiB holds the headers that servers accept and a log line's beginning.
+LOOKBACK = 16 * 1024
+# How far after an anchor anything may end: a 64 KiB token with every byte escaped as %XX.
+LOOKAHEAD = 192 * 1024
+# Decoded text kept before and after a token to tell its channel.
+CONTEXT = 1024
+
+
+class Undecided(Exception):  # noqa: N818 - a signal, not an error
+    """More bytes could change the verdict: keep everything from `start`; `growing` when a token reaches the end."""
+
+    def __init__(self, start: int, growing: bool) -> None:
+        self.start = start
+        self.growing = growing
+
+
+class Rescan(Protocol):
+    """Scans decoded text one level deeper."""
+
+    def __call__(self, data: bytes) -> list[Leak]: ...
+
+
+class Region(NamedTuple):
+    """Bytes [start, end) that an encoding covers, and what was found in them."""
+
+    start: int
+    end: int
+    leaks: list[Leak]
+
+
+class Regions:
+    """Finds and undoes regions of one buffer."""
+
+    def __init__(self, buffer: Buffer, floor: int, end: int, final: bool, rescan: Rescan | None) -> None:
+        self._buffer = buffer
+        self._floor = floor
+        self._end = end
+        self._final = final
+        self._rescan = rescan
+        self._last: dict[str, Region] = {}
+
+    def unwrapped(self, place: int, stop: int) -> Iterable[Leak]:
+        """What stands at `place` once an encoding that could explain the byte at `stop` is undone."""
+        if self._rescan is None or stop >= self._end:
+            return
+        byte = self._buffer[stop]
+        for unwrapper in ALL:
+            if byte in unwrapper.stops:
+                yield from self._at(unwrapper, place).leaks
+
+    def split_lines(self, place: int) -> Iterable[Leak]:
+        """What stands at `place` once the records that a container runtime split are joined."""
+        if self._rescan is None:
+            return
+        line = max(self._floor, place - LOOKBACK, self._buffer.rfind(b"\\n", self._floor, place) + 1)
+        for unwrapper in LINES:
+            if unwrapper.applies(bytes(self._buffer[line : line + 128])):
+                yield from self._at(unwrapper, place, line).leaks
+
+    def base64(self, place: int) -> Region:
+        """What is encoded in the run of base64 around the needle at `place`."""
+        codec = Base64()
+        start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, codec.alphabet)
+        end = self._run_after(codec.alphabet, place)
+        return self._decoded(codec.unwrap_at(bytes(self._buffer[start:end]), place - start), codec.name, place, start, end)
+
+    def wide(self, place: int) -> Region:
+        """What the UTF-16 or UTF-32 text around the needle at `place` says."""
+        start = max(self._floor, place - LOOKBACK)
+        end = min(self._end, place + LOOKAHEAD)
+        found = Wide().unwrap_at(bytes(self._buffer[start:end]), place - start)
+        if found is None:
+            return Region(place, place + 1, [])
+        name, view = found
+        end = start + view.span(len(view.data) - 1, len(view.data))[1]
+        self._need(place, end)
+        return self._decoded(view, name, place, start, end)
+
+    def _decoded(self, view: View | None, name: str, place: int, start: int, end: int) -> Region:
+        """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole token would still fit."""
+        if view is None or self._rescan is None:
+            return Region(start, place + 1, [])
+        settled = end if end < place + LOOKAHEAD else place + LOOKAHEAD // 2
+        return Region(start, settled, self._leaks(view, name, start, end))
+
+    def _at(self, unwrapper: Unwrapper, place: int, start: int | None = None) -> Region:
+        last = self._last.get(unwrapper.name)
+        if last is not None and last.start <= place < last.end:
+            return last
+        if start is None:
+            start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet)
+        end = self._run_after(unwrapper.alphabet, place)
+        view = unwrapper.unwrap(bytes(self._buffer[start:end]))
+        region = Region(start, end, [] if view is None else self._leaks(view, unwrapper.name, start, end))
+        self._last[unwrapper.name] = region
+        return region
+
+    def _run_after(self, alphabet: bytes, place: int) -> int:
+        limit = min(self._end, place + LOOKAHEAD)
+        end = limit
+        if alphabet:
+            window = bytes(self._buffer[place:limit])
+            end = limit - len(window.lstrip(alphabet))
+        self._need(place, end)
+        return end
+
+    def _need(self, place: int, end: int) -> None:
+        """Wait for more when a region reaches the end of the data and could go on."""
+        if end == self._end and not self._final and self._end - place < LOOKAHEAD:
+            raise Undecided(place, growing=True)
+
+    def _leaks(self, view: View, name: str, start: int, end: int) -> list[Leak]:
+        assert self._rescan is not None  # noqa: S101 - callers check; a type checker cannot see it
+        leaks = []
+        for inner in self._rescan(view.data):
+            first, last = view.span(inner.start, inner.end)
+            before, after = inner.before, inner.after
+            if before is None or after is None:
+                before = view.data[max(0, inner.start - CONTEXT) : inner.start]
+                after = view.data[inner.end : inner.end + CONTEXT]
+            if len(before) < CONTEXT:
+                before = bytes(self._buffer[max(self._floor, start - CONTEXT) : start]) + before
+            if len(after) < CONTEXT:
+                after += bytes(self._buffer[end : min(self._end, end + CONTEXT)])
+            leaks.append(
+                Leak(start + first, start + last, inner.token, (name, *inner.encodings), before, after)
+            )
+        return leaks

@@ -1,0 +1,173 @@
+"""The scanner: proposes candidates at anchors, undoes encodings where one stands in the way, lets the judge decide.
+
+Promises: what is found depends on the bytes alone, not on how they were cut: a candidate that more bytes could change
+is held, and `Scan.held` says from where. Time is linear in the bytes, whatever they are.
+Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from jwtleak.core import jsonform
+from jwtleak.core.anchors import LONGEST, Anchors, Needle
+from jwtleak.core.compact import Buffer, Match, match_at
+from jwtleak.core.judge import Headers
+from jwtleak.core.leak import Leak, rank
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
+from jwtleak.core.starts import header_starts, run_before
+from jwtleak.types import MAX_TOKEN, Rejection
+
+# How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass over its region.
+MAX_DEPTH = 3
+
+# What an escaped `=` begins with: %3D, \\u003d, &#61;, =3D.
+_ESCAPES = b"%\\&="
+
+
+class Scan(NamedTuple):
+    """What one pass found. Bytes from `held` on are not judged yet; `growing` when a candidate reaches the very end."""
+
+    leaks: list[Leak]
+    held: int
+    growing: bool
+
+
+class Scanner:
+    """Scans buffers. Keeps nothing between them but recent headers and the rejections counted by reason."""
+
+    def __init__(self, max_token: int = MAX_TOKEN) -> None:
+        self.max_token = max_token
+        self.headers = Headers()
+        self.rejections: dict[str, int] = {}
+
+    def scan(
+        self, buffer: Buffer, floor: int, start: int, end: int, *, final: bool, depth: int = MAX_DEPTH
+    ) -> Scan:
+        """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow `end`."""
+        anchors = Anchors(buffer, start, end)
+        try:
+            return _Pass(self, buffer, floor, end, final, depth, anchors).run(start)
+        finally:
+            anchors.release()
+
+    def rescan(self, depth: int) -> Rescan | None:
+        """How regions scan decoded text, or None where the bound on nesting is reached."""
+        if depth == 0:
+            return None
+        return lambda data: self.scan(data, 0, 0, len(data), final=True, depth=depth - 1).leaks
+
+
+class _Pass:
+    """One walk over one buffer."""
+
+    def __init__(
+        self, scanner: Scanner, buffer: Buffer, floor: int, end: int, final: bool, depth: int, anchors: Anchors
+    ) -> None:
+        self._scanner = scanner
+        self._buffer = buffer
+        self._floor = floor
+        self._end = end
+        self._final = final
+        self._anchors = anchors
+        self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
+        self._tried = [floor] * 4  # for each alignment: headers that begin before this have been tried
+
+    def run(self, start: int) -> Scan:
+        leaks: list[Leak] = []
+        at = start
+        while (hit := self._anchors.next(at)) is not None:
+            place, needle = hit
+            at = place + 1
+            try:
+                found = self._at(place, needle)
+            except Undecided as undecided:
+                return Scan(leaks, max(start, min(place, undecided.start)), undecided.growing)
+            for leak in found:
+                if not leaks or leak.start >= leaks[-1].end:
+                    leaks.append(leak)
+                    at = max(at, leak.end)
+        return Scan(leaks, self._end if self._final else max(at, self._end - LONGEST + 1), False)
+
+    def _at(self, place: int, needle: Needle) -> Iterable[Leak]:
+        match needle.role:
+            case "header":
+                return self._plain(place)
+            case "alg":
+                return self._before(place, needle)
+            case "base64":
+                return self._region(self._regions.base64(place), needle)
+            case _:
+                return self._region(self._regions.wide(place), needle)
+
+    def _region(self, region: Region, needle: Needle) -> list[Leak]:
+        self._anchors.skip(needle.role, region.end)
+        return region.leaks
+
+    def _before(self, place: int, needle: Needle) -> list[Leak]:
+        """Headers around an `"alg"`: written with white space, or behind characters that are not theirs."""
+        aligned = (place - needle.phase) % 4
+        floor = max(self._tried[aligned], place - LOOKBACK)
+        for start in header_starts(self._buffer, floor, place, needle.phase):
+            found = self._plain(start)
+            if found:
+                return found
+        self._tried[aligned] = place
+        # A line break or an escape may have cut the header before this anchor.
+        begin = run_before(self._buffer, floor, place)
+        return self._best(None, place, self._regions.unwrapped(place, begin - 1)) if begin > floor else []
+
+    def _plain(self, start: int) -> list[Leak]:
+        """The token whose header begins at `start`, plain or with an encoding in its way."""
+        limit = min(self._end, start + self._scanner.max_token)
+        match = match_at(self._buffer, start, limit, self._scanner.headers)
+        if isinstance(match, Rejection):
+            self._need(start, match.end)
+            found = self._best(None, start, self._regions.unwrapped(start, match.end))
+            if not found:
+                self._scanner.rejections[match.reason] = self._scanner.rejections.get(match.reason, 0) + 1
+                self._anchors.skip("header", match.end)
+            return found
+        self._need(start, match.stop)
+        plain = Leak(match.start, match.end, match.token)
+        if match.token.integrity == "whole" and not self._escaped_padding(match):
+            return [plain]
+        return self._best(plain, start, self._alternatives(match))
+
+    def _alternatives(self, match: Match) -> Iterator[Leak]:
+        """Other readings of what stands at `match`, in which an encoding or a serialisation is understood."""
+        header = match.token.header
+        if header and match.token.claims is None and jsonform.is_protected_value(self._buffer, match.start):
+            floor = max(self._floor, match.start - LOOKBACK)
+            found = jsonform.match_object(self._buffer, match.start, header, floor, self._end)
+            if found is not None:
+                yield Leak(found.start, found.end, found.token)
+            elif not self._final and self._end - match.start < LOOKAHEAD:
+                raise Undecided(match.start, growing=True)
+        yield from self._regions.unwrapped(match.start, match.stop)
+        yield from self._regions.split_lines(match.start)
+
+    def _best(self, plain: Leak | None, place: int, others: Iterable[Leak]) -> list[Leak]:
+        """The highest reading that covers `place`. Joined lines are believed only when they make a whole token."""
+        best = plain
+        for leak in others:
+            if not leak.start <= place < leak.end:
+                continue
+            if leak.encodings[:1] == ("line_wrap",) and leak.token.integrity != "whole":
+                continue
+            if best is None or rank(leak.token) > rank(best.token):
+                best = leak
+        return [] if best is None else [best]
+
+    def _escaped_padding(self, match: Match) -> bool:
+        """Whether the padding of the last segment may follow in an escaped form (`%3D`)."""
+        if match.end != match.stop or match.end >= self._end:
+            return False
+        last = match.end - self._buffer.rfind(b".", match.start, match.end) - 1
+        return last % 4 in (2, 3) and self._buffer[match.end] in _ESCAPES
+
+    def _need(self, start: int, stop: int) -> None:
+        """Wait for more where the bytes looked at reach the end of the data and a token could still fit."""
+        if stop >= self._end and not self._final and self._end - start < self._scanner.max_token:
+            raise Undecided(start, growing=True)
