@@ -1,0 +1,30 @@
+"""Percent-encoding (RFC 3986 section 2.1): `%2E` becomes `.`.
+
+Promises: each `%XX`, in either case, becomes one byte; one level only, so that `%252E` becomes `%2E`. A `%` that no two
+hexadecimal digits follow stays. Refuses `+` for a space: no token holds one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from jwtleak.core.unwrap.interface import WORD, View, rewrite
+
+# Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to.
+_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+
+
+def _decode(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[0].replace(b"%", b"").decode("ascii"))
+
+
+class Percent:
+    """Undoes `%XX`."""
+
+    name = "percent"
+    alphabet = WORD + b"%"
+    stops = b"%"
+
+    def unwrap(self, region: bytes) -> View | None:
+        """`region` with each `%XX` as the byte it names."""
+        return rewrite(region, _ESCAPES, _decode)
