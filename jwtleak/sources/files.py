@@ -1,0 +1,113 @@
+"""Regular files, whole or a range of bytes.
+
+Promises: nothing but regular files is ever read, also when a path turns into a pipe between listing and opening; a file
+that shrinks while it is read simply ends; errors of the system become `SourceError`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from jwtleak.errors import SourceError
+from jwtleak.types import StreamInfo
+
+# Long enough for every magic number, and for the one header block that makes a tar recognisable.
+SNIFF = 512
+
+# Below this the kernel's own read-ahead has the whole file at the first read, and the advice is only one more call.
+_ADVISE = 1 << 20
+
+# O_NONBLOCK: opening a pipe that took the file's place must not hang. O_NOATIME: a reader should leave no trace, but it
+# is the owner's privilege, so a refusal turns it off for the whole process.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_noatime = getattr(os, "O_NOATIME", 0)
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why, in the system's words, lower case as all our messages."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _open(path: str) -> int:
+    global _noatime
+    if _noatime:
+        try:
+            return os.open(path, _FLAGS | _noatime)
+        except PermissionError:
+            fd = os.open(path, _FLAGS)
+            _noatime = 0
+            return fd
+    return os.open(path, _FLAGS)
+
+
+class FileStream:
+    """The bytes [start, end) of a regular file; to its end when `end` is None.
+
+    Raises `SourceError` when the path cannot be opened or is not a regular file.
+    """
+
+    def __init__(self, path: str, start: int = 0, end: int | None = None) -> None:
+        self._position = start
+        self._end = end
+        try:
+            self._fd = _open(path)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise SourceError(path, reason_of(error)) from None
+        try:
+            found = os.fstat(self._fd)
+            self.info = StreamInfo("file", path, None, found.st_size, found.st_mtime_ns // 1_000_000)
+            self._prepare(found.st_size)
+        except OSError as error:
+            self.close()
+            raise SourceError(path, reason_of(error)) from None
+        if not stat.S_ISREG(found.st_mode):
+            self.close()
+            raise SourceError(path, "not a regular file")
+
+    def _prepare(self, size: int) -> None:
+        if self._position:
+            os.lseek(self._fd, self._position, os.SEEK_SET)
+        if size > _ADVISE and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+    @property
+    def position(self) -> int:
+        """The file offset of the next byte."""
+        return self._position
+
+    def peek(self) -> bytes:
+        """The next bytes, up to `SNIFF`, without moving on."""
+        try:
+            return os.pread(self._fd, SNIFF, self._position)
+        except OSError as error:
+            raise SourceError(self._path, reason_of(error)) from None
+
+    def rewind(self, offset: int = 0) -> None:
+        """Go on from another file offset."""
+        try:
+            self._position = os.lseek(self._fd, offset, os.SEEK_SET)
+        except OSError as error:
+            raise SourceError(self._path, reason_of(error)) from None
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; 0 is the end."""
+        if self._end is not None and self._end - self._position < len(buffer):
+            buffer = buffer[: max(0, self._end - self._position)]
+        try:
+            count = os.readv(self._fd, [buffer])
+        except OSError as error:
+            raise SourceError(self._path, reason_of(error)) from None
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    @property
+    def _path(self) -> str:
+        return self.info.path or ""
