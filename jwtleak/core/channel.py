@@ -1,0 +1,116 @@
+"""The channel of a leak: what kind of place a token stands in, told from the text around it.
+
+Promises: the first rule, in the order of their file, whose regular expression ends exactly at the token; `unknown` when
+none does; never an exception. Each rule sees at most its window of bytes, so that time per token has a bound. What a rule
+says is data (`patterns/channels.toml`); nothing here knows a header or a parameter by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from jwtleak.errors import PatternError
+from jwtleak.types import UNKNOWN_CHANNEL, Channel, ChannelType
+
+# How far a rule may look back: the caller keeps 1 KiB; names, delimiters and their URL's beginning mostly stand in 256.
+WINDOW: Final = 256
+MAX_WINDOW: Final = 1024
+# Names longer than this are noise in an alert; real parameter, header and cookie names stay below 64.
+MAX_NAME: Final = 64
+
+_CONTROLS: Final = bytes([*range(0x20), *range(0x7F, 0xA0)])
+
+
+class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of `patterns/channels.toml`.
+
+    `regex` (Python `re` on bytes) must end exactly at the token, and its group `name`, or else the key `name`, names the
+    parameter, header, cookie or field. At least one of `keywords` (compared without case) must occur in the text before.
+    `ends` lists the bytes that can stand right before the token; empty means any. `after` must match right behind it.
+    """
+
+    id: str
+    type: ChannelType
+    regex: str
+    keywords: tuple[str, ...]
+    ends: str = ""
+    after: str | None = None
+    name: str | None = None
+    window: int = WINDOW
+    examples: tuple[str, ...] = ()
+    negative_examples: tuple[str, ...] = ()
+
+
+class _Compiled(NamedTuple):
+    keywords: tuple[bytes, ...]
+    wide: bool
+    search: Callable[[bytes], re.Match[bytes] | None]
+    follows: Callable[[bytes], re.Match[bytes] | None] | None
+    type: ChannelType
+    channel: Channel
+    named: bool
+
+
+class Channels:
+    """Classifies places by an ordered list of rules."""
+
+    def __init__(self, rules: Sequence[ChannelRule]) -> None:
+        """Compile `rules`; raises PatternError, naming the rule, for an expression that is none."""
+        compiled = [(rule.ends.encode(), _compile(rule)) for rule in rules]
+        # The byte before the token rules most of them out at once.
+        self._by_last: Final = [
+            tuple(rule for ends, rule in compiled if not ends or last in ends) for last in range(256)
+        ]
+
+    def classify(self, before: bytes, after: bytes) -> Channel:
+        """The channel of a token between `before` and `after`, both of the same line."""
+        if not before:
+            return UNKNOWN_CHANNEL
+        near = before[-WINDOW:]
+        near_lower = near.lower()
+        far = far_lower = b""
+        for keywords, wide, search, follows, kind, channel, named in self._by_last[before[-1]]:
+            if wide and not far:
+                far = before[-MAX_WINDOW:]
+                far_lower = far.lower()
+            lower = far_lower if wide else near_lower
+            for keyword in keywords:
+                if keyword in lower:
+                    break
+            else:
+                continue
+            match = search(far if wide else near)
+            if match is not None and (follows is None or follows(after) is not None):
+                return Channel(kind, _name(match["name"])) if named else channel
+        return UNKNOWN_CHANNEL
+
+
+def _compile(rule: ChannelRule) -> _Compiled:
+    try:
+        pattern = re.compile(b"(?:" + rule.regex.encode() + rb")\Z")
+        follows = None if rule.after is None else re.compile(rule.after.encode()).match
+    except re.error as error:
+        raise PatternError(f"channel {rule.id}: regex: {error}") from error
+    return _Compiled(
+        tuple(keyword.lower().encode() for keyword in rule.keywords),
+        rule.window > WINDOW,
+        pattern.search,
+        follows,
+        rule.type,
+        Channel(rule.type, rule.name),
+        "name" in pattern.groupindex,
+    )
+
+
+def _name(raw: bytes | None) -> str | None:
+    """As written, without control characters, at most MAX_NAME characters."""
+    if not raw:
+        return None
+    if len(raw) > MAX_NAME or not raw.isascii() or not raw.isalnum():
+        text = raw.decode("utf-8", "replace")
+        return "".join(char for char in text if char.isprintable())[:MAX_NAME] or None
+    return raw.decode("ascii")

@@ -1,0 +1,91 @@
+"""Loads the pattern files: what is data, checked and typed.
+
+Promises: errors name the file, the entry and the key; an unknown key is an error, so that a misspelt one cannot be lost.
+Refuses: code. Pattern files are TOML; nothing in them is run but regular expressions.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from jwtleak.core.channel import ChannelRule
+from jwtleak.errors import PatternError
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+# A wheel carries them as package data; in a checkout they stand beside the package.
+_PLACES: Final = (_PACKAGE / "_patterns", _PACKAGE.parent / "patterns")
+
+_USE: Final = re.compile(r"\(\?&(\w+)\)")
+
+Entry = TypeVar("Entry")
+
+
+def builtin_directory(places: tuple[Path, ...] = _PLACES) -> Path:
+    """The directory of the patterns that come with jwtleak; raises PatternError when the installation has none."""
+    for place in places:
+        if (place / "channels.toml").is_file():
+            return place
+    raise PatternError(f"no pattern files in {' or '.join(map(str, places))}: the installation is incomplete")
+
+
+def load_channels(directory: Path | None = None) -> tuple[ChannelRule, ...]:
+    """The channel rules of `directory` (default: those that come with jwtleak), in order, definitions put in."""
+    path = (directory or builtin_directory()) / "channels.toml"
+    document = read_toml(path)
+    define = convert(document.get("define", {}), dict[str, str], path.name, "define")
+    rules = entries(document, "channel", ChannelRule, path.name, {"define"})
+    return tuple(
+        msgspec.structs.replace(rule, regex=_expand(rule.regex, define, f"{path.name}: {rule.id}: regex"))
+        for rule in rules
+    )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read one file; raises PatternError naming it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PatternError(f"{path.name}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PatternError(f"{path.name}: is not TOML: {error}") from error
+
+
+def entries(
+    document: dict[str, Any], table: str, kind: type[Entry], file: str, others: frozenset[str] | set[str] = frozenset()
+) -> list[Entry]:
+    """The `[[table]]` entries of a document as `kind`; raises PatternError for an unknown table or key, a second id."""
+    unknown = sorted(set(document) - {table} - others)
+    if unknown:
+        raise PatternError(f"{file}: unknown table '{unknown[0]}'")
+    found: list[Entry] = []
+    seen: set[str] = set()
+    for number, raw in enumerate(convert(document.get(table, []), list[dict[str, Any]], file, table), 1):
+        label = str(raw.get("id", f"{table} {number}"))
+        if label in seen:
+            raise PatternError(f"{file}: {label}: id: stands twice")
+        seen.add(label)
+        found.append(convert(raw, kind, file, label))
+    return found
+
+
+def convert(raw: Any, kind: type[Entry], file: str, label: str) -> Entry:
+    """`raw` as `kind`; raises PatternError naming file, entry and key."""
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        raise PatternError(f"{file}: {label}: {text[:1].lower()}{text[1:]}") from error
+
+
+def _expand(regex: str, define: dict[str, str], where: str) -> str:
+    def put(match: re.Match[str]) -> str:
+        if match[1] not in define:
+            raise PatternError(f"{where}: (?&{match[1]}) is not defined")
+        return define[match[1]]
+
+    return _USE.sub(put, regex)
