@@ -82,7 +82,8 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any], limit: 
     kind: Kind = "jws" if payload else "detached"
     length = len(signature)
     integrity = signature_integrity(header["alg"], length)
-    end = _padding(buffer, found.start(3), found.end(3))
+    # Behind a signature that is cut, `=` is a soft line break or an escape rather than padding.
+    end = found.end(3) if integrity == "clipped" else _padding(buffer, found.start(3), found.end(3))
     if buffer[end : end + 1] == b"~" and payload and end < limit:
         tail = _DISCLOSURES.match(buffer, end, limit)
         if tail is not None:
@@ -96,9 +97,10 @@ def _unsecured(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any]) -
     if not found[2]:
         return _token(buffer, start, found.end(1), stop, "unsecured", header, None, "clipped", 0)
     claims = decode_object(found[2])
-    if found[3] is None:
-        return _token(buffer, start, found.end(2), stop, "unsecured", header, claims, "whole", 0)
-    return _token(buffer, start, found.end(3), stop, "unsecured", header, claims, "whole", len(found[3]))
+    # Without a signature to measure, claims that parse are the only sign that nothing is missing.
+    integrity = "odd" if claims is None else "whole"
+    last = 2 if found[3] is None else 3
+    return _token(buffer, start, found.end(last), stop, "unsecured", header, claims, integrity, len(found[3] or b""))
 
 
 def _jwe(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any]) -> Match:
@@ -111,5 +113,5 @@ def _jwe(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any]) -> Matc
         last = max(n for n in range(1, 5) if found[n])
         return _token(buffer, start, found.end(last), stop, "jwe", header, None, "clipped", 0)
     integrity = jwe_integrity(header["enc"], len(found[3]), len(found[4]), len(found[5]))
-    end = _padding(buffer, found.start(5), found.end(5))
+    end = found.end(5) if integrity == "clipped" else _padding(buffer, found.start(5), found.end(5))
     return _token(buffer, start, end, max(stop, end), "jwe", header, None, integrity, 0)

@@ -2,8 +2,8 @@
 
 Promises: every unit of the region that may hold a token is decoded, so one call settles the region; both alphabets,
 with or without padding, wrapped or not; the map is exact where line breaks stand inside. Time is linear in the region.
-Refuses wrapping wider than WIDEST, and to join lines of lengths that no encoder writes: a list of tokens, one a line,
-must not run together.
+Refuses wrapping wider than WIDEST, breaks closer than DENSEST on the average, and to join lines of lengths that no encoder
+writes: a list of tokens, one a line, must not run together.
 
 `eyJ` (65 79 4A) in base64 depends on the byte of the group of three at which it begins:
 
@@ -28,6 +28,12 @@ from jwtleak.core.unwrap.interface import Segment, View
 # MIME wraps at 76 (RFC 2045), PEM at 64 (RFC 7468), GitHub at 60, others at 72, 80, 100 and 120 columns. A token of
 # 128 characters of base64 would be 96 bytes: nearly every real one is longer, so a list of tokens is not joined.
 WIDEST = 128
+
+# `{"alg":""}` is 14 characters of base64url, and those are 19 of base64: a shorter unit holds no header.
+SHORTEST = 19
+
+# Wrapping leaves lines of 19 columns and more, `\/` one break in 64 characters. Denser breaks are an attack on time.
+DENSEST = 8
 
 # With the characters of a group before each needle. The needle comes first in the pattern: `re` searches a literal
 # prefix several times faster than a look-behind.
@@ -176,5 +182,13 @@ class Base64:
             start, end = unit.span()
             if after < len(places) and places[after] < end:
                 after = bisect_left(places, end, lo=after)
-                for group in _wrapped(_lines(region, (start, end))):
-                    yield _Joined(region, _pieces(region, group))
+                if end - start >= SHORTEST:
+                    yield from self._values(region, _lines(region, (start, end)))
+
+    def _values(self, region: bytes, lines: list[Piece]) -> Iterator[_Joined]:
+        """What one encoder wrote each, where it is long enough for a token and not mostly breaks."""
+        for group in _wrapped(lines):
+            pieces = _pieces(region, group)
+            length = sum(end - start for start, end in pieces)
+            if length >= SHORTEST and length >= DENSEST * (len(pieces) - 1):
+                yield _Joined(region, pieces)

@@ -81,8 +81,9 @@ class Wide:
             return None
         width = 4 if region[hit + 1 : hit + 4] == b"\0\0\0" else 2
         first, last = _run(region, hit, width)
-        if _is_big_endian(region, first, last, width):
-            first, start = (first, first - width + 1) if first >= width - 1 else (first + width, first + 1)
+        # A first character with no room for NUL bytes before it is little endian, whatever follows the run.
+        if first >= width - 1 and _is_big_endian(region, first, last, width):
+            start = first - width + 1
         else:
             start = first
             if _head(region[last + 1 : last + width], b"\0") < width - 1:
