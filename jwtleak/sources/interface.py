@@ -13,14 +13,11 @@ import msgspec
 
 from jwtleak.types import StreamInfo
 
-__all__ = ["NO_LIMITS_HIT", "Limits", "Notice", "NoticeKind", "Notify", "Stream", "StreamInfo"]
+__all__ = ["Limits", "Notice", "NoticeKind", "Notify", "Stream", "StreamInfo"]
 
 NoticeKind: TypeAlias = Literal[
     "skipped", "unreadable", "truncated", "corrupt", "bomb", "depth", "encrypted", "unsupported"
 ]
-
-# Kinds that leave nothing unread that the user asked for: they do not make exit status 3.
-NO_LIMITS_HIT: frozenset[NoticeKind] = frozenset({"skipped"})
 
 
 class Stream(Protocol):

@@ -1,0 +1,134 @@
+"""Decompression: one frame after another, as a readable layer.
+
+Promises: everything that can be decoded before a damage is given; how it ended (truncated, corrupt, garbage behind it)
+is told once; the bounds of the archive are asked for at every step. Nothing that a library raises comes out.
+"""
+
+from __future__ import annotations
+
+from jwtleak.sources.budget import Budget
+from jwtleak.sources.codecs import Codec, is_skippable
+from jwtleak.sources.reader import CAPACITY, Reader
+
+# What one call may give: the engine's own read size. More would only be memory.
+_STEP = 512 * 1024
+
+# A damage takes with it what the failing call would have given. Where the input can be had again nothing is lost; where
+# it cannot (inside another archive) calls are kept small, which costs a tenth of the speed.
+_STEP_ONCE, _FEED_ONCE = 64 * 1024, 4 * 1024
+
+
+class Decoded:
+    """What a reader's bytes decompress to. With `single`, one frame only: the container goes on behind it."""
+
+    def __init__(
+        self, reader: Reader, codec: Codec, budget: Budget, member: str | None, *, memory: int, single: bool = False
+    ) -> None:
+        self._reader = reader
+        self._codec = codec
+        self._budget = budget
+        self._member = member
+        self._memory = memory
+        self._single = single
+        self._step, self._feed = (_STEP, CAPACITY) if reader.repeatable else (_STEP_ONCE, _FEED_ONCE)
+        self._total = 0
+        self._careful: int | None = None  # from this input offset on, one byte at a time
+        self._repeated = 0  # bytes that were given before and come again
+        self.broken = False
+        self.ended = False
+        self._open_frame()
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; 0 is the end, whatever it is that ended."""
+        while not self.ended:
+            data = self._decode(min(len(buffer), self._step))
+            if not data:
+                continue
+            if not self._budget.spend(len(data), self._member):
+                self.ended = True
+                break
+            buffer[: len(data)] = data
+            self._total += len(data)
+            return len(data)
+        return 0
+
+    def _open_frame(self) -> None:
+        self._decoder = self._codec.decoder(self._memory)
+        self._frame = self._fed = self._reader.offset
+        self._given = 0
+        self.ended = False
+
+    def _decode(self, wanted: int) -> bytes:
+        """One step; often gives nothing, when it was input or the end of a frame."""
+        if self._decoder.eof:
+            self._next_frame()
+            return b""
+        data = b""
+        if self._decoder.needs_input:
+            self._fed = self._reader.offset
+            data = self._reader.read(self._portion())
+            if not data:
+                self._cut_off()
+                return b""
+        try:
+            out = self._decoder.decompress(data, wanted)
+        except Exception:  # whatever a decoder raises means that its input is bad
+            self._damaged()
+            return b""
+        if self._decoder.eof:
+            self._reader.give_back(len(self._decoder.unused_data or b""))
+        self._given += len(out)
+        return self._unseen(out)
+
+    def _portion(self) -> int:
+        """How much to feed at once."""
+        if self._careful is None:
+            return self._feed
+        return min(self._feed, self._careful - self._fed) or 1 if self._fed <= self._careful else 1
+
+    def _unseen(self, out: bytes) -> bytes:
+        """What of this output was not given before the frame was begun again."""
+        seen = min(self._repeated, len(out))
+        self._repeated -= seen
+        return out[seen:] if seen else out
+
+    def _next_frame(self) -> None:
+        """Go on with the frame behind this one; padding is passed over, and anything else is told."""
+        if self._single:
+            self.ended = True
+            return
+        self._pass_over()
+        head = self._reader.peek(8)
+        if self._codec.starts(head):
+            self._open_frame()
+            return
+        self.ended = True
+        if head:
+            self._budget.damage(self._member, f"something else after the {self._codec.name} data", self._total)
+
+    def _pass_over(self) -> None:
+        """Skip zero padding, and frames without content."""
+        while self._codec.padded and (data := self._reader.read()):
+            if rest := data.lstrip(b"\0"):
+                self._reader.give_back(len(rest))
+                break
+        while self._codec.skippable and is_skippable(head := self._reader.peek(8)):
+            self._reader.skip(8 + int.from_bytes(head[4:8], "little"))
+
+    def _cut_off(self) -> None:
+        self.ended = True
+        if not self._reader.broken:
+            self._budget.tell("truncated", self._member, f"the {self._codec.name} data ends early", self._total)
+        self.broken = True
+
+    def _damaged(self) -> None:
+        """Begin the frame again and go up to the damage byte by byte, or, when that was done, say so."""
+        again = self._reader.again(self._frame) if self._careful is None else None
+        if again is None:
+            self.ended = self.broken = True
+            self._budget.damage(self._member, f"the {self._codec.name} data is damaged", self._total)
+            return
+        self._careful = self._fed
+        self._repeated = self._given
+        self._reader = again
+        self._open_frame()

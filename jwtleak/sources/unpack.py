@@ -1,0 +1,150 @@
+"""From one file to its streams: itself if it is plain, or every member of what is packed in it.
+
+Promises: formats are recognised by content; streams come lazily and in order; nothing is written to disk; nothing
+raises but `SourceError` from a plain stream's `readinto`. What does not decode is given as it is as well: nothing may
+be hidden behind a few magic bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from jwtleak.errors import SourceError
+from jwtleak.sources.budget import Budget
+from jwtleak.sources.codecs import Codec
+from jwtleak.sources.decoded import Decoded
+from jwtleak.sources.files import SNIFF, FileStream
+from jwtleak.sources.interface import Limits, Notice, Notify, Stream
+from jwtleak.sources.reader import Readable, Reader
+from jwtleak.sources.sniff import sniff
+from jwtleak.sources.stdin import StdinStream
+from jwtleak.types import StreamInfo
+
+_DEFAULT = Limits()
+
+
+def open_streams(
+    source: str | FileStream | StdinStream, limits: Limits = _DEFAULT, *, notice: Notify
+) -> Iterator[Stream]:
+    """Give the streams of a path or an open file; each is to be read (or closed) before the next is asked for.
+
+    A path that cannot be opened is told as `unreadable`. The source is closed at the end.
+    """
+    try:
+        stream = FileStream(source) if isinstance(source, str) else source
+    except SourceError as error:
+        notice(Notice("unreadable", error.path, None, error.reason))
+        return
+    with closing(stream):
+        try:
+            kind = sniff(stream.peek())
+        except SourceError as error:
+            notice(Notice("unreadable", error.path, None, error.reason))
+            return
+        if kind is None:
+            yield stream
+        else:
+            yield from _Archive(stream, limits, notice).streams()
+
+
+class _File:
+    """The archive file itself as the lowest layer: an error of the system ends the archive, and is told."""
+
+    def __init__(self, stream: FileStream | StdinStream, budget: Budget) -> None:
+        self._stream = stream
+        self._budget = budget
+        self.broken = False
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; 0 is the end or an error."""
+        if self._budget.stopped:
+            return 0
+        try:
+            count = self._stream.readinto(buffer)
+        except SourceError as error:
+            self._budget.stop(error.reason)
+            self.broken = True
+            return 0
+        self._budget.taken += count
+        return count
+
+
+class Leaf:
+    """A stream that is no archive: a member, or the content of a compressed file."""
+
+    def __init__(self, info: StreamInfo, reader: Readable) -> None:
+        self.info = info
+        self._reader: Readable | None = reader
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; 0 is the end."""
+        return self._reader.readinto(buffer) if self._reader else 0
+
+    def close(self) -> None:
+        """Give nothing more."""
+        self._reader = None
+
+
+class _Archive:
+    """One file that is unfolded, and the account of it."""
+
+    def __init__(self, stream: FileStream | StdinStream, limits: Limits, notice: Notify) -> None:
+        self._stream = stream
+        self._info = stream.info
+        self._notice = notice
+        self._budget = Budget(stream.info.path or "-", stream.info.size, limits, notice)
+        self._again: list[FileStream] = []
+
+    def streams(self) -> Iterator[Stream]:
+        """Every leaf; then the raw bytes, if some of them could not be decoded."""
+        repeatable = isinstance(self._stream, FileStream)
+        reader = Reader(_File(self._stream, self._budget), self._reopen if repeatable else None)
+        try:
+            yield from self._unfold(reader, None, 0, packed=False)
+        finally:
+            for stream in self._again:
+                stream.close()
+        if self._budget.damaged and isinstance(self._stream, FileStream):
+            self._stream.rewind()
+            yield self._stream
+
+    def _reopen(self, offset: int) -> Readable | None:
+        """The same file once more, to go up to a damage in it."""
+        path = self._info.path
+        try:
+            stream = FileStream(path, offset) if path is not None else None
+        except SourceError:
+            return None
+        if stream is None:
+            return None
+        self._again.append(stream)
+        return _File(stream, self._budget)
+
+    def _unfold(self, reader: Reader, member: str | None, level: int, *, packed: bool) -> Iterator[Stream]:
+        """The leaves of a reader. `level` counts archives inside archives; `packed`: a codec gave the bytes."""
+        kind = sniff(reader.peek(SNIFF))
+        if kind is None:
+            yield self._leaf(reader, member, packed=packed)
+        elif isinstance(kind, Codec):
+            yield from self._decompress(kind, reader, member, level + 1)
+
+    def _decompress(self, codec: Codec, reader: Reader, member: str | None, level: int) -> Iterator[Stream]:
+        memory = codec.memory(reader.peek(SNIFF))
+        if level > self._budget.limits.max_depth:
+            self._budget.tell("depth", member, "archives nested too deep")
+            yield self._leaf(reader, member, packed=True)
+        elif not self._budget.reserve(memory):
+            self._budget.tell("unsupported", member, f"needs {memory >> 20} MiB of memory to decompress")
+            yield self._leaf(reader, member, packed=True)
+        elif not codec.decodes(reader.ahead(), memory):
+            self._budget.tell("corrupt", member, f"begins like {codec.name} but is not")
+            yield self._leaf(reader, member, packed=True)
+        else:
+            decoded = Decoded(reader, codec, self._budget, member, memory=memory)
+            yield from self._unfold(Reader(decoded), member, level, packed=True)
+            self._budget.release(memory)
+
+    def _leaf(self, reader: Reader, member: str | None, *, packed: bool) -> Leaf:
+        info = self._info
+        return Leaf(StreamInfo(info.source, info.path, member, None, info.mtime_ms, packed), reader)
