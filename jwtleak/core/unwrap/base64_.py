@@ -2,8 +2,8 @@
 
 Promises: every unit of the region that may hold a token is decoded, so one call settles the region; both alphabets,
 with or without padding, wrapped or not; the map is exact where line breaks stand inside. Time is linear in the region.
-Refuses wrapping wider than WIDEST, breaks closer than DENSEST on the average, and to join lines of lengths that no encoder
-writes: a list of tokens, one a line, must not run together.
+Refuses wrapping wider than WIDEST, breaks closer than DENSEST on the average, and to join lines of lengths that no
+encoder writes: a list of tokens, one a line, must not run together.
 
 `eyJ` (65 79 4A) in base64 depends on the byte of the group of three at which it begins:
 
