@@ -64,8 +64,8 @@ def confidence(token: Token) -> Confidence:
     whole = token.integrity == "whole"
     if token.claims is not None:
         return "high" if whole and token.kind != "unsecured" else "medium"
-    if token.kind == "jwe":
-        return "medium" if token.integrity != "clipped" or token.signature_length else "low"
+    if token.kind in ("jwe", "unsecured"):
+        return "low" if token.integrity == "clipped" else "medium"
     return "medium" if whole else "low"
 
 

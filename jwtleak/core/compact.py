@@ -78,7 +78,8 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any], limit: 
         return _token(buffer, start, found.end(1), stop, "jws", header, None, "clipped", 0)
     claims = decode_object(payload)
     if not signature:
-        return _token(buffer, start, found.end(2), stop, "jws", header, claims, "clipped", 0)
+        last = 2 if signature is None else 3
+        return _token(buffer, start, found.end(last), stop, "jws", header, claims, "clipped", 0)
     kind: Kind = "jws" if payload else "detached"
     length = len(signature)
     integrity = signature_integrity(header["alg"], length)
@@ -113,5 +114,5 @@ def _jwe(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any]) -> Matc
         last = max(n for n in range(1, 5) if found[n])
         return _token(buffer, start, found.end(last), stop, "jwe", header, None, "clipped", 0)
     integrity = jwe_integrity(header["enc"], len(found[3]), len(found[4]), len(found[5]))
-    end = found.end(5) if integrity == "clipped" else _padding(buffer, found.start(5), found.end(5))
+    end = _padding(buffer, found.start(5), found.end(5)) if integrity == "whole" else found.end(5)
     return _token(buffer, start, end, max(stop, end), "jwe", header, None, integrity, 0)

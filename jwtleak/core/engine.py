@@ -48,6 +48,7 @@ class Engine:
     def __init__(self, channels: Channels, scanner: Scanner | None = None) -> None:
         self._channels = channels
         self._scanner = scanner or Scanner()
+        self.rejections = self._scanner.rejections
         self._buffer = bytearray(_CAPACITY)
         self.open()
 
@@ -115,6 +116,7 @@ class Engine:
         self._counted -= keep
 
     def _count_to(self, index: int) -> None:
+        index = min(index, self._owned.stop - self._base)
         if index > self._counted:
             self._lines += _count(memoryview(self._buffer)[self._counted : index], b"\n")
             self._counted = index
@@ -169,6 +171,14 @@ class Engine:
             logged_at(line, mtime_ms=self._mtime_ms),
             excerpt(before, f"[JWT {sha256[:8]}]", after),
         )
+
+    def lines_owned(self) -> tuple[int, int | None]:
+        """(Newlines in the part that is owned, the offset behind the last of them or None), once it was read whole."""
+        stop = min(self._end, self._owned.stop - self._base)
+        self._count_to(stop)
+        last = self._buffer.rfind(b"\n", 0, max(0, stop))
+        start = self._base + last + 1 if last >= 0 else self._line_start
+        return self._lines, start if self._lines else None
 
     def _column(self, start: int, begin: int) -> int:
         if begin > 0 and self._buffer[begin - 1] == 10:

@@ -134,8 +134,5 @@ def signature_integrity(alg: str, length: int) -> Integrity:
 
 
 def jwe_integrity(enc: str, iv: int, ciphertext: int, tag: int) -> Integrity:
-    """Whether the last three parts of a JWE, in base64url characters, are those that `enc` gives."""
-    known = _JWE_LENGTHS.get(enc)
-    if known is None:
-        return "odd" if iv and tag else "clipped"
-    return "whole" if (iv, tag) == known and ciphertext else "clipped"
+    """Whether the last three of five parts, in base64url characters, are those that `enc` gives; `odd` where not."""
+    return "whole" if _JWE_LENGTHS.get(enc) == (iv, tag) and ciphertext else "odd"

@@ -1,0 +1,27 @@
+"""Selection: which alerts are wanted, and which of them count as a failure.
+
+Promises: pure; the order of severities and confidences is that of the vocabulary, the worst first.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.types import CONFIDENCES, SEVERITIES, Confidence, Severity, Status
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Alerts of at least this severity and confidence, and of these statuses (all when empty)."""
+
+    min_severity: Severity = "info"
+    min_confidence: Confidence = "medium"
+    statuses: frozenset[Status] = frozenset()
+
+    def wants(self, alert: Alert) -> bool:
+        """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves it out."""
+        return (
+            SEVERITIES.index(alert.severity) <= SEVERITIES.index(self.min_severity)
+            and CONFIDENCES.index(alert.confidence) <= CONFIDENCES.index(self.min_confidence)
+            and (not self.statuses or alert.token.status in self.statuses)
+        )
