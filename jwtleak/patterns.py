@@ -1,6 +1,6 @@
 """Loads the pattern files: what is data, checked and typed.
 
-Promises: errors name the file, the entry and the key; an unknown key is an error, so that a misspelt one cannot be lost.
+Promises: errors name the file, the entry and the key; an unknown key is an error, so that a misspelt one is not lost.
 Refuses: code. Pattern files are TOML; nothing in them is run but regular expressions.
 """
 

@@ -1,15 +1,16 @@
 """The channel of a leak: what kind of place a token stands in, told from the text around it.
 
-Promises: the first rule, in the order of their file, whose regular expression ends exactly at the token; `unknown` when
-none does; never an exception. Each rule sees at most its window of bytes, so that time per token has a bound. What a rule
-says is data (`patterns/channels.toml`); nothing here knows a header or a parameter by name.
+Promises: the first rule, in the order of their file, whose regular expression ends exactly at the token; `unknown`
+when none does; never an exception. Each rule sees at most its window of bytes, so that time per token has a bound. What
+a rule says is data (`patterns/channels.toml`); nothing here knows a header or a parameter by name.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from itertools import groupby
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -28,8 +29,8 @@ _CONTROLS: Final = bytes([*range(0x20), *range(0x7F, 0xA0)])
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of `patterns/channels.toml`.
 
-    `regex` (Python `re` on bytes) must end exactly at the token, and its group `name`, or else the key `name`, names the
-    parameter, header, cookie or field. At least one of `keywords` (compared without case) must occur in the text before.
+    `regex` (Python `re` on bytes) must end exactly at the token; its group `name`, or else the key `name`, names the
+    parameter, header, cookie or field. At least one of `keywords` (compared without case) must occur before the token.
     `ends` lists the bytes that can stand right before the token; empty means any. `after` must match right behind it.
     """
 
@@ -46,8 +47,6 @@ class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class _Compiled(NamedTuple):
-    keywords: tuple[bytes, ...]
-    wide: bool
     search: Callable[[bytes], re.Match[bytes] | None]
     follows: Callable[[bytes], re.Match[bytes] | None] | None
     type: ChannelType
@@ -55,38 +54,50 @@ class _Compiled(NamedTuple):
     named: bool
 
 
+# Neighbours in the file that ask for the same keywords in the same window: one look serves them all.
+_Group: TypeAlias = tuple[tuple[bytes, ...], bool, list[_Compiled]]
+
+
 class Channels:
     """Classifies places by an ordered list of rules."""
 
     def __init__(self, rules: Sequence[ChannelRule]) -> None:
         """Compile `rules`; raises PatternError, naming the rule, for an expression that is none."""
-        compiled = [(rule.ends.encode(), _compile(rule)) for rule in rules]
+        compiled = [(rule, rule.ends.encode(), _compile(rule)) for rule in rules]
         # The byte before the token rules most of them out at once.
         self._by_last: Final = [
-            tuple(rule for ends, rule in compiled if not ends or last in ends) for last in range(256)
+            _grouped([(rule, ready) for rule, ends, ready in compiled if not ends or last in ends])
+            for last in range(256)
         ]
 
     def classify(self, before: bytes, after: bytes) -> Channel:
         """The channel of a token between `before` and `after`, both of the same line."""
         if not before:
             return UNKNOWN_CHANNEL
-        near = before[-WINDOW:]
-        near_lower = near.lower()
-        far = far_lower = b""
-        for keywords, wide, search, follows, kind, channel, named in self._by_last[before[-1]]:
-            if wide and not far:
-                far = before[-MAX_WINDOW:]
-                far_lower = far.lower()
-            lower = far_lower if wide else near_lower
+        near, far = before[-WINDOW:], before[-MAX_WINDOW:]
+        lower = far.lower()
+        for keywords, wide, rules in self._by_last[before[-1]]:
             for keyword in keywords:
                 if keyword in lower:
                     break
             else:
                 continue
-            match = search(far if wide else near)
-            if match is not None and (follows is None or follows(after) is not None):
-                return Channel(kind, _name(match["name"])) if named else channel
+            text = far if wide else near
+            for search, follows, kind, channel, named in rules:
+                if follows is not None and follows(after) is None:
+                    continue
+                match = search(text)
+                if match is not None:
+                    return Channel(kind, _name(match["name"])) if named else channel
         return UNKNOWN_CHANNEL
+
+
+def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
+    def gate(entry: tuple[ChannelRule, _Compiled]) -> tuple[tuple[bytes, ...], bool]:
+        rule = entry[0]
+        return tuple(keyword.lower().encode() for keyword in rule.keywords), rule.window > WINDOW
+
+    return [(*key, [ready for _, ready in group]) for key, group in groupby(rules, gate)]
 
 
 def _compile(rule: ChannelRule) -> _Compiled:
@@ -95,15 +106,8 @@ def _compile(rule: ChannelRule) -> _Compiled:
         follows = None if rule.after is None else re.compile(rule.after.encode()).match
     except re.error as error:
         raise PatternError(f"channel {rule.id}: regex: {error}") from error
-    return _Compiled(
-        tuple(keyword.lower().encode() for keyword in rule.keywords),
-        rule.window > WINDOW,
-        pattern.search,
-        follows,
-        rule.type,
-        Channel(rule.type, rule.name),
-        "name" in pattern.groupindex,
-    )
+    named = "name" in pattern.groupindex
+    return _Compiled(pattern.search, follows, rule.type, Channel(rule.type, rule.name), named)
 
 
 def _name(raw: bytes | None) -> str | None:

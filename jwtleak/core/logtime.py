@@ -1,8 +1,8 @@
 """The time that a log line itself states.
 
 Promises: the record's own time in Unix milliseconds, UTC, or None; never an exception, whatever the bytes; time linear
-in the line. A time at the beginning of the line wins, then a time field of its JSON or logfmt, then the first date in the
-line that is not part of a URL. A record without a zone is read as UTC: only the machine that wrote it knows better.
+in the line. A time at the beginning of the line wins, then a time field of its JSON or logfmt, then the first date in
+the line that is not part of a URL. A record without a zone is read as UTC: only the machine that wrote it knows better.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Timestamps as log lines write them, turned into Unix milliseconds.
 
 Promises: pure functions of bytes; None for what is no date of the years 1990 to 2099; never an exception; time linear
-in the bytes given. A stamp without a zone is read as UTC. Refuses: dates whose order of day and month can only be guessed.
+in the bytes given. A stamp without a zone is read as UTC. Refuses: dates whose order of day and month is a guess.
 """
 
 from __future__ import annotations
