@@ -2,12 +2,15 @@
 
 Promises: width and byte order follow from the bytes around the needle, no byte order mark needed; the run is whole, up
 to the first character on either side that is NUL or above U+00FF; each character of it becomes one byte. A unit that
-the end of the region cuts is left out. Time is linear in the run, not in the region.
+an end of the region cuts is mapped to what there is of it. Time is linear in the run, not in the region.
+Refuses to search for the byte order where both neighbours, or the ends of the region, could be halves of either order:
+little endian is taken, as Windows writes it. A span may then be off by a unit's NUL bytes, and a big endian run
+directly between two characters above U+00FF loses its last character.
 """
 
 from __future__ import annotations
 
-from jwtleak.core.unwrap.interface import View
+from jwtleak.core.unwrap.interface import Segment, View
 
 # Characters looked at on each side at first, then eight times as many: most UTF-16 in binaries is a short string.
 _REACH = 256
@@ -54,19 +57,36 @@ def _run(region: bytes, hit: int, width: int) -> tuple[int, int]:
 
 
 def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool:
-    """Whether each character ends its unit.
+    """Whether each character ends its unit, as far as [first, last] and the bytes beside it can tell.
 
-    The unit of the first (big endian) or of the last (little endian) has its NUL bytes outside of [first, last]: the
-    side that lacks them decides. Where both have them, whole NUL units stand beside the run and the remainder decides.
+    In front of a whole little endian unit, and behind a whole big endian one, other units stand: NUL characters, width
+    bytes each, or characters above U+00FF, which do not have width - 1 NUL bytes at that end. So a remainder of
+    width - 1 is the unit's own NUL bytes. A side lacks them where its outermost character is half of another's unit.
     """
     own = width - 1
-    before = _tail(region[max(0, first - _BESIDE * width) : first], b"\0")
-    after = _head(region[last + 1 : last + 1 + _BESIDE * width], b"\0")
-    if before < own <= first:
+    before = _tail(region[max(0, first - _BESIDE * width) : first], b"\0") % width
+    after = _head(region[last + 1 : last + 1 + _BESIDE * width], b"\0") % width
+    if (before == own) != (after == own):
+        return before == own
+    if first == 0 or before == own:
         return False
-    if after < own <= len(region) - last - 1:
+    if last + 1 == len(region):
         return True
-    return before % width == own != after % width
+    return region[last] < 0x80 <= region[first]
+
+
+def _segments(region: bytes, first: int, last: int, width: int, big: bool) -> tuple[Segment, ...]:
+    """The map of the characters at first, ..., last. A unit that an end of the region cuts is what there is of it."""
+    start = first - (width - 1 if big else 0)
+    count = (last - first) // width + 1
+    whole = [(0, start, width, 1)]
+    if start < 0:
+        whole = [(0, 0, width + start, 1), (1, start + width, width, 1)]
+    end = start + count * width
+    if end > len(region):
+        at = count - 1
+        whole.append((at, start + at * width, width - (end - len(region)), 1))
+    return tuple(whole)
 
 
 class Wide:
@@ -81,13 +101,12 @@ class Wide:
             return None
         width = 4 if region[hit + 1 : hit + 4] == b"\0\0\0" else 2
         first, last = _run(region, hit, width)
-        # A first character with no room for NUL bytes before it is little endian, whatever follows the run.
-        if first >= width - 1 and _is_big_endian(region, first, last, width):
-            start = first - width + 1
-        else:
-            start = first
-            if _head(region[last + 1 : last + width], b"\0") < width - 1:
-                last -= width
+        big = _is_big_endian(region, first, last, width)
+        # An outermost character with other bytes in its unit is half of a character above U+00FF.
+        if big and region[max(0, first - width + 1) : first].strip(b"\0"):
+            first += width
+        if not big and region[last + 1 : last + width].strip(b"\0"):
+            last -= width
         if last - first < 2 * width:
             return None
-        return f"utf{width * 8}", View(region[first : last + 1 : width], ((0, start, width, 1),))
+        return f"utf{width * 8}", View(region[first : last + 1 : width], _segments(region, first, last, width, big))

@@ -1,0 +1,43 @@
+"""Wrapped lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwtleak.core.unwrap.line_wrap import LineWrap
+
+WORDS = st.text("abcXYZ019-_.", min_size=1, max_size=200).map(str.encode)
+
+
+@given(text=WORDS, width=st.integers(1, 80), end=st.sampled_from([b"\n", b"\r\n", b"\n  ", b"\r\n\t"]), data=st.data())
+def test_wrapped_text_comes_back(text: bytes, width: int, end: bytes, data: st.DataObject) -> None:
+    """Any width and indentation is undone, and a slice's original bytes join to that slice."""
+    region = end.join(text[at : at + width] for at in range(0, len(text), width))
+    view = LineWrap().unwrap(region)
+    if view is None:
+        assert len(text) <= width
+        return
+    start = data.draw(st.integers(0, len(text) - 1))
+    stop = data.draw(st.integers(start + 1, len(text)))
+    first, last = view.span(start, stop)
+    assert view.data == text
+    assert region[first:last].replace(end, b"") == text[start:stop]
+    assert region[first:last] == region[first:last].strip()
+
+
+@pytest.mark.parametrize(
+    ("region", "data"),
+    [(b"a\r\n  b\n\nc d", b"abc d"), (b"a \nb", b"a b"), (b"\na", b"a"), (b"a\rb\n", b"a\rb")],
+)
+def test_line_ends_and_indentation_disappear(region: bytes, data: bytes) -> None:
+    """Blanks before a line end and a lone carriage return stay."""
+    view = LineWrap().unwrap(region)
+    assert view is not None
+    assert view.data == data
+
+
+def test_one_line_is_left_alone() -> None:
+    """Without a line end there is nothing to undo."""
+    assert LineWrap().unwrap(b"eyJ.a.b and more") is None
