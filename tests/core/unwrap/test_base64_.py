@@ -140,3 +140,10 @@ def test_hostile_runs_cost_few_segments(unit: bytes) -> None:
     """256 KiB of needles and breaks give at most two segments for a byte, in four readings."""
     region = unit * (256 * 1024 // len(unit))
     assert len(unwrapped(region).segments) <= 2 * len(region)
+
+
+def test_a_wider_line_begins_a_new_unit() -> None:
+    """Wrapped lines are followed by none that is wider: what is, was written by somebody else."""
+    encoded = base64.b64encode(TOKEN)
+    lines = [encoded[:20], encoded[20:40], base64.b64encode(TOKEN * 2)]
+    assert unwrapped(b"\n".join(lines)).data == TOKEN[:30] + b"\n" + TOKEN * 2 + b"\n"

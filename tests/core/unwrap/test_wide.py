@@ -101,3 +101,12 @@ def test_a_region_may_begin_inside_a_unit(encoding: str) -> None:
 def test_what_is_no_run_is_declined(region: bytes, hit: int) -> None:
     """Fewer than three wide characters, or a hit that is no character, give nothing."""
     assert Wide().unwrap_at(region, hit) is None
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_long_runs_are_whole(encoding: str) -> None:
+    """A run far longer than the first look on either side is decoded to both ends."""
+    text = "a" * 9000 + TOKEN + "b" * 9000
+    view, original = token_in(("\u20ac" + text).encode(encoding), encoding)
+    assert view.data == text.encode()
+    assert original == TOKEN.encode(encoding)
