@@ -51,7 +51,7 @@ _LOOSE = (
 
 # A unit may go on behind a line break, real or as JSON writes it, and behind the backslash of JSON's `\/`.
 _UNIT = re.compile(rb"[A-Za-z0-9+/_-]++(?:(?:\\(?=/)|(?:\r?\n|(?:\\r)?\\n)[ \t]*+)[A-Za-z0-9+/_-]++)*+")
-_LINES = re.compile(rb"((?:\r?\n|(?:\\r)?\\n)[ \t]*+)")
+_LINES = re.compile(rb"(?:\r\n|\n|\\r\\n|\\n)[ \t]*+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 # (start, end) in the region
@@ -60,7 +60,9 @@ Piece = tuple[int, int]
 
 def _lines(region: bytes, unit: Piece) -> list[Piece]:
     """The lines of a unit, without their breaks."""
-    lines = []
+    lines: list[Piece] = []
+    if region.find(b"\n", *unit) < 0 and region.find(b"\\", *unit) < 0:
+        return [unit]
     start = unit[0]
     for gap in _LINES.finditer(region, *unit):
         lines.append((start, gap.start()))

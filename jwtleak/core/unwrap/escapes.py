@@ -11,8 +11,10 @@ import re
 
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
+_SHORT_ESCAPE = rb"""[\\"'/bfnrt_.=~&%:+,;@?#<>(){}\[\]*!|^`$-]"""
 _ESCAPES = re.compile(
-    rb"(?P<u>(?:\\u[0-9A-Fa-f]{4})++)|(?P<x>(?:\\x[0-9A-Fa-f]{2})++)|(?:\\[\\\"'/bfnrt_.=~&%:+,;@?#<>(){}\[\]*!|^`$-])++"
+    rb"\\(?:(?P<u>u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*+)|(?P<x>x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)"
+    rb"|" + _SHORT_ESCAPE + rb"(?:\\" + _SHORT_ESCAPE + rb")*+)"
 )
 _SHORT = bytes.maketrans(b"bfnrt", b"\b\f\n\r\t")
 

@@ -10,7 +10,8 @@ import re
 
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
-_BREAKS = re.compile(rb"(?:\r?\n[ \t]*+)++")
+# An alternative, not `\r?`, in front: `re` then skips to the next of two bytes instead of trying every place.
+_BREAKS = re.compile(rb"(?:\r\n|\n)(?:[ \t]++|\r?\n)*+")
 
 
 def _decode(match: re.Match[bytes]) -> bytes:

@@ -10,8 +10,9 @@ import re
 
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
-# Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to.
-_ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+# Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to. The literal in front is what
+# `re` can search for.
+_ESCAPES = re.compile(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+")
 
 
 def _decode(match: re.Match[bytes]) -> bytes:
