@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from jwtleak.core.channel import ChannelRule
+from jwtleak.core.userpattern import UserPattern, UserPatterns
 from jwtleak.errors import PatternError
+from jwtleak.types import Kind
 
-_PACKAGE: Final = Path(__file__).resolve().parent
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
 # A wheel carries them as package data; in a checkout they stand beside the package.
 _PLACES: Final = (_PACKAGE / "_patterns", _PACKAGE.parent / "patterns")
 
 _USE: Final = re.compile(r"\(\?&(\w+)\)")
 
 Entry = TypeVar("Entry")
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of `patterns/shapes.toml`: a form of token, with templates that mint examples."""
+
+    id: str
+    kind: Kind
+    description: str
+    examples: tuple[str, ...]
+    negative_examples: tuple[str, ...] = ()
 
 
 def builtin_directory(places: tuple[Path, ...] = _PLACES) -> Path:
@@ -43,6 +56,36 @@ def load_channels(directory: Path | None = None) -> tuple[ChannelRule, ...]:
         msgspec.structs.replace(rule, regex=_expand(rule.regex, define, f"{path.name}: {rule.id}: regex"))
         for rule in rules
     )
+
+
+def load_shapes(directory: Path | None = None) -> tuple[Shape, ...]:
+    """The shapes of token that come with jwtleak, or those of `directory`."""
+    path = (directory or builtin_directory()) / "shapes.toml"
+    return tuple(entries(read_toml(path), "shape", Shape, path.name))
+
+
+def load_user_patterns(directories: Iterable[str | Path]) -> UserPatterns:
+    """The patterns in the `*.toml` files of `directories`; raises PatternError for the first that cannot be used."""
+    patterns: list[UserPattern] = []
+    homes: dict[str, str] = {}
+    for path in pattern_files(directories):
+        for pattern in entries(read_toml(path), "pattern", UserPattern, path.name):
+            if pattern.id in homes:
+                raise PatternError(f"{path.name}: {pattern.id}: id: stands also in {homes[pattern.id]}")
+            homes[pattern.id] = path.name
+            patterns.append(pattern)
+    return UserPatterns(patterns)
+
+
+def pattern_files(directories: Iterable[str | Path]) -> list[Path]:
+    """The pattern files of `directories`, by name; raises PatternError for one that cannot be listed."""
+    found: list[Path] = []
+    for directory in map(Path, directories):
+        try:
+            found += sorted(path for path in directory.iterdir() if path.suffix == ".toml")
+        except OSError as error:
+            raise PatternError(f"{directory.name}: cannot be read: {error.strerror or error}") from error
+    return found
 
 
 def read_toml(path: Path) -> dict[str, Any]:

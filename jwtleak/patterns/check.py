@@ -1,0 +1,179 @@
+"""Proves pattern files: every example is found, no negative example is, no expression can be made to hang.
+
+Promises: all problems of all files, not only the first; a problem names the file, the entry and what is wrong.
+Refuses: real tokens. Examples of token shapes are templates, minted here from fixed dummy bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from jwtleak.core.channel import MAX_WINDOW, WINDOW, ChannelRule, Channels
+from jwtleak.core.userpattern import UserPattern, UserPatterns, compile_pattern
+from jwtleak.errors import PatternError
+from jwtleak.patterns.loader import Shape, convert, load_channels, load_shapes, pattern_files, read_toml
+
+Find = Callable[[bytes], list[str]]
+
+# Lengths an adversarial text is pumped to. Linear work takes milliseconds at the longest; quadratic work takes seconds.
+PUMPED: Final = (10_000, 100_000)
+# Seconds for one expression on one pumped text: 100 KB at 0.4 MB/s, slower than any expression that is linear.
+PATIENCE: Final = 0.25
+# Pieces of an example that are repeated: its runs and its halves show nested repetitions; more would cost minutes.
+_PIECES: Final = 12
+
+_TEMPLATE: Final = re.compile(r"\{(header|pretty|claims|bytes|noalg)(?::([\w.,-]+))?\}")
+_RUN: Final = re.compile(rb"\w+|\W+")
+_CLAIMS: Final = b'{"sub":"example","iat":1700000000,"exp":1700003600}'
+
+
+class Problem(NamedTuple):
+    """What is wrong with an entry of a file."""
+
+    file: str
+    id: str
+    message: str
+
+
+def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
+    """All problems of the patterns that come with jwtleak and of the user patterns in `directories`.
+
+    `find` gives the kinds of the tokens that the detector finds in some bytes.
+    """
+    problems: list[Problem] = []
+    try:
+        problems += check_shapes(load_shapes(), find)
+        problems += check_channels(load_channels())
+    except PatternError as error:
+        problems.append(Problem("patterns", "", str(error)))
+    try:
+        files = pattern_files(directories)
+    except PatternError as error:
+        return [*problems, Problem("patterns", "", str(error))]
+    seen: dict[str, str] = {}
+    for path in files:
+        problems += _check_file(path, seen)
+    return problems
+
+
+def check_shapes(shapes: Iterable[Shape], find: Find) -> Iterator[Problem]:
+    """Mint every template and ask `find` for its kind."""
+    for shape in shapes:
+        for number, example in enumerate(shape.examples, 1):
+            if shape.kind not in find(mint(example)):
+                yield Problem("shapes.toml", shape.id, f"example {number} is not found as {shape.kind}")
+        for number, example in enumerate(shape.negative_examples, 1):
+            if find(mint(example)):
+                yield Problem("shapes.toml", shape.id, f"negative example {number} is found")
+
+
+def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
+    """Try every rule on its examples alone, and the examples on all rules together."""
+    rules = tuple(rules)
+    together = Channels(rules)
+    for rule in rules:
+        alone = Channels((rule,))
+        if not rule.keywords:
+            yield Problem("channels.toml", rule.id, "keywords: at least one literal is needed")
+        if not WINDOW <= rule.window <= MAX_WINDOW:
+            yield Problem("channels.toml", rule.id, f"window: must be from {WINDOW} to {MAX_WINDOW}")
+        for number, example in enumerate(rule.examples, 1):
+            before, _, after = example.encode().partition(b"<JWT>")
+            own, all_of_them = alone.classify(before, after), together.classify(before, after)
+            if own.type != rule.type:
+                yield Problem("channels.toml", rule.id, f"example {number} does not match")
+            elif own != all_of_them:
+                yield Problem("channels.toml", rule.id, f"example {number} is {all_of_them.type} by an earlier rule")
+        for number, example in enumerate(rule.negative_examples, 1):
+            before, _, after = example.encode().partition(b"<JWT>")
+            if alone.classify(before, after).type != "unknown":
+                yield Problem("channels.toml", rule.id, f"negative example {number} matches")
+
+
+def check_pattern(pattern: UserPattern) -> list[str]:
+    """What is wrong with one user pattern."""
+    try:
+        compiled = compile_pattern(pattern)
+    except PatternError as error:
+        return [str(error).removeprefix(f"{pattern.id}: ")]
+    wrong = [] if pattern.examples else ["examples: at least one is needed"]
+    one = UserPatterns((pattern,), timeout=PATIENCE)
+    for number, example in enumerate(pattern.examples, 1):
+        text = example.encode()
+        if not any(keyword.encode() in text for keyword in pattern.keywords):
+            wrong.append(f"example {number} contains none of the keywords")
+        elif not one.search(text).hits:
+            wrong.append(f"example {number} does not match")
+    wrong += [
+        f"negative example {number} matches"
+        for number, example in enumerate(pattern.negative_examples, 1)
+        if one.search(example.encode()).hits
+    ]
+    if _is_catastrophic(compiled, [example.encode() for example in (*pattern.examples, *pattern.negative_examples)]):
+        wrong.append("regex: takes more than linear time on some texts; use possessive quantifiers or bounds")
+    return wrong
+
+
+def mint(template: str) -> bytes:
+    """The bytes that a template of `shapes.toml` describes: the same ones at every call."""
+    return _TEMPLATE.sub(lambda match: _part(match[1], match[2] or ""), template).encode()
+
+
+def _part(kind: str, argument: str) -> str:
+    if kind == "bytes":
+        # The last character is A: the bits that base64 leaves over must be 0.
+        return ("Q7w_x2-k" * (int(argument) // 8 + 1))[: int(argument) - 1] + "A"
+    if kind in {"header", "pretty"}:
+        alg, _, enc = argument.partition(",")
+        more = f',"enc":"{enc}"' if enc else ',"typ":"JWT"'
+        text = f'{{{" " if kind == "pretty" else ""}"alg":"{alg}"{more}}}'.encode()
+    else:
+        text = _CLAIMS if kind == "claims" else b'{"cursor":"example","page":2}'
+    return urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def _check_file(path: Path, seen: dict[str, str]) -> Iterator[Problem]:
+    try:
+        document = read_toml(path)
+        unknown = sorted(set(document) - {"pattern"})
+        raw = convert(document.get("pattern", []), list[dict[str, Any]], path.name, "pattern")
+    except PatternError as error:
+        yield Problem(path.name, "", str(error).removeprefix(f"{path.name}: "))
+        return
+    if unknown:
+        yield Problem(path.name, "", f"unknown table '{unknown[0]}'")
+    for number, entry in enumerate(raw, 1):
+        label = str(entry.get("id", f"pattern {number}"))
+        if label in seen:
+            yield Problem(path.name, label, f"id: stands also in {seen[label]}")
+        seen[label] = path.name
+        try:
+            pattern = convert(entry, UserPattern, path.name, label)
+        except PatternError as error:
+            yield Problem(path.name, label, str(error).removeprefix(f"{path.name}: {label}: "))
+            continue
+        yield from (Problem(path.name, label, message) for message in check_pattern(pattern))
+
+
+def _is_catastrophic(compiled: Any, examples: list[bytes]) -> bool:
+    for text in _adversarial(examples):
+        try:
+            for match in compiled.finditer(text, timeout=PATIENCE):
+                del match
+        except TimeoutError:
+            return True
+    return False
+
+
+def _adversarial(examples: list[bytes]) -> Iterator[bytes]:
+    """Examples with a piece of them repeated, and an end that spoils the match."""
+    for example in examples:
+        pieces = dict.fromkeys([*_RUN.findall(example), *(run[:1] for run in _RUN.findall(example)), example])
+        for piece in list(pieces)[:_PIECES]:
+            at = example.find(piece)
+            for length in PUMPED:
+                yield example[:at] + piece * (length // len(piece)) + b"\n!"
