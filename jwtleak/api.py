@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.build import Setting, build
+from jwtleak.alerts.build import Builder, Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.patterns import load_channels
@@ -58,4 +58,4 @@ def redact(data: bytes) -> bytes:
 def alert(finding: Finding, *, now: float, key: bytes, path: str | None = None, name: str = "0" * 40) -> Alert:
     """The alert for `finding` as at `now` (Unix seconds). `key` keys the HMAC that stands for `sub`; `name` is the
     alert's id, 40 hex characters."""
-    return build(finding, name, StreamInfo("file" if path else "stdin", path), Setting(now, None, key))
+    return Builder(StreamInfo("file" if path else "stdin", path), Setting(now, None, key)).build(finding, name)

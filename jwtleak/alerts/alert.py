@@ -21,7 +21,7 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Signature = Literal["unchecked", "valid", "invalid", "published_key", "weak_key", "none", "truncated"]
 
 
-class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The token, without the token."""
 
     sha256: Annotated[Digest, Meta(description="SHA-256 of the compact form as recovered")]
@@ -44,24 +44,24 @@ class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     use: Text | UnsetType = UNSET
     signature: Annotated[Signature, Meta(description="what is known of the signature")] | UnsetType = UNSET
     weaknesses: Annotated[tuple[str, ...], Meta(description="named failures of policy or form")] = ()
-    redacted: Annotated[str, Meta(description="the token as it may be shown")]
-    length: Annotated[int, Meta(description="bytes of the token as recovered")]
+    redacted: Annotated[str, Meta(description="the token as it may be shown")] = ""
+    length: Annotated[int, Meta(description="bytes of the token as recovered")] = 0
 
 
-class Location(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where the token stands; offsets and lines are those of the decompressed bytes."""
 
     source: Literal["file", "stdin"]
-    path: Text | UnsetType = UNSET
-    member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
     offset: Annotated[int, Meta(ge=0, description="first byte of the token in its encoded form")]
     length: Annotated[int, Meta(ge=1, description="bytes of the token in its encoded form")]
     line: Annotated[int, Meta(ge=1)]
     column: Annotated[int, Meta(ge=1, description="byte in the line, from 1")]
+    path: Text | UnsetType = UNSET
+    member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
     host: Text | UnsetType = UNSET
 
 
-class AlertChannel(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class AlertChannel(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How the token got out."""
 
     type: ChannelType
@@ -69,7 +69,7 @@ class AlertChannel(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     encodings: Annotated[tuple[str, ...], Meta(description="undone to find it, outermost first")] = ()
 
 
-class Sightings(msgspec.Struct, frozen=True):
+class Sightings(msgspec.Struct, frozen=True, gc=False):
     """How often the token was seen in this stream, and where first and last."""
 
     count: Annotated[int, Meta(ge=1)]
@@ -77,7 +77,7 @@ class Sightings(msgspec.Struct, frozen=True):
     last_offset: int
 
 
-class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One leak. `event` is `repeat` where it sums up more sightings of a token that had its alert before."""
 
     schema: Literal["jwtleak/1"]
@@ -90,10 +90,10 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     token: TokenFacts
     location: Location
     channel: AlertChannel
-    logged_at: Annotated[Time, Meta(description="the time on the log line")] | UnsetType = UNSET
-    live_when_logged: bool | UnsetType = UNSET
     excerpt: Text
     sightings: Sightings
+    logged_at: Annotated[Time, Meta(description="the time on the log line")] | UnsetType = UNSET
+    live_when_logged: bool | UnsetType = UNSET
     advice: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     pattern: Annotated[str, Meta(description="id of the user pattern that matched")] | UnsetType = UNSET

@@ -1,30 +1,49 @@
 """From a finding to an alert: the one place where claims become fields.
 
 Promises: what comes from a token or a path is cleaned and cut; `sub` appears only as an HMAC; other claims do not appear.
-`now` and the key are arguments.
+`now` and the key are arguments. What repeats from token to token is remembered: this runs once per sighting.
 """
 
 from __future__ import annotations
 
-import hmac
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+import stringzilla
 from msgspec import UNSET, UnsetType
 
 from jwtleak.alerts import wording
-from jwtleak.alerts.alert import SCHEMA, Alert, AlertChannel, Location, Sightings, TokenFacts
+from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
 from jwtleak.alerts.severity import confidence, is_signed, severity
 from jwtleak.core.excerpt import clean
 from jwtleak.core.lifetime import DEFAULT_LEEWAY, Times, live_at, status, times
-from jwtleak.types import Finding, PatternHit, StreamInfo, Token
+from jwtleak.types import (
+    Channel,
+    ChannelType,
+    Confidence,
+    Finding,
+    Integrity,
+    Kind,
+    PatternHit,
+    Severity,
+    Status,
+    StreamInfo,
+    Token,
+)
 
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
 
 # More audiences or scopes than this say nothing more; an attacker could fill an alert with them.
 _MAX_LIST = 16
+
+# Values remembered: those of one busy host. A value longer than a field can show is not worth remembering.
+_REMEMBER = 4096
+_SHORT = 256
+
+_Text: TypeAlias = str | UnsetType
+_hmac_sha256 = stringzilla.hmac_sha256
 
 
 class Setting(NamedTuple):
@@ -36,34 +55,42 @@ class Setting(NamedTuple):
     leeway: float = DEFAULT_LEEWAY
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBER)
 def rfc3339(milliseconds: int) -> str:
     """`2026-01-15T12:02:31.123Z` for Unix milliseconds."""
     moment = _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LAST_MS))
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 
-def _time(seconds: float | None) -> str | UnsetType:
-    return UNSET if seconds is None else rfc3339(int(seconds * 1000))
+_remembered = lru_cache(maxsize=_REMEMBER)(clean)
 
 
-def _text(value: object) -> str | UnsetType:
-    return clean(value) if isinstance(value, str) else UNSET
+def _text(value: object) -> _Text:
+    if not isinstance(value, str):
+        return UNSET
+    return _remembered(value) if len(value) <= _SHORT else clean(value)
 
 
 def _texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType:
     """A string or a list of strings, as RFC 7519 section 4.1.3 allows for `aud`; scopes are split at spaces (RFC 8693)."""
+    if value is None:
+        return UNSET
     if isinstance(value, str):
         value = value.split(None, _MAX_LIST) if split else [value]
     if not isinstance(value, list):
         return UNSET
-    return tuple(clean(one) for one in value[:_MAX_LIST] if isinstance(one, str)) or UNSET
+    return tuple([clean(one) for one in value[:_MAX_LIST] if isinstance(one, str)]) or UNSET
 
 
-def issuer(value: object) -> str | UnsetType:
+def issuer(value: object) -> _Text:
     """`iss` without the user and password that a URL may carry."""
     if not isinstance(value, str):
         return UNSET
+    return _issuer(value) if len(value) <= _SHORT else _issuer.__wrapped__(value)
+
+
+@lru_cache(maxsize=_REMEMBER)
+def _issuer(value: str) -> str:
     scheme, slashes, rest = value.partition("://")
     if slashes:
         authority, slash, path = rest.partition("/")
@@ -71,13 +98,17 @@ def issuer(value: object) -> str | UnsetType:
     return clean(value)
 
 
-@lru_cache(maxsize=4096)
-def subject_hash(subject: str, key: bytes) -> str:
+def subject_hash(subject: object, key: bytes) -> _Text:
     """HMAC-SHA-256 of a subject: equal subjects stay equal, but cannot be guessed without the key."""
-    return hmac.digest(key, subject.encode("utf-8", "surrogatepass"), "sha256").hex()
+    if not isinstance(subject, str):
+        return UNSET
+    digest: bytes = _hmac_sha256(key, subject.encode("utf-8", "surrogatepass"))
+    return digest.hex()
 
 
 def _weaknesses(token: Token, stated: Times) -> tuple[str, ...]:
+    if token.kind != "unsecured" and stated.expires is not None and not stated.nonstandard:
+        return ()
     found = []
     if token.kind == "unsecured":
         found.append("alg_none")
@@ -91,97 +122,145 @@ def _weaknesses(token: Token, stated: Times) -> tuple[str, ...]:
 
 
 def _redacted(token: Token) -> str:
-    parts = token.raw.reveal().split(b"~", 1)
-    return ".".join(["eyJ***", *["***"] * parts[0].count(b".")]) + ("~***" if len(parts) > 1 else "")
+    raw = token.raw.reveal()
+    disclosed = raw.find(b"~")
+    dots = raw.count(b".") if disclosed < 0 else raw.count(b".", 0, disclosed)
+    return "eyJ***" + ".***" * dots + ("~***" if disclosed >= 0 else "")
 
 
-def _facts(finding: Finding, token: Token, stated: Times, setting: Setting) -> TokenFacts:
-    header: dict[str, Any] = token.header
-    claims = token.claims or {}
-    began = stated.issued if stated.issued is not None else stated.not_before
-    subject = claims.get("sub")
-    signature = "none" if token.kind == "unsecured" else "truncated" if token.integrity == "clipped" else "unchecked"
-    expires = stated.expires
-    return TokenFacts(
-        sha256=finding.sha256,
-        kind=token.kind,
-        status=status(token, stated, setting.now, setting.leeway),
-        alg=_text(header.get("alg")),
-        enc=_text(header.get("enc")),
-        kid=_text(header.get("kid")),
-        typ=_text(header.get("typ")),
-        expires_at=_time(expires),
-        issued_at=_time(stated.issued),
-        not_before=_time(stated.not_before),
-        expires_in=UNSET if expires is None else int(expires - setting.now),
-        lifetime=UNSET if expires is None or began is None else int(expires - began),
-        issuer=issuer(claims.get("iss")),
-        audience=_texts(claims.get("aud")),
-        subject_hash=subject_hash(subject, setting.key) if isinstance(subject, str) else UNSET,
-        scopes=_texts(claims.get("scope", claims.get("scp")), split=True),
-        signature=UNSET if token.kind == "jwe" else signature,
-        weaknesses=_weaknesses(token, stated),
-        redacted=_redacted(token),
-        length=len(token.raw),
+class _Words(NamedTuple):
+    """What an alert says by its sort alone."""
+
+    severity: Severity
+    confidence: Confidence
+    title: str
+    signature: Any
+    advice: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+@lru_cache(maxsize=_REMEMBER)
+def _words(
+    now: Status, live: bool | None, kind: Kind, integrity: Integrity, claims: bool, channel: ChannelType
+) -> _Words:
+    signed = is_signed(kind, claims=claims)
+    unsigned = {"unsecured": "none", "jwe": UNSET}
+    return _Words(
+        severity(now, live, signed=signed, channel=channel),
+        confidence(kind, integrity, claims=claims),
+        wording.title(now, kind, channel),
+        unsigned.get(kind, "truncated" if integrity == "clipped" else "unchecked"),
+        wording.advice(now, kind, channel, live),
+        wording.references(channel),
     )
 
 
-def build(finding: Finding, name: str, stream: StreamInfo, setting: Setting) -> Alert:
-    """The alert for one sighting, named `name`."""
-    channel = finding.channel
-    location = Location(
-        source=stream.source,
-        path=_text(stream.path),
-        member=_text(stream.member),
-        offset=finding.offset,
-        length=finding.length,
-        line=finding.line,
-        column=finding.column,
-        host=_text(setting.host),
-    )
-    common = {
-        "schema": SCHEMA,
-        "id": name,
-        "event": "leak",
-        "detected_at": rfc3339(int(setting.now * 1000)),
-        "location": location,
-        "channel": AlertChannel(type=channel.type, name=_text(channel.name), encodings=finding.encodings),
-        "logged_at": UNSET if finding.logged_at is None else rfc3339(finding.logged_at),
-        "excerpt": clean(finding.excerpt),
-        "sightings": Sightings(1, finding.offset, finding.offset),
-    }
-    if isinstance(finding.token, PatternHit):
-        return _pattern_alert(finding, finding.token, common)
-    return _token_alert(finding, finding.token, setting, common)
+@lru_cache(maxsize=_REMEMBER)
+def _channel(channel: Channel, encodings: tuple[str, ...]) -> AlertChannel:
+    return AlertChannel(channel.type, _text(channel.name), encodings)
 
 
-def _token_alert(finding: Finding, token: Token, setting: Setting, common: dict[str, Any]) -> Alert:
-    stated = times(token.claims)
-    facts = _facts(finding, token, stated, setting)
-    logged = finding.logged_at
-    live = None if logged is None else live_at(token, stated, logged / 1000, setting.leeway)
-    kind, channel = token.kind, finding.channel.type
-    now = status(token, stated, setting.now, setting.leeway)
-    return Alert(
-        severity=severity(now, live, signed=is_signed(token), channel=channel),
-        confidence=confidence(token),
-        title=wording.title(now, kind, channel),
-        token=facts,
-        live_when_logged=UNSET if live is None else live,
-        advice=wording.advice(now, kind, channel, live),
-        references=wording.references(channel),
-        **common,
-    )
+class Builder:
+    """Makes the alerts of one stream. Remembers the cleaned texts of the last header: the next token mostly has it too."""
 
+    def __init__(self, stream: StreamInfo, setting: Setting) -> None:
+        self._setting = setting
+        self._detected_at = rfc3339(int(setting.now * 1000))
+        self._place = (stream.source, _text(stream.path), _text(stream.member))
+        self._host = _text(setting.host)
+        self._header: dict[str, Any] = {}
+        self._header_texts: tuple[_Text, _Text, _Text, _Text] = (UNSET, UNSET, UNSET, UNSET)
 
-def _pattern_alert(finding: Finding, hit: PatternHit, common: dict[str, Any]) -> Alert:
-    facts = TokenFacts(sha256=finding.sha256, kind="pattern", redacted="***", length=len(hit.raw))
-    return Alert(
-        severity=hit.severity,
-        confidence=hit.confidence,
-        title=hit.title,
-        token=facts,
-        references=hit.references,
-        pattern=hit.pattern,
-        **common,
-    )
+    def build(self, finding: Finding, name: str) -> Alert:
+        """The alert for one sighting, named `name`."""
+        if isinstance(finding.token, PatternHit):
+            return self._pattern(finding, finding.token, name)
+        return self._token(finding, finding.token, name)
+
+    def _token(self, finding: Finding, token: Token, name: str) -> Alert:
+        setting, logged = self._setting, finding.logged_at
+        stated = times(token.claims)
+        live = None if logged is None else live_at(token, stated, logged / 1000, setting.leeway)
+        now = status(token, stated, setting.now, setting.leeway)
+        words = _words(now, live, token.kind, token.integrity, token.claims is not None, finding.channel.type)
+        return Alert(
+            "jwtleak/1",
+            name,
+            "leak",
+            self._detected_at,
+            words.severity,
+            words.confidence,
+            words.title,
+            self._facts(finding, token, stated, now, words.signature),
+            self._location(finding),
+            _channel(finding.channel, finding.encodings),
+            finding.excerpt,
+            Sightings(1, finding.offset, finding.offset),
+            UNSET if logged is None else rfc3339(logged),
+            UNSET if live is None else live,
+            words.advice,
+            words.references,
+        )
+
+    def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, signature: Any) -> TokenFacts:
+        claims = token.claims or {}
+        expires, issued, setting = stated.expires, stated.issued, self._setting
+        began = issued if issued is not None else stated.not_before
+        alg, enc, kid, typ = self._texts_of(token.header)
+        return TokenFacts(
+            finding.sha256,
+            token.kind,
+            now,
+            alg,
+            enc,
+            kid,
+            typ,
+            UNSET if expires is None else rfc3339(int(expires * 1000)),
+            UNSET if issued is None else rfc3339(int(issued * 1000)),
+            UNSET if stated.not_before is None else rfc3339(int(stated.not_before * 1000)),
+            UNSET if expires is None else int(expires - setting.now),
+            UNSET if expires is None or began is None else int(expires - began),
+            issuer(claims.get("iss")),
+            _texts(claims.get("aud")),
+            subject_hash(claims.get("sub"), setting.key),
+            _texts(claims.get("scope", claims.get("scp")), split=True),
+            UNSET,
+            UNSET,
+            signature,
+            _weaknesses(token, stated),
+            _redacted(token),
+            len(token.raw),
+        )
+
+    def _texts_of(self, header: dict[str, Any]) -> tuple[_Text, _Text, _Text, _Text]:
+        if header is not self._header:
+            self._header = header
+            self._header_texts = (
+                _text(header.get("alg")), _text(header.get("enc")), _text(header.get("kid")), _text(header.get("typ")),
+            )  # fmt: skip
+        return self._header_texts
+
+    def _location(self, finding: Finding) -> Location:
+        source, path, member = self._place
+        return Location(
+            source, finding.offset, finding.length, finding.line, finding.column, path, member, self._host
+        )
+
+    def _pattern(self, finding: Finding, hit: PatternHit, name: str) -> Alert:
+        return Alert(
+            "jwtleak/1",
+            name,
+            "leak",
+            self._detected_at,
+            hit.severity,
+            hit.confidence,
+            hit.title,
+            TokenFacts(finding.sha256, "pattern", redacted="***", length=len(hit.raw)),
+            self._location(finding),
+            _channel(finding.channel, finding.encodings),
+            finding.excerpt,
+            Sightings(1, finding.offset, finding.offset),
+            UNSET if finding.logged_at is None else rfc3339(finding.logged_at),
+            references=hit.references,
+            pattern=hit.pattern,
+        )

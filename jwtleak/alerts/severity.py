@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from jwtleak.types import ChannelType, Confidence, Severity, Status, Token
+from jwtleak.types import ChannelType, Confidence, Integrity, Kind, Severity, Status
 
 Exposure = Literal["spreads", "stays"]
 
@@ -54,19 +54,18 @@ def severity(status: Status, live_when_logged: bool | None, *, signed: bool, cha
     return "medium" if worth == "critical" else "low"
 
 
-def is_signed(token: Token) -> bool:
-    """Whether the token carries claims and a signature, or is encrypted."""
-    return token.kind == "jwe" or (token.kind != "unsecured" and token.claims is not None)
+def is_signed(kind: Kind, *, claims: bool) -> bool:
+    """Whether a token carries claims and a signature, or is encrypted."""
+    return kind == "jwe" or (kind != "unsecured" and claims)
 
 
-def confidence(token: Token) -> Confidence:
-    """How sure it is that this is a token (DESIGN: a regex proposes, decoding judges)."""
-    whole = token.integrity == "whole"
-    if token.claims is not None:
-        return "high" if whole and token.kind != "unsecured" else "medium"
-    if token.kind in ("jwe", "unsecured"):
-        return "low" if token.integrity == "clipped" else "medium"
-    return "medium" if whole else "low"
+def confidence(kind: Kind, integrity: Integrity, *, claims: bool) -> Confidence:
+    """How sure it is that this is a token: a regex proposes, decoding judges. `claims`: the payload is a claims object."""
+    if claims:
+        return "high" if integrity == "whole" and kind != "unsecured" else "medium"
+    if kind in ("jwe", "unsecured"):
+        return "low" if integrity == "clipped" else "medium"
+    return "medium" if integrity == "whole" else "low"
 
 
 def rows() -> Iterator[tuple[Status, str, str, Exposure, Severity]]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from jwtleak.core.judge import Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
+from jwtleak.core.judge import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
 from jwtleak.secret import Secret
-from jwtleak.types import Kind, Rejection, Token
+from jwtleak.types import Integrity, Kind, Rejection, Token
 
 Buffer = bytes | bytearray
 
@@ -36,6 +36,8 @@ class Match(NamedTuple):
 
 def _padding(buffer: Buffer, start: int, end: int) -> int:
     """The end of a segment that reaches `end`, with the padding that its length asks for."""
+    if buffer[end : end + 1] != b"=":
+        return end
     missing = -(end - start) % 4
     if 1 <= missing <= 2 and buffer[end : end + missing] == b"=" * missing:
         return end + missing
@@ -50,69 +52,70 @@ def match_at(buffer: Buffer, start: int, limit: int, headers: Headers) -> Match 
     header = headers.decode(found[1])
     if header is None:
         if is_clipped_header(found[1]):
-            return _token(buffer, start, found.end(1), found.end(), "jws", {}, None, "clipped", 0)
+            return _match(buffer, found, found.end(1), "jws", {}, None, "clipped", 0)
         return Rejection("header_not_json", found.end(1))
-    if "enc" in header and isinstance(header["enc"], str):
-        return _jwe(buffer, found, header)
-    if header["alg"] in _NONE:
+    if header.enc is not None:
+        return _jwe(buffer, found, header, header.enc)
+    if header.alg in _NONE:
         return _unsecured(buffer, found, header)
-    return _jws(buffer, found, header, limit)
+    return _jws(buffer, found, header)
 
 
 # RFC 8725 section 2.1: attackers vary the case of `none`, and libraries have accepted it.
 _NONE = frozenset({"none", "None", "NONE", "nOnE", "nonE", "noNe", "NonE", "NoNe"})
 
 
-def _token(
-    buffer: Buffer, start: int, end: int, stop: int, kind: Kind, header: dict[str, Any], claims: dict[str, Any] | None,
-    integrity: Any, signature_length: int,
+def _match(
+    buffer: Buffer, found: re.Match[bytes], end: int, kind: Kind, fields: dict[str, Any], claims: dict[str, Any] | None,
+    integrity: Integrity, signature_length: int,
 ) -> Match:
+    start, stop = found.span()
     raw = Secret(bytes(buffer[start:end]))
-    return Match(start, end, Token(kind, header, claims, integrity, signature_length, raw), stop)
+    token = Token(kind, fields, claims, integrity, signature_length, raw)
+    return Match(start, end, token, stop if stop > end else end)
 
 
-def _jws(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any], limit: int) -> Match:
-    start, stop = found.start(), found.end()
+def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     payload, signature = found[2], found[3]
-    if not payload and not signature:
-        return _token(buffer, start, found.end(1), stop, "jws", header, None, "clipped", 0)
-    claims = decode_object(payload)
     if not signature:
-        last = 2 if signature is None else 3
-        return _token(buffer, start, found.end(last), stop, "jws", header, claims, "clipped", 0)
-    kind: Kind = "jws" if payload else "detached"
+        # `h..` says no more than the header; behind `h.p.` the empty signature is there.
+        last = 1 if not payload else 2 if signature is None else 3
+        claims = decode_object(payload) if payload else None
+        return _match(buffer, found, found.end(last), "jws", header.fields, claims, "clipped", 0)
     length = len(signature)
-    integrity = signature_integrity(header["alg"], length)
+    integrity = signature_integrity(header.alg, length)
     # Behind a signature that is cut, `=` is a soft line break or an escape rather than padding.
-    end = found.end(3) if integrity == "clipped" else _padding(buffer, found.start(3), found.end(3))
-    if buffer[end : end + 1] == b"~" and payload and end < limit:
-        tail = _DISCLOSURES.match(buffer, end, limit)
+    end = found.end(3)
+    if integrity != "clipped":
+        end = _padding(buffer, end - length, end)
+    if not payload:
+        return _match(buffer, found, end, "detached", header.fields, None, integrity, length)
+    kind: Kind = "jws"
+    if buffer[end : end + 1] == b"~":
+        tail = _DISCLOSURES.match(buffer, end, found.endpos)
         if tail is not None:
-            kind, end, stop = "sd-jwt", tail.end(), max(stop, tail.end())
-    return _token(buffer, start, end, max(stop, end), kind, header, claims, integrity, length)
+            kind, end = "sd-jwt", tail.end()
+    return _match(buffer, found, end, kind, header.fields, decode_object(payload), integrity, length)
 
 
-def _unsecured(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any]) -> Match:
+def _unsecured(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     """`h.p.` and `h.p`; a signature that an attacker left behind belongs to the span (RFC 7519 section 6)."""
-    start, stop = found.start(), found.end()
     if not found[2]:
-        return _token(buffer, start, found.end(1), stop, "unsecured", header, None, "clipped", 0)
+        return _match(buffer, found, found.end(1), "unsecured", header.fields, None, "clipped", 0)
     claims = decode_object(found[2])
     # Without a signature to measure, claims that parse are the only sign that nothing is missing.
-    integrity = "odd" if claims is None else "whole"
+    integrity: Integrity = "odd" if claims is None else "whole"
     last = 2 if found[3] is None else 3
-    return _token(buffer, start, found.end(last), stop, "unsecured", header, claims, integrity, len(found[3] or b""))
+    return _match(buffer, found, found.end(last), "unsecured", header.fields, claims, integrity, len(found[3] or b""))
 
 
-def _jwe(buffer: Buffer, found: re.Match[bytes], header: dict[str, Any]) -> Match:
-    start, stop = found.start(), found.end()
+def _jwe(buffer: Buffer, found: re.Match[bytes], header: Header, enc: str) -> Match:
     if found[5] is None:
         # Not five parts: a JWS whose signer wrote `enc` into its header, or a JWE that was cut.
-        claims = decode_object(found[2]) if found[2] else None
-        if claims is not None:
-            return _jws(buffer, found, header, stop)
+        if found[2] and decode_object(found[2]) is not None:
+            return _jws(buffer, found, header)
         last = max(n for n in range(1, 5) if found[n])
-        return _token(buffer, start, found.end(last), stop, "jwe", header, None, "clipped", 0)
-    integrity = jwe_integrity(header["enc"], len(found[3]), len(found[4]), len(found[5]))
+        return _match(buffer, found, found.end(last), "jwe", header.fields, None, "clipped", 0)
+    integrity = jwe_integrity(enc, len(found[3]), len(found[4]), len(found[5]))
     end = _padding(buffer, found.start(5), found.end(5)) if integrity == "whole" else found.end(5)
-    return _token(buffer, start, end, max(stop, end), "jwe", header, None, integrity, 0)
+    return _match(buffer, found, end, "jwe", header.fields, None, integrity, 0)

@@ -10,18 +10,27 @@ from __future__ import annotations
 import re
 
 # What people need to recognise the place: the request line or key before the token, a little after it.
-_BEFORE = 96
-_AFTER = 48
+_BEFORE = 72
+_AFTER = 32
 MAX_TEXT = 256
 
 _WORD = rb"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,14}|[0-9]{1,10})"
-# A run that is not made of words, or escapes enough to spell eight characters. Possessive: linear on any input.
-_SECRET = re.compile(
-    rb"(?<![\w-])(?!" + _WORD + rb"(?:[-_]++" + _WORD + rb")*+(?![\w-]))[\w-]{8,}+"
-    rb"|(?:%[0-9A-Fa-f]{2}|\\\\?u00[0-9A-Fa-f]{2}|\\\\?x[0-9A-Fa-f]{2}|&#x?[0-9A-Fa-f]{2,4};|=[0-9A-F]{2}){6,}+"
+_WORDS = re.compile(rb"(?:[_-]*+" + _WORD + rb")(?:[-_]++" + _WORD + rb")*+[_-]*+")
+# Escapes enough to spell most of eight characters. Possessive: linear on any input.
+_MANY = 6
+_ESCAPED = re.compile(
+    rb"(?:%[0-9A-Fa-f]{2}|\\\\?u00[0-9A-Fa-f]{2}|\\\\?x[0-9A-Fa-f]{2}|&#x?[0-9A-Fa-f]{2,4};|=[0-9A-F]{2}){6,}+"
 )
-_CUT_LEFT = re.compile(rb"\A[\w%&;#\\=+/-]++")
-_CUT_RIGHT = re.compile(rb"[\w%&;#\\=+/-]++\Z")
+_ESCAPES = (b"%", b"\\", b"&#", b"=")
+# Turns everything that cannot be part of a base64url run into blanks; splitting there is faster than any expression.
+_BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_BLANKS = bytes(byte if byte in _BASE64URL else 32 for byte in range(256))
+_LONG = 8
+# Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
+_HARMLESS: set[bytes] = set()
+_MAX_HARMLESS = 4096
+# What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it goes.
+_CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/-"
 _CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -37,21 +46,43 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
 
 def mask(text: bytes) -> bytes:
     """`text` with every run masked that could be part of a token."""
-    return _SECRET.sub(b"[...]", text)
+    runs = [run for run in text.translate(_BLANKS).split() if len(run) >= _LONG]
+    if not _HARMLESS.issuperset(runs):
+        for run in runs:
+            if not _is_words(run):
+                text = text.replace(run, b"[...]")
+    for sign in _ESCAPES:
+        if text.count(sign) >= _MANY:
+            return _ESCAPED.sub(b"[...]", text)
+    return text
+
+
+def _is_words(run: bytes) -> bool:
+    if _WORDS.fullmatch(run) is None:
+        return False
+    if len(_HARMLESS) >= _MAX_HARMLESS:
+        _HARMLESS.clear()
+    _HARMLESS.add(run)
+    return True
 
 
 def excerpt(before: bytes, label: str, after: bytes) -> str:
     """One line: the end of `before`, `label` in place of the token, the beginning of `after`; both of the same log line."""
-    left = before[before.rfind(b"\n") + 1 :][-_BEFORE:]
-    if len(left) == _BEFORE:
-        left = _CUT_LEFT.sub(b"", left)
+    left = before[before.rfind(b"\n") + 1 :]
+    if len(left) > _BEFORE:
+        left = left[-_BEFORE:].lstrip(_CUT)
     right = after[:_AFTER].partition(b"\n")[0]
     if len(right) == _AFTER:
-        right = _CUT_RIGHT.sub(b"", right)
-    return _readable(mask(left)) + label + _readable(mask(right)).rstrip()
+        right = right.rstrip(_CUT)
+    # A newline stands for the token, since neither side has one.
+    text = mask(left + b"\n" + right)
+    if text.isascii():
+        left_text, _, right_text = text.decode("ascii").partition("\n")
+        if left_text.isprintable() and right_text.isprintable():
+            return left_text + label + right_text
+    left, _, right = text.partition(b"\n")
+    return _readable(left) + label + _readable(right).rstrip()
 
 
 def _readable(text: bytes) -> str:
-    if text.isascii():
-        return text.translate(_CONTROLS).decode("ascii")
-    return clean(text.decode("utf-8", "replace"))
+    return clean(text.translate(_CONTROLS).decode("utf-8", "replace"))

@@ -6,7 +6,10 @@ that count all stand before the end of the token, so a file that grows keeps its
 
 from __future__ import annotations
 
-from hashlib import sha256
+import stringzilla
+
+# The same digests as hashlib's, at half the cost for inputs as short as tokens (tests compare the two).
+_sha256 = stringzilla.sha256
 
 _VERSION = b"jwtleak/1\0"
 
@@ -17,7 +20,8 @@ HEAD = 1024
 
 def token_sha256(raw: bytes) -> str:
     """The fingerprint of a token: SHA-256 of its compact form, in hex."""
-    return sha256(raw).hexdigest()
+    digest: bytes = _sha256(raw)
+    return digest.hex()
 
 
 class Occurrences:
@@ -25,10 +29,11 @@ class Occurrences:
 
     def __init__(self, head: bytes) -> None:
         self._head = head
-        self._whole = sha256(_VERSION + head[:HEAD]).digest()
+        self._whole: bytes = _sha256(_VERSION + head[:HEAD])
 
     def name(self, offset: int, length: int, token: str) -> str:
         """40 hex characters for the token with fingerprint `token` at [offset, offset + length)."""
         end = offset + length
-        identity = self._whole if end >= HEAD else sha256(_VERSION + self._head[:end]).digest()
-        return sha256(b"%b%d:%b" % (identity, offset, token.encode("ascii"))).hexdigest()[:40]
+        identity = self._whole if end >= HEAD else _sha256(_VERSION + self._head[:end])
+        digest: bytes = _sha256(b"%b%d:%b" % (identity, offset, token.encode("ascii")))
+        return digest[:20].hex()

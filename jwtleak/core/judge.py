@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -103,26 +103,38 @@ def is_clipped_header(segment: bytes) -> bool:
     return text.isprintable() and not text.endswith("}")
 
 
+class Header(NamedTuple):
+    """A decoded header, and what it says of the parts behind it. `enc` is None but for a JWE."""
+
+    fields: dict[str, Any]
+    alg: str
+    enc: str | None
+
+
 class Headers:
     """Decodes JOSE headers, remembering both the good and the bad ones."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, dict[str, Any] | None] = {}
+        self._known: dict[bytes, Header | None] = {}
 
-    def decode(self, segment: bytes) -> dict[str, Any] | None:
+    def decode(self, segment: bytes) -> Header | None:
         """The header when `segment` is one: a JSON object with a string `alg`; else None."""
-        try:
-            return self._known[segment]
-        except KeyError:
-            pass
-        header = decode_object(segment)
-        if header is not None and not isinstance(header.get("alg"), str):
-            header = None
+        known = self._known
+        if segment in known:
+            return known[segment]
+        header = _header(decode_object(segment))
         if len(segment) <= _CACHE_KEY_BYTES:
-            if len(self._known) >= _CACHE_ENTRIES:
-                self._known.clear()
-            self._known[segment] = header
+            if len(known) >= _CACHE_ENTRIES:
+                known.clear()
+            known[segment] = header
         return header
+
+
+def _header(fields: dict[str, Any] | None) -> Header | None:
+    if fields is None or not isinstance(fields.get("alg"), str):
+        return None
+    enc = fields.get("enc")
+    return Header(fields, fields["alg"], enc if isinstance(enc, str) else None)
 
 
 def signature_integrity(alg: str, length: int) -> Integrity:

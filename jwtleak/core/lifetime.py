@@ -36,6 +36,8 @@ NO_TIMES = Times(None, None, None, False, False)
 
 def numeric_date(value: object) -> tuple[float | None, bool]:
     """(Unix seconds, whether written as RFC 7519 section 2 NumericDate asks); (None, False) when it has no plain meaning."""
+    if type(value) is int and 0 <= value <= _MILLISECONDS_FROM:
+        return value, True  # nearly all of them
     standard = type(value) is int
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None, False

@@ -7,6 +7,7 @@ judged before more comes. Everything found is mapped back to the original bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from jwtleak.core.compact import Buffer
@@ -14,12 +15,18 @@ from jwtleak.core.leak import Leak
 from jwtleak.core.starts import run_before
 from jwtleak.core.unwrap import ALL, LINES, Base64, Unwrapper, View, Wide
 
-# How far before an anchor anything may begin: 16 KiB holds the headers that servers accept and a log line's beginning.
-LOOKBACK = 16 * 1024
+# How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a line that Docker split
+# holds 16 KiB of content before escaping.
+LOOKBACK = 32 * 1024
 # How far after an anchor anything may end: a 64 KiB token with every byte escaped as %XX.
 LOOKAHEAD = 192 * 1024
+# Most UTF-16 in binaries is a short string: the first look at it goes no further than this.
+_NEAR = 2048
 # Decoded text kept before and after a token to tell its channel.
 CONTEXT = 1024
+
+
+_by_place = attrgetter("start")
 
 
 class Undecided(Exception):  # noqa: N818 - a signal, not an error
@@ -68,7 +75,7 @@ class Regions:
         """What stands at `place` once the records that a container runtime split are joined."""
         if self._rescan is None:
             return
-        line = max(self._floor, place - LOOKBACK, self._buffer.rfind(b"\\n", self._floor, place) + 1)
+        line = max(self._floor, place - LOOKBACK, self._buffer.rfind(b"\n", self._floor, place) + 1)
         for unwrapper in LINES:
             if unwrapper.applies(bytes(self._buffer[line : line + 128])):
                 yield from self._at(unwrapper, place, line).leaks
@@ -82,15 +89,19 @@ class Regions:
 
     def wide(self, place: int) -> Region:
         """What the UTF-16 or UTF-32 text around the needle at `place` says."""
-        start = max(self._floor, place - LOOKBACK)
-        end = min(self._end, place + LOOKAHEAD)
-        found = Wide().unwrap_at(bytes(self._buffer[start:end]), place - start)
-        if found is None:
-            return Region(place, place + 1, [])
-        name, view = found
-        end = start + view.span(len(view.data) - 1, len(view.data))[1]
-        self._need(place, end)
-        return self._decoded(view, name, place, start, end)
+        for reach in (_NEAR, LOOKAHEAD):
+            start = max(self._floor, place - min(reach, LOOKBACK))
+            end = min(self._end, place + reach)
+            found = Wide().unwrap_at(bytes(self._buffer[start:end]), place - start)
+            if found is None:
+                return Region(place, place + 1, [])
+            name, view = found
+            first, last = view.span(0, len(view.data))
+            if first > 4 and start + last < end - 4:
+                break
+        # A unit that the end of the data cuts is not in the view.
+        self._need(place, self._end if start + last > self._end - 4 else start + last)
+        return self._decoded(view, name, place, start, start + last)
 
     def _decoded(self, view: View | None, name: str, place: int, start: int, end: int) -> Region:
         """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole token would still fit."""
@@ -141,4 +152,5 @@ class Regions:
             leaks.append(
                 Leak(start + first, start + last, inner.token, (name, *inner.encodings), before, after)
             )
+        leaks.sort(key=_by_place)
         return leaks

@@ -131,7 +131,9 @@ class _Pass:
             return found
         self._need(start, match.stop)
         plain = Leak(match.start, match.end, match.token)
-        if match.token.integrity == "whole" and not self._escaped_padding(match):
+        if match.token.integrity == "whole" and not (
+            match.end < self._end and self._buffer[match.end] in _ESCAPES and self._escaped_padding(match)
+        ):
             return [plain]
         return self._best(plain, start, self._alternatives(match))
 
@@ -162,10 +164,8 @@ class _Pass:
 
     def _escaped_padding(self, match: Match) -> bool:
         """Whether the padding of the last segment may follow in an escaped form (`%3D`)."""
-        if match.end != match.stop or match.end >= self._end:
-            return False
         last = match.end - self._buffer.rfind(b".", match.start, match.end) - 1
-        return last % 4 in (2, 3) and self._buffer[match.end] in _ESCAPES
+        return match.end == match.stop and last % 4 in (2, 3)
 
     def _need(self, start: int, stop: int) -> None:
         """Wait for more where the bytes looked at reach the end of the data and a token could still fit."""
