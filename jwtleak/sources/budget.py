@@ -61,7 +61,7 @@ class Budget:
     def damage(self, member: str | None, reason: str, bytes_read: int | None = None) -> None:
         """Report bytes that cannot be decoded, and remember that the file has such."""
         self.tell("corrupt", member, reason, bytes_read)
-        self.damaged = True
+        self.damaged = self.damaged or not self.stopped
 
     def reserve(self, memory: int) -> bool:
         """Set aside decoder memory in bytes; False when there is not that much left."""

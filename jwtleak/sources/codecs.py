@@ -15,6 +15,7 @@ import lz4.frame
 import msgspec
 from isal import igzip_lib
 
+from jwtleak.sources.ziplzma import ZipLzma, zip_lzma_memory
 from jwtleak.sources.zstdframe import ZstdFrame, zstd_memory
 
 
@@ -110,6 +111,13 @@ BZIP2 = Codec("bzip2", b"BZh", _bzip2, lambda _: _BZIP2_MEMORY, padded=True)
 XZ = Codec("xz", b"\xfd7zXZ\x00", _xz, _xz_memory, padded=True)
 ZSTD = Codec("zstd", b"\x28\xb5\x2f\xfd", ZstdFrame, zstd_memory, skippable=True)
 LZ4 = Codec("lz4", b"\x04\x22\x4d\x18", _lz4, lambda _: _LZ4_MEMORY, skippable=True)
+
+
+def zip_lzma(size: int | None) -> Codec:
+    """LZMA as in a zip, for a member of `size` bytes, or one that ends with a mark."""
+    return Codec("lzma", b"", lambda memory: ZipLzma(memory, size), zip_lzma_memory)
+
+
 # Not recognised by itself, only inside a zip.
 DEFLATE = Codec("deflate", b"", _deflate, lambda _: _SMALL)
 

@@ -73,6 +73,7 @@ class Decoded:
         try:
             out = self._decoder.decompress(data, wanted)
         except Exception:  # whatever a decoder raises means that its input is bad
+            self._reader.give_back(len(data))  # a container may find its next member there
             self._damaged()
             return b""
         if self._decoder.eof:

@@ -127,5 +127,5 @@ class Part:
         count = self._reader.readinto(buffer[: self.left] if len(buffer) > self.left else buffer)
         self.left -= count
         if not count:
-            self.broken = self._reader.broken
+            self.broken = True  # the container sees what is left, and tells
         return count

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from jwtleak.sources.codecs import CODECS, ZSTD, Codec
+from jwtleak.sources.tarheader import BLOCK, parse_header
+from jwtleak.sources.zipheader import looks_like_zip
 
 Container = Literal["tar", "zip"]
 
@@ -20,7 +22,10 @@ def sniff(head: bytes) -> Codec | Container | None:
         return codec
     if ZSTD.starts(head):
         return _after_skippable(head)
-    return None
+    if looks_like_zip(head):
+        return "zip"
+    tar = parse_header(head[:BLOCK])
+    return "tar" if tar and tar.name else None
 
 
 def _after_skippable(head: bytes) -> Codec:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+import msgspec
+
 from jwtleak.errors import SourceError
 from jwtleak.sources.budget import Budget
 from jwtleak.sources.codecs import Codec
@@ -17,8 +19,10 @@ from jwtleak.sources.decoded import Decoded
 from jwtleak.sources.files import SNIFF, FileStream
 from jwtleak.sources.interface import Limits, Notice, Notify, Stream
 from jwtleak.sources.reader import Readable, Reader
-from jwtleak.sources.sniff import sniff
+from jwtleak.sources.sniff import Container, sniff
 from jwtleak.sources.stdin import StdinStream
+from jwtleak.sources.tar import Tar
+from jwtleak.sources.zip import Zip
 from jwtleak.types import StreamInfo
 
 _DEFAULT = Limits()
@@ -86,25 +90,35 @@ class Leaf:
         self._reader = None
 
 
+class _Place(msgspec.Struct, frozen=True):
+    """Where in an archive: `level` counts archives inside archives, `decoded` says that a codec gave the bytes."""
+
+    member: str | None = None
+    level: int = 0
+    packed: bool = False
+    decoded: bool = False
+    size: int | None = None
+    mtime_ms: int | None = None
+
+
 class _Archive:
     """One file that is unfolded, and the account of it."""
 
     def __init__(self, stream: FileStream | StdinStream, limits: Limits, notice: Notify) -> None:
         self._stream = stream
         self._info = stream.info
-        self._notice = notice
         self._budget = Budget(stream.info.path or "-", stream.info.size, limits, notice)
-        self._again: list[FileStream] = []
+        self._second: FileStream | None = None
 
     def streams(self) -> Iterator[Stream]:
         """Every leaf; then the raw bytes, if some of them could not be decoded."""
         repeatable = isinstance(self._stream, FileStream)
         reader = Reader(_File(self._stream, self._budget), self._reopen if repeatable else None)
         try:
-            yield from self._unfold(reader, None, 0, packed=False)
+            yield from self._unfold(reader, _Place())
         finally:
-            for stream in self._again:
-                stream.close()
+            if self._second:
+                self._second.close()
         if self._budget.damaged and isinstance(self._stream, FileStream):
             self._stream.rewind()
             yield self._stream
@@ -118,33 +132,51 @@ class _Archive:
             return None
         if stream is None:
             return None
-        self._again.append(stream)
+        # One at a time: only the lowest decoder can begin again, and it is done before the next is made.
+        if self._second:
+            self._second.close()
+        self._second = stream
         return _File(stream, self._budget)
 
-    def _unfold(self, reader: Reader, member: str | None, level: int, *, packed: bool) -> Iterator[Stream]:
-        """The leaves of a reader. `level` counts archives inside archives; `packed`: a codec gave the bytes."""
+    def _unfold(self, reader: Reader, place: _Place) -> Iterator[Stream]:
+        """The leaves of a reader."""
         kind = sniff(reader.peek(SNIFF))
+        # `log.tar.gz` is one archive, not an archive in an archive.
+        deeper = place.level + (kind is not None and not (kind == "tar" and place.decoded))
         if kind is None:
-            yield self._leaf(reader, member, packed=packed)
+            yield self._leaf(reader, place)
+        elif deeper > self._budget.limits.max_depth:
+            self._budget.tell("depth", place.member, "archives nested too deep")
+            yield self._leaf(reader, place)
         elif isinstance(kind, Codec):
-            yield from self._decompress(kind, reader, member, level + 1)
-
-    def _decompress(self, codec: Codec, reader: Reader, member: str | None, level: int) -> Iterator[Stream]:
-        memory = codec.memory(reader.peek(SNIFF))
-        if level > self._budget.limits.max_depth:
-            self._budget.tell("depth", member, "archives nested too deep")
-            yield self._leaf(reader, member, packed=True)
-        elif not self._budget.reserve(memory):
-            self._budget.tell("unsupported", member, f"needs {memory >> 20} MiB of memory to decompress")
-            yield self._leaf(reader, member, packed=True)
-        elif not codec.decodes(reader.ahead(), memory):
-            self._budget.tell("corrupt", member, f"begins like {codec.name} but is not")
-            yield self._leaf(reader, member, packed=True)
+            yield from self._decompress(kind, reader, msgspec.structs.replace(place, level=deeper))
         else:
-            decoded = Decoded(reader, codec, self._budget, member, memory=memory)
-            yield from self._unfold(Reader(decoded), member, level, packed=True)
-            self._budget.release(memory)
+            yield from self._members(kind, reader, msgspec.structs.replace(place, level=deeper))
 
-    def _leaf(self, reader: Reader, member: str | None, *, packed: bool) -> Leaf:
+    def _decompress(self, codec: Codec, reader: Reader, place: _Place) -> Iterator[Stream]:
+        memory = codec.memory(reader.peek(SNIFF))
+        if not self._budget.reserve(memory):
+            self._budget.tell("unsupported", place.member, f"needs {memory >> 20} MiB of memory to decompress")
+            yield self._leaf(reader, place)
+            return
+        if codec.decodes(reader.ahead(), memory):
+            decoded = Decoded(reader, codec, self._budget, place.member, memory=memory)
+            inside = _Place(place.member, place.level, packed=True, decoded=True, mtime_ms=place.mtime_ms)
+            yield from self._unfold(Reader(decoded), inside)
+        else:
+            self._budget.tell("corrupt", place.member, f"begins like {codec.name} but is not")
+            yield self._leaf(reader, place)
+        self._budget.release(memory)
+
+    def _members(self, kind: Container, reader: Reader, place: _Place) -> Iterator[Stream]:
+        container = (Tar if kind == "tar" else Zip)(reader, self._budget, place.member)
+        for member in container.members():
+            name = f"{place.member}!{member.name}" if place.member else member.name
+            packed = place.packed or member.packed
+            inside = _Place(name, place.level, packed=packed, size=member.size, mtime_ms=member.mtime_ms)
+            yield from self._unfold(member.reader, inside)
+
+    def _leaf(self, reader: Reader, place: _Place) -> Leaf:
         info = self._info
-        return Leaf(StreamInfo(info.source, info.path, member, None, info.mtime_ms, packed), reader)
+        mtime = info.mtime_ms if place.mtime_ms is None else place.mtime_ms
+        return Leaf(StreamInfo(info.source, info.path, place.member, place.size, mtime, place.packed), reader)

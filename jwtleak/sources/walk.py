@@ -16,6 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
@@ -38,6 +39,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     path: str
     size: int
     mtime_ms: int
+
+
+# A file, or the walk of a directory that comes in its place.
+_Found: TypeAlias = "Entry | Iterator[_Found]"
 
 
 def walk(
@@ -78,7 +83,7 @@ class _Walk:
         if real in self._done:
             return
         self._done.add(real)
-        levels = [self._names(shown, real, "")]
+        levels: list[Iterator[_Found]] = [self._names(shown, real, "")]
         while levels:
             for entry in levels[-1]:
                 if isinstance(entry, Entry):
@@ -89,7 +94,7 @@ class _Walk:
             else:
                 levels.pop()
 
-    def _names(self, shown: str, real: str, relative: str) -> Iterator[Entry | Iterator[Entry]]:
+    def _names(self, shown: str, real: str, relative: str) -> Iterator[_Found]:
         """One directory's files, and an iterator for each of its directories, in order."""
         try:
             with os.scandir(shown or ".") as listing:
@@ -104,16 +109,16 @@ class _Walk:
             except OSError as error:
                 self._tell("unreadable", entry.path, reason_of(error))
 
-    def _one(self, entry: os.DirEntry[str], real: str, relative: str) -> Iterator[Entry | Iterator[Entry]]:
+    def _one(self, entry: os.DirEntry[str], real: str, relative: str) -> Iterator[_Found]:
         if entry.is_symlink():
             yield from self._link(entry, relative)
         elif entry.is_dir(follow_symlinks=False):
             if self._selection.enters(relative) and real not in self._roots:
-                yield self._names(entry.path, real, relative + "/")  # type: ignore[misc]
+                yield self._names(entry.path, real, relative + "/")
         elif self._selection.takes(relative) and real not in self._linked:
             yield from self._file(entry.path, entry.stat())
 
-    def _link(self, entry: os.DirEntry[str], relative: str) -> Iterator[Entry | Iterator[Entry]]:
+    def _link(self, entry: os.DirEntry[str], relative: str) -> Iterator[_Found]:
         found = entry.stat()
         if stat.S_ISDIR(found.st_mode):
             real = os.path.realpath(entry.path)
