@@ -54,7 +54,7 @@ _NUMBER: Final = re.compile(rb"(\d{9,19})(?:\.(\d{1,9}))?(?![\w.])")
 _CLOCK: Final = re.compile(rb":\d\d:\d\d|T\d{6}")
 _BEFORE: Final = 16
 _DATE: Final = re.compile(
-    rb"(?<![0-9A-Za-z])(?:(?P<iso>\d{4}[-/]\d\d[-/]\d\d[Tt ]\d\d)"
+    rb"(?<![0-9A-Za-z/])(?:(?P<iso>\d{4}[-/]\d\d[-/]\d\d[Tt ]\d\d)"
     rb"|(?P<day>\d{1,2}[-/ ]" + _MONTH + rb"[-/ ]\d{4}[: ])"
     rb"|(?P<bsd>" + _MONTH + rb" {1,2}\d{1,2} )|(?P<basic>\d{8})|(?P<klog>[IWEF]\d{4} \d\d))"
 )
@@ -143,7 +143,7 @@ def stamps(text: bytes, mtime_ms: int | None = None) -> Iterator[tuple[int, int]
     """Every date with a time in `text`, from the left: (index of its first byte, Unix milliseconds)."""
     floor = 0
     for clock in _CLOCK.finditer(text):
-        match = _DATE.search(text, max(floor, clock.start() - _BEFORE), clock.start())
+        match = _DATE.search(text, max(floor, clock.start() - _BEFORE), clock.start() + 1)
         if match is None:
             continue
         found = _READ[match.lastgroup or "iso"](text, match.start(), mtime_ms)

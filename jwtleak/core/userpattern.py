@@ -1,7 +1,7 @@
 """User patterns: regular expressions that people add, run beside the detector.
 
-Promises: an expression runs only where one of its keywords stands, for at most TIMEOUT seconds per window; a match longer
-than MAX_MATCH is not reported. A run out of time is counted and returned, never raised: the rest is still found.
+Promises: an expression runs only where one of its keywords stands, for at most TIMEOUT seconds per window; a match
+longer than MAX_MATCH is not reported. A run out of time is counted and returned, never raised; the rest is still found.
 """
 
 from __future__ import annotations
