@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,7 +24,8 @@ MAX_WINDOW: Final = 1024
 # Names longer than this are noise in an alert; real parameter, header and cookie names stay below 64.
 MAX_NAME: Final = 64
 
-_CONTROLS: Final = bytes([*range(0x20), *range(0x7F, 0xA0)])
+# Names remembered: an installation logs a few dozen; a name that a rule lets through is at most 128 bytes.
+_MEMO: Final = 512
 
 
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,7 +90,7 @@ class Channels:
                     continue
                 match = search(text)
                 if match is not None:
-                    return Channel(kind, _name(match["name"])) if named else channel
+                    return _named(kind, match["name"]) if named else channel
         return UNKNOWN_CHANNEL
 
 
@@ -110,11 +112,10 @@ def _compile(rule: ChannelRule) -> _Compiled:
     return _Compiled(pattern.search, follows, rule.type, Channel(rule.type, rule.name), named)
 
 
-def _name(raw: bytes | None) -> str | None:
-    """As written, without control characters, at most MAX_NAME characters."""
+@lru_cache(_MEMO)
+def _named(kind: ChannelType, raw: bytes | None) -> Channel:
+    """The channel with its name as written, without control characters, at most MAX_NAME characters."""
     if not raw:
-        return None
-    if len(raw) > MAX_NAME or not raw.isascii() or not raw.isalnum():
-        text = raw.decode("utf-8", "replace")
-        return "".join(char for char in text if char.isprintable())[:MAX_NAME] or None
-    return raw.decode("ascii")
+        return Channel(kind)
+    text = "".join(char for char in raw.decode("utf-8", "replace") if char.isprintable())
+    return Channel(kind, text[:MAX_NAME] or None)
