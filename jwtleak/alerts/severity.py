@@ -74,6 +74,6 @@ def rows() -> Iterator[tuple[Status, str, str, Exposure, Severity]]:
         for logged in (True, False) if status == "expired" else (None,):
             for signed in (True, False):
                 for channel in ("url_query", "json_field"):
-                    worth = severity(status, logged, signed=signed, channel=channel)  # type: ignore[arg-type]
+                    worth = severity(status, logged, signed=signed, channel=channel)
                     told = "any" if logged is None else "yes" if logged else "no or unknown"
-                    yield status, told, "yes" if signed else "no", exposure(channel), worth  # type: ignore[arg-type]
+                    yield status, told, "yes" if signed else "no", exposure(channel), worth

@@ -44,7 +44,7 @@ class Grouping:
         for key, alert in first.items():
             count, last = counts[key]
             if count > 1:
-                alert = replace(alert, sightings=Sightings(count, alert.sightings.first_offset, last))  # noqa: PLW2901
+                alert = replace(alert, sightings=Sightings(count, alert.sightings.first_offset, last))
             yield alert
 
 

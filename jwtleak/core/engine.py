@@ -7,6 +7,7 @@ is not fully judged; each finding comes out as soon as no later byte can change 
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import stringzilla
@@ -18,7 +19,9 @@ from jwtleak.core.leak import Leak
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
 from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
-from jwtleak.types import Finding
+from jwtleak.core.userpattern import UserPatterns
+from jwtleak.core.usersearch import Spot, UserSearch
+from jwtleak.types import Finding, Token
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
 READ_SIZE = 512 * 1024
@@ -45,15 +48,20 @@ _ALL = Owned(0, 1 << 62)
 class Engine:
     """Finds leaks in one stream after another, reusing its buffer and its memory of headers."""
 
-    def __init__(self, channels: Channels, scanner: Scanner | None = None) -> None:
+    def __init__(
+        self, channels: Channels, scanner: Scanner | None = None, patterns: UserPatterns | None = None
+    ) -> None:
         self._channels = channels
         self._scanner = scanner or Scanner()
+        self._patterns = UserSearch(patterns) if patterns is not None and patterns.patterns else None
         self.rejections = self._scanner.rejections
         self._buffer = bytearray(_CAPACITY)
         self.open()
 
     def open(self, *, offset: int = 0, owned: Owned = _ALL, head: bytes = b"", mtime_ms: int | None = None) -> None:
         """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0."""
+        if self._patterns is not None:
+            self._patterns.open(offset)
         self._base = offset  # stream offset of buffer[0]
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
@@ -69,7 +77,14 @@ class Engine:
     @property
     def resume_offset(self) -> int:
         """The first byte of the stream that is not fully judged."""
-        return self._base + self._held
+        if self._patterns is None:
+            return self._base + self._held
+        return min(self._base + self._held, max(self._base, self._patterns.block))
+
+    @property
+    def slow_patterns(self) -> int:
+        """How often a user pattern ran out of time, so that its hits may be missing."""
+        return 0 if self._patterns is None else self._patterns.timeouts
 
     def get_buffer(self) -> memoryview:
         """Where the next bytes go; at least READ_SIZE long."""
@@ -101,7 +116,7 @@ class Engine:
         return self._judge(final=True)
 
     def _make_room(self) -> None:
-        keep = max(0, self._held - LOOKBACK)
+        keep = max(0, self.resume_offset - self._base - LOOKBACK)
         if keep == 0 or _CAPACITY - self._end >= READ_SIZE:
             return
         self._count_to(keep)
@@ -132,6 +147,16 @@ class Engine:
                 break
             if self._owned.start <= self._base + leak.start < self._owned.stop:
                 findings.append(self._finding(leak))
+        return findings if self._patterns is None else self._with_hits(self._patterns, findings, final=final)
+
+    def _with_hits(self, patterns: UserSearch, findings: list[Finding], *, final: bool) -> list[Finding]:
+        """`findings`, and what user patterns found beside them; a token that both found is a token."""
+        taken = [(one.offset, one.offset + one.length) for one in findings]
+        for spot in patterns.scan(self._buffer, self._base, self._end, final=final):
+            first, last = self._base + spot.start, self._base + spot.end
+            if self._owned.start <= first < self._owned.stop and not any(a < last and first < b for a, b in taken):
+                findings.append(self._finding(spot))
+        findings.sort(key=attrgetter("offset"))
         return findings
 
     def _wants_context(self, leak: Leak) -> bool:
@@ -146,7 +171,7 @@ class Engine:
         floor = max(0, start - _LINE)
         return max(floor, self._buffer.rfind(b"\n", floor, start) + 1)
 
-    def _finding(self, leak: Leak) -> Finding:
+    def _finding(self, leak: Leak | Spot) -> Finding:
         begin = self._line_index(leak.start)
         end = self._buffer.find(b"\n", leak.end, min(self._end, leak.end + _RECORD))
         line = bytes(self._buffer[begin : end if end >= 0 else min(self._end, leak.end + _RECORD)])
@@ -169,7 +194,7 @@ class Engine:
             self._channels.classify(before[before.rfind(b"\n") + 1 :], after),
             leak.encodings,
             logged_at(line, mtime_ms=self._mtime_ms),
-            excerpt(before, f"[JWT {sha256[:8]}]", after),
+            excerpt(before, f"[{'JWT' if isinstance(leak.token, Token) else 'SECRET'} {sha256[:8]}]", after),
         )
 
     def lines_owned(self) -> tuple[int, int | None]:

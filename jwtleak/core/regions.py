@@ -137,7 +137,7 @@ class Regions:
             raise Undecided(place, growing=True)
 
     def _leaks(self, view: View, name: str, start: int, end: int) -> list[Leak]:
-        assert self._rescan is not None  # noqa: S101 - callers check; a type checker cannot see it
+        assert self._rescan is not None
         leaks = []
         for inner in self._rescan(view.data):
             first, last = view.span(inner.start, inner.end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 
 from jwtleak.errors import SourceError
 from jwtleak.types import StreamInfo
@@ -111,3 +112,10 @@ class FileStream:
     @property
     def _path(self) -> str:
         return self.info.path or ""
+
+
+def read_head(path: str, count: int) -> bytes:
+    """The first `count` bytes of a regular file, fewer where it is shorter. Raises `SourceError`."""
+    with closing(FileStream(path, end=count)) as stream:
+        head = bytearray(count)
+        return bytes(head[: stream.readinto(memoryview(head))])

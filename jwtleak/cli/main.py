@@ -1,0 +1,109 @@
+"""The command line: names the commands, loads the one that is asked for, turns errors into exit statuses.
+
+Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found but some input could not be read,
+130 interrupted. A closed pipe is not an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from jwtleak.version import __version__
+
+# Loaded only when called: `jwtleak --version` must not wait for a table or a thread pool.
+_COMMANDS = {
+    "scan": "Find tokens in files, directories, archives or standard input",
+    "inspect": "Explain one token, or the tokens in a text",
+    "patterns": "List or check patterns",
+    "schema": "Print the JSON Schema of an alert",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"jwtleak.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="jwtleak", message="%(prog)s %(version)s")
+def main() -> None:
+    """Find JSON Web Tokens that leak into logs and files, and never print one.
+
+    Alerts go to standard output, everything for people to standard error.
+    """
+
+
+def run(args: list[str] | None = None) -> NoReturn:
+    """The entry point: runs a command and exits."""
+    sys.exit(_status(args))
+
+
+def _status(args: list[str] | None) -> int:
+    try:
+        status = main.main(args=args, prog_name="jwtleak", standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as wrong:
+        return _usage(wrong)
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    except Exception as broken:  # the last resort: a traceback could show what was scanned
+        return _failure(broken)
+    return status if isinstance(status, int) else 0
+
+
+def _usage(wrong: click.UsageError) -> int:
+    from jwtleak.cli import voice
+
+    voice.error(wrong.format_message()[:1].lower() + wrong.format_message()[1:].rstrip("."))
+    if wrong.ctx is not None:
+        voice.hint(f"see {wrong.ctx.command_path} --help")
+    return 2
+
+
+def _failure(broken: Exception) -> int:
+    from jwtleak.cli import voice
+    from jwtleak.errors import JwtleakError, WorkerError
+
+    if isinstance(broken, JwtleakError):
+        voice.error(str(broken))
+        return 3 if isinstance(broken, WorkerError) else 2
+    where = _where(broken)
+    voice.error(f"internal error: {type(broken).__name__} at {where}")
+    voice.hint("please report this line; it holds nothing of what was scanned")
+    return 3
+
+
+def _where(broken: Exception) -> str:
+    """The place of the deepest own frame, without values."""
+    frame, place = broken.__traceback__, "?"
+    while frame is not None:
+        name = frame.tb_frame.f_globals.get("__name__", "")
+        if str(name).startswith("jwtleak"):
+            place = f"{name}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return place
+
+
+def _forget_stdout() -> None:
+    """The reader went away: nothing more may be flushed to it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,49 @@
+"""The kinds of values that options take, each with an error that says what was expected."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: `65536`, `64k`, `2GiB`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _SIZE.match(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is not a size such as 65536, 64k or 2g", param, ctx)
+        return int(found[1]) * _UNITS[found[2].lower()]
+
+
+class Moment(click.ParamType[float]):
+    """A time: RFC 3339, or Unix seconds. Gives Unix seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-01-15T12:00:00Z or 1768478400", param, ctx)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+SIZE = Size()
+MOMENT = Moment()

@@ -1,0 +1,56 @@
+"""`jwtleak patterns`: shows which patterns are on, proves that they do what they say."""
+
+from __future__ import annotations
+
+import click
+
+from jwtleak.cli import voice
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine
+from jwtleak.patterns import load_channels, load_shapes, load_user_patterns
+from jwtleak.patterns.check import check
+from jwtleak.types import Token
+
+_DIRECTORIES = click.option(
+    "--patterns", "directories", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
+    help="Also the patterns in DIR (repeatable).",
+)  # fmt: skip
+
+
+@click.group("patterns")
+def command() -> None:
+    """List or check the patterns: token shapes, channels, and those of users."""
+
+
+@command.command("list")
+@_DIRECTORIES
+def list_(directories: tuple[str, ...]) -> None:
+    """Show what is on, one pattern a line: sort, id, what it stands for."""
+    rows = [("shape", shape.id, shape.kind) for shape in load_shapes()]
+    rows += [("channel", rule.id, rule.type) for rule in load_channels()]
+    rows += [("pattern", one.id, f"{one.severity}: {one.title}") for one in load_user_patterns(directories).patterns]
+    for sort, name, meaning in rows:
+        click.echo(f"{sort:<9}{name:<34}{meaning}")
+
+
+@command.command("check")
+@_DIRECTORIES
+@click.argument("more", nargs=-1, type=click.Path(exists=True, file_okay=False), metavar="[DIR...]")
+def check_(directories: tuple[str, ...], more: tuple[str, ...]) -> int:
+    """Prove every pattern by its examples; refuse those that could hang or match too much.
+
+    Exit status: 0 when all is well, 2 when something is wrong.
+    """
+    channels = Channels(load_channels())
+
+    def find(data: bytes) -> list[str]:
+        engine = Engine(channels)
+        findings = engine.feed(data) + engine.close()
+        return [finding.token.kind for finding in findings if isinstance(finding.token, Token)]
+
+    problems = check((*directories, *more), find)
+    for problem in problems:
+        voice.error(f"{problem.file}: {problem.id}: {problem.message}" if problem.id else problem.message)
+    if not problems:
+        voice.say("all patterns are well")
+    return 2 if problems else 0

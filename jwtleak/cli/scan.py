@@ -1,0 +1,184 @@
+"""`jwtleak scan`: reads options, runs the scan, shows the alerts, says what was not read, chooses the exit status."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.build import Setting
+from jwtleak.alerts.select import Selection
+from jwtleak.cli import voice
+from jwtleak.cli.options import MOMENT, SIZE
+from jwtleak.cli.output import Output, open_output
+from jwtleak.core.channel import Channels
+from jwtleak.core.lifetime import DEFAULT_LEEWAY
+from jwtleak.patterns import load_channels, load_user_patterns
+from jwtleak.runtime.installation import subject_key
+from jwtleak.runtime.scan import Scan, Tally
+from jwtleak.runtime.work import Plan
+from jwtleak.sources.interface import Limits, Notify
+from jwtleak.sources.stdin import StdinStream
+from jwtleak.sources.walk import Entry, walk
+from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
+
+_STATUSES = Status.__args__  # type: ignore[attr-defined]
+_SEVERITY = click.Choice(SEVERITIES)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of one call, as given."""
+
+    paths: tuple[str, ...]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    jobs: int
+    every: bool
+    status: tuple[str, ...]
+    min_severity: Any
+    min_confidence: Any
+    fail_on: str
+    now: float | None
+    leeway: int
+    output: str | None
+    format: str | None
+    progress: bool
+    patterns: tuple[str, ...]
+    max_token: int
+    max_archive_bytes: int
+    max_ratio: int
+    max_depth: int
+
+
+@click.command("scan")
+@click.argument("paths", nargs=-1, metavar="[PATH...|-]")
+@click.option("--include", multiple=True, metavar="GLOB", help="Scan only files that match (repeatable; ** allowed).")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes.  [default: cores]")
+@click.option("--every", is_flag=True, help="One alert for each sighting, not for each token and file.")
+@click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only tokens of this status (repeatable).")
+@click.option("--min-severity", type=_SEVERITY, default="info", show_default=True, help="Leave out what matters less.")
+@click.option("--min-confidence", type=click.Choice(CONFIDENCES), default="medium", show_default=True,
+              help="Leave out what is less certain.")
+@click.option("--fail-on", type=click.Choice([*SEVERITIES, "never"]), default="info", show_default=True,
+              help="Exit with 1 only for leaks of at least this severity.")
+@click.option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
+@click.option("--leeway", type=click.IntRange(0, 86400), default=DEFAULT_LEEWAY, show_default=True, metavar="SECONDS",
+              help="Clock skew allowed when judging expiry.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
+@click.option("--format", "-f", type=click.Choice(["table", "json"]),
+              help="table, or json (one alert a line).  [default: table on a terminal, else json]")
+@click.option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
+@click.option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
+              help="Also look for the patterns in DIR (repeatable).")
+@click.option("--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes.")
+@click.option("--max-archive-bytes", type=SIZE, default=Limits().max_archive_bytes, show_default=True,
+              help="Most bytes unpacked from one archive.")
+@click.option("--max-ratio", type=click.IntRange(1), default=Limits().max_ratio, show_default=True,
+              help="Highest compression ratio believed.")
+@click.option("--max-depth", type=click.IntRange(0, 8), default=Limits().max_depth, show_default=True,
+              help="Archives inside archives.")
+def command(**given: Any) -> int:
+    """Find tokens in files, directories, archives, or standard input (-).
+
+    Archives (gzip, bzip2, xz, zstd, lz4, zip, tar) are recognised by content. Alerts are redacted.
+
+    Exit status: 0 clean, 1 leaks found, 2 wrong usage, 3 no leaks but some input could not be read.
+    """
+    options = Options(**given)
+    if not options.paths:
+        if sys.stdin.isatty():
+            raise click.UsageError("nothing to scan: give a path, or - for standard input")
+        options = msgspec.structs.replace(options, paths=("-",))
+    if "-" in options.paths and len(options.paths) > 1:
+        raise click.UsageError("- (standard input) cannot be scanned together with files")
+    if not 64 <= options.max_token <= MAX_TOKEN:
+        raise click.UsageError(f"--max-token must be from 64 to {MAX_TOKEN}")
+    return _Run(options).run()
+
+
+def _plan(options: Options) -> Plan:
+    key, kept = subject_key()
+    if not kept:
+        voice.warning("no place to keep this installation's key: subject hashes will differ in the next run")
+    now = time.time() if options.now is None else options.now
+    return Plan(
+        Setting(now, socket.gethostname(), key, options.leeway),
+        Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
+        Channels(load_channels()),
+        load_user_patterns(options.patterns),
+        options.every,
+        options.max_token,
+    )
+
+
+class _Run:
+    """One scan, from its options to its exit status."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        statuses = frozenset(options.status)
+        self._selection = Selection(options.min_severity, options.min_confidence, statuses)  # type: ignore[arg-type]
+        self._tally = Tally()
+        self._failed = False
+
+    def run(self) -> int:
+        started = time.monotonic()
+        scan = Scan(_plan(self._options), self._selection, self._tally)
+        output = open_output(self._options.output, self._options.format, self._tally, progress=self._options.progress)
+        interrupted = False
+        try:
+            self._show(self._alerts(scan, output), output)
+        except KeyboardInterrupt:
+            interrupted = True
+            self._show(scan.rest(), output)
+        output.close(time.monotonic() - started)
+        self._explain()
+        if interrupted:
+            voice.warning(f"interrupted: {scan.unfinished() or 'nothing'} and all after it was not scanned")
+            return 130
+        if self._failed:
+            return 1
+        return 3 if self._tally.unread else 0
+
+    def _alerts(self, scan: Scan, output: Output) -> Iterator[Alert]:
+        options = self._options
+        if options.paths == ("-",):
+            fixed = options.now
+            yield from scan.stdin(StdinStream(), time.time if fixed is None else lambda: fixed)
+            return
+        total = None
+        if output.wants_total:
+            total = sum(entry.size for entry in self._walk(lambda _: None))
+        output.start(total)
+        yield from scan.files(self._walk(self._tally.notice), options.jobs, output.progress)
+
+    def _walk(self, notice: Notify) -> Iterator[Entry]:
+        options = self._options
+        return walk(options.paths, options.include, options.exclude, notice=notice)
+
+    def _show(self, alerts: Iterator[Alert], output: Output) -> None:
+        limit = self._options.fail_on
+        for alert in alerts:
+            if limit != "never" and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit):
+                self._failed = True
+            output.alert(alert)
+
+    def _explain(self) -> None:
+        tally = self._tally
+        for notice in tally.notices:
+            where = notice.path if notice.member is None else f"{notice.path}!{notice.member}"
+            voice.warning(f"{where}: {notice.kind}: {notice.reason}" if notice.reason else f"{where}: {notice.kind}")
+        more = sum(tally.notice_kinds.values()) - len(tally.notices)
+        if more:
+            voice.warning(f"{more} more inputs could not be read whole")
+        if tally.slow_patterns:
+            voice.warning(f"user patterns ran out of time {tally.slow_patterns} times: some of their hits may be missing")
+

@@ -1,0 +1,147 @@
+"""The table: one row per token, for a person at a terminal.
+
+Promises: grouped over all files, the worst first; bounded; every cell is plain text, so nothing that was read can style it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TextIO
+
+from msgspec import UNSET, UnsetType
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.core.excerpt import clean
+from jwtleak.runtime.scan import Tally
+from jwtleak.types import SEVERITIES
+
+# More rows than anyone reads; the rest is counted in the last line.
+_MAX_ROWS = 500
+
+_COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def duration(seconds: int) -> str:
+    """`2h 5m`, `-3d 4h`: the two largest units."""
+    sign, rest, parts = "-" if seconds < 0 else "", abs(seconds), []
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return sign + " ".join(parts[:2]) if parts else "0s"
+
+
+def size(count: float) -> str:
+    """`1.5 GB`, in powers of 1000 as rates are."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+class _Row:
+    """What is known of one token so far."""
+
+    def __init__(self, alert: Alert) -> None:
+        self.alert = alert
+        self.count = 0
+        self.places: Counter[str] = Counter()
+        self.more = False
+        self.add(alert)
+
+    def add(self, alert: Alert) -> None:
+        # A roll-up says again what its first sight said.
+        self.count += alert.sightings.count - (alert.event == "repeat")
+        place = place_of(alert)
+        if len(self.places) < 8 or place in self.places:
+            self.places[place] += 1
+        else:
+            self.more = True
+        if SEVERITIES.index(alert.severity) < SEVERITIES.index(self.alert.severity):
+            self.alert = alert
+
+    def where(self) -> str:
+        first = place_of(self.alert) + f":{self.alert.location.line}"
+        others = len(self.places) - 1
+        return first if others <= 0 else f"{first} and {others}{'+' if self.more else ''} more"
+
+
+def place_of(alert: Alert) -> str:
+    """The path, with the path inside an archive behind an exclamation mark."""
+    where = alert.location
+    path = "stdin" if isinstance(where.path, UnsetType) else where.path
+    return path if isinstance(where.member, UnsetType) else f"{path}!{where.member}"
+
+
+class Table:
+    """Collects alerts, shows them at the end."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._rows: dict[str, _Row] = {}
+        self._hidden = 0
+
+    def alert(self, alert: Alert) -> None:
+        """One more."""
+        row = self._rows.get(alert.token.sha256)
+        if row is not None:
+            row.add(alert)
+        elif len(self._rows) < _MAX_ROWS:
+            self._rows[alert.token.sha256] = _Row(alert)
+        else:
+            self._hidden += 1
+
+    def close(self, tally: Tally, seconds: float) -> None:
+        """Show everything."""
+        console = Console(file=self._file, highlight=False, markup=False, emoji=False)
+        plain = not (self._file.encoding or "").lower().startswith("utf")
+        if self._rows:
+            console.print(self._table(plain))
+        if self._hidden:
+            console.print(f"and {self._hidden} more tokens: use --format json to see all")
+        console.print(summary(tally, seconds))
+
+    def _table(self, plain: bool) -> RichTable:
+        table = RichTable(box=box.ASCII if plain else box.SIMPLE_HEAD, pad_edge=False)
+        for name in ("severity", "status", "expires in", "issuer", "alg", "channel", "where", "seen"):
+            table.add_column(name, justify="right" if name == "seen" else "left", overflow="fold")
+        for row in sorted(self._rows.values(), key=lambda one: SEVERITIES.index(one.alert.severity)):
+            table.add_row(*(Text(cell, style=style) for cell, style in _cells(row)))
+        return table
+
+
+def _cells(row: _Row) -> list[tuple[str, str]]:
+    alert = row.alert
+    token, channel = alert.token, alert.channel
+    colour = _COLOURS[alert.severity]
+    name = "" if channel.name is UNSET else f" {channel.name}"
+    cells = [
+        alert.severity,
+        alert.title if alert.pattern is not UNSET else _or_dash(token.status),
+        "-" if isinstance(token.expires_in, UnsetType) else duration(token.expires_in),
+        _or_dash(token.issuer),
+        _or_dash(token.alg),
+        channel.type + name,
+        row.where(),
+        str(row.count),
+    ]
+    return [(clean(cell), colour if index < 2 else "") for index, cell in enumerate(cells)]
+
+
+def _or_dash(value: object) -> str:
+    return value if isinstance(value, str) else "-"
+
+
+def summary(tally: Tally, seconds: float) -> str:
+    """One line: what was read, how fast, and what was found."""
+    found = ", ".join(f"{count} {status}" for status, count in tally.statuses.most_common()) or "no leaks"
+    files = f"{tally.files} file{'' if tally.files == 1 else 's'}"
+    rate = size(tally.bytes_read / seconds) + "/s" if seconds > 0 else ""
+    unread = f"; {tally.unread} could not be read whole" if tally.unread else ""
+    return f"{files}, {size(tally.bytes_read)} in {seconds:.1f} s ({rate}): {found}{unread}"

@@ -1,0 +1,38 @@
+"""The program's voice: everything for people goes to stderr, as `jwtleak: error: ...`, lower case, no full stop.
+
+Promises: nothing that a log or a file name contains can move the cursor or hide text.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from jwtleak.core.excerpt import clean
+
+# A message is a line or two; a longer one comes from something that was read.
+_MAX_MESSAGE = 1000
+
+
+def say(text: str) -> None:
+    """One plain line."""
+    print(f"jwtleak: {_safe(text)}", file=sys.stderr)
+
+
+def error(text: str) -> None:
+    """What went wrong."""
+    say(f"error: {text}")
+
+
+def warning(text: str) -> None:
+    """What was not as it should be, though work went on."""
+    say(f"warning: {text}")
+
+
+def hint(text: str) -> None:
+    """What to try."""
+    say(f"hint: {text}")
+
+
+def _safe(text: str) -> str:
+    encoding = sys.stderr.encoding or "ascii"
+    return clean(text, _MAX_MESSAGE).encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,78 @@
+"""User patterns over a stream: which part of it they are run on, and when.
+
+Promises: the parts are cut at fixed offsets of the stream, so hits do not depend on how the bytes came; each part is searched
+once, after a pause at most once more; a hit is given once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import stringzilla
+
+from jwtleak.core.userpattern import REACH, Hit, UserPatterns
+from jwtleak.secret import Secret
+from jwtleak.types import PatternHit
+
+# Bytes that one run of an expression is responsible for: large beside the REACH it also sees on either side, small enough
+# that its time limit means some megabytes per second.
+BLOCK = 64 * 1024
+
+_find = stringzilla.find
+
+
+class Spot(NamedTuple):
+    """A hit at [start, end) of the buffer; like a `Leak`, so that both become findings alike."""
+
+    start: int
+    end: int
+    token: PatternHit
+    encodings: tuple[str, ...] = ()
+    before: bytes | None = None
+    after: bytes | None = None
+
+
+class UserSearch:
+    """Runs user patterns block by block. `open` begins a stream."""
+
+    def __init__(self, patterns: UserPatterns) -> None:
+        self._patterns = patterns
+        self._needles = patterns.needles
+        self.timeouts = 0
+        self.open(0)
+
+    def open(self, offset: int) -> None:
+        """A stream whose first byte to come is at `offset`."""
+        self.block = offset - offset % BLOCK  # offset of the block that is not finished
+        self._given = 0  # hits that begin before this offset have been given
+
+    def scan(self, buffer: bytearray, base: int, end: int, *, final: bool) -> list[Spot]:
+        """The hits that are certain; `base` is the offset of buffer[0], `end` the bytes in it."""
+        found: list[Spot] = []
+        while self.block + BLOCK + REACH <= base + end:
+            found += self._search(buffer, base, end)
+            self.block += BLOCK
+        if final:
+            found += self._search(buffer, base, end)
+        return found
+
+    def _search(self, buffer: bytearray, base: int, end: int) -> list[Spot]:
+        start = max(0, self.block - REACH - base)
+        window = memoryview(buffer)[start : min(end, self.block + BLOCK + REACH - base)]
+        if not any(_find(window, needle) >= 0 for needle in self._needles):
+            return []
+        found = self._patterns.search(bytes(window))
+        self.timeouts += found.timeouts
+        placed: list[Spot] = []
+        for hit in found.hits:
+            offset = base + start + hit.start
+            if max(self.block, self._given) <= offset < self.block + BLOCK:
+                placed.append(Spot(start + hit.start, start + hit.end, _token(hit, window)))
+                self._given = offset + hit.end - hit.start
+        return placed
+
+
+def _token(hit: Hit, window: memoryview) -> PatternHit:
+    one = hit.pattern
+    secret = Secret(bytes(window[hit.start : hit.end]))
+    return PatternHit(one.id, one.title, one.severity, one.confidence, one.references, secret)

@@ -1,0 +1,45 @@
+"""Standard input: findings as soon as they are certain, not at the end of input.
+
+Promises: a token is given out when the byte that ends it is there, or after a silence; nothing is given out twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from jwtleak.core.engine import Engine
+from jwtleak.types import Finding
+
+# A token that has ended waits this long for the rest of its line (its excerpt, a time at the end of a JSON record).
+CONTEXT_WAIT = 0.02
+# A token at the very end of the data waits this long for a byte that ends it.
+GROWING_WAIT = 1.0
+
+
+class Readable(Protocol):
+    """A stream; 0 bytes mean its end."""
+
+    def readinto(self, buffer: memoryview, /) -> int: ...
+
+
+class Waiting(NamedTuple):
+    """A stream, and a way to wait for its bytes: `wait(seconds)` says whether some have come."""
+
+    stream: Readable
+    wait: Callable[[float], bool]
+
+
+def follow(engine: Engine, source: Waiting) -> Iterator[list[Finding]]:
+    """Findings in the order in which they become certain; an empty list after bytes that completed nothing."""
+    while True:
+        if engine.pending is not None:
+            wait = CONTEXT_WAIT if engine.pending == "context" else GROWING_WAIT
+            if not source.wait(wait):
+                yield engine.flush()
+                continue
+        count = source.stream.readinto(engine.get_buffer())
+        if count == 0:
+            break
+        yield engine.buffer_updated(count)
+    yield engine.close()

@@ -1,0 +1,147 @@
+"""Processes: tasks run side by side, their messages given back in the order of the tasks.
+
+Promises: order and content are those of one process; a worker that dies is an error that names its task; messages that
+arrive early wait in bounded memory, and a worker that is too far ahead waits on its pipe.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing.connection import Connection, wait
+from typing import NoReturn
+
+import msgspec
+
+from jwtleak.errors import WorkerError
+from jwtleak.runtime.work import Done, Message, Plan, Range, Task, Worker
+
+# Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the most.
+_EARLY_BYTES = 24 * 1024 * 1024
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_message = msgspec.msgpack.Decoder(Message).decode
+_decode_task = msgspec.msgpack.Decoder(Task).decode
+
+
+def describe(task: Task) -> str:
+    """What a task covers, for people."""
+    if isinstance(task, Range):
+        return f"{task.path} (bytes {task.start} to {task.stop})"
+    more = f" and {len(task.paths) - 1} more" if len(task.paths) > 1 else ""
+    return task.paths[0] + more
+
+
+def _serve(plan: Plan, pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    worker = Worker(plan)
+    while data := pipe.recv_bytes():
+        for message in worker.run(_decode_task(data)):
+            pipe.send_bytes(_encode(message))
+
+
+class _Hand:
+    """One worker process and the task it has."""
+
+    def __init__(self, plan: Plan, context: multiprocessing.context.BaseContext) -> None:
+        self.pipe, far = context.Pipe()
+        self.process = context.Process(target=_serve, args=(plan, far), daemon=True)  # type: ignore[attr-defined]
+        self.process.start()
+        far.close()
+        self.task: Task | None = None
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        self.pipe.send_bytes(_encode(task))
+
+    def receive(self) -> tuple[Message, int]:
+        try:
+            data = self.pipe.recv_bytes()
+        except (EOFError, OSError):
+            self._died()
+        return _decode_message(data), len(data)
+
+    def _died(self) -> NoReturn:
+        self.process.join(1)
+        assert self.task is not None
+        raise WorkerError(f"a worker stopped (exit status {self.process.exitcode}) while scanning {describe(self.task)}")
+
+
+class Pool:
+    """Runs tasks in `jobs` processes; a context manager."""
+
+    def __init__(self, plan: Plan, jobs: int) -> None:
+        # fork shares the loaded program; where it is not to be had, spawn loads it again.
+        method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+        context = multiprocessing.get_context(method)
+        self._hands = [_Hand(plan, context) for _ in range(jobs)]
+        self._early: dict[int, deque[tuple[Message, int]]] = {}
+        self._early_bytes = 0
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hand in self._hands:
+            hand.process.terminate()
+            hand.pipe.close()
+        for hand in self._hands:
+            hand.process.join()
+
+    def run(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
+        """Every task's messages, in the order of the tasks."""
+        waiting: deque[Task] = deque()
+        while True:
+            self._hand_out(tasks, waiting)
+            if not waiting:
+                return
+            yield from self._current(tasks, waiting)
+
+    def _hand_out(self, tasks: Iterator[Task], waiting: deque[Task]) -> None:
+        for hand in self._hands:
+            # Two tasks ahead of each worker are enough to keep it busy; more would only fill memory.
+            if hand.task is None and len(waiting) < 3 * len(self._hands):
+                task = next(tasks, None)
+                if task is None:
+                    return
+                waiting.append(task)
+                self._early[task.index] = deque()
+                hand.give(task)
+
+    def _current(self, tasks: Iterator[Task], waiting: deque[Task]) -> Iterator[tuple[Task, Message]]:
+        """The messages of the first task that is not finished."""
+        task = waiting.popleft()
+        queue = self._early[task.index]
+        while True:
+            while queue:
+                message, size = queue.popleft()
+                self._early_bytes -= size
+                yield task, message
+                if isinstance(message, Done):
+                    del self._early[task.index]
+                    return
+            self._receive(task)
+            self._hand_out(tasks, waiting)
+
+    def _receive(self, current: Task) -> None:
+        full = self._early_bytes >= _EARLY_BYTES
+        hands = {h.pipe: h for h in self._hands if h.task is not None and (not full or h.task is current)}
+        for pipe in wait(list(hands)):
+            hand = hands[pipe]  # type: ignore[index]
+            task = hand.task
+            assert task is not None
+            message, size = hand.receive()
+            self._early[task.index].append((message, size))
+            self._early_bytes += size
+            if isinstance(message, Done):
+                hand.task = None
+
+
+def run_here(plan: Plan, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
+    """The same in this process."""
+    worker = Worker(plan)
+    for task in tasks:
+        for message in worker.run(task):
+            yield task, message

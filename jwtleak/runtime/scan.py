@@ -1,0 +1,194 @@
+"""The scan: plan, work, put the parts of split files together, select, count.
+
+Promises: alerts come out in the order of the files and of the offsets in them; what could not be read is counted; memory
+is bounded by the grouping of one file and the pool's early messages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+from msgspec import UnsetType
+from msgspec.structs import replace
+
+from jwtleak.alerts.alert import Alert, Location
+from jwtleak.alerts.build import Builder
+from jwtleak.alerts.select import Selection
+from jwtleak.alerts.sightings import Every, FirstSight, Grouping
+from jwtleak.runtime.follow import Waiting, follow
+from jwtleak.runtime.plan import plan
+from jwtleak.runtime.pool import Pool, describe, run_here
+from jwtleak.runtime.work import Alerts, Counted, Done, Message, Plan, Range, Task, make_engine, unreadable
+from jwtleak.sources.interface import Notice
+from jwtleak.sources.stdin import StdinStream
+from jwtleak.sources.walk import Entry
+
+# Below this, starting processes costs more than they save.
+_WORTH_A_POOL = 48 * 1024 * 1024
+
+
+class Tally:
+    """What a scan did, for the summary and the exit status."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.bytes_read = 0
+        self.alerts = 0
+        self.statuses: Counter[str] = Counter()
+        self.rejections: Counter[str] = Counter()
+        self.notices: list[Notice] = []
+        self.notice_kinds: Counter[str] = Counter()
+        self.slow_patterns = 0
+
+    # Notices kept with their texts; more are only counted, so that a tree of a million unreadable files fits.
+    MAX_NOTICES = 1000
+
+    def notice(self, notice: Notice) -> None:
+        """Something could not be read."""
+        self.notice_kinds[notice.kind] += 1
+        if len(self.notices) < self.MAX_NOTICES:
+            self.notices.append(notice)
+
+    def done(self, done: Done) -> None:
+        """A task is finished."""
+        self.files += done.files
+        self.bytes_read += done.bytes_read
+        self.rejections.update(done.rejections)
+        self.slow_patterns += done.slow_patterns
+        for notice in done.notices:
+            self.notice(notice)
+
+    @property
+    def unread(self) -> int:
+        """How many inputs could not be read whole."""
+        return sum(count for kind, count in self.notice_kinds.items() if kind != "skipped")
+
+
+class Joiner:
+    """Puts the parts of a split file together: lines, columns and sightings of the whole."""
+
+    def __init__(self, every: bool) -> None:
+        self._every = every
+        self._reset(None)
+
+    def _reset(self, path: str | None) -> None:
+        self._path = path
+        self._lines = 0
+        self._line_start = 0
+        self._grouping: Grouping | Every = Every() if self._every else Grouping()
+
+    def alerts(self, task: Range, alerts: list[Alert]) -> Iterator[Alert]:
+        """The sightings of one part."""
+        if task.start == 0:
+            self._reset(task.path)
+        for alert in alerts:
+            yield from self._grouping.add(self._placed(alert))
+
+    def _placed(self, alert: Alert) -> Alert:
+        where = alert.location
+        if self._lines == 0 and where.line > 1:
+            return alert
+        column = where.offset - self._line_start + 1 if where.line == 1 else where.column
+        return replace(alert, location=_moved(where, where.line + self._lines, column))
+
+    def done(self, task: Range, done: Done) -> Iterator[Alert]:
+        """A part is finished; the alerts of the file if it was the last."""
+        if task.start == 0 and self._path != task.path:
+            self._reset(task.path)
+        self._lines += done.lines
+        if done.line_start is not None:
+            self._line_start = done.line_start
+        if task.stop == task.size:
+            yield from self._grouping.drain()
+
+    def rest(self) -> Iterator[Alert]:
+        """What was collected when a scan is broken off."""
+        return self._grouping.drain()
+
+
+def _moved(where: Location, line: int, column: int) -> Location:
+    return replace(where, line=line, column=column)
+
+
+class Scan:
+    """One scan. `files` or `stdin` gives the alerts; after an interrupt `rest` gives what was collected but not shown."""
+
+    def __init__(self, plan: Plan, selection: Selection, tally: Tally) -> None:
+        self._plan = plan
+        self._selection = selection
+        self._tally = tally
+        self._joiner = Joiner(plan.every)
+        self._collected: Callable[[], Iterator[Alert]] = self._joiner.rest
+        self._task: Task | None = None
+
+    def files(self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None]) -> Iterator[Alert]:
+        """The alerts of `entries`. `progress` is told the bytes of each finished task."""
+        tasks = plan(entries)
+        first, worth = _take(tasks, _WORTH_A_POOL if jobs > 1 else 0)
+        tasks = chain(first, tasks)
+        if jobs > 1 and worth:
+            with Pool(self._plan, jobs) as pool:
+                yield from self._select(self._alerts(pool.run(tasks), progress))
+        else:
+            yield from self._select(self._alerts(run_here(self._plan, tasks), progress))
+
+    def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[Alert]:
+        """The alerts of standard input as they become certain; `clock` gives Unix seconds."""
+        engine = make_engine(self._plan)
+        grouping = Every() if self._plan.every else FirstSight()
+        self._collected = grouping.drain
+        counted = Counted(stream)
+        for findings in follow(engine, Waiting(counted, stream.wait)):
+            if findings:
+                builder = Builder(stream.info, self._plan.setting._replace(now=clock()))
+                alerts = (builder.build(one, engine.occurrence(one)) for one in findings)
+                yield from self._select(sighting for alert in alerts for sighting in grouping.add(alert))
+        self._tally.bytes_read += counted.count
+        self._tally.files += 1
+        if counted.error is not None:
+            self._tally.notice(unreadable(stream.info, counted.error, counted.count))
+        yield from self._select(grouping.drain())
+
+    def rest(self) -> Iterator[Alert]:
+        """What was collected when the scan was broken off."""
+        return self._select(self._collected())
+
+    def unfinished(self) -> str | None:
+        """What the scan was at when it was broken off."""
+        return None if self._task is None else describe(self._task)
+
+    def _alerts(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Alert]:
+        for task, message in messages:
+            self._task = task
+            if isinstance(message, Alerts):
+                yield from self._joiner.alerts(task, message.alerts) if isinstance(task, Range) else message.alerts
+                continue
+            self._tally.done(message)
+            progress(message.bytes_read)
+            if isinstance(task, Range):
+                self._tally.files += task.start == 0
+                yield from self._joiner.done(task, message)
+
+    def _select(self, alerts: Iterable[Alert]) -> Iterator[Alert]:
+        tally = self._tally
+        for alert in alerts:
+            if self._selection.wants(alert):
+                tally.alerts += 1
+                status = alert.token.status
+                tally.statuses["pattern" if isinstance(status, UnsetType) else status] += 1
+                yield alert
+
+
+def _take(tasks: Iterator[Task], size: int) -> tuple[list[Task], bool]:
+    """Tasks of at least `size` bytes together, and whether there were as many."""
+    taken: list[Task] = []
+    total = 0
+    while total < size:
+        task = next(tasks, None)
+        if task is None:
+            return taken, False
+        taken.append(task)
+        total += task.stop - task.start if isinstance(task, Range) else task.size
+    return taken, True

@@ -1,0 +1,196 @@
+"""Work: one task of a scan, done by whichever process gets it.
+
+Promises: a task's outcome depends on the task alone, so results are the same with one process and with many. What could
+not be read comes back as notices, never as silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.sightings import Every, Grouping
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine, Owned
+from jwtleak.core.fingerprint import HEAD
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
+from jwtleak.core.scanner import Scanner
+from jwtleak.core.userpattern import UserPatterns
+from jwtleak.errors import SourceError
+from jwtleak.sources.files import FileStream, read_head
+from jwtleak.sources.interface import Limits, Notice, Stream
+from jwtleak.sources.unpack import open_streams
+from jwtleak.types import Finding, StreamInfo
+
+# Alerts sent in one message: large enough to make the message's own cost vanish, small beside the memory bound.
+_BATCH = 512
+
+
+class Files(msgspec.Struct, frozen=True, tag=True):
+    """Whole files, archives among them, scanned one after another."""
+
+    index: int
+    paths: tuple[str, ...]
+    size: int
+
+
+class Range(msgspec.Struct, frozen=True, tag=True):
+    """A part of one large plain file: tokens that begin in [start, stop)."""
+
+    index: int
+    path: str
+    start: int
+    stop: int
+    size: int
+    mtime_ms: int | None
+
+
+Task = Files | Range
+
+
+class Alerts(msgspec.Struct, frozen=True, tag=True):
+    """Finished alerts (of whole streams), or the sightings of a part."""
+
+    alerts: list[Alert]
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines in this part, and the
+    offset behind the last one (None where the part has none)."""
+
+    bytes_read: int
+    files: int
+    lines: int = 0
+    line_start: int | None = None
+    notices: tuple[Notice, ...] = ()
+    rejections: dict[str, int] = {}
+    slow_patterns: int = 0
+
+
+Message = Alerts | Done
+
+
+class Plan(NamedTuple):
+    """What every task of a scan shares."""
+
+    setting: Setting
+    limits: Limits
+    channels: Channels
+    patterns: UserPatterns
+    every: bool
+    max_token: int
+
+
+def make_engine(plan: Plan) -> Engine:
+    """An engine with what `plan` asks for."""
+    return Engine(plan.channels, Scanner(plan.max_token), plan.patterns)
+
+
+class Worker:
+    """Does tasks one after another with one engine."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._engine = make_engine(plan)
+
+    def run(self, task: Task) -> Iterator[Message]:
+        """The task's alerts in order, then its `Done`."""
+        self._engine.rejections.clear()
+        self._slow_before = self._engine.slow_patterns
+        yield from self._range(task) if isinstance(task, Range) else self._files(task)
+
+    def _grouping(self) -> Grouping | Every:
+        return Every() if self._plan.every else Grouping()
+
+    def _files(self, task: Files) -> Iterator[Message]:
+        notices: list[Notice] = []
+        batch: list[Alert] = []
+        read = 0
+        for path in task.paths:
+            for stream in open_streams(path, self._plan.limits, notice=notices.append):
+                counted = Counted(stream)
+                for alert in self._stream(counted):
+                    batch.append(alert)
+                    if len(batch) >= _BATCH:
+                        yield Alerts(batch)
+                        batch = []
+                if counted.error is not None:
+                    notices.append(unreadable(stream.info, counted.error, counted.count))
+                read += counted.count
+        if batch:
+            yield Alerts(batch)
+        yield self._done(read, len(task.paths), notices)
+
+    def _stream(self, stream: Counted) -> Iterator[Alert]:
+        engine, grouping = self._engine, self._grouping()
+        engine.open(mtime_ms=stream.info.mtime_ms)
+        builder = Builder(stream.info, self._plan.setting)
+        while count := stream.readinto(engine.get_buffer()):
+            yield from self._grouped(grouping, engine.buffer_updated(count), builder)
+        yield from self._grouped(grouping, engine.close(), builder)
+        yield from grouping.drain()
+
+    def _grouped(self, grouping: Grouping | Every, findings: list[Finding], builder: Builder) -> Iterator[Alert]:
+        for finding in findings:
+            yield from grouping.add(builder.build(finding, self._engine.occurrence(finding)))
+
+    def _range(self, task: Range) -> Iterator[Message]:
+        """Reads a little before the part, for tokens that reach into it, and behind it until its last token is whole."""
+        begin = max(0, task.start - LOOKBACK - LOOKAHEAD)
+        try:
+            stream = Counted(FileStream(task.path, start=begin))
+            head = read_head(task.path, HEAD) if begin else b""
+        except SourceError as error:
+            yield self._done(0, 0, [Notice("unreadable", error.path, None, error.reason, 0)])
+            return
+        engine = self._engine
+        engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
+        grouping = self._grouping()
+        builder = Builder(stream.info, self._plan.setting)
+        alerts: list[Alert] = []
+        while engine.resume_offset < task.stop and (count := stream.readinto(engine.get_buffer())):
+            alerts += self._grouped(grouping, engine.buffer_updated(count), builder)
+        if engine.resume_offset < task.stop:
+            alerts += self._grouped(grouping, engine.close(), builder)
+        alerts += grouping.drain()
+        stream.close()
+        notices = [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
+        yield Alerts(alerts)
+        lines, line_start = engine.lines_owned()
+        yield self._done(min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start)
+
+    def _done(
+        self, read: int, files: int, notices: list[Notice], lines: int = 0, line_start: int | None = None
+    ) -> Done:
+        slow = self._engine.slow_patterns - self._slow_before
+        return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow)
+
+
+class Counted:
+    """A stream that counts its bytes and ends, rather than raises, at an error; the error is kept."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.info = stream.info
+        self.close: Callable[[], None] = stream.close
+        self.count = 0
+        self.error: SourceError | None = None
+        self._readinto = stream.readinto
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Bytes read; 0 at the end or at an error."""
+        try:
+            count = self._readinto(buffer)
+        except SourceError as error:
+            self.error = error
+            return 0
+        self.count += count
+        return count
+
+
+def unreadable(info: StreamInfo, error: SourceError, read: int) -> Notice:
+    """The notice of a stream that ended with an error after `read` bytes."""
+    return Notice("unreadable", info.path or "-", info.member, error.reason, read)
