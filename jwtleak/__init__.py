@@ -15,6 +15,7 @@ As a library:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from jwtleak.version import __version__
@@ -28,8 +29,6 @@ __all__ = ["Finder", "Finding", "__version__", "alert", "redact", "scan"]
 
 def __getattr__(name: str) -> object:
     # Loaded on first use: the command line asks for the version without paying for the engine.
-    from jwtleak import api
-
-    if name in __all__:
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("jwtleak.api"), name)
