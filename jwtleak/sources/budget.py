@@ -63,9 +63,17 @@ class Budget:
         self.tell("corrupt", member, reason, bytes_read)
         self.damaged = self.damaged or not self.stopped
 
+    def lacks(self, member: str | None, memory: int, bytes_read: int | None = None) -> None:
+        """Report that a decoder would need more memory than is left."""
+        self.tell("unsupported", member, f"needs {memory >> 20} MiB of memory to decompress", bytes_read)
+
+    def affords(self, memory: int) -> bool:
+        """Whether that much decoder memory, in bytes, is left."""
+        return memory <= self._memory
+
     def reserve(self, memory: int) -> bool:
         """Set aside decoder memory in bytes; False when there is not that much left."""
-        if memory > self._memory:
+        if not self.affords(memory):
             return False
         self._memory -= memory
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from jwtleak.sources.budget import Budget
 from jwtleak.sources.codecs import Codec, is_skippable
+from jwtleak.sources.files import SNIFF
 from jwtleak.sources.reader import CAPACITY, Reader
 
 # What one call may give: the engine's own read size. More would only be memory.
@@ -17,22 +18,27 @@ _STEP = 512 * 1024
 # it cannot (inside another archive) calls are kept small, which costs a tenth of the speed.
 _STEP_ONCE, _FEED_ONCE = 64 * 1024, 4 * 1024
 
+# How finely input is fed on the way to a damage, attempt by attempt: byte by byte at once would take 65536 calls.
+_GRAINS = (256, 1)
+
 
 class Decoded:
     """What a reader's bytes decompress to. With `single`, one frame only: the container goes on behind it."""
 
     def __init__(
-        self, reader: Reader, codec: Codec, budget: Budget, member: str | None, *, memory: int, single: bool = False
+        self, reader: Reader, codec: Codec, budget: Budget, member: str | None, *, single: bool = False
     ) -> None:
         self._reader = reader
         self._codec = codec
         self._budget = budget
         self._member = member
-        self._memory = memory
+        self._memory = 0
         self._single = single
         self._step, self._feed = (_STEP, CAPACITY) if reader.repeatable else (_STEP_ONCE, _FEED_ONCE)
         self._total = 0
-        self._careful: int | None = None  # from this input offset on, one byte at a time
+        self._grains = iter(_GRAINS)
+        self._grain = self._feed
+        self._careful: int | None = None  # from this input offset on, `_grain` bytes at a time
         self._repeated = 0  # bytes that were given before and come again
         self.broken = False
         self.ended = False
@@ -52,11 +58,22 @@ class Decoded:
             return len(data)
         return 0
 
+    def close(self) -> None:
+        """Give back the decoder's memory."""
+        self._budget.release(self._memory)
+        self._memory = 0
+
     def _open_frame(self) -> None:
-        self._decoder = self._codec.decoder(self._memory)
         self._frame = self._fed = self._reader.offset
         self._given = 0
-        self.ended = False
+        self.close()
+        memory = self._codec.memory(self._reader.peek(SNIFF))
+        if not self._budget.reserve(memory):
+            self._budget.lacks(self._member, memory, self._total)
+            self.ended = self.broken = True
+            return
+        self._memory = memory
+        self._decoder = self._codec.decoder(memory)
 
     def _decode(self, wanted: int) -> bytes:
         """One step; often gives nothing, when it was input or the end of a frame."""
@@ -82,10 +99,9 @@ class Decoded:
         return self._unseen(out)
 
     def _portion(self) -> int:
-        """How much to feed at once."""
-        if self._careful is None:
-            return self._feed
-        return min(self._feed, self._careful - self._fed) or 1 if self._fed <= self._careful else 1
+        """How much to feed at once: up to the place where care begins, then in grains."""
+        before = self._feed if self._careful is None else self._careful - self._fed
+        return min(before, self._feed) if before > 0 else self._grain
 
     def _unseen(self, out: bytes) -> bytes:
         """What of this output was not given before the frame was begun again."""
@@ -113,8 +129,7 @@ class Decoded:
             if rest := data.lstrip(b"\0"):
                 self._reader.give_back(len(rest))
                 break
-        while self._codec.skippable and is_skippable(head := self._reader.peek(8)):
-            self._reader.skip(8 + int.from_bytes(head[4:8], "little"))
+        skip_empty_frames(self._reader, self._codec)
 
     def _cut_off(self) -> None:
         self.ended = True
@@ -123,13 +138,20 @@ class Decoded:
         self.broken = True
 
     def _damaged(self) -> None:
-        """Begin the frame again and go up to the damage byte by byte, or, when that was done, say so."""
-        again = self._reader.again(self._frame) if self._careful is None else None
-        if again is None:
+        """Begin the frame again and go up to the damage in finer steps, or, when they cannot be finer, say so."""
+        grain = next(self._grains, None)
+        again = self._reader.again(self._frame) if grain else None
+        if grain is None or again is None:
             self.ended = self.broken = True
             self._budget.damage(self._member, f"the {self._codec.name} data is damaged", self._total)
             return
-        self._careful = self._fed
-        self._repeated = self._given
+        self._grain, self._careful = grain, self._fed
+        self._repeated += self._given
         self._reader = again
         self._open_frame()
+
+
+def skip_empty_frames(reader: Reader, codec: Codec) -> None:
+    """Go over frames without content, which zstd's tools write ahead of others."""
+    while codec.skippable and is_skippable(head := reader.peek(8)):
+        reader.skip(8 + int.from_bytes(head[4:8], "little"))

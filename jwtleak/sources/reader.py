@@ -106,7 +106,7 @@ class Reader:
         source = self._reopen(offset) if self._reopen else None
         if source is None:
             return None
-        reader = Reader(source)
+        reader = Reader(source, self._reopen)
         reader.offset = offset
         return reader
 

@@ -15,7 +15,7 @@ import msgspec
 from jwtleak.errors import SourceError
 from jwtleak.sources.budget import Budget
 from jwtleak.sources.codecs import Codec
-from jwtleak.sources.decoded import Decoded
+from jwtleak.sources.decoded import Decoded, skip_empty_frames
 from jwtleak.sources.files import SNIFF, FileStream
 from jwtleak.sources.interface import Limits, Notice, Notify, Stream
 from jwtleak.sources.reader import Readable, Reader
@@ -154,19 +154,20 @@ class _Archive:
             yield from self._members(kind, reader, msgspec.structs.replace(place, level=deeper))
 
     def _decompress(self, codec: Codec, reader: Reader, place: _Place) -> Iterator[Stream]:
+        skip_empty_frames(reader, codec)
         memory = codec.memory(reader.peek(SNIFF))
-        if not self._budget.reserve(memory):
-            self._budget.tell("unsupported", place.member, f"needs {memory >> 20} MiB of memory to decompress")
+        if not reader.peek(1):
             yield self._leaf(reader, place)
-            return
-        if codec.decodes(reader.ahead(), memory):
-            decoded = Decoded(reader, codec, self._budget, place.member, memory=memory)
-            inside = _Place(place.member, place.level, packed=True, decoded=True, mtime_ms=place.mtime_ms)
-            yield from self._unfold(Reader(decoded), inside)
-        else:
+        elif not self._budget.affords(memory):
+            self._budget.lacks(place.member, memory)
+            yield self._leaf(reader, place)
+        elif not codec.decodes(reader.ahead(), memory):
             self._budget.tell("corrupt", place.member, f"begins like {codec.name} but is not")
             yield self._leaf(reader, place)
-        self._budget.release(memory)
+        else:
+            inside = _Place(place.member, place.level, packed=True, decoded=True, mtime_ms=place.mtime_ms)
+            with closing(Decoded(reader, codec, self._budget, place.member)) as decoded:
+                yield from self._unfold(Reader(decoded), inside)
 
     def _members(self, kind: Container, reader: Reader, place: _Place) -> Iterator[Stream]:
         container = (Tar if kind == "tar" else Zip)(reader, self._budget, place.member)

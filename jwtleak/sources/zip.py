@@ -8,13 +8,13 @@ directory is passed over: what only it lists has no bytes, and what it does not 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 
 from isal import isal_zlib
 
 from jwtleak.sources.budget import Budget
 from jwtleak.sources.codecs import BZIP2, DEFLATE, XZ, ZSTD, Codec, zip_lzma
 from jwtleak.sources.decoded import Decoded
-from jwtleak.sources.files import SNIFF
 from jwtleak.sources.member import Member, member_name, part_of
 from jwtleak.sources.reader import CAPACITY, Part, Readable, Reader
 from jwtleak.sources.zipheader import (
@@ -67,7 +67,7 @@ class _Undelimited:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._count = 0
-        self.found = False
+        self._sure = 0  # bytes ahead that are known to be content
 
     @property
     def broken(self) -> bool:
@@ -76,16 +76,28 @@ class _Undelimited:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill `buffer`; 0 is the end."""
+        if not self._sure:
+            self._sure = self._look()
+        if not self._sure:
+            return 0
+        count = self._reader.readinto(buffer[: self._sure])
+        self._count += count
+        self._sure -= count
+        return count
+
+    def _look(self) -> int:
+        """How far the content goes at least; 0 at its end."""
         window = self._reader.peek(CAPACITY // 2)
         at = window.find(DESCRIPTOR)
-        if at == 0 and parse_descriptor(window[:DESCRIPTOR_SIZE], self._count):
-            self.found = True
-            return 0
-        # A signature may begin in the last three bytes; one that ends nothing is content.
-        end = at if at > 0 else max(1, len(window) - 3) if at < 0 else 1
-        count = self._reader.readinto(buffer[: min(end, len(window))])
-        self._count += count
-        return count
+        # At the end a descriptor is here whole; elsewhere one that begins in the last bytes is judged when it is.
+        last = len(window) - (DESCRIPTOR_SIZE if len(window) == CAPACITY // 2 else 0)
+        while 0 <= at < last:
+            length = self._count + at
+            told = int.from_bytes(window[at + 8 : at + 12], "little") == length & 0xFFFFFFFF
+            if told and parse_descriptor(window[at : at + DESCRIPTOR_SIZE], length):
+                return at
+            at = window.find(DESCRIPTOR, at + 1)
+        return last
 
 
 class Zip:
@@ -140,27 +152,24 @@ class Zip:
         """Give the member, decompressed, and read what the caller left of it if only that shows where it ends."""
         codec = zip_lzma(None if header.flags & 2 else header.size) if header.method == _LZMA else None
         codec = codec or _CODECS.get(header.method)
-        memory = codec.memory(reader.peek(SNIFF)) if codec else 0
         if header.encrypted:
             self._budget.tell("encrypted", label, "needs a password")
         elif not codec and header.method != _STORED:
             self._budget.tell("unsupported", label, f"compressed with zip method {header.method}")
-        elif not self._budget.reserve(memory):
-            self._budget.tell("unsupported", label, f"needs {memory >> 20} MiB of memory to decompress")
         else:
-            checked = _Checked(self._source(header, codec, reader, label, memory))
-            mtime, packed = header.mtime_ms, codec is not None
-            repeat = reader.again if reader.repeatable and reader is not self._reader and not packed else None
-            yield Member(name, Reader(checked, repeat), header.size, mtime, packed)
-            if header.compressed is None:
-                checked.drain()
-            self._budget.release(memory)
+            with ExitStack() as held:
+                checked = _Checked(self._source(header, codec, reader, label, held))
+                # Only bytes that stand in the file as they are can be read again from any place.
+                repeat = reader.again if reader.repeatable and header.compressed is not None and not codec else None
+                yield Member(name, Reader(checked, repeat), header.size, header.mtime_ms, codec is not None)
+                if header.compressed is None:
+                    checked.drain()
             return checked
         return None
 
-    def _source(self, header: Local, codec: Codec | None, reader: Reader, label: str, memory: int) -> Readable:
+    def _source(self, header: Local, codec: Codec | None, reader: Reader, label: str, held: ExitStack) -> Readable:
         if codec:
-            return Decoded(reader, codec, self._budget, label, memory=memory, single=True)
+            return held.enter_context(closing(Decoded(reader, codec, self._budget, label, single=True)))
         return _Undelimited(reader) if header.compressed is None else reader
 
     def _pass(self, part: Part, label: str, checked: _Checked | None) -> None:
