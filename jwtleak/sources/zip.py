@@ -140,7 +140,7 @@ class Zip:
         if not part or part.left:
             checked = yield from self._content(header, name, label, reader)
         if part:
-            self._pass(part, label, checked)
+            self._pass(part, label, checked, bool(reader.ahead()))
         elif checked is None or checked.broken:
             self._search(quiet=True)
             return
@@ -172,7 +172,7 @@ class Zip:
             return held.enter_context(closing(Decoded(reader, codec, self._budget, label, single=True)))
         return _Undelimited(reader) if header.compressed is None else reader
 
-    def _pass(self, part: Part, label: str, checked: _Checked | None) -> None:
+    def _pass(self, part: Part, label: str, checked: _Checked | None, unread: bool) -> None:
         """Go over what is left of a member of known length, and say what is wrong with it."""
         left = part.left
         missing = left - self._reader.skip(left)
@@ -180,7 +180,7 @@ class Zip:
             self._ended = True
             if not self._reader.broken:
                 self._budget.tell("truncated", label, "the zip ends inside this member")
-        elif left and checked and checked.ended and not checked.broken:
+        elif (left or unread) and checked and checked.ended and not checked.broken:
             self._budget.damage(label, "something else after the compressed data")
 
     def _finish(self, header: Local, label: str, checked: _Checked | None, compressed: int) -> None:

@@ -1,0 +1,112 @@
+"""Tar archives beyond the plain ones (those are in test_unpack)."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from jwtleak.sources.interface import Limits
+
+END = bytes(1024)
+
+
+def _entry(name: str, data: bytes, *, kind: bytes = tarfile.REGTYPE, pax: dict[str, str] | None = None) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.pax_headers = len(data), kind, pax or {}
+    return info.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def _old_sparse(segments: list[tuple[int, int]], data: bytes, size: int) -> bytes:
+    """A GNU sparse entry: four segments in the header, the rest in blocks of 21."""
+    info = tarfile.TarInfo("s")
+    info.size, info.type = len(data), b"S"
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    table = b"".join(b"%011o\0%011o\0" % segment for segment in segments)
+    block[386:482], rest = table[:96].ljust(96, b"\0"), table[96:]
+    block[482], block[483:495] = bool(rest), b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    extra = b""
+    while rest:
+        extra += rest[:504].ljust(504, b"\0") + bytes([len(rest) > 504]) + bytes(7)
+        rest = rest[504:]
+    return bytes(block) + extra + data + bytes(-len(data) % 512)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 30])
+def test_old_gnu_sparse(unpack, count):
+    """Holes of old sparse files are zeros, so that offsets are those of the file."""
+    segments = [(1000 * n, 10) for n in range(count)]
+    data = b"".join(b"%010d" % n for n in range(count))
+    expected = b"".join(b"%010d" % n + bytes(990) for n in range(count))
+    read = unpack(_old_sparse(segments, data, 1000 * count) + _entry("next", b"n") + END)
+    assert read.members == {"s": expected, "next": b"n"}
+    assert read.notices == []
+
+
+@pytest.mark.parametrize("version", ["0.1", "1.0"])
+def test_pax_sparse(unpack, version):
+    """Both ways of pax to write a sparse map are understood, and the name is the real one."""
+    pax = {"GNU.sparse.realsize": "3000", "GNU.sparse.name": "real.log"}
+    content = b"abcde"
+    if version == "0.1":
+        pax |= {"GNU.sparse.map": "1000,2,2000,3"}
+    else:
+        pax |= {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+        content = b"2\n1000\n2\n2000\n3\n".ljust(512, b"\0") + content
+    read = unpack(_entry("GNUSparseFile/x", content, pax=pax) + END)
+    assert read.members == {"real.log": bytes(1000) + b"ab" + bytes(998) + b"cde" + bytes(997)}
+
+
+def test_huge_hole_is_a_bomb(unpack):
+    """A hole of four gigabytes is not filled with zeros."""
+    read = unpack(_old_sparse([(0, 5), (1 << 32, 5)], b"abcdefghij", (1 << 32) + 5) + END)
+    assert read.kinds == ["bomb"]
+    assert read.streams[0][1][:5] == b"abcde"
+
+
+def test_long_names(unpack, tar):
+    """Names longer than a header come from GNU and pax extensions, and are cut at 1024."""
+    for layout in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        name = "d/" * 400 + "n"
+        assert list(unpack(tar({name: b"x"}, layout)).members) == [name]
+        assert list(unpack(tar({"n" * 5000: b"x"}, layout)).members) == ["n" * 1024]
+
+
+def test_oversized_extension_is_told(unpack):
+    """An extended header of megabytes is passed over, and the next member is read."""
+    read = unpack(_entry("x", bytes(3 << 20), kind=b"x") + _entry("a", b"a") + END)
+    assert read.members["a"] == b"a"
+    assert read.notices[0].reason == "an extended tar header is too large"
+
+
+def test_links_directories_and_devices(unpack):
+    """Entries without content give no stream."""
+    kinds = (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE)
+    data = b"".join(_entry("x", b"", kind=kind) for kind in kinds)
+    assert unpack(data + _entry("a", b"a") + END).members == {"a": b"a"}
+
+
+def test_old_tar_without_magic(unpack):
+    """A tar from before POSIX is recognised by its checksum."""
+    block = bytearray(_entry("a", b"a"))
+    block[257:265] = bytes(8)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block[:512])
+    assert unpack(bytes(block) + END).members == {"a": b"a"}
+
+
+def test_missing_end_mark_is_told(unpack, tar):
+    """A tar that ends where a member ends may still lack others."""
+    read = unpack(_entry("a", b"a"), Limits())
+    assert (read.members, read.kinds) == ({"a": b"a"}, ["truncated"])
+
+
+def test_truncated_inside_compression_is_told_once(unpack, pack, tar):
+    """The layer that ends early tells; those above it only end."""
+    noise = io.BytesIO(bytes(range(256)) * 400).read()
+    packed = pack("zstd", tar({"a": noise + b"1", "b": noise[::-1]}))
+    read = unpack(packed[:-50])
+    assert read.kinds == ["truncated"]
