@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 
 import pytest
@@ -30,6 +31,6 @@ def test_decodes(pack, codec):
 
 def test_damage_after_the_first_bytes():
     """A member that gives something before its damage is taken for what it says."""
-    packed = bytearray(__import__("gzip").compress(bytes(range(256)) * 2 + b"a" * 100))
+    packed = bytearray(gzip.compress(bytes(range(256)) * 2 + b"a" * 100))
     packed[-20:] = b"\xff" * 20
     assert GZIP.decodes(bytes(packed), 1 << 20)

@@ -1,4 +1,4 @@
-"""Tar archives beyond the plain ones (those are in test_unpack)."""
+"""Tar archives: layouts, extensions, sparse files, damage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from jwtleak.sources.interface import Limits
 
 END = bytes(1024)
+DATA = b"GET / HTTP/1.1\n" * 500
 
 
 def _entry(name: str, data: bytes, *, kind: bytes = tarfile.REGTYPE, pax: dict[str, str] | None = None) -> bytes:
@@ -110,3 +111,29 @@ def test_truncated_inside_compression_is_told_once(unpack, pack, tar):
     packed = pack("zstd", tar({"a": noise + b"1", "b": noise[::-1]}))
     read = unpack(packed[:-50])
     assert read.kinds == ["truncated"]
+
+
+@pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_layouts(unpack, tar, layout):
+    """ustar, GNU and pax archives give every member with its name and size."""
+    members = {"a.log": DATA, "dir/" + "n" * 90 + ".log": b"x" * 511, "empty": b"", "b.log": b"y" * 1024}
+    read = unpack(tar(members, layout))
+    assert read.members == {name: data for name, data in members.items() if data}
+    assert read.streams[0][0].size == len(DATA)
+    assert read.streams[0][0].mtime_ms == 1_700_000_000_000
+    assert read.notices == []
+
+
+def test_damaged_tar_goes_on(unpack, tar):
+    """After a damaged header the next member is found."""
+    data = bytearray(tar({"a": b"a" * 600, "b": b"b" * 600, "c": b"c" * 600}))
+    data[1536:1700] = b"\xff" * 164
+    read = unpack(bytes(data))
+    assert read.members["a"] == b"a" * 600
+    assert read.members["c"] == b"c" * 600
+    assert read.kinds == ["corrupt"]
+
+
+def test_concatenated_tars(unpack, tar):
+    """A tar behind the end of another is read too."""
+    assert unpack(tar({"a": b"1"}) + tar({"b": b"2"})).members == {"a": b"1", "b": b"2"}

@@ -1,4 +1,4 @@
-"""Zip archives beyond the plain ones (those are in test_unpack)."""
+"""Zip archives: methods, descriptors, encryption, damage."""
 
 from __future__ import annotations
 
@@ -108,3 +108,39 @@ def test_overlapping_bomb_is_decoded_once(unpack):
     central = b"PK\1\2" + bytes(24) + struct.pack("<3H", 0, 0, 0) + bytes(12)
     read = unpack(outer + central * 1000 + _directory())
     assert sum(len(data) for _, data in read.streams) == 1 << 20
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_methods(unpack, zipped, method, streamed):
+    """Stored, deflated, bzip2 and LZMA members come out, with their sizes before or behind the data."""
+    members = {"a.log": DATA, "b/c.log": b"x", "PK": b".PK\x07\x08PK\x03\x04" * 9}
+    read = unpack(zipped(members, method, streamed=streamed))
+    assert read.members == members
+    assert read.notices == []
+
+
+def test_encrypted_member_is_told(unpack, zipped):
+    """A member under a password is told, and the others are read."""
+    data = bytearray(zipped({"secret": b"x" * 50, "open": b"y"}))
+    data[6] |= 1
+    read = unpack(bytes(data))
+    assert read.members == {"open": b"y"}
+    assert [(n.kind, n.member) for n in read.notices] == [("encrypted", "secret")]
+
+
+def test_unknown_zip_method_is_told(unpack, zipped):
+    """A method that nobody decodes is told by its number."""
+    data = bytearray(zipped({"odd": b"x" * 50, "open": b"y"}))
+    data[8] = 98
+    read = unpack(bytes(data))
+    assert read.members == {"open": b"y"}
+    assert read.notices[0].reason == "compressed with zip method 98"
+
+
+def test_wrong_checksum_is_told(unpack, zipped):
+    """A stored member whose bytes were changed is given, and told."""
+    data = zipped({"a": b"original content"}, zipfile.ZIP_STORED).replace(b"original", b"0riginal")
+    read = unpack(data)
+    assert read.members["a"] == b"0riginal content"
+    assert read.notices[0].reason == "the checksum is wrong"
