@@ -74,6 +74,9 @@ def _status(args: list[str] | None) -> int:
 def _usage(wrong: click.UsageError) -> int:
     from jwtleak.cli import voice
 
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        click.echo(wrong.format_message(), err=True)
+        return 2
     voice.error(wrong.format_message()[:1].lower() + wrong.format_message()[1:].rstrip("."))
     if wrong.ctx is not None:
         voice.hint(f"see {wrong.ctx.command_path} --help")
@@ -83,25 +86,14 @@ def _usage(wrong: click.UsageError) -> int:
 def _failure(broken: Exception) -> int:
     from jwtleak.cli import voice
     from jwtleak.errors import JwtleakError, WorkerError
+    from jwtleak.runtime.failure import place_of
 
     if isinstance(broken, JwtleakError):
         voice.error(str(broken))
         return 3 if isinstance(broken, WorkerError) else 2
-    where = _where(broken)
-    voice.error(f"internal error: {type(broken).__name__} at {where}")
+    voice.error(place_of(broken))
     voice.hint("please report this line; it holds nothing of what was scanned")
     return 3
-
-
-def _where(broken: Exception) -> str:
-    """The place of the deepest own frame, without values."""
-    frame, place = broken.__traceback__, "?"
-    while frame is not None:
-        name = frame.tb_frame.f_globals.get("__name__", "")
-        if str(name).startswith("jwtleak"):
-            place = f"{name}:{frame.tb_lineno}"
-        frame = frame.tb_next
-    return place
 
 
 def _forget_stdout() -> None:

@@ -1,7 +1,7 @@
 """Where alerts go: JSON Lines into a pipe or file, a table on a terminal; a progress bar beside either.
 
-Promises: each line of JSON is flushed at once; a table holds a bounded number of rows; a bar appears only where a person
-looks at standard error.
+Promises: each line of JSON is flushed at once; a table holds a bounded number of rows; a bar appears only where a
+person looks at standard error.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def command() -> None:
 @_DIRECTORIES
 def list_(directories: tuple[str, ...]) -> None:
     """Show what is on, one pattern a line: sort, id, what it stands for."""
-    rows = [("shape", shape.id, shape.kind) for shape in load_shapes()]
+    rows: list[tuple[str, str, str]] = [("shape", shape.id, shape.kind) for shape in load_shapes()]
     rows += [("channel", rule.id, rule.type) for rule in load_channels()]
     rows += [("pattern", one.id, f"{one.severity}: {one.title}") for one in load_user_patterns(directories).patterns]
     for sort, name, meaning in rows:

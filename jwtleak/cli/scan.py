@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -61,7 +62,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("paths", nargs=-1, metavar="[PATH...|-]")
 @click.option("--include", multiple=True, metavar="GLOB", help="Scan only files that match (repeatable; ** allowed).")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include.")
-@click.option("--jobs", "-j", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Processes.  [default: cores]")
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), default=os.cpu_count() or 1,
+              help="Processes.  [default: cores]")
 @click.option("--every", is_flag=True, help="One alert for each sighting, not for each token and file.")
 @click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only tokens of this status (repeatable).")
 @click.option("--min-severity", type=_SEVERITY, default="info", show_default=True, help="Leave out what matters less.")
@@ -90,11 +92,12 @@ def command(**given: Any) -> int:
 
     Archives (gzip, bzip2, xz, zstd, lz4, zip, tar) are recognised by content. Alerts are redacted.
 
-    Exit status: 0 clean, 1 leaks found, 2 wrong usage, 3 no leaks but some input could not be read.
+    Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but some input could not be read (a
+    PATH that does not exist is one), 130 interrupted.
     """
     options = Options(**given)
     if not options.paths:
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError("nothing to scan: give a path, or - for standard input")
         options = msgspec.structs.replace(options, paths=("-",))
     if "-" in options.paths and len(options.paths) > 1:
@@ -119,6 +122,37 @@ def _plan(options: Options) -> Plan:
     )
 
 
+class _Interrupt:
+    """Ctrl-C while files are scanned: the first asks for an orderly end; another one, or _GRACE, forces it."""
+
+    # Seconds. Work stops within milliseconds, unless a file system hangs or nothing in a huge tree matches --include.
+    _GRACE = 1.0
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self.seen = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._handle)
+        if hasattr(signal, "SIGALRM"):
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        if hasattr(signal, "SIGALRM"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, *_: object) -> None:
+        if self.seen:
+            raise KeyboardInterrupt
+        self.seen = True
+        if hasattr(signal, "SIGALRM"):
+            signal.setitimer(signal.ITIMER_REAL, self._GRACE)
+        self._stop()
+
+
 class _Run:
     """One scan, from its options to its exit status."""
 
@@ -133,22 +167,39 @@ class _Run:
         started = time.monotonic()
         scan = Scan(_plan(self._options), self._selection, self._tally)
         output = open_output(self._options.output, self._options.format, self._tally, progress=self._options.progress)
-        interrupted = False
+        interrupt = _Interrupt(scan.stop)
         try:
-            self._show(self._alerts(scan, output), output)
+            self._show(self._alerts(scan, output, interrupt), output)
         except KeyboardInterrupt:
-            interrupted = True
+            interrupt.seen = True
             self._show(scan.rest(), output)
-        output.close(time.monotonic() - started)
-        self._explain()
-        if interrupted:
-            voice.warning(f"interrupted: {scan.unfinished() or 'nothing'} and all after it was not scanned")
+        except BrokenPipeError:
+            raise
+        except Exception:
+            # What was found before the failure is shown; the failure itself is told above.
+            self._close(output, started)
+            raise
+        self._close(output, started)
+        if interrupt.seen:
+            self._unfinished(scan.unfinished())
             return 130
         if self._failed:
             return 1
         return 3 if self._tally.unread else 0
 
-    def _alerts(self, scan: Scan, output: Output) -> Iterator[Alert]:
+    def _close(self, output: Output, started: float) -> None:
+        output.close(time.monotonic() - started)
+        self._explain()
+
+    def _unfinished(self, first: str | None) -> None:
+        if self._options.paths == ("-",):
+            voice.warning(f"interrupted after {self._tally.bytes_read} bytes of standard input")
+        elif first is None:
+            voice.warning("interrupted")
+        else:
+            voice.warning(f"interrupted: not scanned whole: {first}, and all that follows it")
+
+    def _alerts(self, scan: Scan, output: Output, interrupt: _Interrupt) -> Iterator[Alert]:
         options = self._options
         if options.paths == ("-",):
             fixed = options.now
@@ -158,7 +209,8 @@ class _Run:
         if output.wants_total:
             total = sum(entry.size for entry in self._walk(lambda _: None))
         output.start(total)
-        yield from scan.files(self._walk(self._tally.notice), options.jobs, output.progress)
+        with interrupt:
+            yield from scan.files(self._walk(self._tally.notice), options.jobs, output.progress)
 
     def _walk(self, notice: Notify) -> Iterator[Entry]:
         options = self._options
@@ -175,10 +227,14 @@ class _Run:
         tally = self._tally
         for notice in tally.notices:
             where = notice.path if notice.member is None else f"{notice.path}!{notice.member}"
-            voice.warning(f"{where}: {notice.kind}: {notice.reason}" if notice.reason else f"{where}: {notice.kind}")
+            if notice.kind == "unreadable":
+                say = voice.error if notice.path in self._options.paths else voice.warning
+                say(f"{where}: {notice.reason}")
+            else:
+                voice.warning(f"{where}: {notice.kind}: {notice.reason}")
         more = sum(tally.notice_kinds.values()) - len(tally.notices)
         if more:
             voice.warning(f"{more} more inputs could not be read whole")
         if tally.slow_patterns:
-            voice.warning(f"user patterns ran out of time {tally.slow_patterns} times: some of their hits may be missing")
+            voice.warning(f"user patterns ran out of time {tally.slow_patterns} times: some hits may be missing")
 

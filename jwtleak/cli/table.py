@@ -1,6 +1,7 @@
 """The table: one row per token, for a person at a terminal.
 
-Promises: grouped over all files, the worst first; bounded; every cell is plain text, so nothing that was read can style it.
+Promises: grouped over all files, the worst first; bounded; every cell is plain text, so nothing that was read can
+style it.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def _spread(literal: bytes, width: int) -> bytes:
 # `"alg"` begins at byte 0, 1 or 2 of a group of three; the first character that it decides alone is the 0th, 2nd or 3rd.
 _ALG = ((b"ImFsZ", 0), (b"JhbGci", 2), (b"iYWxn", 3))
 _BASE64 = (b"ZXlK", b"V5S", b"leU")
-_PLAIN = (
+PLAIN = (
     Needle(b"eyJ", "header"),
     *(Needle(literal, "alg", phase) for literal, phase in _ALG),
     *(Needle(literal, "base64") for literal in _BASE64),
@@ -44,7 +44,7 @@ _WIDE = tuple(
 )
 
 # The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the next bytes.
-LONGEST = max(len(needle.literal) for needle in _PLAIN + _WIDE)
+LONGEST = max(len(needle.literal) for needle in PLAIN + _WIDE)
 
 _find = stringzilla.find
 _NOWHERE = 1 << 62
@@ -55,9 +55,9 @@ class Anchors:
 
     def __init__(self, buffer: Buffer, start: int, end: int) -> None:
         self._view = memoryview(buffer)[:end]
-        self._needles = _PLAIN
+        self._needles = PLAIN
         if _find(self._view, b"\0", start) >= 0:
-            self._needles = _PLAIN + _WIDE
+            self._needles = PLAIN + _WIDE
         self._places = [self._after(needle, start) for needle in self._needles]
 
     def _after(self, needle: Needle, start: int) -> int:

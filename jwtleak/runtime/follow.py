@@ -1,6 +1,7 @@
 """Standard input: findings as soon as they are certain, not at the end of input.
 
-Promises: a token is given out when the byte that ends it is there, or after a silence; nothing is given out twice.
+Promises: a token is given out when the byte that ends it is there, or after a silence; nothing is given out twice; an
+interrupt while waiting gives out what is held before it is passed on.
 """
 
 from __future__ import annotations
@@ -30,16 +31,29 @@ class Waiting(NamedTuple):
     wait: Callable[[float], bool]
 
 
+def always(_: float) -> bool:
+    """The `wait` of what is unpacked: how far its bytes have come says nothing about where a token in them ends."""
+    return True
+
+
 def follow(engine: Engine, source: Waiting) -> Iterator[list[Finding]]:
     """Findings in the order in which they become certain; an empty list after bytes that completed nothing."""
     while True:
-        if engine.pending is not None:
-            wait = CONTEXT_WAIT if engine.pending == "context" else GROWING_WAIT
-            if not source.wait(wait):
-                yield engine.flush()
-                continue
-        count = source.stream.readinto(engine.get_buffer())
+        try:
+            count = _more(engine, source)
+        except KeyboardInterrupt:
+            yield engine.close()
+            raise
         if count == 0:
             break
-        yield engine.buffer_updated(count)
+        yield engine.flush() if count is None else engine.buffer_updated(count)
     yield engine.close()
+
+
+def _more(engine: Engine, source: Waiting) -> int | None:
+    """Bytes read, 0 at the end, None after a silence."""
+    if engine.pending is not None:
+        patience = CONTEXT_WAIT if engine.pending == "context" else GROWING_WAIT
+        if not source.wait(patience):
+            return None
+    return source.stream.readinto(engine.get_buffer())

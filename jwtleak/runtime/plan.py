@@ -1,7 +1,7 @@
 """Planning: from paths to tasks of about the same size.
 
-Promises: tasks depend on the files alone, never on how many processes will run them. A large plain file is split by byte
-range; archives stay whole, since what follows in them depends on what went before; small files go together.
+Promises: tasks depend on the files alone, never on how many processes will run them. A large plain file is split by
+byte range; archives stay whole, since what follows in them depends on what went before; small files go together.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from jwtleak.sources.files import SNIFF, read_head
 from jwtleak.sources.sniff import sniff
 from jwtleak.sources.walk import Entry
 
-# A part of a split file: small enough that two workers share 100 MB evenly and that its alerts fit in memory; large enough
-# that the bytes read twice at its edges (at most 208 KiB) stay below a few percent.
+# A part of a split file: small enough that two workers share 100 MB evenly and that its alerts fit in memory; large
+# enough that the bytes read twice at its edges (at most 448 KiB) stay below a few percent.
 RANGE = 16 * 1024 * 1024
 
 # Small files that share a task: the message and the process switch cost as much as reading about a megabyte.

@@ -1,22 +1,27 @@
 """Processes: tasks run side by side, their messages given back in the order of the tasks.
 
 Promises: order and content are those of one process; a worker that dies is an error that names its task; messages that
-arrive early wait in bounded memory, and a worker that is too far ahead waits on its pipe.
+arrive early wait in bounded memory, and a worker that is too far ahead waits on its pipe. No worker outlives the parent
+for longer than its task.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import NoReturn
 
 import msgspec
 
 from jwtleak.errors import WorkerError
-from jwtleak.runtime.work import Done, Message, Plan, Range, Task, Worker
+from jwtleak.runtime.failure import place_of
+from jwtleak.runtime.shown import shown
+from jwtleak.runtime.work import Done, Failed, Message, Plan, Range, Task, Worker
 
 # Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the most.
 _EARLY_BYTES = 24 * 1024 * 1024
@@ -29,44 +34,70 @@ _decode_task = msgspec.msgpack.Decoder(Task).decode
 def describe(task: Task) -> str:
     """What a task covers, for people."""
     if isinstance(task, Range):
-        return f"{task.path} (bytes {task.start} to {task.stop})"
+        return f"{shown(task.path)} (bytes {task.start} to {task.stop})"
     more = f" and {len(task.paths) - 1} more" if len(task.paths) > 1 else ""
-    return task.paths[0] + more
+    return shown(task.paths[0]) + more
 
 
-def _serve(plan: Plan, pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+def _serve(plan: Plan, pipe: Connection, others: tuple[Connection, ...]) -> None:
+    """The life of a worker: it ends when the parent closes the pipe, or is gone."""
+    for other in others:
+        other.close()  # a copy that fork made: while it is open, the end of the parent would not be seen
     worker = Worker(plan)
-    while data := pipe.recv_bytes():
-        for message in worker.run(_decode_task(data)):
-            pipe.send_bytes(_encode(message))
+
+    def stop(*_: object) -> None:
+        worker.stopping = True
+
+    signal.signal(signal.SIGINT, stop)
+    with suppress(EOFError, OSError):
+        while True:
+            task = _decode_task(pipe.recv_bytes())
+            try:
+                for message in worker.run(task):
+                    pipe.send_bytes(_encode(message))
+            except OSError:
+                raise
+            except Exception as broken:  # a traceback on the way out could show what was scanned
+                pipe.send_bytes(_encode(Failed(place_of(broken))))
 
 
 class _Hand:
     """One worker process and the task it has."""
 
-    def __init__(self, plan: Plan, context: multiprocessing.context.BaseContext) -> None:
+    def __init__(self, plan: Plan, context: multiprocessing.context.BaseContext, others: list[_Hand]) -> None:
         self.pipe, far = context.Pipe()
-        self.process = context.Process(target=_serve, args=(plan, far), daemon=True)  # type: ignore[attr-defined]
+        copies = (self.pipe, *(other.pipe for other in others)) if context.get_start_method() == "fork" else ()
+        self.process = context.Process(target=_serve, args=(plan, far, copies), daemon=True)  # type: ignore[attr-defined]
         self.process.start()
         far.close()
         self.task: Task | None = None
 
     def give(self, task: Task) -> None:
         self.task = task
-        self.pipe.send_bytes(_encode(task))
+        try:
+            self.pipe.send_bytes(_encode(task))
+        except OSError:
+            self._died()
 
     def receive(self) -> tuple[Message, int]:
         try:
             data = self.pipe.recv_bytes()
         except (EOFError, OSError):
             self._died()
-        return _decode_message(data), len(data)
+        message = _decode_message(data)
+        if isinstance(message, Failed):
+            raise WorkerError(f"{message.reason} while scanning {describe(self._held())}")
+        return message, len(data)
+
+    def _held(self) -> Task:
+        assert self.task is not None
+        return self.task
 
     def _died(self) -> NoReturn:
         self.process.join(1)
-        assert self.task is not None
-        raise WorkerError(f"a worker stopped (exit status {self.process.exitcode}) while scanning {describe(self.task)}")
+        code = self.process.exitcode
+        how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        raise WorkerError(f"a worker process {how} while scanning {describe(self._held())}")
 
 
 class Pool:
@@ -76,7 +107,9 @@ class Pool:
         # fork shares the loaded program; where it is not to be had, spawn loads it again.
         method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
         context = multiprocessing.get_context(method)
-        self._hands = [_Hand(plan, context) for _ in range(jobs)]
+        self._hands: list[_Hand] = []
+        for _ in range(jobs):
+            self._hands.append(_Hand(plan, context, self._hands))
         self._early: dict[int, deque[tuple[Message, int]]] = {}
         self._early_bytes = 0
 
@@ -89,6 +122,13 @@ class Pool:
             hand.pipe.close()
         for hand in self._hands:
             hand.process.join()
+
+    def stop(self) -> None:
+        """Have every worker give what it has found and read no further; safe in a signal handler."""
+        for hand in self._hands:
+            if hand.process.pid is not None and hand.process.exitcode is None:
+                with suppress(ProcessLookupError):
+                    os.kill(hand.process.pid, signal.SIGINT)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
         """Every task's messages, in the order of the tasks."""
@@ -139,9 +179,8 @@ class Pool:
                 hand.task = None
 
 
-def run_here(plan: Plan, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
+def run_here(worker: Worker, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
     """The same in this process."""
-    worker = Worker(plan)
     for task in tasks:
         for message in worker.run(task):
             yield task, message

@@ -1,7 +1,7 @@
 """The scan: plan, work, put the parts of split files together, select, count.
 
-Promises: alerts come out in the order of the files and of the offsets in them; what could not be read is counted; memory
-is bounded by the grouping of one file and the pool's early messages.
+Promises: alerts come out in the order of the files and of the offsets in them; what could not be read is counted;
+memory is bounded by the grouping of one file and the pool's early messages.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from jwtleak.alerts.alert import Alert, Location
 from jwtleak.alerts.build import Builder
 from jwtleak.alerts.select import Selection
 from jwtleak.alerts.sightings import Every, FirstSight, Grouping
-from jwtleak.runtime.follow import Waiting, follow
+from jwtleak.core.engine import Engine
+from jwtleak.errors import SourceError
+from jwtleak.runtime.follow import Waiting, always, follow
 from jwtleak.runtime.plan import plan
 from jwtleak.runtime.pool import Pool, describe, run_here
-from jwtleak.runtime.work import Alerts, Counted, Done, Message, Plan, Range, Task, make_engine, unreadable
-from jwtleak.sources.interface import Notice
+from jwtleak.runtime.shown import shown, shown_info, shown_notice
+from jwtleak.runtime.work import Alerts, Counted, Done, Message, Plan, Range, Task, Worker, make_engine, unreadable
+from jwtleak.sources.interface import Notice, Stream
 from jwtleak.sources.stdin import StdinStream
+from jwtleak.sources.unpack import open_streams
 from jwtleak.sources.walk import Entry
 
 # Below this, starting processes costs more than they save.
@@ -41,6 +45,7 @@ class Tally:
         self.notices: list[Notice] = []
         self.notice_kinds: Counter[str] = Counter()
         self.slow_patterns = 0
+        self.stopped: str | None = None  # the first file that an interrupt left unread
 
     # Notices kept with their texts; more are only counted, so that a tree of a million unreadable files fits.
     MAX_NOTICES = 1000
@@ -49,11 +54,12 @@ class Tally:
         """Something could not be read."""
         self.notice_kinds[notice.kind] += 1
         if len(self.notices) < self.MAX_NOTICES:
-            self.notices.append(notice)
+            self.notices.append(shown_notice(notice))
 
     def done(self, done: Done) -> None:
         """A task is finished."""
         self.files += done.files
+        self.stopped = self.stopped or done.stopped
         self.bytes_read += done.bytes_read
         self.rejections.update(done.rejections)
         self.slow_patterns += done.slow_patterns
@@ -113,7 +119,7 @@ def _moved(where: Location, line: int, column: int) -> Location:
 
 
 class Scan:
-    """One scan. `files` or `stdin` gives the alerts; after an interrupt `rest` gives what was collected but not shown."""
+    """One scan. `files` or `stdin` gives the alerts; after an interrupt `rest` gives what was held back."""
 
     def __init__(self, plan: Plan, selection: Selection, tally: Tally) -> None:
         self._plan = plan
@@ -121,50 +127,81 @@ class Scan:
         self._tally = tally
         self._joiner = Joiner(plan.every)
         self._collected: Callable[[], Iterator[Alert]] = self._joiner.rest
-        self._task: Task | None = None
+        self._next: Task | None = None
+        self._stopping = False
+        self._tell_workers: Callable[[], None] = lambda: None
 
     def files(self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None]) -> Iterator[Alert]:
         """The alerts of `entries`. `progress` is told the bytes of each finished task."""
-        tasks = plan(entries)
-        first, worth = _take(tasks, _WORTH_A_POOL if jobs > 1 else 0)
-        tasks = chain(first, tasks)
+        planned = plan(entries)
+        first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
+        tasks = self._until_stopped(chain(first, planned))
         if jobs > 1 and worth:
             with Pool(self._plan, jobs) as pool:
+                self._tell_workers = pool.stop
                 yield from self._select(self._alerts(pool.run(tasks), progress))
         else:
-            yield from self._select(self._alerts(run_here(self._plan, tasks), progress))
+            worker = Worker(self._plan)
+            self._tell_workers = lambda: setattr(worker, "stopping", True)
+            yield from self._select(self._alerts(run_here(worker, tasks), progress))
+
+    def stop(self) -> None:
+        """Come to an end: `files` gives what was found so far, and reads no further. Safe in a signal handler."""
+        self._stopping = True
+        self._tell_workers()
+
+    def _until_stopped(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        for task in tasks:
+            if self._stopping:
+                self._next = task
+                return
+            yield task
 
     def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[Alert]:
-        """The alerts of standard input as they become certain; `clock` gives Unix seconds."""
+        """The alerts of standard input as they become certain; `clock` gives Unix seconds. What comes packed is
+        unpacked."""
         engine = make_engine(self._plan)
+        self._tally.files += 1
+        for leaf in open_streams(stream, self._plan.limits, notice=self._tally.notice):
+            yield from self._select(self._followed(engine, leaf, stream.wait if leaf is stream else always, clock))
+
+    def _followed(
+        self, engine: Engine, leaf: Stream, wait: Callable[[float], bool], clock: Callable[[], float]
+    ) -> Iterator[Alert]:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
-        counted = Counted(stream)
-        for findings in follow(engine, Waiting(counted, stream.wait)):
-            if findings:
-                builder = Builder(stream.info, self._plan.setting._replace(now=clock()))
-                alerts = (builder.build(one, engine.occurrence(one)) for one in findings)
-                yield from self._select(sighting for alert in alerts for sighting in grouping.add(alert))
-        self._tally.bytes_read += counted.count
-        self._tally.files += 1
+        counted = Counted(leaf)
+        engine.open(mtime_ms=leaf.info.mtime_ms)
+        before = self._tally.bytes_read
+        try:
+            for findings in follow(engine, Waiting(counted, wait)):
+                self._tally.bytes_read = before + counted.count
+                if findings:
+                    builder = Builder(shown_info(leaf.info), self._plan.setting._replace(now=clock()))
+                    for one in findings:
+                        yield from grouping.add(builder.build(one, engine.occurrence(one)))
+        except SourceError as error:  # from waiting
+            counted.error = error
         if counted.error is not None:
-            self._tally.notice(unreadable(stream.info, counted.error, counted.count))
-        yield from self._select(grouping.drain())
+            self._tally.notice(unreadable(leaf.info, counted.error, counted.count))
+        yield from grouping.drain()
 
     def rest(self) -> Iterator[Alert]:
         """What was collected when the scan was broken off."""
         return self._select(self._collected())
 
     def unfinished(self) -> str | None:
-        """What the scan was at when it was broken off."""
-        return None if self._task is None else describe(self._task)
+        """The first thing that was not scanned whole when the scan was broken off; None when everything was."""
+        if self._tally.stopped is not None:
+            return shown(self._tally.stopped)
+        return None if self._next is None else describe(self._next)
 
     def _alerts(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Alert]:
         for task, message in messages:
-            self._task = task
             if isinstance(message, Alerts):
                 yield from self._joiner.alerts(task, message.alerts) if isinstance(task, Range) else message.alerts
                 continue
+            assert isinstance(message, Done)
             self._tally.done(message)
             progress(message.bytes_read)
             if isinstance(task, Range):
@@ -175,9 +212,10 @@ class Scan:
         tally = self._tally
         for alert in alerts:
             if self._selection.wants(alert):
-                tally.alerts += 1
-                status = alert.token.status
-                tally.statuses["pattern" if isinstance(status, UnsetType) else status] += 1
+                if alert.event != "repeat":  # one that says again what the first sight said
+                    tally.alerts += 1
+                    status = alert.token.status
+                    tally.statuses["pattern" if isinstance(status, UnsetType) else status] += 1
                 yield alert
 
 

@@ -21,6 +21,7 @@ from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.userpattern import UserPatterns
 from jwtleak.errors import SourceError
+from jwtleak.runtime.shown import shown_info
 from jwtleak.sources.files import FileStream, read_head
 from jwtleak.sources.interface import Limits, Notice, Stream
 from jwtleak.sources.unpack import open_streams
@@ -59,8 +60,9 @@ class Alerts(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines in this part, and the
-    offset behind the last one (None where the part has none)."""
+    """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines in this part, and
+    the offset behind the last one (None where the part has none). `stopped` names the file at which an interrupt came.
+    """
 
     bytes_read: int
     files: int
@@ -69,9 +71,16 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     notices: tuple[Notice, ...] = ()
     rejections: dict[str, int] = {}
     slow_patterns: int = 0
+    stopped: str | None = None
 
 
-Message = Alerts | Done
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The task could not be done: `reason` says where the program failed."""
+
+    reason: str
+
+
+Message = Alerts | Done | Failed
 
 
 class Plan(NamedTuple):
@@ -91,11 +100,14 @@ def make_engine(plan: Plan) -> Engine:
 
 
 class Worker:
-    """Does tasks one after another with one engine."""
+    """Does tasks one after another with one engine. Set `stopping` from a signal handler: the worker then gives what it
+    has found and reads no further. A part of a large file is finished first, which takes milliseconds: the lines of the
+    parts behind it depend on it."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._engine = make_engine(plan)
+        self.stopping = False
 
     def run(self, task: Task) -> Iterator[Message]:
         """The task's alerts in order, then its `Done`."""
@@ -109,8 +121,13 @@ class Worker:
     def _files(self, task: Files) -> Iterator[Message]:
         notices: list[Notice] = []
         batch: list[Alert] = []
-        read = 0
+        read = files = 0
+        stopped: str | None = None
         for path in task.paths:
+            if self.stopping:
+                stopped = stopped or path
+                break
+            files += 1
             for stream in open_streams(path, self._plan.limits, notice=notices.append):
                 counted = Counted(stream)
                 for alert in self._stream(counted):
@@ -121,15 +138,18 @@ class Worker:
                 if counted.error is not None:
                     notices.append(unreadable(stream.info, counted.error, counted.count))
                 read += counted.count
+                if self.stopping:
+                    stopped = path
+                    break
         if batch:
             yield Alerts(batch)
-        yield self._done(read, len(task.paths), notices)
+        yield self._done(read, files, notices, stopped=stopped)
 
     def _stream(self, stream: Counted) -> Iterator[Alert]:
         engine, grouping = self._engine, self._grouping()
         engine.open(mtime_ms=stream.info.mtime_ms)
-        builder = Builder(stream.info, self._plan.setting)
-        while count := stream.readinto(engine.get_buffer()):
+        builder = Builder(shown_info(stream.info), self._plan.setting)
+        while not self.stopping and (count := stream.readinto(engine.get_buffer())):
             yield from self._grouped(grouping, engine.buffer_updated(count), builder)
         yield from self._grouped(grouping, engine.close(), builder)
         yield from grouping.drain()
@@ -139,7 +159,7 @@ class Worker:
             yield from grouping.add(builder.build(finding, self._engine.occurrence(finding)))
 
     def _range(self, task: Range) -> Iterator[Message]:
-        """Reads a little before the part, for tokens that reach into it, and behind it until its last token is whole."""
+        """Reads a little before the part, for tokens that reach into it, and on behind it until its last is whole."""
         begin = max(0, task.start - LOOKBACK - LOOKAHEAD)
         try:
             stream = Counted(FileStream(task.path, start=begin))
@@ -150,7 +170,7 @@ class Worker:
         engine = self._engine
         engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
         grouping = self._grouping()
-        builder = Builder(stream.info, self._plan.setting)
+        builder = Builder(shown_info(stream.info), self._plan.setting)
         alerts: list[Alert] = []
         while engine.resume_offset < task.stop and (count := stream.readinto(engine.get_buffer())):
             alerts += self._grouped(grouping, engine.buffer_updated(count), builder)
@@ -164,10 +184,16 @@ class Worker:
         yield self._done(min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start)
 
     def _done(
-        self, read: int, files: int, notices: list[Notice], lines: int = 0, line_start: int | None = None
+        self,
+        read: int,
+        files: int,
+        notices: list[Notice],
+        lines: int = 0,
+        line_start: int | None = None,
+        stopped: str | None = None,
     ) -> Done:
         slow = self._engine.slow_patterns - self._slow_before
-        return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow)
+        return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow, stopped)
 
 
 class Counted:
