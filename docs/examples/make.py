@@ -112,7 +112,7 @@ def windows_log() -> bytes:
     token = mint(claims(600, 1200, sub="user-42"))
     lines = [
         "2026-01-15T11:50:02Z Sync.exe start",
-        f"2026-01-15T11:50:03Z Sync.exe POST /oauth/token grant_type=refresh_token&refresh_token={token}&scope=sync",
+        f"2026-01-15T11:50:03Z Sync.exe POST https://shop.example/sync refresh_token={token}&scope=all",
         "2026-01-15T11:50:04Z Sync.exe done",
     ]
     return "".join(["\ufeff", *(line + "\r\n" for line in lines)]).encode("utf-16-le")
