@@ -1,0 +1,212 @@
+"""Writes the parts of README.md and docs/ that the program itself knows: run it after a change, a test compares.
+
+    python docs/generate.py
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else is written by people.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jwtleak.alerts import severity
+from jwtleak.alerts.alert import json_schema
+from jwtleak.cli.main import main as program
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds")))
+_PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SAMPLE = "docs/examples/logs/nginx/access.log"
+_WIDTH = 110
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def sample_alert() -> str:
+    """The first alert from the sample access log, as the program gives it; the host's name is made up."""
+    with tempfile.TemporaryDirectory() as state:
+        key = Path(state, "jwtleak", "subject.key")
+        key.parent.mkdir()
+        key.write_bytes(b"the key of a sample installation"[:32].ljust(32, b"."))
+        done = subprocess.run(
+            [sys.executable, "-m", "jwtleak", "scan", _SAMPLE, "--now", "2026-01-15T12:00:00Z", "--jobs", "1"],
+            cwd=ROOT, env={**os.environ, "XDG_STATE_HOME": state}, stdout=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    alert = json.loads(done.stdout.splitlines()[0])
+    alert["location"]["host"] = "web-01"
+    return f"```json\n{spread(alert)}\n```\n"
+
+
+def spread(alert: dict[str, Any]) -> str:
+    """JSON with one line for each field, and lines of readable width inside objects."""
+    fields = []
+    for name, value in alert.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, dict) and len(text) > _WIDTH - 20:
+            text = "{\n" + ",\n".join(f"    {line}" for line in _filled(value)) + "\n  }"
+        fields.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(fields) + "\n}"
+
+
+def _filled(value: dict[str, Any]) -> Iterator[str]:
+    line = ""
+    for key, inner in value.items():
+        item = f"{json.dumps(key)}: {json.dumps(inner, ensure_ascii=False)}"
+        if line and len(line) + len(item) > _WIDTH:
+            yield line
+            line = ""
+        line += (", " if line else "") + item
+    yield line
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    return "\n".join(_command(name, command) for name, command in _walk("jwtleak", program))
+
+
+def _walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=name)
+        for inner in command.list_commands(context):
+            found = command.get_command(context, inner)
+            assert found is not None
+            yield from _walk(f"{name} {inner}", found)
+
+
+def _command(name: str, command: click.Command) -> str:
+    arguments = [one.metavar for one in command.params if isinstance(one, click.Argument) and one.metavar]
+    inner = ["COMMAND"] if isinstance(command, click.Group) else []
+    usage = " ".join([name, "[OPTIONS]", *arguments, *inner])
+    text = inspect.cleandoc(command.help or "")
+    options = [_option(one) for one in command.params if isinstance(one, click.Option)]
+    listed = table(("option", "value", "default", "meaning"), options) if options else ""
+    return f"## `{name}`\n\n    {usage}\n\n{text}\n" + (f"\n{listed}" if listed else "")
+
+
+def _option(option: click.Option) -> list[str]:
+    names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len, reverse=True))
+    # A default that only words can say stands in the help itself.
+    meaning, _, said = (option.help or "").removesuffix("]").partition("[default: ")
+    return [names, _value(option), f"`{option.default}`" if option.show_default else said, meaning.strip()]
+
+
+def _value(option: click.Option) -> str:
+    if option.is_flag:
+        return ""
+    kind = option.type
+    if option.metavar:
+        return f"`{option.metavar}`"
+    if isinstance(kind, click.Choice):
+        return ", ".join(f"`{one}`" for one in kind.choices)
+    if isinstance(kind, click.IntRange):
+        return f"{kind.min} to {kind.max}" if kind.max is not None else f"{kind.min} or more"
+    return kind.name
+
+
+def alert_fields() -> str:
+    """One table for each object of the JSON Schema."""
+    return "\n".join(_object(name, one) for name, one in json_schema()["$defs"].items())
+
+
+def _object(name: str, schema: dict[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    rows = [
+        (f"`{field}`", _type(one), "yes" if field in required else "", one.get("description", ""))
+        for field, one in schema["properties"].items()
+    ]
+    return f"### {name}\n\n{schema.get('description', '')}\n\n{table(('field', 'type', 'always', 'meaning'), rows)}"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_type(one) for one in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}" if "items" in schema else "list"
+    bound = f", at most {schema['maxLength']} characters" if "maxLength" in schema else ""
+    return f"{schema.get('type', 'any')}{bound}"
+
+
+def severities() -> str:
+    """The severity table."""
+    return table(("status", "live when logged", "signed", "channel", "severity"), severity.rows())
+
+
+def bounds() -> str:
+    """Every bound of `docs/reference/bounds.toml` with the value that the code holds."""
+    document = tomllib.loads((ROOT / "docs/reference/bounds.toml").read_text(encoding="utf-8"))
+    parts = []
+    for group in document["group"]:
+        rows = [
+            (one["what"], shown(value_of(one), one["unit"]), f"`{one['constant']}`", one["why"])
+            for one in group["bound"]
+        ]
+        parts.append(f"### {group['title']}\n\n{table(('bound', 'value', 'constant', 'why'), rows)}")
+    return "\n".join(parts)
+
+
+def value_of(bound: dict[str, str]) -> Any:
+    """What the code holds for a bound named `module:NAME` or `module:Class.field` (its default)."""
+    module, _, path = bound["constant"].partition(":")
+    value: Any = importlib.import_module(f"jwtleak.{module}")
+    for name in path.split("."):
+        value = getattr(value() if isinstance(value, type) else value, name)
+    return value
+
+
+def shown(value: float, unit: str) -> str:
+    """`65536` bytes as `64 KiB`; other units behind the number."""
+    if unit != "bytes":
+        return f"{value:,} {unit}".rstrip()
+    for size, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if value >= size and value % size == 0:
+            return f"{int(value) // size} {name}"
+    return f"{value:,} bytes"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "alert": sample_alert,
+    "commands": commands,
+    "alert-fields": alert_fields,
+    "severities": severities,
+    "bounds": bounds,
+}
+
+
+def generated(page: str) -> str:
+    """`page` with its generated parts written anew."""
+    return _PART.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], page)
+
+
+def main() -> None:
+    """Write all pages."""
+    for name in PAGES:
+        path = ROOT / name
+        path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

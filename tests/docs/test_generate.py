@@ -1,0 +1,55 @@
+"""docs/generate.py: what the pages say is what the program says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import jsonschema
+import pytest
+
+from jwtleak.alerts.alert import json_schema
+
+Load = Callable[[str], ModuleType]
+PAGES = ("README.md", "docs/reference/cli.md", "docs/reference/alert.md", "docs/reference/severity.md",
+         "docs/reference/bounds.md")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_parts_are_up_to_date(load: Load, root: Path, name: str) -> None:
+    """Writing the generated parts anew changes nothing: if this fails, run `python docs/generate.py`."""
+    text = (root / name).read_text(encoding="utf-8")
+    assert load("docs/generate.py").generated(text) == text
+
+
+def test_every_page_with_a_generated_part_is_written(load: Load, root: Path) -> None:
+    """A generated part stands only in pages that the script writes, and each of them has one."""
+    found = [
+        str(path.relative_to(root))
+        for path in [root / "README.md", *(root / "docs").rglob("*.md")]
+        if "<!-- generated:" in path.read_text(encoding="utf-8")
+    ]
+    assert sorted(found) == sorted(PAGES) == sorted(load("docs/generate.py").PAGES)
+
+
+def test_the_sample_alert_is_valid(load: Load) -> None:
+    """The alert that the README shows obeys the JSON Schema."""
+    text = load("docs/generate.py").sample_alert()
+    jsonschema.validate(json.loads(text.removeprefix("```json\n").removesuffix("```\n")), json_schema())
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [(65536, "bytes", "64 KiB"), (64 << 30, "bytes", "64 GiB"), (1000, "bytes", "1,000 bytes"), (0.02, "seconds", "0.02 seconds"),
+     (8192, "", "8,192")],
+)  # fmt: skip
+def test_values_are_shown_with_their_unit(load: Load, value: float, unit: str, told: str) -> None:
+    """Sizes are shown in the largest binary unit that leaves no rest."""
+    assert load("docs/generate.py").shown(value, unit) == told
+
+
+def test_cells_cannot_break_a_table(load: Load) -> None:
+    """A bar inside a cell is escaped."""
+    assert load("docs/generate.py").table(["a"], [["x|y"]]) == "| a |\n| --- |\n| x\\|y |\n"
