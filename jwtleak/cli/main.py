@@ -57,14 +57,18 @@ def run(args: list[str] | None = None) -> NoReturn:
 
 def _status(args: list[str] | None) -> int:
     try:
-        status = main.main(args=args, prog_name="jwtleak", standalone_mode=False)
-        sys.stdout.flush()
+        # Not main.main(): click would turn a closed pipe into exit status 1.
+        with main.make_context("jwtleak", sys.argv[1:] if args is None else args) as context:
+            status = main.invoke(context)
+        _flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.UsageError as wrong:
         return _usage(wrong)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
         return 0
     except Exception as broken:  # the last resort: a traceback could show what was scanned
         return _failure(broken)
@@ -77,7 +81,7 @@ def _usage(wrong: click.UsageError) -> int:
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
         click.echo(wrong.format_message(), err=True)
         return 2
-    voice.error(wrong.format_message()[:1].lower() + wrong.format_message()[1:].rstrip("."))
+    voice.error(_lower(wrong.format_message().rstrip(".")))
     if wrong.ctx is not None:
         voice.hint(f"see {wrong.ctx.command_path} --help")
     return 2
@@ -96,6 +100,17 @@ def _failure(broken: Exception) -> int:
     return 3
 
 
-def _forget_stdout() -> None:
+def _lower(text: str) -> str:
+    """The voice of this program for a sentence of click's, which begins with a capital, also behind a colon."""
+    head, colon, rest = text.partition(": ")
+    return head[:1].lower() + head[1:] + colon + rest[:1].lower() + rest[1:]
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def forget_stdout() -> None:
     """The reader went away: nothing more may be flushed to it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

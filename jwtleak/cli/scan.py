@@ -17,6 +17,7 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.select import Selection
 from jwtleak.cli import voice
+from jwtleak.cli.main import forget_stdout
 from jwtleak.cli.options import MOMENT, SIZE
 from jwtleak.cli.output import Output, open_output
 from jwtleak.core.channel import Channels
@@ -174,7 +175,8 @@ class _Run:
             interrupt.seen = True
             self._show(scan.rest(), output)
         except BrokenPipeError:
-            raise
+            forget_stdout()
+            return 1 if self._failed else 0
         except Exception:
             # What was found before the failure is shown; the failure itself is told above.
             self._close(output, started)
@@ -228,7 +230,8 @@ class _Run:
         for notice in tally.notices:
             where = notice.path if notice.member is None else f"{notice.path}!{notice.member}"
             if notice.kind == "unreadable":
-                say = voice.error if notice.path in self._options.paths else voice.warning
+                named = notice.path in self._options.paths or self._options.paths == ("-",)
+                say = voice.error if named else voice.warning
                 say(f"{where}: {notice.reason}")
             else:
                 voice.warning(f"{where}: {notice.kind}: {notice.reason}")

@@ -144,6 +144,7 @@ class Scan:
             worker = Worker(self._plan)
             self._tell_workers = lambda: setattr(worker, "stopping", True)
             yield from self._select(self._alerts(run_here(worker, tasks), progress))
+        yield from self._select(self._joiner.rest())  # of a file that was broken off
 
     def stop(self) -> None:
         """Come to an end: `files` gives what was found so far, and reads no further. Safe in a signal handler."""

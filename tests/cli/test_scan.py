@@ -1,0 +1,348 @@
+"""`jwtleak scan`, as a user runs it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from minting import NOW, detached, jws, kinds, sha256, unsecured
+
+
+def line(token: str, n: int = 0) -> str:
+    """A line of an access log with a token in its URL."""
+    return f'10.0.0.{n % 256} - - [15/Jan/2026:11:59:30 +0000] "GET /cb?access_token={token} HTTP/1.1" 200 {n}\n'
+
+
+# --- exit statuses and the simplest output
+
+
+def test_clean(scan, work):
+    """Nothing found: status 0, nothing on standard output, nothing said."""
+    (work / "a.log").write_text("nothing here\n")
+    assert scan(".") == (0, b"", "")
+
+
+def test_found(scan, work):
+    """A token in a file: status 1, one line of JSON that says where it stands."""
+    token = jws()
+    (work / "a.log").write_text("first line\n" + line(token))
+    result = scan("a.log")
+    assert (result.status, result.err, len(result.alerts)) == (1, "", 1)
+    alert = result.alerts[0]
+    assert alert["token"]["sha256"] == sha256(token)
+    assert alert["token"]["status"] == "live"
+    assert alert["channel"] == {"type": "url_query", "name": "access_token"}
+    assert (alert["location"]["path"], alert["location"]["line"]) == ("a.log", 2)
+    assert alert["live_when_logged"] is True
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--frob"], "no such option '--frob'"),
+        (["--jobs", "0"], "0 is not in the range"),
+        (["--max-token", "1"], "--max-token must be from 64 to 65536"),
+        (["--max-ratio", "x"], "'x' is not a valid integer"),
+        (["--max-archive-bytes", "many"], "'many' is not a size such as 65536, 64k or 2g"),
+        (["--now", "yesterday"], "'yesterday' is not a time such as 2026-01-15T12:00:00Z"),
+        (["--status", "dead"], "'dead' is not one of"),
+        (["-", "a"], "- (standard input) cannot be scanned together with files"),
+        (["--include", "[z-a]", "."], "invalid glob"),
+        (["--output", "/nowhere/at/all", "."], "cannot write /nowhere/at/all: no such file or directory"),
+        (["--patterns", "/nowhere", "."], "directory '/nowhere' does not exist"),
+    ],
+)
+def test_wrong_usage(run, args, says):
+    """Wrong usage: status 2, one line of error in lower case without a full stop, and perhaps a hint."""
+    result = run("scan", *args)
+    first, *rest = result.err.splitlines()
+    assert (result.status, result.out) == (2, b"")
+    assert first.startswith("jwtleak: error: ")
+    assert says in first
+    assert first[len("jwtleak: error: ")].islower() or not first[len("jwtleak: error: ")].isalpha()
+    assert not first.endswith(".")
+    assert all(one.startswith("jwtleak: hint: ") for one in rest)
+
+
+def test_missing_path(scan, work):
+    """A path that does not exist is told as an error: status 3 by itself, 1 when something else leaks."""
+    assert scan("nope") == (3, b"", "jwtleak: error: nope: no such file or directory\n")
+    (work / "a").write_text(jws())
+    result = scan("nope", "a")
+    assert (result.status, len(result.alerts)) == (1, 1)
+    assert "nope: no such file or directory" in result.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(scan, work):
+    """What may not be read is told: status 3."""
+    (work / "a").write_text("x")
+    (work / "a").chmod(0)
+    (work / "d").mkdir(mode=0)
+    result = scan(".")
+    assert result.status == 3
+    assert "./a: permission denied" in result.err
+    assert "./d: permission denied" in result.err
+    (work / "d").chmod(0o700)
+
+
+def test_pipes_are_skipped(scan, work):
+    """A named pipe is passed over with a warning, and is no failure."""
+    os.mkfifo(work / "fifo")
+    assert scan(".") == (0, b"", "jwtleak: warning: ./fifo: skipped: named pipe\n")
+
+
+def test_garbage(scan, work):
+    """Random bytes are scanned like any other, and are clean."""
+    (work / "garbage").write_bytes(os.urandom(300_000))
+    assert scan(".")[:2] == (0, b"")
+
+
+def test_no_standard_input(environment):
+    """A closed standard input is wrong usage when nothing else is to be scanned, unreadable when it is asked for."""
+    for arg, status in (("", 2), ("-", 3)):
+        command = f"exec '{sys.executable}' -m jwtleak scan {arg} <&-"
+        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=60)
+        assert (done.returncode, done.stdout) == (status, b"")
+        assert done.stderr.startswith(b"jwtleak: error: ")
+        assert b"internal" not in done.stderr
+
+
+# --- what is selected
+
+
+def test_help_states_the_statuses(run):
+    """`--help` says what each exit status means."""
+    text = " ".join(run("scan", "--help").out.decode().split())
+    assert "Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but" in text
+
+
+@pytest.fixture
+def varied(work) -> dict[str, str]:
+    """One file with a live token, an expired one, one without expiry, an unsigned and a detached one."""
+    tokens = {
+        "live": jws(),
+        "expired": jws({"exp": NOW - 9999, "iss": "e"}),
+        "no_expiry": jws({"iss": "n"}),
+        "unsigned": unsecured({"exp": NOW + 60, "iss": "u"}),
+        "detached": detached(),
+    }
+    (work / "a.log").write_text("".join(map(line, tokens.values())))
+    return tokens
+
+
+def found(result) -> set[str]:
+    """The fingerprints in a result."""
+    return {alert["token"]["sha256"] for alert in result.alerts}
+
+
+def test_by_status(scan, varied):
+    """`--status` keeps the tokens of the statuses named."""
+    assert found(scan("--status", "expired", ".")) == {sha256(varied["expired"])}
+    both = scan("--status", "expired", "--status", "live", ".")
+    assert found(both) == {sha256(varied[name]) for name in ("expired", "live", "unsigned")}
+
+
+def test_by_severity(scan, varied):
+    """`--min-severity` leaves out what matters less, and then it is no leak either."""
+    everything = scan(".").alerts
+    severe = {one["token"]["sha256"] for one in everything if one["severity"] in ("critical", "high")}
+    assert found(scan("--min-severity", "high", ".")) == severe < {one["token"]["sha256"] for one in everything}
+
+
+def test_by_confidence(scan, work):
+    """`--min-confidence` is medium unless given."""
+    (work / "a").write_text("eyJhbGciOiJIUzI1NiJ9.e30.signature and " + unsecured() + " and " + jws() + "\n")
+    counts = [len(scan("--min-confidence", least, ".").alerts) for least in ("high", "medium", "low")]
+    assert counts == sorted(counts)
+    assert counts[0] == 1
+    assert len(scan(".").alerts) == counts[1]
+
+
+def test_fail_on(scan, varied):
+    """`--fail-on` narrows what makes the status 1; alerts are shown all the same."""
+    assert scan("--status", "expired", "--fail-on", "critical", ".").status == 0
+    assert scan("--fail-on", "high", ".").status == 1
+    never = scan("--fail-on", "never", ".")
+    assert (never.status, len(never.alerts)) == (0, len(varied))
+
+
+def test_include_and_exclude(scan, work):
+    """`--include` and `--exclude` choose by name; exclude wins."""
+    for name in ("a.log", "b.log", "c.txt"):
+        (work / name).write_text(jws({"iss": name}))
+    chosen = scan("--include", "*.log", "--exclude", "b*", ".")
+    assert [one["location"]["path"] for one in chosen.alerts] == ["./a.log"]
+
+
+def test_now_and_leeway(run, work):
+    """`--now` and `--leeway` decide whether a token has expired."""
+    (work / "a").write_text(jws({"exp": NOW}))
+    states = [
+        run("scan", "--now", when, "--leeway", leeway, ".").alerts[0]["token"]["status"]
+        for when, leeway in [("2026-01-15T12:00:30Z", "60"), ("2026-01-15T12:00:30Z", "0"), (str(NOW + 61), "60")]
+    ]
+    assert states == ["live", "expired", "expired"]
+
+
+def test_grouping_and_every(scan, work):
+    """A token that stands three times in a file is one alert with three sightings, or three with `--every`."""
+    (work / "a.log").write_text(line(jws()) * 3)
+    (work / "b.log").write_text("another file\n" + line(jws()))
+    grouped = scan(".").alerts
+    assert [one["sightings"]["count"] for one in grouped] == [3, 1]
+    assert grouped[0]["sightings"]["last_offset"] > grouped[0]["sightings"]["first_offset"]
+    every = scan("--every", ".").alerts
+    assert [one["location"]["line"] for one in every] == [1, 2, 3, 2]
+    assert len({one["id"] for one in every}) == 4
+
+
+def test_max_token(scan, work):
+    """A token longer than `--max-token` is incomplete."""
+    (work / "a").write_text(jws({"iss": "x", "pad": "y" * 500, "exp": NOW + 9}) + "\n")
+    assert scan(".").alerts[0]["token"]["status"] == "live"
+    assert [one["token"]["status"] for one in scan("--max-token", "128", ".").alerts] in ([], ["incomplete"])
+
+
+# --- where alerts go
+
+
+def test_output_file(scan, work):
+    """`--output` writes a file that only its owner may read; nothing is left for standard output."""
+    (work / "a").write_text(jws())
+    target = work.parent / "alerts.json"
+    target.write_text("old content, longer than nothing")
+    target.chmod(0o600)
+    result = scan("--output", str(target), ".")
+    assert (result.status, result.out) == (1, b"")
+    assert sha256(jws()) in target.read_text()
+    target.unlink()
+    scan("--output", str(target), "--format", "table", ".")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert "live" in target.read_text()
+
+
+def test_closed_pipe(environment, work):
+    """A reader that goes away ends the scan quietly; the status is that of what was found."""
+    (work / "a.log").write_text("".join(line(jws({"iss": str(n)}), n) for n in range(3000)))
+    command = f"'{sys.executable}' -m jwtleak scan --now {NOW} . | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=work, env=environment, capture_output=True, timeout=60)
+    assert (done.stderr, done.stdout.count(b"\n"), done.returncode) == (b"", 1, 1)
+
+
+# --- archives
+
+
+def packed(name: str, data: bytes) -> bytes:
+    """`data` in an archive of the kind that `name` ends in."""
+    room = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("in/side.log", data)
+    elif name.endswith(".tar"):
+        with tarfile.open(fileobj=room, mode="w") as archive:
+            info = tarfile.TarInfo("in/side.log")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    else:
+        return gzip.compress(data)
+    return room.getvalue()
+
+
+@pytest.mark.parametrize(("name", "member"), [("a.gz", None), ("a.zip", "in/side.log"), ("a.tar", "in/side.log")])
+def test_archives(scan, work, name, member):
+    """Archives are opened by content; offsets and lines are those of the member."""
+    (work / "renamed").write_bytes(packed(name, f"one\n{line(jws())}".encode()))
+    (alert,) = scan("renamed").alerts
+    assert alert["location"].get("member") == member
+    assert (alert["location"]["line"], alert["token"]["sha256"]) == (2, sha256(jws()))
+
+
+def test_truncated_archive(scan, work):
+    """What could be read of a truncated archive is reported, and that the rest could not: status 1, or 3 if clean."""
+    whole = gzip.compress((line(jws()) + os.urandom(200_000).hex()).encode())
+    (work / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    result = scan(".")
+    assert (result.status, len(result.alerts)) == (1, 1)
+    assert "./cut.gz: truncated: " in result.err
+    cut = gzip.compress(os.urandom(200_000))
+    (work / "cut.gz").write_bytes(cut[: len(cut) // 2])
+    assert scan(".").status == 3
+
+
+def test_bomb(scan, work):
+    """An archive that unfolds beyond a limit is stopped there, and told."""
+    (work / "bomb.gz").write_bytes(gzip.compress(bytes(70 << 20)))
+    limited = scan("--max-archive-bytes", "1m", ".")
+    assert (limited.status, limited.out) == (3, b"")
+    assert "./bomb.gz: bomb: " in limited.err
+    assert "./bomb.gz: bomb: " in scan("--max-ratio", "10", ".").err
+
+
+def test_depth(scan, work):
+    """Archives nested deeper than `--max-depth` are told."""
+    (work / "deep").write_bytes(packed("a.zip", packed("a.zip", line(jws()).encode())))
+    assert scan(".").status == 1
+    shallow = scan("--max-depth", "1", ".")
+    assert "archives nested too deep" in shallow.err
+
+
+def test_tokens_in_names(scan, work):
+    """A token in a file's name or in that of an archive member is replaced wherever it is shown."""
+    token = unsecured({"sub": "someone"})
+    (work / f"t={token}").write_text(line(jws()))
+    (work / f"gone={token}").write_bytes(gzip.compress(os.urandom(1000))[:500])
+    result = scan(".", f"missing={token}")
+    shown = result.out.decode() + result.err
+    assert token.split(".")[1] not in shown
+    assert f"./t=[JWT {sha256(token)[:8]}]" in shown
+    assert f"missing=[JWT {sha256(token)[:8]}]: no such file" in shown
+
+
+# --- processes
+
+
+def test_jobs(scan, work):
+    """One process and four give the same bytes."""
+    for n in range(40):
+        directory = work / f"d{n % 3}"
+        directory.mkdir(exist_ok=True)
+        tokens = "".join(line(token, n) for token in kinds().values())
+        (directory / f"{n}.log").write_text(tokens + line(jws({"iss": str(n)})))
+    (work / "big.log").write_bytes(b"nothing to see here\n" * (60 << 16) + line(jws()).encode())
+    one, four = scan("--jobs", "1", "."), scan("--jobs", "4", ".")
+    assert one == four
+    assert len(one.alerts) > 400
+    paths = [alert["location"]["path"] for alert in one.alerts]
+    assert paths == sorted(paths)
+
+
+@pytest.mark.slow
+def test_jobs_on_a_large_file(scan, work):
+    """A file of 60 MB with tokens everywhere, also across the edges of its parts: four processes give the same."""
+    with open(work / "big.log", "w") as file:
+        n = 0
+        while file.tell() < 60 << 20:
+            file.write(line(jws({"iss": str(n % 5000)}), n) + "x" * (n % 7000) + "\n")
+            n += 1
+    for more in ([], ["--every"]):
+        one, four = scan("--jobs", "1", *more, "."), scan("--jobs", "4", *more, ".")
+        assert one == four
+    assert len(one.alerts) == n
+
+
+# --- interplay with directories
+
+
+def test_directory_of_links(scan, work):
+    """A loop of links ends, and a file is scanned once."""
+    (work / "a").write_text(jws())
+    Path(work / "loop").symlink_to(".")
+    assert len(scan(".").alerts) == 1
