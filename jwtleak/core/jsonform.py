@@ -20,6 +20,8 @@ _KEY_BYTES = 40  # "protected", a colon, quotes and the white space above
 
 # Enclosing braces tried, inside out: a general serialisation nests three deep, per-signature headers add a few siblings.
 _MAX_BRACES = 12
+# Most objects are small; a hostile text must not be decoded whole for each of its braces.
+_REACHES = (2048, 16 * 1024, 2 * MAX_TOKEN)
 _decode_from = json.JSONDecoder().raw_decode
 
 
@@ -36,17 +38,28 @@ def match_object(buffer: Buffer, header_start: int, header: dict[str, Any], floo
         brace = buffer.rfind(b"{", floor, brace)
         if brace < 0:
             return None
-        text = buffer[brace : min(limit, brace + 2 * MAX_TOKEN)].decode("latin-1")
-        try:
-            value, length = _decode_from(text)
-        except (ValueError, RecursionError):
-            continue
+        value, length = _object_at(buffer, brace, limit)
         if brace + length <= header_start:
             continue
         match = _judge(value, protected, header, brace, brace + length)
         if match is not None:
             return match
     return None
+
+
+def _object_at(buffer: Buffer, brace: int, limit: int) -> tuple[dict[str, Any], int]:
+    """The JSON object at `brace` and its length; nothing and 0 where there is none."""
+    for reach in _REACHES:
+        text = buffer[brace : min(limit, brace + reach)].decode("latin-1")
+        try:
+            return _decode_from(text)
+        except json.JSONDecodeError as error:
+            # Only where the text ran out can more of it help.
+            if len(text) < reach or not (error.pos >= len(text) - 1 or error.msg.startswith("Unterminated")):
+                break
+        except (ValueError, RecursionError):
+            break
+    return {}, 0
 
 
 def _string_at(buffer: Buffer, start: int, limit: int) -> str:

@@ -6,7 +6,10 @@ judged before more comes. Everything found is mapped back to the original bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -26,7 +29,16 @@ _NEAR = 2048
 CONTEXT = 1024
 
 
+# The shortest token: a header with an `alg`, a dot and a payload (`eyJhbGciOiIifQ.e30`).
+_SHORTEST = 18
+
 _by_place = attrgetter("start")
+
+
+@lru_cache(maxsize=None)
+def _run(alphabet: bytes) -> re.Pattern[bytes]:
+    """Matches the run of `alphabet` from a place on; it always matches, if only nothing. One for each encoding."""
+    return re.compile(b"[" + re.escape(alphabet) + b"]*+")
 
 
 class Undecided(Exception):  # noqa: N818 - a signal, not an error
@@ -44,11 +56,18 @@ class Rescan(Protocol):
 
 
 class Region(NamedTuple):
-    """Bytes [start, end) that an encoding covers, and what was found in them."""
+    """Bytes [start, end) that an encoding covers and that are settled, and what was found in them, in order."""
 
     start: int
     end: int
     leaks: list[Leak]
+
+    def at(self, place: int) -> Leak | None:
+        """The leak that covers `place`."""
+        index = bisect_right(self.leaks, place, key=_by_place)
+        if index and place < self.leaks[index - 1].end:
+            return self.leaks[index - 1]
+        return None
 
 
 class Regions:
@@ -62,23 +81,28 @@ class Regions:
         self._rescan = rescan
         self._last: dict[str, Region] = {}
 
-    def unwrapped(self, place: int, stop: int) -> Iterable[Leak]:
+    def unwrapped(self, place: int, stop: int) -> Iterator[Leak]:
         """What stands at `place` once an encoding that could explain the byte at `stop` is undone."""
         if self._rescan is None or stop >= self._end:
             return
         byte = self._buffer[stop]
         for unwrapper in ALL:
             if byte in unwrapper.stops:
-                yield from self._at(unwrapper, place).leaks
+                leak = self._region(unwrapper, place).at(place)
+                if leak is not None:
+                    yield leak
 
-    def split_lines(self, place: int) -> Iterable[Leak]:
+    def split_lines(self, place: int) -> Iterator[Leak]:
         """What stands at `place` once the records that a container runtime split are joined."""
         if self._rescan is None:
             return
-        line = max(self._floor, place - LOOKBACK, self._buffer.rfind(b"\n", self._floor, place) + 1)
+        floor = max(self._floor, place - LOOKBACK)
+        line = max(floor, self._buffer.rfind(b"\n", floor, place) + 1)
         for unwrapper in LINES:
             if unwrapper.applies(bytes(self._buffer[line : line + 128])):
-                yield from self._at(unwrapper, place, line).leaks
+                leak = self._region(unwrapper, place, line).at(place)
+                if leak is not None:
+                    yield leak
 
     def base64(self, place: int) -> Region:
         """What is encoded in the run of base64 around the needle at `place`."""
@@ -107,10 +131,13 @@ class Regions:
         """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole token would still fit."""
         if view is None or self._rescan is None:
             return Region(start, place + 1, [])
-        settled = end if end < place + LOOKAHEAD else place + LOOKAHEAD // 2
-        return Region(start, settled, self._leaks(view, name, start, end))
+        leaks = self._leaks(view, name, start, end) if len(view.data) >= _SHORTEST else []
+        return Region(start, self._settled(place, end), leaks)
 
-    def _at(self, unwrapper: Unwrapper, place: int, start: int | None = None) -> Region:
+    def _settled(self, place: int, end: int) -> int:
+        return end if end < place + LOOKAHEAD else place + LOOKAHEAD // 2
+
+    def _region(self, unwrapper: Unwrapper, place: int, start: int | None = None) -> Region:
         last = self._last.get(unwrapper.name)
         if last is not None and last.start <= place < last.end:
             return last
@@ -118,16 +145,14 @@ class Regions:
             start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet)
         end = self._run_after(unwrapper.alphabet, place)
         view = unwrapper.unwrap(bytes(self._buffer[start:end]))
-        region = Region(start, end, [] if view is None else self._leaks(view, unwrapper.name, start, end))
+        leaks = [] if view is None else self._leaks(view, unwrapper.name, start, end)
+        region = Region(start, self._settled(place, end), leaks)
         self._last[unwrapper.name] = region
         return region
 
     def _run_after(self, alphabet: bytes, place: int) -> int:
         limit = min(self._end, place + LOOKAHEAD)
-        end = limit
-        if alphabet:
-            window = bytes(self._buffer[place:limit])
-            end = limit - len(window.lstrip(alphabet))
+        end = _run(alphabet).match(self._buffer, place, limit).end() if alphabet else limit  # type: ignore[union-attr]
         self._need(place, end)
         return end
 

@@ -16,7 +16,7 @@ from jwtleak.core.compact import Buffer, Match, match_at
 from jwtleak.core.judge import Headers
 from jwtleak.core.leak import Leak, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
-from jwtleak.core.starts import header_starts, run_before
+from jwtleak.core.starts import MAX_STARTS, header_starts, run_before
 from jwtleak.types import MAX_TOKEN, Rejection
 
 # How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass over its region.
@@ -72,6 +72,8 @@ class _Pass:
         self._final = final
         self._anchors = anchors
         self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
+        self._run_end = 0  # where the last run ends in which a header was tried and failed
+        self._failed = 0  # headers that failed in it
         self._tried = [floor] * 4  # for each alignment: headers that begin before this have been tried
 
     def run(self, start: int) -> Scan:
@@ -109,14 +111,21 @@ class _Pass:
         """Headers around an `"alg"`: written with white space, or behind characters that are not theirs."""
         aligned = (place - needle.phase) % 4
         floor = max(self._tried[aligned], place - LOOKBACK)
+        if place >= self._run_end:
+            self._failed = 0
         for start in header_starts(self._buffer, floor, place, needle.phase):
             found = self._plain(start)
             if found:
                 return found
+            self._failed += 1
+            if self._failed >= MAX_STARTS:
+                # Each failure has read the run to its end: more would be quadratic in it.
+                self._anchors.skip("alg", self._run_end)
+                return []
         self._tried[aligned] = place
         # A line break or an escape may have cut the header before this anchor.
         begin = run_before(self._buffer, floor, place)
-        return self._best(None, place, self._regions.unwrapped(place, begin - 1)) if begin > floor else []
+        return self._best(None, self._regions.unwrapped(place, begin - 1)) if begin > floor else []
 
     def _plain(self, start: int) -> list[Leak]:
         """The token whose header begins at `start`, plain or with an encoding in its way."""
@@ -124,10 +133,11 @@ class _Pass:
         match = match_at(self._buffer, start, limit, self._scanner.headers)
         if isinstance(match, Rejection):
             self._need(start, match.end)
-            found = self._best(None, start, self._regions.unwrapped(start, match.end))
+            found = self._best(None, self._regions.unwrapped(start, match.end))
             if not found:
                 self._scanner.rejections[match.reason] = self._scanner.rejections.get(match.reason, 0) + 1
                 self._anchors.skip("header", match.end)
+                self._run_end = max(self._run_end, match.end)
             return found
         self._need(start, match.stop)
         plain = Leak(match.start, match.end, match.token)
@@ -135,7 +145,7 @@ class _Pass:
             match.end < self._end and self._buffer[match.end] in _ESCAPES and self._escaped_padding(match)
         ):
             return [plain]
-        return self._best(plain, start, self._alternatives(match))
+        return self._best(plain, self._alternatives(match))
 
     def _alternatives(self, match: Match) -> Iterator[Leak]:
         """Other readings of what stands at `match`, in which an encoding or a serialisation is understood."""
@@ -150,12 +160,10 @@ class _Pass:
         yield from self._regions.unwrapped(match.start, match.stop)
         yield from self._regions.split_lines(match.start)
 
-    def _best(self, plain: Leak | None, place: int, others: Iterable[Leak]) -> list[Leak]:
-        """The highest reading that covers `place`. Joined lines are believed only when they make a whole token."""
+    def _best(self, plain: Leak | None, others: Iterable[Leak]) -> list[Leak]:
+        """The highest reading of one place. Joined lines are believed only when they make a whole token."""
         best = plain
         for leak in others:
-            if not leak.start <= place < leak.end:
-                continue
             if leak.encodings[:1] == ("line_wrap",) and leak.token.integrity != "whole":
                 continue
             if best is None or rank(leak.token) > rank(best.token):

@@ -14,23 +14,31 @@ from jwtleak.core.compact import Buffer
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _OPENINGS = re.compile(rb"(?=ey[JA]|ew[o0k])")
 
-# Starts tried for one anchor, the outermost first. A header holds few objects; more openings are an attack on time.
-_MAX_STARTS = 16
+_NEAR = 256
+
+# Starts tried in one run, the outermost first. A header holds few objects; more openings are an attack on time.
+MAX_STARTS = 16
 
 
 def run_before(buffer: Buffer, floor: int, place: int, alphabet: bytes = BASE64URL) -> int:
     """Where the run of `alphabet` that ends at `place` begins, not before `floor`."""
-    window = bytes(buffer[floor:place])
-    return floor + len(window.rstrip(alphabet))
+    # Most runs are short: look at a little first, so that a buffer full of them is not copied again and again.
+    for reach in (_NEAR, place):
+        start = max(floor, place - reach)
+        begin = start + len(bytes(buffer[start:place]).rstrip(alphabet))
+        if begin > start:
+            break
+    return begin
 
 
 def header_starts(buffer: Buffer, floor: int, place: int, phase: int) -> Iterator[int]:
     """Offsets in [floor, place) where a header may begin whose `"alg"` stands at `place`, `phase` past a group of four."""
     begin = run_before(buffer, floor, place)
     tried = 0
-    for found in _OPENINGS.finditer(buffer, begin, place):
+    # The opening may reach into `"alg"`: `eyJhbGci` is `eyJ` and `JhbGci`.
+    for found in _OPENINGS.finditer(buffer, begin, place - phase + 3):
         if (place - phase - found.start()) % 4 == 0:
             yield found.start()
             tried += 1
-            if tried == _MAX_STARTS:
+            if tried == MAX_STARTS:
                 return
