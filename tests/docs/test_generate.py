@@ -42,9 +42,14 @@ def test_the_sample_alert_is_valid(load: Load) -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "told"),
-    [(65536, "bytes", "64 KiB"), (64 << 30, "bytes", "64 GiB"), (1000, "bytes", "1,000 bytes"), (0.02, "seconds", "0.02 seconds"),
-     (8192, "", "8,192")],
-)  # fmt: skip
+    [
+        (65536, "bytes", "64 KiB"),
+        (64 << 30, "bytes", "64 GiB"),
+        (1000, "bytes", "1,000 bytes"),
+        (0.02, "seconds", "0.02 seconds"),
+        (8192, "", "8,192"),
+    ],
+)
 def test_values_are_shown_with_their_unit(load: Load, value: float, unit: str, told: str) -> None:
     """Sizes are shown in the largest binary unit that leaves no rest."""
     assert load("docs/generate.py").shown(value, unit) == told
