@@ -1,6 +1,6 @@
 """The program's voice: everything for people goes to stderr, as `jwtleak: error: ...`, lower case, no full stop.
 
-Promises: nothing that a log or a file name contains can move the cursor or hide text.
+Promises: nothing that a log, an argument or a file name contains can move the cursor, hide text, or show a token.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from jwtleak.core.excerpt import clean
 
 # A message is a line or two; a longer one comes from something that was read.
 _MAX_MESSAGE = 1000
+# The shortest header is `eyJhbGciOiIifQ`: a shorter message holds no token, and `--version` need not load the scanner.
+_SHORT = 14
 
 
 def say(text: str) -> None:
@@ -35,4 +37,8 @@ def hint(text: str) -> None:
 
 def _safe(text: str) -> str:
     encoding = sys.stderr.encoding or "ascii"
+    if len(text) > _SHORT:
+        from jwtleak.core.shown import shown
+
+        text = shown(text)
     return clean(text, _MAX_MESSAGE).encode(encoding, "replace").decode(encoding)

@@ -1,0 +1,376 @@
+"""No token ever comes out: the corpus through every command, format and failure, and a checker that is itself tested.
+
+What is forbidden: any 8 bytes in a row of a segment behind the header (payload, signature, the parts of a JWE, disclosures),
+as they stand in the compact form or in the encoded form that was scanned.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import traceback
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from encodings_of_tokens import BINARY, TEXT
+from minting import NOW, b64, jws, kinds, noise, unsecured
+
+import jwtleak
+from jwtleak.alerts.alert import to_json
+from jwtleak.cli.inspect import explain
+from jwtleak.cli.table import Table
+from jwtleak.runtime.scan import Tally
+
+SLICE = 8
+ENCODINGS = TEXT | BINARY
+SUBJECT = "jane.roe@personal.test"
+
+
+class Checker:
+    """Knows every forbidden slice."""
+
+    def __init__(self) -> None:
+        self._slices: set[bytes] = set()
+
+    def forbid(self, token: str) -> str:
+        """Every segment but the header; for the token's own convenience it is given back."""
+        _, *segments = token.replace("~", ".").split(".")
+        for segment in segments:
+            self._add(segment.encode())
+        return token
+
+    def forbid_encoded(self, token: str, encoded: bytes) -> bytes:
+        """What `encoded` holds behind the header. Escapes make it longer, at most as the whole."""
+        header = token.partition(".")[0]
+        self._add(encoded[-(-len(header) * len(encoded) // len(token)) + 8 :])
+        return encoded
+
+    def _add(self, data: bytes) -> None:
+        slices = {data[at : at + SLICE] for at in range(len(data) - SLICE + 1)}
+        # A line break with an indentation, or a NUL between letters, says nothing.
+        self._slices |= {one for one in slices if len(one.replace(b" ", b"").replace(b"\0", b"")) >= SLICE - 2}
+
+    def found(self, shown: bytes) -> set[bytes]:
+        """The forbidden slices in `shown`."""
+        return {shown[at : at + SLICE] for at in range(len(shown) - SLICE + 1)} & self._slices
+
+    def check(self, shown: bytes) -> None:
+        """Fails, without showing more than one slice."""
+        found = sorted(self.found(shown))
+        if found:
+            at = shown.index(found[0])
+            raise AssertionError(f"{len(found)} slices leaked, one as {shown[max(0, at - 60) : at + 20]!r}")
+
+
+def test_the_checker_finds_a_planted_slice():
+    """The checker fails on 8 bytes of a payload, of a signature, of an encoded form; not on the header or on 7 bytes."""
+    checker = Checker()
+    token = checker.forbid(jws())
+    header, payload, signature = token.split(".")
+    for planted in (payload[20:28], signature[-8:], payload[:8]):
+        with pytest.raises(AssertionError, match="1 slices leaked"):
+            checker.check(b"some text " + planted.encode() + b" more")
+    checker.check(f"{header} {payload[:7]} {signature[5:12]}".encode())
+    encoded = checker.forbid_encoded(token, base64.b64encode(token.encode()))
+    assert checker.found(encoded[100:108])
+    checker.forbid_encoded(token, token.replace(".", "%2E").encode())
+    assert checker.found(b"%2E" + signature[:5].encode())
+
+
+# --- the corpus
+
+CHANNELS: dict[str, Callable[[bytes], bytes]] = {
+    "query": lambda t: b"GET /cb?state=1&access_token=" + t + b"&x=1 HTTP/1.1\n",
+    "referer": lambda t: b'1.2.3.4 - - [15/Jan/2026:11:59:30 +0000] "GET / HTTP/1.1" 200 1 "https://a.test/#t=' + t + b'"\n',
+    "bearer": lambda t: b"Authorization: Bearer " + t + b"\r\n",
+    "cookie": lambda t: b"Cookie: a=b; session=" + t + b"; c=d\r\n",
+    "json": lambda t: b'{"level":"debug","id_token":"' + t + b'","ok":true}\n',
+    "error": lambda t: b"Traceback: InvalidTokenError: could not verify " + t + b".\n",
+    "alone": lambda t: t,
+}
+
+
+def neighbours(token: str, other: str) -> dict[str, str]:
+    """Texts in which more than one token, or pieces of them, stand side by side."""
+    header, payload, *rest = token.split(".")
+    signature = rest[-1] if rest and rest[-1] else payload
+    return {
+        "two in a row": token + other,
+        "two with a dot": f"{token}.{other}",
+        "two with a comma": f"{token},{other}",
+        "two with a tilde": f"{token}~{other}",
+        "cut, then whole": token[: len(token) * 2 // 3] + " " + other,
+        "cut, then whole, without a space": token[: len(token) * 2 // 3] + other,
+        "tail, then whole": f"...{payload[-30:]}.{signature} {other}",
+        "whole, then its payload": f"{token} payload={payload}",
+        "payload, then whole": f"{payload} {token}",
+        "signature, then whole": f"sig={signature}; {token}",
+        "split by dots and spaces": f"{header} . {payload} . {signature} of {token}",
+        "a JSON key": json.dumps({token: other}),
+        "a path": f"GET /v/{payload}/{token}/{signature} HTTP/1.1",
+        "percent-encoded throughout": "".join(f"%{byte:02x}" for byte in payload.encode()) + f" {token}",
+        "hexadecimal": payload.encode().hex() + f" {token}",
+        "short lines": "\n".join(token[at : at + 20] for at in range(0, len(token), 20)) + f" {other}",
+        "masked": f"{header}.{payload[:20]}*****{signature[-10:]} {other}",
+        "cut by an ellipsis": f"{token[:-10]}... {other}",
+    }
+
+
+def names(token: str) -> dict[str, str]:
+    """Texts in which a piece of a token is the name of the place where it stands."""
+    _, payload, *rest = token.split(".")
+    signature = rest[-1] or payload
+    return {
+        "a parameter": f"/x?{payload}={token}&{signature}={token}",
+        "a header": f"X-{payload[:40]}: {token}",
+        "a cookie": f"Cookie: {payload[:40]}={token}; {signature[:30]}={token}",
+        "a JSON field": f'{{"{payload[:60]}":"{token}"}}',
+    }
+
+
+def claims_with(token: str) -> dict[str, Any]:
+    """Claims whose every shown field holds a token."""
+    return {"iss": token, "aud": [token, "x"], "scope": f"a {token} b", "sub": token, "exp": NOW + 60, "jti": token}
+
+
+def corpus(checker: Checker) -> Iterator[tuple[str, bytes]]:
+    """(A name, the text) of everything that is scanned."""
+    tokens = {name: checker.forbid(token) for name, token in kinds().items()}
+    tokens["personal"] = checker.forbid(jws({"sub": SUBJECT, "email": SUBJECT, "name": SUBJECT, "exp": NOW + 9}))
+    for name, token in tokens.items():
+        for encoding, (encode, _) in ENCODINGS.items():
+            data = checker.forbid_encoded(token, encode(token))
+            for channel, around in CHANNELS.items():
+                yield f"{name}, {encoding}, {channel}", around(data)
+    other = checker.forbid(jws({"iss": "other", "exp": NOW + 1}))
+    for name, token in tokens.items():
+        for neighbour, text in neighbours(token, other).items():
+            yield f"{name}, {neighbour}", b"\n" + text.encode() + b"\n"
+
+
+def shown_in_process(data: bytes) -> bytes:
+    """Everything that the library and the formats make of `data`."""
+    findings = jwtleak.scan(data)
+    alerts = [jwtleak.alert(finding, now=NOW, key=b"k" * 32) for finding in findings]
+    text = io.StringIO()
+    table = Table(text)
+    for alert in alerts:
+        table.alert(alert)
+    table.close(Tally(), 1.0)
+    parts = [to_json(alert) for alert in alerts] + ["\n".join(explain(alert)).encode() for alert in alerts]
+    return b"\n".join([*parts, text.getvalue().encode(), repr(findings).encode(), repr(alerts).encode()])
+
+
+def everything(cases: Iterable[tuple[str, bytes]], checker: Checker) -> list[str]:
+    """The names of the cases that leak."""
+    return [name for name, data in cases if checker.found(shown_in_process(data))]
+
+
+def test_no_kind_encoding_channel_or_neighbour_leaks():
+    """Alerts, tables, explanations and `repr` of all of the corpus hold no forbidden slice."""
+    checker = Checker()
+    cases = list(corpus(checker))
+    assert len(cases) > 2000
+    assert everything(cases, checker) == []
+
+
+@pytest.mark.xfail(strict=True, reason="alerts/build.py shows the name of a channel as it stands")
+@pytest.mark.parametrize("name", names(jws()))
+def test_a_piece_of_a_token_as_a_name_does_not_come_out(name):
+    """A piece of a payload or signature that names a parameter, header, cookie or field is not shown."""
+    checker = Checker()
+    for token in kinds().values():
+        checker.forbid(token)
+        checker.check(shown_in_process(names(token)[name].encode()))
+
+
+def test_no_personal_claim_comes_out():
+    """Neither the subject nor any other personal claim is shown."""
+    token = jws({"sub": SUBJECT, "email": SUBJECT, "name": SUBJECT, "phone_number": SUBJECT})
+    assert SUBJECT.encode() not in shown_in_process(token.encode())
+
+
+def test_redact_leaves_nothing():
+    """What `redact` gives back holds no forbidden slice, for every kind and encoding in every channel."""
+    checker = Checker()
+    leaks = []
+    for name, token in kinds().items():
+        checker.forbid(token)
+        for encoding, (encode, _) in ENCODINGS.items():
+            data = checker.forbid_encoded(token, encode(token))
+            leaks += [(name, encoding) for around in CHANNELS.values() if checker.found(jwtleak.redact(around(data)))]
+    assert leaks == []
+
+
+_SHOWN = [
+    pytest.param(field, marks=pytest.mark.xfail(strict=True, reason="alerts/build.py shows claims as they stand"))
+    for field in ("iss", "aud", "scope", "kid", "typ", "alg")
+]
+
+
+@pytest.mark.parametrize("field", ["sub", *_SHOWN])
+def test_a_token_in_a_claim_or_header_does_not_come_out(field):
+    """A token that stands in a claim or a header parameter of another is not shown."""
+    checker = Checker()
+    inner = checker.forbid(unsecured({"a": "bcdefghijklmnop"}, dot=False))
+    if field in ("kid", "typ", "alg"):
+        header = {"alg": "HS256", "typ": "JWT", field: inner}
+        outer = f"{b64(header)}.{b64({'exp': NOW + 60})}.{b64(noise(32, field))}"
+    else:
+        outer = jws({field: claims_with(inner)[field], "exp": NOW + 60})
+    checker.forbid(outer)
+    checker.check(shown_in_process(f"GET /?t={outer} x\n".encode()))
+
+
+# --- the real program
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where the program runs."""
+    (tmp_path / "logs").mkdir()
+    return tmp_path
+
+
+def program(place: Path, *args: str, stdin: bytes = b"", prefix: tuple[str, ...] = ()) -> bytes:
+    """All that the program prints and writes: both streams, every file outside of `logs`."""
+    keep = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
+    environment = {**keep, "XDG_STATE_HOME": str(place / "state"), "PYTHONFAULTHANDLER": "1", "COLUMNS": "100"}
+    command = [sys.executable, "-X", "dev", *(prefix or ("-m", "jwtleak")), *args]
+    done = subprocess.run(command, input=stdin, capture_output=True, cwd=place, env=environment, timeout=120)
+    written = [path.read_bytes() for path in place.rglob("*") if path.is_file() and "logs" not in path.parts]
+    return b"\n".join([done.stdout, done.stderr, *written])
+
+
+def fill(logs: Path, checker: Checker) -> bytes:
+    """Files, archives, broken archives, and tokens in the names of all of them. Gives the corpus in one piece."""
+    corpus_bytes = b"\n".join(data for _, data in corpus(checker))
+    (logs / "corpus.log").write_bytes(corpus_bytes)
+    small = corpus_bytes[:200_000]
+    token = checker.forbid(unsecured({"name": "of a file"}, dot=False))
+    (logs / f"{token}.log").write_bytes(small)
+    (logs / f"{token}.gz").write_bytes(gzip.compress(small)[:-9000])
+    with zipfile.ZipFile(logs / "a.zip", "w") as archive:
+        archive.writestr(f"dir/{token}.txt", small)
+        archive.writestr(f"{token}/broken.gz", gzip.compress(small)[:3000])
+    with tarfile.open(logs / "a.tar", "w") as tar:
+        info = tarfile.TarInfo(f"{token}.log")
+        info.size = len(small)
+        tar.addfile(info, io.BytesIO(small))
+    (logs / "broken.zip").write_bytes((logs / "a.zip").read_bytes()[:-5000])
+    (logs / "broken.tar").write_bytes((logs / "a.tar").read_bytes()[:-30000])
+    (logs / f"dangling-{token}").symlink_to(f"{token}-missing")
+    os.mkfifo(logs / f"fifo-{token}")
+    return corpus_bytes
+
+
+COMMANDS = [
+    ("scan", "logs"),
+    ("scan", "--every", "--min-confidence=low", "logs"),
+    ("scan", "--format=table", "--min-confidence=low", "logs"),
+    ("scan", "--output=out.json", "logs"),
+    ("scan", "--format=table", "--output=out.txt", "logs"),
+    ("scan", "--max-archive-bytes=1000", "--max-depth=0", "logs"),
+    ("scan", "-"),
+    ("inspect",),
+    ("inspect", "--format=json"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_command_prints_or_writes_a_slice(place, command):
+    """The whole corpus through each command: standard output, standard error, output files and the state directory."""
+    checker = Checker()
+    data = fill(place / "logs", checker)
+    shown = program(place, f"{command[0]}", f"--now={NOW}", *command[1:], stdin=data)
+    assert len(shown) > 1000
+    assert b"Traceback (most recent" not in shown
+    checker.check(shown)
+
+
+def test_wrong_use_prints_no_slice(place):
+    """A token in an argument, as a path, a value, a command or an option, is not repeated."""
+    checker = Checker()
+    token = checker.forbid(unsecured({"in": "an argument"}, dot=False))
+    for args in (
+        ("inspect", token),
+        ("inspect", f"--file={token}"),
+        ("scan", token),
+        ("scan", f"--{token}", "."),
+        ("scan", f"--output=/nowhere/{token}", "logs"),
+        ("scan", f"--now={token}", "logs"),
+        ("scan", f"--max-token={token}", "logs"),
+        ("scan", f"--status={token}", "logs"),
+        ("scan", f"--patterns={token}", "logs"),
+        ("scan", f"--include=[z-a]{token}", "logs"),
+        (token,),
+        ("patterns", "check", token),
+    ):
+        checker.check(program(place, *args))
+
+
+# Each breaks one deep function with an exception that holds the token, then runs the program.
+_FAILURES = {
+    "the judge": "import jwtleak.core.compact as m; m.match_at = fail; import jwtleak.core.scanner as n; n.match_at = fail",
+    "the engine": "from jwtleak.core.engine import Engine as m; m._finding = fail",
+    "the builder": "from jwtleak.alerts.build import Builder as m; m.build = fail",
+    "grouping": "from jwtleak.alerts.sightings import Grouping as m; m.add = fail; import jwtleak.alerts.sightings as n",
+    "the output": "import jwtleak.cli.output as m; m.to_json = fail",
+    "the table": "from jwtleak.cli.table import Table as m; m.close = fail",
+    "an exit": "from jwtleak.core.engine import Engine as m; m.close = fail",
+}
+_BREAK = """
+import sys
+secret = sys.argv.pop(1)
+def fail(*args, **more):
+    try:
+        raise KeyError(secret, args)
+    except KeyError:
+        raise {error}(secret)
+import jwtleak.runtime.scan as scan
+scan._WORTH_A_POOL = 1
+{setup}
+from jwtleak.cli.main import run
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("failure", _FAILURES)
+@pytest.mark.parametrize("error", ["ValueError", "RecursionError", "MemoryError", "OSError"])
+def test_a_forced_exception_prints_no_slice(place, failure, error):
+    """Whatever fails, and with whatever text: no traceback and no slice, with one process and with two."""
+    checker = Checker()
+    token = checker.forbid(jws())
+    (place / "logs" / "a.log").write_text(f"GET /?t={token} x\n")
+    code = _BREAK.format(setup=_FAILURES[failure], error=error)
+    for more in (["--jobs=1"], ["--jobs=2"]):
+        form = ["--format=table"] if failure == "the table" else []
+        shown = program(place, token, "scan", *more, *form, "logs", prefix=("-c", code))
+        assert b"Traceback" not in shown
+        assert b"rror" in shown
+        checker.check(shown)
+
+
+def test_an_exception_of_the_library_shows_no_slice(monkeypatch):
+    """A traceback of a caller, with the values of the frames' own objects, holds no slice."""
+    checker = Checker()
+    token = checker.forbid(jws())
+    (finding,) = jwtleak.scan(token.encode())
+    try:
+        jwtleak.alert(finding, now="not a number", key=b"")  # type: ignore[arg-type]
+    except Exception as broken:
+        told = traceback.TracebackException.from_exception(broken, capture_locals=True)
+        checker.check("".join(told.format()).encode().replace(repr(token).encode(), b""))
+    else:
+        pytest.fail("nothing was raised")
+
+
