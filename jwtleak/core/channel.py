@@ -64,13 +64,23 @@ class Channels:
     """Classifies places by an ordered list of rules."""
 
     def __init__(self, rules: Sequence[ChannelRule]) -> None:
-        """Compile `rules`; raises PatternError, naming the rule, for an expression that is none."""
-        compiled = [(rule, rule.ends.encode(), _compile(rule)) for rule in rules]
-        # The byte before the token rules most of them out at once.
-        self._by_last: Final = [
-            _grouped([(rule, ready) for rule, ends, ready in compiled if not ends or last in ends])
-            for last in range(256)
-        ]
+        """Rules are compiled when a token first needs them: most runs find none, and compiling takes longer than
+        scanning a megabyte. `check` compiles them all."""
+        self._rules: Final = tuple(rules)
+        self._by_last: Final[dict[int, list[_Group]]] = {}
+
+    def check(self) -> None:
+        """Raises PatternError, naming the rule, for an expression that is none."""
+        for rule in self._rules:
+            _compile(rule)
+
+    def _ending(self, last: int) -> list[_Group]:
+        """The rules for a token behind the byte `last`: it rules most of them out at once."""
+        groups = self._by_last.get(last)
+        if groups is None:
+            rules = [rule for rule in self._rules if not rule.ends or last in rule.ends.encode()]
+            groups = self._by_last[last] = _grouped([(rule, _compile(rule)) for rule in rules])
+        return groups
 
     def classify(self, before: bytes, after: bytes) -> Channel:
         """The channel of a token between `before` and `after`, both of the same line."""
@@ -78,7 +88,7 @@ class Channels:
             return UNKNOWN_CHANNEL
         near, far = before[-WINDOW:], before[-MAX_WINDOW:]
         lower = far.lower()
-        for keywords, wide, rules in self._by_last[before[-1]]:
+        for keywords, wide, rules in self._ending(before[-1]):
             for keyword in keywords:
                 if keyword in lower:
                     break
@@ -102,6 +112,7 @@ def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
     return [(*key, [ready for _, ready in group]) for key, group in groupby(rules, gate)]
 
 
+@lru_cache(maxsize=None)
 def _compile(rule: ChannelRule) -> _Compiled:
     try:
         pattern = re.compile(b"(?:" + rule.regex.encode() + rb")\Z")

@@ -6,11 +6,11 @@ longer than MAX_MATCH is not reported. A run out of time is counted and returned
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import regex
 
 from jwtleak.errors import PatternError
 from jwtleak.types import Confidence, Severity
@@ -24,7 +24,7 @@ REACH: Final = 2 * MAX_MATCH
 # A literal of 3 bytes occurs by chance every 16 MB of text; shorter ones would run the expression everywhere.
 MIN_KEYWORD: Final = 3
 
-_ID: Final = regex.compile(r"[a-z][a-z0-9._-]{2,63}")
+_ID: Final = re.compile(r"[a-z][a-z0-9._-]{2,63}")
 
 
 class UserPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +69,8 @@ def compile_pattern(pattern: UserPattern) -> Any:
         raise PatternError(f"{pattern.id}: keywords: at least one literal is needed")
     if any(len(keyword.encode()) < MIN_KEYWORD for keyword in pattern.keywords):
         raise PatternError(f"{pattern.id}: keywords: each must be at least {MIN_KEYWORD} bytes long")
+    import regex  # takes longer to load than most scans last, and most scans have no user patterns
+
     try:
         compiled = regex.compile(pattern.regex.encode(), regex.VERSION0)
     except regex.error as error:

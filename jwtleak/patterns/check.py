@@ -75,6 +75,7 @@ def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
     """Try every rule on its examples alone, and the examples on all rules together."""
     rules = tuple(rules)
     together = Channels(rules)
+    together.check()
     for rule in rules:
         alone = Channels((rule,))
         if not rule.keywords:

@@ -150,7 +150,7 @@ def test_keyword_and_ends_are_required() -> None:
 def test_bad_expression_names_its_rule() -> None:
     """An expression that is none is refused by its rule's id."""
     with pytest.raises(PatternError, match="channel broken: regex"):
-        Channels([ChannelRule(id="broken", type="cookie", regex="(", keywords=("x",))])
+        Channels([ChannelRule(id="broken", type="cookie", regex="(", keywords=("x",))]).check()
 
 
 def test_survives_the_way_to_a_worker() -> None:
