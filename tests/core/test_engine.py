@@ -1,0 +1,446 @@
+"""The engine: the same findings however the bytes are cut, flushed, resumed or shared out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+
+import pytest
+from encodings_of_tokens import BINARY, TEXT
+from generated_logs import lines, logs, mixed_log
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from minting import jws, kinds, noise, sha256
+from msgspec.structs import replace
+from reference_detector import plain_tokens
+
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import READ_SIZE, Engine, Owned
+from jwtleak.core.fingerprint import HEAD
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
+from jwtleak.core.userpattern import UserPattern, UserPatterns
+from jwtleak.patterns import load_channels
+from jwtleak.types import Finding, Token
+
+KINDS = kinds()
+ENCODINGS = {**TEXT, **BINARY}
+CONTEXT_CUT = "what is said of a token reaches into bytes that were not waited for"
+GIVEN_TWICE = "a second reading of bytes that were given before is not known to overlap them"
+COMBINATIONS = [
+    pytest.param(kind, encoding, marks=pytest.mark.xfail(strict=True, reason=CONTEXT_CUT))
+    if (kind, encoding) == ("unsecured", "newline between segments")
+    else (kind, encoding)
+    for kind in KINDS
+    for encoding in ENCODINGS
+]
+UNSECURED = b"t=" + TEXT["newline between segments"][0](KINDS["unsecured"]) + b'" HTTP/1.1\n'
+LINE = "2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
+LEAK = "2026-01-15T12:00:02Z web-01 GET /cb?access_token="
+AROUND = 64
+MTIME = 1_768_478_500_000
+ENGINE = Engine(Channels(load_channels()))
+
+
+def run(data: bytes, cuts: Iterable[int] = (), engine: Engine = ENGINE) -> list[Finding]:
+    """The findings of `data`, fed in pieces that end at `cuts`."""
+    engine.open(mtime_ms=MTIME)
+    found = []
+    for first, last in pairwise([0, *cuts, len(data)]):
+        found += engine.feed(data[first:last])
+    return found + engine.close()
+
+
+@lru_cache(maxsize=1024)
+def placed(kind: str, encoding: str) -> tuple[bytes, int, int]:
+    """A log in which one token stands, and the token's span."""
+    encode, _ = ENCODINGS[encoding]
+    wide = next((name for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be") if encoding.startswith(name)), "ascii")
+    before = (LINE + LEAK).encode(wide)
+    encoded = encode(KINDS[kind])
+    after = ('" HTTP/1.1\n' + LINE + LINE).encode(wide)
+    return before + encoded + after, len(before), len(before) + len(encoded)
+
+
+def check_cuts(kind: str, encoding: str, cuts: Iterable[int]) -> None:
+    data, _, _ = placed(kind, encoding)
+    whole = run(data)
+    assert [one.sha256 for one in whole] == [sha256(KINDS[kind])]
+    for cut in cuts:
+        assert run(data, [cut]) == whole, f"cut at {cut}"
+
+
+def borders(kind: str, encoding: str) -> list[int]:
+    """Every offset within 64 bytes of the beginning or the end of the token."""
+    data, start, end = placed(kind, encoding)
+    near = {*range(start - AROUND, start + AROUND + 1), *range(end - AROUND, end + AROUND + 1)}
+    return sorted(at for at in near if 0 < at < len(data))
+
+
+@pytest.mark.parametrize(("kind", "encoding"), COMBINATIONS)
+def test_a_cut_near_a_border_changes_nothing(kind: str, encoding: str) -> None:
+    """Cut right at its borders and at a few places around them, a token is found as in one piece."""
+    data, start, end = placed(kind, encoding)
+    near = [start - 2, start, start + 1, start + 5, end - 1, end, end + 1, *borders(kind, encoding)[:: 29 + len(kind)]]
+    check_cuts(kind, encoding, [at for at in near if 0 < at < len(data)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "encoding"), COMBINATIONS)
+def test_no_cut_near_a_border_changes_anything(kind: str, encoding: str) -> None:
+    """Cut at any offset within 64 bytes of its borders, a token is found as in one piece."""
+    check_cuts(kind, encoding, borders(kind, encoding))
+
+
+@pytest.mark.parametrize(("kind", "encoding"), COMBINATIONS[::9])
+def test_one_byte_at_a_time(kind: str, encoding: str) -> None:
+    """A stream that comes byte by byte gives what it gives in one piece."""
+    data, _, _ = placed(kind, encoding)
+    assert run(data, range(1, len(data))) == run(data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "encoding"), COMBINATIONS)
+def test_everything_one_byte_at_a_time(kind: str, encoding: str) -> None:
+    """Every kind in every encoding, byte by byte."""
+    data, _, _ = placed(kind, encoding)
+    assert run(data, range(1, len(data))) == run(data)
+
+
+@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
+def test_text_behind_a_decoded_token() -> None:
+    """What an alert says of a decoded token does not depend on where the bytes behind it were cut."""
+    assert run(UNSECURED, [len(UNSECURED) - 8]) == run(UNSECURED)
+
+
+@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
+def test_times_behind_a_token() -> None:
+    """A date that stands far behind a token in its line is the line's time however the bytes came, or never."""
+    data = b"token " + jws().encode() + b" was refused by the gateway, which is not unusual for it, so that nobody has looked " * 2
+    data += b" since 2026-01-15T12:00:00Z\n"
+    assert [one.logged_at for one in run(data, [len(data) - 30])] == [one.logged_at for one in run(data)]
+
+
+@pytest.mark.xfail(strict=True, reason=GIVEN_TWICE)
+def test_nothing_is_given_twice() -> None:
+    """An unsecured token at the end of a line is given once, though its next line could belong to it."""
+    data = KINDS["unsecured"].encode() + b"\neyJ\neyJ"
+    assert len(run(data)) == 1
+
+
+def cuts_of(data: bytes, places: list[int]) -> list[int]:
+    return sorted({place % (len(data) + 1) for place in places})
+
+
+@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
+@settings(max_examples=150, deadline=None)
+@example(UNSECURED, [len(UNSECURED) - 8])
+@given(logs(), st.lists(st.integers(0, 1 << 30), max_size=12))
+def test_any_cuts_of_any_log(data: bytes, places: list[int]) -> None:
+    """However a log of tokens, junk, wide text, base64 and split records is cut, the findings are the same."""
+    assert run(data, cuts_of(data, places)) == run(data)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
+@settings(max_examples=1500, deadline=None)
+@example(UNSECURED, [len(UNSECURED) - 8])
+@given(logs(), st.lists(st.integers(0, 1 << 30), max_size=40))
+def test_many_cuts_of_many_logs(data: bytes, places: list[int]) -> None:
+    """The same, for longer."""
+    assert run(data, cuts_of(data, places)) == run(data)
+
+
+@pytest.mark.xfail(strict=True, reason=GIVEN_TWICE)
+@settings(max_examples=150, deadline=None)
+@example([KINDS["unsecured"].encode(), b"eyJ", b"eyJ"])
+@given(st.lists(lines(plain=True), max_size=12))
+def test_equal_to_the_reference(parts: list[bytes]) -> None:
+    """In logs of plain tokens the engine finds what a slow, obvious detector finds."""
+    data = b"\n".join(parts)
+    whole = [one for one in run(data) if isinstance(one.token, Token) and one.token.integrity != "clipped"]
+    assert places(whole) == plain_tokens(data)
+
+
+NEEDLES = [b"eyJ", b"ImFsZ", b"JhbGci", b"iYWxn", b"ZXlK", b"V5S", b"leU", b"e\0y\0J\0", b"eyJhbGciOiJIUzI1NiJ9", b"{", b"}", b"."]
+ESCAPES = [b"%", b"%2E", b"\\", b"\\u00", b"\\x2", b"&#", b";", b"=", b"=\n", b"\r\n", b"\0", b"~", b'"protected":"']
+ESCAPES += [b'{"log":"', b" stdout P "]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.binary(max_size=400), st.lists(st.one_of(st.sampled_from(NEEDLES + ESCAPES), st.binary(max_size=3))).map(b"".join)))
+def test_no_bytes_raise(data: bytes) -> None:
+    """Arbitrary bytes, and the alphabet of needles and escapes, give findings with sane places and no exception."""
+    last = 0
+    for one in run(data):
+        assert last <= one.offset < one.offset + one.length <= len(data)
+        assert one.line == data.count(b"\n", 0, one.offset) + 1
+        assert one.column == one.offset - data.rfind(b"\n", 0, one.offset)
+        last = one.offset + one.length
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs())
+def test_places_are_those_of_the_bytes(data: bytes) -> None:
+    """Lines and columns count as `count` and `rfind` do, and spans are in order and apart."""
+    last = 0
+    for one in run(data):
+        assert last <= one.offset
+        last = one.offset + one.length
+        assert last <= len(data)
+        assert (one.line, one.column) == (data.count(b"\n", 0, one.offset) + 1, one.offset - data.rfind(b"\n", 0, one.offset))
+
+
+def filler(count: int) -> bytes:
+    """About `count` bytes of log lines without a token."""
+    return LINE.encode() * (count // len(LINE))
+
+
+@pytest.mark.parametrize("shift", [-300, -40, -3, -1, 0, 1, 40])
+@pytest.mark.parametrize("encoding", ["plain", "percent", "base64", "utf-16le", "wrapped at 76"])
+def test_tokens_across_reads(shift: int, encoding: str) -> None:
+    """Tokens that stand across the borders of full reads are found, with their lines and columns."""
+    encode, _ = ENCODINGS[encoding]
+    parts, size = [], 0
+    for number in range(1, 5):
+        fill = filler(number * READ_SIZE + shift - size)
+        fill = fill[:-1] + b"x" * (number * READ_SIZE + shift - size - len(fill)) + b" "
+        token = encode(jws({"n": number}))
+        parts += [fill, token, b'"\n']
+        size += len(fill) + len(token) + 2
+    data = b"".join([*parts, filler(1000)])
+    found = run(data)
+    assert [one.sha256 for one in found] == [sha256(jws({"n": number})) for number in range(1, 5)]
+    for one in found:
+        assert (one.line, one.column) == (data.count(b"\n", 0, one.offset) + 1, one.offset - data.rfind(b"\n", 0, one.offset))
+    assert run(data, range(99_991, len(data), 99_991)) == found
+
+
+def places(found: Iterable[Finding]) -> list[tuple[int, int, str]]:
+    return [(one.offset, one.length, one.sha256) for one in found]
+
+
+def test_openings_that_touch() -> None:
+    """A token right behind a piece of another (`eyJhbGcieyJhbGci...`) is found, at every distance of the two."""
+    token = jws()
+    for count in range(1, 24):
+        (found,) = run(b"t=" + token[:count].encode() + token.encode() + b"\n")
+        assert (found.offset, found.sha256) == (2 + count, sha256(token))
+
+
+def test_wrapped_above_a_line_of_words() -> None:
+    """A token wrapped at 76 columns ends with its last, short line, whatever the next line begins with."""
+    data = b"token:\n" + TEXT["wrapped at 76"][0](jws()) + b"\n2026-01-15T12:00:00Z next\n"
+    assert [one.sha256 for one in run(data)] == [sha256(jws())]
+
+
+def resumed(data: bytes, cut: int, back: int = 0) -> tuple[list[Finding], list[Finding]]:
+    """What a run gives that ends at `cut` without a word, and what a second one gives that begins `back` bytes before
+    the first's `resume_offset`."""
+    ENGINE.open(mtime_ms=MTIME)
+    first = ENGINE.feed(data[:cut])
+    at = max(0, ENGINE.resume_offset - back)
+    ENGINE.open(offset=at, head=data[:HEAD], mtime_ms=MTIME)
+    return first, ENGINE.feed(data[at:]) + ENGINE.close()
+
+
+NEAR_NEEDLE = [kind for kind in KINDS if kind != "jws pretty"]
+
+
+@pytest.mark.parametrize("kind", NEAR_NEEDLE)
+def test_resuming_anywhere_in_a_token(kind: str) -> None:
+    """Broken off at any byte of a line with a token, a run resumes at `resume_offset` without losing or repeating it."""
+    data, start, end = placed(kind, "plain")
+    whole = places(run(data))
+    for cut in range(start - 8, end + 24, 5):
+        first, second = resumed(data, cut)
+        assert places(first + second) == whole, f"broken off at {cut}"
+
+
+@pytest.mark.xfail(strict=True, reason="resume_offset lies behind a header that only its alg will announce")
+def test_resuming_anywhere_in_a_pretty_token() -> None:
+    """The same for a header that begins with white space and names `alg` last, which is found from the inside."""
+    data, start, end = placed("jws pretty", "plain")
+    whole = places(run(data))
+    for cut in range(start - 8, end + 24, 5):
+        first, second = resumed(data, cut)
+        assert places(first + second) == whole, f"broken off at {cut}"
+
+
+@settings(max_examples=150, deadline=None)
+@given(logs(), st.integers(0, 1 << 30))
+def test_resuming_with_what_stands_before(data: bytes, place: int) -> None:
+    """A run that begins as far before `resume_offset` as a part of a split file does loses nothing; ids tell repeats."""
+    first, second = resumed(data, place % (len(data) + 1), LOOKBACK + LOOKAHEAD)
+    assert {*places(first), *places(second)} == {*places(run(data))}
+
+
+def test_idle_flush_gives_a_token_without_a_line_end() -> None:
+    """A token that stands whole at the end is pending until `flush`, and `flush` gives it once."""
+    token = jws()
+    ENGINE.open()
+    assert ENGINE.feed(b"Authorization: Bearer " + token.encode()) == []
+    assert ENGINE.pending == "growing"
+    assert [one.sha256 for one in ENGINE.flush()] == [sha256(token)]
+    assert ENGINE.pending is None
+    assert ENGINE.flush() == []
+    assert ENGINE.feed(b"\nnext line\n") + ENGINE.close() == []
+
+
+def test_pending_context() -> None:
+    """A token whose line has not ended waits for the rest of its line only, and a newline settles it."""
+    token = jws()
+    ENGINE.open()
+    assert ENGINE.feed(f"token {token} ".encode()) == []
+    assert ENGINE.pending == "context"
+    assert ENGINE.resume_offset == 6
+    assert [one.sha256 for one in ENGINE.feed(b"\n")] == [sha256(token)]
+    assert ENGINE.pending is None
+
+
+def test_pending_nothing() -> None:
+    """Bytes that cannot be part of a token leave nothing pending, and all but a needle's length is judged."""
+    ENGINE.open()
+    data = filler(10_000)
+    assert ENGINE.feed(data) == []
+    assert ENGINE.pending is None
+    assert len(data) - ENGINE.resume_offset < 64
+    assert ENGINE.flush() == []
+
+
+def test_flush_without_anything_pending_is_free() -> None:
+    """`flush` on a settled stream gives nothing and does not move on."""
+    ENGINE.open()
+    ENGINE.feed(b"abc ey")
+    before = ENGINE.resume_offset
+    assert ENGINE.flush() == []
+    assert ENGINE.resume_offset == before
+    token = jws()
+    assert [one.offset for one in ENGINE.feed(token.encode()[2:] + b"\n")] == [4]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_newline_settles(kind: str) -> None:
+    """A whole token comes out with the newline that ends its line, before anything else arrives."""
+    ENGINE.open()
+    found = ENGINE.feed(b"GET /?t=" + KINDS[kind].encode() + b" HTTP/1.1\n")
+    assert [one.sha256 for one in found] == [sha256(KINDS[kind])]
+
+
+def shared(data: bytes, splits: Iterable[int], step: int) -> Iterator[Finding]:
+    """The findings of the parts between `splits`, each read on its own in reads of `step`, put together.
+
+    A part is read until all is judged that an anchor as far as LOOKBACK behind its end could announce.
+    """
+    lines_before, line_start = 0, 0
+    for start, stop in pairwise([0, *splits, len(data)]):
+        begin = at = max(0, start - LOOKBACK - LOOKAHEAD)
+        engine = ENGINE
+        engine.open(offset=begin, owned=Owned(start, stop), head=data[:HEAD] if begin else b"", mtime_ms=MTIME)
+        found: list[Finding] = []
+        while engine.resume_offset < stop + LOOKBACK and at < len(data):
+            found += engine.feed(data[at : at + step])
+            at += step
+        if engine.resume_offset < stop + LOOKBACK:
+            found += engine.close()
+        for one in found:
+            yield moved(one, lines_before, line_start)
+        count, last = engine.lines_owned()
+        assert count == data.count(b"\n", start, stop)
+        lines_before += count
+        line_start = line_start if last is None else last
+
+
+def moved(one: Finding, lines_before: int, line_start: int) -> Finding:
+    """`one` with the line and column that it has in the whole."""
+    if one.line > 1 or lines_before == 0:
+        return replace(one, line=one.line + lines_before)
+    return replace(one, line=lines_before + 1, column=one.offset - line_start + 1)
+
+
+@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
+@settings(max_examples=150, deadline=None)
+@example(b"x" * (265 - len(UNSECURED)) + UNSECURED, [0], 257)
+@given(logs(), st.lists(st.integers(0, 1 << 30), min_size=1, max_size=3), st.sampled_from([257, 4096, READ_SIZE]))
+def test_owned_parts_make_the_whole(data: bytes, where: list[int], step: int) -> None:
+    """Shared out at any points, each part read on its own, a log gives exactly the findings of the whole."""
+    assert list(shared(data, cuts_of(data, where), step)) == run(data)
+
+
+@pytest.mark.parametrize("encoding", ["plain", "percent", "base64", "utf-16be", "wrapped at 76", "percent twice"])
+def test_owned_parts_split_in_a_token(encoding: str) -> None:
+    """A token belongs to the part in which its first byte stands, wherever in it the border runs."""
+    data, start, end = placed("jws", encoding)
+    whole = run(data)
+    for split in range(start - 6, end + 6, 3):
+        assert list(shared(data, [split], READ_SIZE)) == whole, f"split at {split}"
+
+
+@pytest.mark.slow
+def test_owned_parts_of_a_large_input() -> None:
+    """The same for an input much larger than what is read before a part."""
+    data = mixed_log(3_000_000, seed=7)
+    whole = run(data)
+    assert len(whole) > 100
+    for split in range(100_003, len(data), 700_001):
+        assert list(shared(data, [split], READ_SIZE)) == whole
+
+
+def test_occurrences_keep_their_names() -> None:
+    """An occurrence has one name whether its stream came whole, in pieces, or resumed behind its head."""
+    data = filler(3000) + jws().encode() + b"\n" + filler(500)
+    (whole,) = run(data)
+    name = ENGINE.occurrence(whole)
+    run(data, range(1, len(data), 7))
+    assert ENGINE.occurrence(whole) == name
+    ENGINE.open(offset=2000, head=data[:HEAD])
+    (found,) = ENGINE.feed(data[2000:]) + ENGINE.close()
+    assert ENGINE.occurrence(found) == name
+
+
+def with_pattern() -> Engine:
+    pattern = UserPattern(id="test.key", title="Key", regex=r"key_[0-9a-f]{8}|eyJ[\w.-]+", keywords=("key_", "eyJ"))
+    return Engine(Channels(load_channels()), patterns=UserPatterns([pattern]))
+
+
+def test_user_patterns_find_the_same_however_cut() -> None:
+    """A user pattern's hits are found with their places, excerpts without the secret, however the bytes come."""
+    engine = with_pattern()
+    data = b"a key_0123abcd b key_89abcdef\n" + filler(150_000) + b"key_76543210\n" + filler(1000)
+    found = run(data, engine=engine)
+    assert [(one.line, one.column, one.length) for one in found] == [(1, 3, 12), (1, 18, 12), (found[2].line, 1, 12)]
+    assert found[0].excerpt.startswith("a [SECRET ")
+    for step in (977, 50_000):
+        assert run(data, range(step, len(data), step), engine) == found
+
+
+@pytest.mark.xfail(strict=True, reason="hits come later than the tokens beside them, and no longer know of them")
+def test_user_patterns_beside_tokens() -> None:
+    """Hits stand among the tokens in order, and what is both is a token."""
+    data = b"a key_0123abcd b " + jws().encode() + b" c key_89abcdef\n" + filler(1000)
+    found = run(data, engine=with_pattern())
+    assert [type(one.token).__name__ for one in found] == ["PatternHit", "Token", "PatternHit"]
+
+
+def test_buffers_are_as_large_as_a_read() -> None:
+    """There is always room for a full read, and memory stays that of one buffer."""
+    engine = Engine(Channels([]))
+    junk = noise(1 << 16, "junk")
+    for _ in range(64):
+        view = engine.get_buffer()
+        assert len(view) >= READ_SIZE
+        view[: len(junk)] = junk
+        engine.buffer_updated(len(junk))
+    assert engine.resume_offset > 63 * len(junk)
+
+
+def test_a_line_without_end_is_judged_as_it_comes() -> None:
+    """In 4 MB without a newline nothing is held but the bounded window, and the tokens in it come out on the way."""
+    token = jws()
+    part = b"x " * 100_000 + token.encode() + b"&"
+    ENGINE.open()
+    given_early = 0
+    for _ in range(20):
+        given_early += len(ENGINE.feed(part))
+    assert given_early >= 19
+    assert given_early + len(ENGINE.close()) == 20
