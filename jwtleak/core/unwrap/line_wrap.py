@@ -1,7 +1,8 @@
 """Line wrapping: a token that a mail, a terminal or a pretty-printer broke over lines.
 
-Promises: each line break disappears with the indentation behind it; blanks elsewhere stay.
-Refuses to guess which breaks are meant: the scanner believes a joined reading only when a whole token comes out.
+Promises: each line break disappears with the indentation behind it; blanks elsewhere stay. The break behind a last,
+shorter line stays, so that the next line of a log, which may begin like base64url, does not run into a token.
+Refuses to guess further which breaks are meant: the scanner believes a joined reading only when a whole token comes out.
 """
 
 from __future__ import annotations
@@ -14,8 +15,26 @@ from jwtleak.core.unwrap.interface import WORD, View, rewrite
 _BREAKS = re.compile(rb"(?:\r\n|\n)(?:[ \t]++|\r?\n)*+")
 
 
-def _decode(match: re.Match[bytes]) -> bytes:
-    return b""
+class _Joiner:
+    """Decides on one break after another. A line shorter than the one it continues is the last of what was wrapped,
+    unless a segment ends there."""
+
+    def __init__(self) -> None:
+        self._begin = 0  # of the line, behind its indentation
+        self._indented = 0  # width of that indentation
+        self._widths = (0, 0)  # of the line before, where this one continues it: last word, whole line
+
+    def __call__(self, match: re.Match[bytes]) -> bytes | None:
+        region, (start, end) = match.string, match.span()
+        line = region[self._begin : start]
+        # What stands before a token on its first line was not wrapped with it; too small a width joins, as without one.
+        word = max(line.rfind(b" ") + 1, line.rfind(b"=") + 1, line.find(b"eyJ"))
+        widths = (len(line) - word, self._indented + len(line))
+        last = widths[0] < self._widths[0] and widths[1] < self._widths[1]
+        joined = not last or line.endswith(b".") or region.startswith(b".", end)
+        self._widths = widths if joined else (0, 0)
+        self._begin, self._indented = end, end - region.rfind(b"\n", start, end) - 1
+        return b"" if joined else None
 
 
 class LineWrap:
@@ -27,4 +46,4 @@ class LineWrap:
 
     def unwrap(self, region: bytes) -> View | None:
         """`region` as one line."""
-        return rewrite(region, _BREAKS, _decode)
+        return rewrite(region, _BREAKS, _Joiner())

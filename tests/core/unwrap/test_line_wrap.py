@@ -38,6 +38,25 @@ def test_line_ends_and_indentation_disappear(region: bytes, data: bytes) -> None
     assert view.data == data
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n    "])
+@pytest.mark.parametrize("first", [b"", b"token=", b"Bearer ", b"some words of a log line before it\n"])
+def test_the_last_line_is_shorter(end: bytes, first: bytes) -> None:
+    """The line behind the last, shorter line of what was wrapped is not joined to it."""
+    view = LineWrap().unwrap(first + end.join([b"eyJ" + b"a" * 61, b"b" * 64, b"c" * 20]) + b"\n2026-01-15T12")
+    assert view is not None
+    assert view.data.endswith(b"eyJ" + b"a" * 61 + b"b" * 64 + b"c" * 20 + b"\n2026-01-15T12")
+
+
+def test_a_segment_may_end_in_a_short_line() -> None:
+    """A line that ends at a dot, or is followed by one, goes on whatever its length."""
+    view = LineWrap().unwrap(b"aaaa.\nbbbbbb.\ncc")
+    assert view is not None
+    assert view.data == b"aaaa.bbbbbb.cc"
+    view = LineWrap().unwrap(b"aaaaaa\nbbb\n.cc")
+    assert view is not None
+    assert view.data == b"aaaaaabbb.cc"
+
+
 def test_one_line_is_left_alone() -> None:
     """Without a line end there is nothing to undo."""
     assert LineWrap().unwrap(b"eyJ.a.b and more") is None
