@@ -43,6 +43,11 @@ _WIDE = tuple(
     for literal in (b"eyJ", *(one for one, _ in _ALG), *_BASE64)
 )
 
+_INDICES = {
+    role: tuple(index for index, needle in enumerate(PLAIN + _WIDE) if needle.role == role)
+    for role in ("header", "alg", "base64", "wide")
+}
+
 # The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the next bytes.
 LONGEST = max(len(needle.literal) for needle in PLAIN + _WIDE)
 
@@ -66,18 +71,22 @@ class Anchors:
 
     def next(self, start: int) -> tuple[int, Needle] | None:
         """The first needle at or after `start`, or None. `start` never goes back."""
-        places, needles = self._places, self._needles
-        for index, place in enumerate(places):
-            if place < start:
-                places[index] = self._after(needles[index], start)
-        place = min(places)
-        return None if place == _NOWHERE else (place, needles[places.index(place)])
+        places = self._places
+        while True:
+            place = min(places)
+            if place == _NOWHERE:
+                return None
+            index = places.index(place)
+            if place >= start:
+                return place, self._needles[index]
+            places[index] = self._after(self._needles[index], start)
 
     def skip(self, role: str, to: int) -> None:
         """Needles of `role` before `to` are settled."""
-        for index, needle in enumerate(self._needles):
-            if needle.role == role and self._places[index] < to:
-                self._places[index] = self._after(needle, to)
+        places, needles = self._places, self._needles
+        for index in _INDICES[role]:
+            if index < len(places) and places[index] < to:
+                places[index] = self._after(needles[index], to)
 
     def release(self) -> None:
         """Let go of the buffer, so that its owner may move bytes in it."""

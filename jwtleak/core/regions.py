@@ -25,6 +25,9 @@ LOOKBACK = 32 * 1024
 LOOKAHEAD = 192 * 1024
 # Most UTF-16 in binaries is a short string: the first look at it goes no further than this.
 _NEAR = 2048
+# `"alg":""}` is 12 characters of base64 from its needle on, and the other needles stand before it. Eight of them, in
+# UTF-32, tell at little cost that a binary file only looks like wide text for a moment.
+_SHORTEST_WIDE = 32
 # Decoded text kept before and after a token to tell its channel.
 CONTEXT = 1024
 
@@ -113,6 +116,8 @@ class Regions:
 
     def wide(self, place: int) -> Region:
         """What the UTF-16 or UTF-32 text around the needle at `place` says."""
+        if self._is_too_short(place):
+            return Region(place, place + 1, [])
         for reach in (_NEAR, LOOKAHEAD):
             start = max(self._floor, place - min(reach, LOOKBACK))
             end = min(self._end, place + reach)
@@ -126,6 +131,14 @@ class Regions:
         # A unit that the end of the data cuts is not in the view.
         self._need(place, self._end if start + last > self._end - 4 else start + last)
         return self._decoded(view, name, place, start, start + last)
+
+    def _is_too_short(self, place: int) -> bool:
+        """Whether fewer characters stand at `place` than any token has from a needle on: most of what is not text."""
+        window = bytes(self._buffer[place : min(self._end, place + _SHORTEST_WIDE)])
+        if len(window) < _SHORTEST_WIDE:
+            return False
+        width = 4 if window[1:4] == b"\0\0\0" else 2
+        return any(window[1 : 8 * width - width : width])
 
     def _decoded(self, view: View | None, name: str, place: int, start: int, end: int) -> Region:
         """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole token would still fit."""
