@@ -1,0 +1,62 @@
+"""What the fuzzer found, each as the shortest input that breaks a promise, built from tokens minted here."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz import checks
+from minting import b64, jws, kinds, sha256, unsecured
+
+from jwtleak.api import redact
+
+TOKEN = jws()
+
+
+def test_a_plain_token_keeps_all_promises() -> None:
+    """A token in a request line keeps all promises, cut at each of its first 60 bytes."""
+    data = b"GET /cb?access_token=" + TOKEN.encode() + b"&x=1\n"
+    assert len(checks.check(data, range(1, 60))) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="core/scanner.py: bytes before the needle of a pretty header are called judged")
+def test_resume_offset_waits_for_a_pretty_header() -> None:
+    """A header whose needle comes late is not called judged before the needle is there."""
+    data = b"x " * 20 + kinds()["jws pretty"].encode() + b"\n"
+    checks.check_resume(data, range(1, len(data)))
+
+
+@pytest.mark.xfail(strict=True, reason="core/scanner.py: bytes before the needle of a base64 run are called judged")
+def test_resume_offset_waits_for_a_base64_run() -> None:
+    """base64 whose needle stands behind its first character is not called judged before the needle is there."""
+    data = b"session=" + b64("id" + TOKEN).encode() + b'" 200\n'
+    checks.check_resume(data, range(1, len(data)))
+
+
+@pytest.mark.xfail(strict=True, reason="core/scanner.py: the end of the last leak is forgotten between two passes")
+def test_spans_of_two_reads_do_not_overlap() -> None:
+    """A base64 run that swallows the first byte of a wide token does not make two findings share a byte."""
+    data = b"session=" + b64(unsecured()).encode()[:34] + TOKEN.encode("utf-32-le")
+    checks.check_spans(data, checks.findings(data))
+
+
+@pytest.mark.xfail(strict=True, reason="core/engine.py: a time field far behind a token is waited for only in JSON lines")
+def test_a_time_field_behind_the_token_survives_a_cut() -> None:
+    """The time of a line that is no JSON but has a JSON time field far behind its token is the same however it is cut."""
+    data = b"body " + TOKEN.encode() + b"&" + b" x" * 60 + b' {"time":"2026-01-15T12:00:03Z"}'
+    checks.check_cuts(data, [data.index(b"{")], checks.findings(data))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32-le"])
+@pytest.mark.xfail(strict=True, reason="core/unwrap/wide.py: a last byte behind a little endian run makes it big endian")
+def test_little_endian_between_ascii_at_the_end(encoding: str) -> None:
+    """A little endian token in an ASCII line is found when a single newline ends the data."""
+    data = b"token=" + TOKEN.encode(encoding) + b"\n"
+    assert [one.sha256 for one in checks.findings(data)] == [sha256(TOKEN)]
+    assert TOKEN[:40].encode(encoding) not in redact(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-32-be"])
+@pytest.mark.xfail(strict=True, reason="core/unwrap/wide.py: the last character of a big endian run in ASCII is dropped")
+def test_big_endian_between_ascii(encoding: str) -> None:
+    """A big endian token in an ASCII line keeps its last character."""
+    data = b"token=" + TOKEN.encode(encoding) + b" next\n"
+    assert [one.sha256 for one in checks.findings(data)] == [sha256(TOKEN)]
