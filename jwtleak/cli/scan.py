@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -114,7 +113,7 @@ def _plan(options: Options) -> Plan:
         voice.warning("no place to keep this installation's key: subject hashes will differ in the next run")
     now = time.time() if options.now is None else options.now
     return Plan(
-        Setting(now, socket.gethostname(), key, options.leeway),
+        Setting(now, os.uname().nodename, key, options.leeway),
         Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
         Channels(load_channels()),
         load_user_patterns(options.patterns),

@@ -6,11 +6,11 @@ without one stays as it is, and costs next to nothing.
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 
 from jwtleak.core.anchors import PLAIN
 from jwtleak.core.excerpt import mask
+from jwtleak.core.fingerprint import token_sha256
 from jwtleak.core.scanner import Scanner
 
 # A token cannot stand where none of these does. The wide needles are left out: what is shown holds no NUL.
@@ -30,7 +30,7 @@ def shown(text: str) -> str:
     data = text.encode("utf-8", "surrogatepass" if _lone(text) else "surrogateescape")
     parts, done = [], 0
     for leak in _scanner().scan(bytearray(data), 0, 0, len(data), final=True).leaks:
-        name = hashlib.sha256(leak.token.raw.reveal()).hexdigest()[:8]
+        name = token_sha256(leak.token.raw.reveal())[:8]
         parts += [data[done : leak.start], f"[JWT {name}]".encode("ascii")]
         done = leak.end
     clear = b"".join([*parts, data[done:]])

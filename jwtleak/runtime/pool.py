@@ -20,8 +20,7 @@ import msgspec
 
 from jwtleak.errors import WorkerError
 from jwtleak.runtime.failure import place_of
-from jwtleak.runtime.shown import shown
-from jwtleak.runtime.work import Done, Failed, Message, Plan, Range, Task, Worker
+from jwtleak.runtime.work import Done, Failed, Message, Plan, Task, Worker, describe
 
 # Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the most.
 _EARLY_BYTES = 24 * 1024 * 1024
@@ -29,14 +28,6 @@ _EARLY_BYTES = 24 * 1024 * 1024
 _encode = msgspec.msgpack.Encoder().encode
 _decode_message = msgspec.msgpack.Decoder(Message).decode
 _decode_task = msgspec.msgpack.Decoder(Task).decode
-
-
-def describe(task: Task) -> str:
-    """What a task covers, for people."""
-    if isinstance(task, Range):
-        return f"{shown(task.path)} (bytes {task.start} to {task.stop})"
-    more = f" and {len(task.paths) - 1} more" if len(task.paths) > 1 else ""
-    return shown(task.paths[0]) + more
 
 
 def _serve(plan: Plan, pipe: Connection, others: tuple[Connection, ...]) -> None:
@@ -177,10 +168,3 @@ class Pool:
             self._early_bytes += size
             if isinstance(message, Done):
                 hand.task = None
-
-
-def run_here(worker: Worker, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
-    """The same in this process."""
-    for task in tasks:
-        for message in worker.run(task):
-            yield task, message

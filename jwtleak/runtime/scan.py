@@ -21,9 +21,21 @@ from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
 from jwtleak.runtime.follow import Waiting, always, follow
 from jwtleak.runtime.plan import plan
-from jwtleak.runtime.pool import Pool, describe, run_here
 from jwtleak.runtime.shown import shown, shown_info, shown_notice
-from jwtleak.runtime.work import Alerts, Counted, Done, Message, Plan, Range, Task, Worker, make_engine, unreadable
+from jwtleak.runtime.work import (
+    Alerts,
+    Counted,
+    Done,
+    Message,
+    Plan,
+    Range,
+    Task,
+    Worker,
+    describe,
+    make_engine,
+    run_here,
+    unreadable,
+)
 from jwtleak.sources.interface import Notice, Stream
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.unpack import open_streams
@@ -137,6 +149,9 @@ class Scan:
         first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
         tasks = self._until_stopped(chain(first, planned))
         if jobs > 1 and worth:
+            # Loading multiprocessing takes as long as scanning 40 MB.
+            from jwtleak.runtime.pool import Pool
+
             with Pool(self._plan, jobs) as pool:
                 self._tell_workers = pool.stop
                 yield from self._select(self._alerts(pool.run(tasks), progress))

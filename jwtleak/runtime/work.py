@@ -21,7 +21,7 @@ from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.userpattern import UserPatterns
 from jwtleak.errors import SourceError
-from jwtleak.runtime.shown import shown_info
+from jwtleak.runtime.shown import shown, shown_info
 from jwtleak.sources.files import FileStream, read_head
 from jwtleak.sources.interface import Limits, Notice, Stream
 from jwtleak.sources.unpack import open_streams
@@ -220,3 +220,18 @@ class Counted:
 def unreadable(info: StreamInfo, error: SourceError, read: int) -> Notice:
     """The notice of a stream that ended with an error after `read` bytes."""
     return Notice("unreadable", info.path or "-", info.member, error.reason, read)
+
+
+def describe(task: Task) -> str:
+    """What a task covers, for people."""
+    if isinstance(task, Range):
+        return f"{shown(task.path)} (bytes {task.start} to {task.stop})"
+    more = f" and {len(task.paths) - 1} more" if len(task.paths) > 1 else ""
+    return shown(task.paths[0]) + more
+
+
+def run_here(worker: Worker, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
+    """The same in this process."""
+    for task in tasks:
+        for message in worker.run(task):
+            yield task, message
