@@ -1,12 +1,14 @@
 """What belongs to this installation: the key under which subjects are named without naming them.
 
-Promises: made once, mode 0600, kept in the user's state directory; where it cannot be kept, a key for this run only.
+Promises: made once, mode 0600, kept in the user's state directory; of two first runs at once both use the key of one;
+where it cannot be kept, a key for this run only.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 _KEY_BYTES = 32
@@ -21,26 +23,40 @@ def state_dir() -> Path:
 def subject_key() -> tuple[bytes, bool]:
     """(The key, whether it will be the same next time)."""
     path = state_dir() / "subject.key"
+    kept = _read(path)
+    if kept is None:
+        key = secrets.token_bytes(_KEY_BYTES)
+        with suppress(OSError):
+            _keep(path, key)
+        kept = _read(path)
+        if kept is None:
+            return key, False
+    return kept, True
+
+
+def _read(path: Path) -> bytes | None:
     try:
         kept = path.read_bytes()
-        if len(kept) == _KEY_BYTES:
-            return kept, True
     except OSError:
-        pass
-    key = secrets.token_bytes(_KEY_BYTES)
-    return key, _keep(path, key)
+        return None
+    return kept if len(kept) == _KEY_BYTES else None
 
 
-def _keep(path: Path, key: bytes) -> bool:
-    """Write beside and link into place: of two first runs at once, one wins and the other reads it next time."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+def _keep(path: Path, key: bytes) -> None:
+    """Write beside and link into place, unless another run was faster: its key is whole, and is the one to use."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(key)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        return False
-    return True
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            if _read(path) is None:  # damaged
+                os.replace(part, path)
+        except OSError:  # a file system without links
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

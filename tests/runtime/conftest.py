@@ -1,0 +1,21 @@
+"""A plan for tests, and files to scan."""
+
+from __future__ import annotations
+
+import pytest
+from minting import NOW
+
+from jwtleak.alerts.build import Setting
+from jwtleak.core.channel import Channels
+from jwtleak.core.userpattern import UserPatterns
+from jwtleak.patterns import load_channels
+from jwtleak.runtime.work import Plan
+from jwtleak.sources.interface import Limits
+from jwtleak.types import MAX_TOKEN
+
+
+@pytest.fixture
+def plan_of_scan() -> Plan:
+    """Everything as by default, judged at the moment at which tokens are minted."""
+    setting = Setting(NOW, "host", b"k" * 32)
+    return Plan(setting, Limits(), Channels(load_channels()), UserPatterns(()), False, MAX_TOKEN)
