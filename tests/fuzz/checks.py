@@ -59,15 +59,17 @@ def places(found: list[Finding]) -> list[tuple[int, int, tuple[str, ...]]]:
 def check_cuts(data: bytes, cuts: list[int], whole: list[Finding]) -> None:
     """The cut feed gives what the whole feed gives, each field equal."""
     found = findings(data, cuts)
-    assert places(found) == places(whole), f"cut at {cuts}: {places(found)}, whole: {places(whole)}"
-    assert found == whole, f"cut at {cuts}: a field differs at {places(whole)}"
+    assert places(found) == places(whole), f"cut changes places: at {cuts}: {places(found)}, whole: {places(whole)}"
+    for one, other in zip(found, whole, strict=True):
+        fields = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+        assert not fields, f"cut changes {'+'.join(fields)}: at {cuts}, of {places(whole)}"
 
 
 def check_spans(data: bytes, whole: list[Finding]) -> None:
     """Spans lie in the data, in order, and do not overlap; lines and columns are those of the offset."""
     done = 0
     for one in whole:
-        assert done <= one.offset, f"span at {one.offset} begins before {done}"
+        assert done <= one.offset, f"spans overlap: {places(whole)}"
         assert 0 < one.length <= len(data) - one.offset, f"span at {one.offset} of length {one.length} in {len(data)}"
         done = one.offset + one.length
         before = data[: one.offset]
@@ -96,7 +98,7 @@ def check_redacted(data: bytes, whole: list[Finding]) -> None:
     """No whole token is left behind redaction, but one that a clipped or odd finding had hidden."""
     left = [one for one in findings(redact(data)) if isinstance(one.token, Token) and one.token.integrity == "whole"]
     if all(isinstance(one.token, Token) and one.token.integrity == "whole" for one in whole):
-        assert not left, f"left behind redaction: {places(left)}; found: {places(whole)}"
+        assert not left, f"left behind {'+'.join(left[0].encodings)}: {places(left)}; found: {places(whole)}"
 
 
 def check(data: bytes, cuts: Iterable[int]) -> list[Finding]:

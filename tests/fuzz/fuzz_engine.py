@@ -70,7 +70,7 @@ class Kept:
         if len(data) < self._shortest.get(name, sys.maxsize):
             self._shortest[name] = len(data)
             (self._folder / f"broken-{name}").write_bytes(data)
-            print(f"broken ({len(data)} bytes): {name}", file=sys.stderr)
+            print(f"broken ({len(data)} bytes): {error}", file=sys.stderr)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from fuzz import checks
 from minting import b64, jws, kinds, sha256, unsecured
@@ -36,6 +38,13 @@ def test_spans_of_two_reads_do_not_overlap() -> None:
     """A base64 run that swallows the first byte of a wide token does not make two findings share a byte."""
     data = b"session=" + b64(unsecured()).encode()[:34] + TOKEN.encode("utf-32-le")
     checks.check_spans(data, checks.findings(data))
+
+
+@pytest.mark.xfail(strict=True, reason="core/scanner.py: a later needle undoes a base64 run for a second time")
+def test_a_base64_run_is_told_once() -> None:
+    """What stands in a base64 run is found once, also when the run ends near the end of a read with one more needle."""
+    data = base64.b64encode(b'"eyJhbGci') + b"2lKZNBleUIj\x80\n"
+    assert checks.places(checks.findings(data)) == [(1, 11, ("base64",))]
 
 
 @pytest.mark.xfail(strict=True, reason="core/engine.py: a time field far behind a token is waited for only in JSON lines")
