@@ -6,8 +6,9 @@ style it.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from typing import TextIO
+from typing import Literal, TextIO
 
 from msgspec import UNSET, UnsetType
 from rich import box
@@ -24,6 +25,15 @@ from jwtleak.types import SEVERITIES
 _MAX_ROWS = 500
 
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+# Each column with the width that it needs at the least.
+_COLUMNS = {
+    "severity": 8, "status": 9, "expires in": 10, "issuer": 12, "alg": 5, "channel": 14, "where": 14, "seen": 4,
+}  # fmt: skip
+_SHORT = ("severity", "expires in", "alg", "seen")
+# On a narrower terminal paths would stand a few letters a line: issuer and algorithm give way.
+_WIDE = 120
+_ONLY_WIDE = ("issuer", "alg")
+_NO_TERMINAL = 144
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -100,39 +110,55 @@ class Table:
 
     def close(self, tally: Tally, seconds: float) -> None:
         """Show everything."""
-        console = Console(file=self._file, highlight=False, markup=False, emoji=False)
+        console = Console(file=self._file, highlight=False, markup=False, emoji=False, width=_width(self._file))
         plain = not (self._file.encoding or "").lower().startswith("utf")
         if self._rows:
-            console.print(self._table(plain))
+            console.print(self._table(plain, console.width))
         if self._hidden:
             console.print(f"and {self._hidden} more tokens: use --format json to see all")
         console.print(summary(tally, seconds))
 
-    def _table(self, plain: bool) -> RichTable:
-        table = RichTable(box=box.ASCII if plain else box.SIMPLE_HEAD, pad_edge=False)
-        for name in ("severity", "status", "expires in", "issuer", "alg", "channel", "where", "seen"):
-            table.add_column(name, justify="right" if name == "seen" else "left", overflow="fold")
+    def _table(self, plain: bool, width: int) -> RichTable:
+        table = RichTable(box=box.ASCII if plain else box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        columns = [name for name in _COLUMNS if width >= _WIDE or name not in _ONLY_WIDE]
+        for name in columns:
+            justify: Literal["left", "right"] = "right" if name == "seen" else "left"
+            table.add_column(name, justify=justify, overflow="fold", min_width=_COLUMNS[name], no_wrap=name in _SHORT)
         for row in sorted(self._rows.values(), key=lambda one: SEVERITIES.index(one.alert.severity)):
-            table.add_row(*(Text(cell, style=style) for cell, style in _cells(row)))
+            cells = _cells(row)
+            table.add_row(*(Text(*cells[name]) for name in columns))
         return table
 
 
-def _cells(row: _Row) -> list[tuple[str, str]]:
+def _width(file: TextIO) -> int | None:
+    """A terminal and COLUMNS say how wide they are; a pipe or a file does not."""
+    return None if file.isatty() or os.environ.get("COLUMNS") else _NO_TERMINAL
+
+
+def _cells(row: _Row) -> dict[str, tuple[str, str]]:
+    """(Text, style) for each column."""
     alert = row.alert
-    token, channel = alert.token, alert.channel
+    token = alert.token
     colour = _COLOURS[alert.severity]
-    name = "" if channel.name is UNSET else f" {channel.name}"
-    cells = [
-        alert.severity,
-        alert.title if alert.pattern is not UNSET else _or_dash(token.status),
-        "-" if isinstance(token.expires_in, UnsetType) else duration(token.expires_in),
-        _or_dash(token.issuer),
-        _or_dash(token.alg),
-        channel.type + name,
-        row.where(),
-        str(row.count),
-    ]
-    return [(clean(cell), colour if index < 2 else "") for index, cell in enumerate(cells)]
+    cells = {
+        "severity": alert.severity,
+        "status": alert.title if alert.pattern is not UNSET else _or_dash(token.status),
+        "expires in": "-" if isinstance(token.expires_in, UnsetType) else duration(token.expires_in),
+        "issuer": _or_dash(token.issuer).removeprefix("https://").removesuffix("/"),
+        "alg": _or_dash(token.alg),
+        "channel": _channel(alert),
+        "where": row.where(),
+        "seen": str(row.count),
+    }
+    return {name: (clean(cell), colour if name in ("severity", "status") else "") for name, cell in cells.items()}
+
+
+def _channel(alert: Alert) -> str:
+    """The type and the name, where the name says more than the type."""
+    channel = alert.channel
+    if isinstance(channel.name, UnsetType) or channel.type.startswith(channel.name.lower()):
+        return channel.type
+    return f"{channel.type} {channel.name}"
 
 
 def _or_dash(value: object) -> str:
