@@ -27,6 +27,10 @@ class SourceError(JwtleakError):
         self.path = path
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[SourceError], tuple[str, str]]:
+        # An exception is pickled by its `args`, here one text; workers hand errors on.
+        return type(self), (self.path, self.reason)
+
 
 class WorkerError(JwtleakError):
     """A worker process died or failed; what it had in hand is named, never silently skipped."""
