@@ -15,7 +15,7 @@ from jwtleak.runtime.follow import CONTEXT_WAIT, GROWING_WAIT, Waiting, always, 
 class Script:
     """A stream that gives its parts one by one: bytes are there at once, None is a silence, an exception is raised."""
 
-    def __init__(self, *parts: bytes | None | type[BaseException]) -> None:
+    def __init__(self, *parts: bytes | type[BaseException] | None) -> None:
         self.parts = list(parts)
         self.waits: list[float] = []
 

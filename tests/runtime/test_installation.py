@@ -49,7 +49,7 @@ def test_a_damaged_key_is_made_anew(state):
 def test_race(state):
     """Of many first runs at once all use one key, and nothing is left beside it."""
     with ThreadPoolExecutor(16) as threads:
-        keys = {result for result in threads.map(lambda _: subject_key(), range(64))}
+        keys = set(threads.map(lambda _: subject_key(), range(64)))
     assert len(keys) == 1
     assert len(list((state / "jwtleak").iterdir())) == 1
 
