@@ -22,20 +22,21 @@ _KEPT = 4096
 
 
 class Run(NamedTuple):
-    """One run of a command: wall time, peak resident bytes of its largest process, exit status, end of its output."""
+    """One run of a command: wall and processor time, peak resident bytes of its largest process, exit status, output."""
 
     seconds: float
+    cpu: float
     peak: int
     status: int
     output: str
 
 
 class Best(NamedTuple):
-    """The best wall time of a side over all rounds, and the highest peak memory."""
+    """The best wall and processor times of a side over all rounds, and the highest peak memory."""
 
     seconds: float
+    cpu: float
     peak: int
-    output: str
 
 
 def run(command: Sequence[str]) -> Run:
@@ -50,7 +51,8 @@ def run(command: Sequence[str]) -> Run:
         seconds = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024
-    return Run(seconds, usage.ru_maxrss * unit, child.returncode, kept.decode("utf-8", "replace"))
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(seconds, cpu, usage.ru_maxrss * unit, child.returncode, kept.decode("utf-8", "replace"))
 
 
 def interleaved(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, Best]:
@@ -60,7 +62,7 @@ def interleaved(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str
         for name, side in sides.items():
             runs[name].append(side())
     return {
-        name: Best(min(one.seconds for one in all_), max(one.peak for one in all_), all_[-1].output)
+        name: Best(min(one.seconds for one in all_), min(one.cpu for one in all_), max(one.peak for one in all_))
         for name, all_ in runs.items()
     }
 

@@ -96,13 +96,16 @@ def _timed(command: list[str]) -> Callable[[], Run]:
     return lambda: run(command)
 
 
-def against(bench: Bench, name: str, best: dict[str, Best], side: str, peer: str, target: float, size: int) -> Row:
+def against(name: str, best: dict[str, Best], side: str, peer: str, target: float, size: int) -> Row:
     """How many times faster `side` is than `peer`."""
     if peer not in best:
         return absent(name, f">= {target:g} x", peer)
-    ours, theirs = best[side].seconds, best[peer].seconds
-    peak = f", {best[peer].peak / MB:,.0f} MB of memory"
-    return ratio(name, theirs / ours, target, f"{rate(size, ours)} : {rate(size, theirs)} ({peer}{peak})")
+    ours, theirs = best[side], best[peer]
+    note = (
+        f"{rate(size, ours.seconds)} : {rate(size, theirs.seconds)}; processor {ours.cpu:.2f} s : {theirs.cpu:.2f} s; "
+        f"memory of a process {ours.peak / MB:,.0f} MB : {theirs.peak / MB:,.0f} MB"
+    )
+    return ratio(name, theirs.seconds / ours.seconds, target, note)
 
 
 def sparse_loop(bench: Bench) -> Iterator[Row]:
@@ -120,8 +123,8 @@ def sparse_command(bench: Bench) -> Iterator[Row]:
     peers = {"kingfisher": kingfisher(data.path), "rg": ripgrep(data.path)}
     best = bench.compare(data, {"1 job": 1, "all jobs": None}, **peers)
     for side in ("1 job", "all jobs"):
-        yield against(bench, f"sparse: scan, {side} : Kingfisher", best, side, "kingfisher", 2, data.size)
-        yield against(bench, f"sparse: scan, {side} : ripgrep", best, side, "rg", 1, data.size)
+        yield against(f"sparse: scan, {side} : Kingfisher", best, side, "kingfisher", 2, data.size)
+        yield against(f"sparse: scan, {side} : ripgrep", best, side, "rg", 1, data.size)
 
 
 def dense(bench: Bench) -> Iterator[Row]:
@@ -129,10 +132,10 @@ def dense(bench: Bench) -> Iterator[Row]:
     data = bench.maker.dense()
     best = bench.compare(data, {"1 job": 1, "all jobs": None}, kingfisher=kingfisher(data.path))
     tokens = data.tokens / best["1 job"].seconds
-    note = f"{data.tokens:,} tokens in {best['1 job'].seconds:.2f} s, start of the program included"
+    note = f"{data.tokens:,} tokens in {best['1 job'].seconds:.2f} s, start of the program included; processor {best['1 job'].cpu:.2f} s"
     yield Row("dense: tokens per second, 1 job", ">= 100,000", f"{tokens:,.0f}", tokens >= 100_000, note)
     for side in ("1 job", "all jobs"):
-        yield against(bench, f"dense: scan, {side} : Kingfisher", best, side, "kingfisher", 6, data.size)
+        yield against(f"dense: scan, {side} : Kingfisher", best, side, "kingfisher", 6, data.size)
 
 
 def gzip(bench: Bench) -> Iterator[Row]:
@@ -140,32 +143,37 @@ def gzip(bench: Bench) -> Iterator[Row]:
     data = bench.maker.gzip()
     warm(data.path)
     bare = measure.loops("gzip", data.path, bench.rounds)
-    best = bench.compare(data, {"1 job": 1}, rg=ripgrep(data.path, "-z"))
+    peers = {"rg": ripgrep(data.path, "-z")}
+    if bench.has("zcat"):
+        peers["zcat"] = ["sh", "-c", 'exec zcat "$0" >/dev/null', str(data.path)]
+    best = bench.compare(data, {"1 job": 1}, **peers)
     ours = best["1 job"].seconds
     note = f"{rate(data.size, ours)} : {rate(data.size, bare['read'])}"
     yield share("gzip: scan, 1 job : `isal.igzip` alone", 100 * bare["read"] / ours, 60, note)
-    yield against(bench, "gzip: scan, 1 job : `rg -z`", best, "1 job", "rg", 4, data.size)
+    yield against("gzip: scan, 1 job : `rg -z`", best, "1 job", "rg", 4, data.size)
+    yield against("gzip: scan, 1 job : `zcat` alone", best, "1 job", "zcat", 1, data.size)
 
 
 def many(bench: Bench) -> Iterator[Row]:
     """Ten thousand small files."""
     data = bench.maker.many()
     best = bench.compare(data, {"all jobs": None}, kingfisher=kingfisher(data.path))
-    yield against(bench, "many files: scan, all jobs : Kingfisher", best, "all jobs", "kingfisher", 2, data.size)
+    yield against("many files: scan, all jobs : Kingfisher", best, "all jobs", "kingfisher", 2, data.size)
 
 
 def jobs(bench: Bench) -> Iterator[Row]:
     """Two processes against one."""
     data = bench.maker.big()
     best = bench.compare(data, {"1 job": 1, "2 jobs": 2})
-    one, two = best["1 job"].seconds, best["2 jobs"].seconds
-    yield ratio("1 GiB: 2 jobs : 1 job", one / two, 1.7, f"{rate(data.size, two)} : {rate(data.size, one)}")
+    one, two = best["1 job"], best["2 jobs"]
+    note = f"{rate(data.size, two.seconds)} : {rate(data.size, one.seconds)}; processor {two.cpu:.2f} s : {one.cpu:.2f} s"
+    yield ratio("1 GiB: 2 jobs : 1 job", one.seconds / two.seconds, 1.7, note)
 
 
 def version(bench: Bench) -> Iterator[Row]:
     """The time that every call pays."""
     best = interleaved({"version": _timed(measure.jwtleak("--version"))}, 2 * bench.rounds)["version"]
-    yield below("`jwtleak --version`", best.seconds * 1000, 150, "ms", f"best of {2 * bench.rounds}")
+    yield below("`jwtleak --version`", best.seconds * 1000, 150, "ms", f"best of {2 * bench.rounds}; processor {best.cpu * 1000:.0f} ms")
 
 
 def memory(bench: Bench) -> Iterator[Row]:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import measure
-from bench.rows import ROWS, Bench, Row
+from bench.rows import ROWS, Bench, Row, Wrong
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "design" / "measurements.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -60,15 +60,22 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _measured(bench: Bench, names: Sequence[str], *, smoke: bool) -> Iterator[Row]:
+    for name in names:
+        for row in ROWS[name](bench):
+            print(f"{row.name}: {row.figure} (target {row.target}) {row.note}", file=sys.stderr, flush=True)
+            yield row._replace(met=None) if smoke else row
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, perhaps write. 1 if something that was measured did not find its tokens."""
     given = _arguments(argv)
     bench = Bench(given.dir, smoke=given.smoke, rounds=given.rounds or (1 if given.smoke else 5))
-    rows: list[Row] = []
-    for name in given.only.split(","):
-        for row in ROWS[name](bench):
-            print(f"{row.name}: {row.figure} (target {row.target}) {row.note}", file=sys.stderr, flush=True)
-            rows.append(row)
+    try:
+        rows = list(_measured(bench, given.only.split(","), smoke=given.smoke))
+    except Wrong as error:
+        print(f"wrong: {error}", file=sys.stderr)
+        return 1
     command = "python tests/bench/run.py" + " --smoke" * given.smoke
     text = report(rows, measure.machine(), command, bench.missing)
     print(text)

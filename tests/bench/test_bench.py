@@ -71,7 +71,7 @@ def test_sides_are_interleaved() -> None:
 
         def once() -> measure.Run:
             order.append(name)
-            return measure.Run(left.pop(), len(left), 0, "")
+            return measure.Run(left.pop(), 0.5, len(left), 0, "")
 
         return once
 
