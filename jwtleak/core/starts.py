@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from jwtleak.core.compact import Buffer
 
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_OPENINGS = re.compile(rb"(?=ey[JA]|ew[o0k])")
+# `{"` is `eyJ` before a letter, `eyI` before a digit, sign or quote, `eyL` before other UTF-8.
+_OPENINGS = re.compile(rb"(?=ey[AIJL]|ew[o0k])")
 
 _NEAR = 256
 

@@ -1,0 +1,76 @@
+"""Anchors: every needle's places, in order."""
+
+from __future__ import annotations
+
+import pytest
+from encodings_of_tokens import BINARY, TEXT
+from hypothesis import given
+from hypothesis import strategies as st
+from minting import kinds
+
+from jwtleak.core.anchors import LONGEST, Anchors, Needle
+
+LITERALS = [b"eyJ", b"ImFsZ", b"JhbGci", b"iYWxn", b"ZXlK", b"V5S", b"leU"]
+SPREAD = [b"\0".join(bytes([byte]) for byte in literal) for literal in LITERALS]
+TEXTS = st.lists(st.sampled_from([*LITERALS, *SPREAD, b"\0", b"e", b"y", b"x"]), max_size=20).map(b"".join)
+
+
+def walk(data: bytes, start: int = 0, end: int | None = None) -> list[tuple[int, Needle]]:
+    anchors = Anchors(data, start, len(data) if end is None else end)
+    found = []
+    at = start
+    while (hit := anchors.next(at)) is not None:
+        found.append(hit)
+        at = hit[0] + 1
+    anchors.release()
+    return found
+
+
+@given(TEXTS, st.integers(0, 40), st.integers(0, 80))
+def test_places_are_those_of_a_plain_search(data: bytes, start: int, end: int) -> None:
+    """Every place at which a needle stands whole within the limits comes up once, in order."""
+    start, end = min(start, len(data)), min(end, len(data))
+    expected = {
+        at for literal in [*LITERALS, *SPREAD] for at in range(start, end) if data[at : min(end, at + len(literal))] == literal
+    }
+    wide = {b"\0\0\0".join(bytes([byte]) for byte in literal) for literal in LITERALS}
+    expected |= {at for literal in wide for at in range(start, end) if data[at : min(end, at + len(literal))] == literal}
+    places = [place for place, _ in walk(data, start, end)]
+    assert sorted(expected) == places
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("encoding", {**TEXT, **BINARY})
+def test_an_anchor_stands_in_every_token(kind: str, encoding: str) -> None:
+    """Each kind of token in each encoding has an anchor in it: without one it would never be looked at."""
+    encode, _ = {**TEXT, **BINARY}[encoding]
+    assert walk(encode(kinds()[kind]))
+
+
+def test_longest_is_the_longest() -> None:
+    """What must stay in a buffer so that a cut needle is seen whole is the length of the longest."""
+    assert LONGEST == 21  # six characters of UTF-32 without the last one's NUL bytes
+    assert max(len(b"\0\0\0".join(bytes([byte]) for byte in literal)) for literal in LITERALS) == LONGEST
+
+
+def test_skip_settles_one_role() -> None:
+    """Needles of one role before a place are left out, and those of others are not."""
+    data = b"eyJ ImFsZ eyJ ImFsZ eyJ"
+    anchors = Anchors(data, 0, len(data))
+    anchors.skip("header", 12)
+    found = []
+    at = 0
+    while (hit := anchors.next(at)) is not None:
+        found.append((hit[0], hit[1].role))
+        at = hit[0] + 1
+    anchors.release()
+    assert found == [(4, "alg"), (14, "alg"), (20, "header")]
+
+
+def test_the_buffer_is_let_go() -> None:
+    """After `release` the owner may change the length of its buffer."""
+    buffer = bytearray(b"eyJ x")
+    anchors = Anchors(buffer, 0, len(buffer))
+    anchors.next(0)
+    anchors.release()
+    buffer.extend(b"more")
