@@ -26,6 +26,7 @@ from minting import NOW, b64, jws, kinds, noise, unsecured
 
 import jwtleak
 from jwtleak.alerts.alert import to_json
+from jwtleak.alerts.record import write
 from jwtleak.cli.inspect import explain
 from jwtleak.cli.table import Table
 from jwtleak.runtime.scan import Tally
@@ -164,7 +165,7 @@ def shown_in_process(data: bytes) -> bytes:
     text = io.StringIO()
     table = Table(text)
     for alert in alerts:
-        table.alert(alert)
+        table.alert(write(alert))
     table.close(Tally(), 1.0)
     parts = [to_json(alert) for alert in alerts] + ["\n".join(explain(alert)).encode() for alert in alerts]
     return b"\n".join([*parts, text.getvalue().encode(), repr(findings).encode(), repr(alerts).encode()])
@@ -327,7 +328,7 @@ _FAILURES = {
     "the engine": "from jwtleak.core.engine import Engine as m; m._finding = fail",
     "the builder": "from jwtleak.alerts.build import Builder as m; m.build = fail",
     "grouping": "from jwtleak.alerts.sightings import Grouping as m; m.add = fail; import jwtleak.alerts.sightings as n",
-    "the output": "import jwtleak.cli.output as m; m.to_json = fail",
+    "the output": "import jwtleak.cli.output as m; m.Lines.alert = fail",
     "the table": "from jwtleak.cli.table import Table as m; m.close = fail",
     "an exit": "from jwtleak.core.engine import Engine as m; m.close = fail",
 }

@@ -48,17 +48,17 @@ class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     length: Annotated[int, Meta(description="bytes of the token as recovered")] = 0
 
 
-class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
     """Where the token stands; offsets and lines are those of the decompressed bytes."""
 
     source: Literal["file", "stdin"]
+    path: Text | UnsetType = UNSET
+    member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
+    host: Text | UnsetType = UNSET
     offset: Annotated[int, Meta(ge=0, description="first byte of the token in its encoded form")]
     length: Annotated[int, Meta(ge=1, description="bytes of the token in its encoded form")]
     line: Annotated[int, Meta(ge=1)]
     column: Annotated[int, Meta(ge=1, description="byte in the line, from 1")]
-    path: Text | UnsetType = UNSET
-    member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
-    host: Text | UnsetType = UNSET
 
 
 class AlertChannel(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -77,26 +77,29 @@ class Sightings(msgspec.Struct, frozen=True, gc=False):
     last_offset: int
 
 
-class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
     """One leak. `event` is `repeat` where it sums up more sightings of a token that had its alert before."""
 
     schema: Literal["jwtleak/1"]
-    id: Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$", description="of this occurrence; the same on retry, restart and re-scan")]
+    id: Annotated[
+        str, Meta(pattern=r"^[0-9a-f]{40}$", description="of this occurrence; the same on retry, restart and re-scan")
+    ]
     event: Literal["leak", "repeat"]
     detected_at: Time
     severity: Severity
     confidence: Confidence
     title: str
     token: TokenFacts
-    location: Location
     channel: AlertChannel
-    excerpt: Text
-    sightings: Sightings
     logged_at: Annotated[Time, Meta(description="the time on the log line")] | UnsetType = UNSET
     live_when_logged: bool | UnsetType = UNSET
+    excerpt: Text
     advice: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     pattern: Annotated[str, Meta(description="id of the user pattern that matched")] | UnsetType = UNSET
+    # Last, since they are complete only when the parts of a stream are put together (see `record`).
+    location: Location
+    sightings: Sightings
 
 
 _encode = msgspec.json.Encoder().encode

@@ -184,22 +184,22 @@ class Builder:
         now = status(token, stated, setting.now, setting.leeway)
         words = _words(now, live, token.kind, token.integrity, token.claims is not None, finding.channel.type)
         return Alert(
-            "jwtleak/1",
-            name,
-            "leak",
-            self._detected_at,
-            words.severity,
-            words.confidence,
-            words.title,
-            self._facts(finding, token, stated, now, words.signature),
-            self._location(finding),
-            _channel(finding.channel, finding.encodings),
-            finding.excerpt,
-            Sightings(1, finding.offset, finding.offset),
-            UNSET if logged is None else rfc3339(logged),
-            UNSET if live is None else live,
-            words.advice,
-            words.references,
+            schema="jwtleak/1",
+            id=name,
+            event="leak",
+            detected_at=self._detected_at,
+            severity=words.severity,
+            confidence=words.confidence,
+            title=words.title,
+            token=self._facts(finding, token, stated, now, words.signature),
+            channel=_channel(finding.channel, finding.encodings),
+            logged_at=UNSET if logged is None else rfc3339(logged),
+            live_when_logged=UNSET if live is None else live,
+            excerpt=finding.excerpt,
+            advice=words.advice,
+            references=words.references,
+            location=self._location(finding),
+            sightings=Sightings(1, finding.offset, finding.offset),
         )
 
     def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, signature: Any) -> TokenFacts:
@@ -243,24 +243,31 @@ class Builder:
     def _location(self, finding: Finding) -> Location:
         source, path, member = self._place
         return Location(
-            source, finding.offset, finding.length, finding.line, finding.column, path, member, self._host
+            source=source,
+            path=path,
+            member=member,
+            host=self._host,
+            offset=finding.offset,
+            length=finding.length,
+            line=finding.line,
+            column=finding.column,
         )
 
     def _pattern(self, finding: Finding, hit: PatternHit, name: str) -> Alert:
         return Alert(
-            "jwtleak/1",
-            name,
-            "leak",
-            self._detected_at,
-            hit.severity,
-            hit.confidence,
-            hit.title,
-            TokenFacts(finding.sha256, "pattern", redacted="***", length=len(hit.raw)),
-            self._location(finding),
-            _channel(finding.channel, finding.encodings),
-            finding.excerpt,
-            Sightings(1, finding.offset, finding.offset),
-            UNSET if finding.logged_at is None else rfc3339(finding.logged_at),
+            schema="jwtleak/1",
+            id=name,
+            event="leak",
+            detected_at=self._detected_at,
+            severity=hit.severity,
+            confidence=hit.confidence,
+            title=hit.title,
+            token=TokenFacts(finding.sha256, "pattern", redacted="***", length=len(hit.raw)),
+            channel=_channel(finding.channel, finding.encodings),
+            logged_at=UNSET if finding.logged_at is None else rfc3339(finding.logged_at),
+            excerpt=finding.excerpt,
             references=hit.references,
             pattern=hit.pattern,
+            location=self._location(finding),
+            sightings=Sightings(1, finding.offset, finding.offset),
         )

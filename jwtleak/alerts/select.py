@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.record import Record
 from jwtleak.types import CONFIDENCES, SEVERITIES, Confidence, Severity, Status
 
 
@@ -18,10 +18,10 @@ class Selection(msgspec.Struct, frozen=True):
     min_confidence: Confidence = "medium"
     statuses: frozenset[Status] = frozenset()
 
-    def wants(self, alert: Alert) -> bool:
+    def wants(self, alert: Record) -> bool:
         """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves it out."""
         return (
             SEVERITIES.index(alert.severity) <= SEVERITIES.index(self.min_severity)
             and CONFIDENCES.index(alert.confidence) <= CONFIDENCES.index(self.min_confidence)
-            and (not self.statuses or alert.token.status in self.statuses)
+            and (not self.statuses or alert.status in self.statuses)
         )

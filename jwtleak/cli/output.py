@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Protocol, TextIO
 
-from jwtleak.alerts.alert import Alert, to_json
+from jwtleak.alerts.record import Record
 from jwtleak.errors import UsageError
 from jwtleak.runtime.scan import Tally
 
@@ -46,7 +46,7 @@ class Output:
         if self._bar is not None:
             self._bar.advance(count)
 
-    def alert(self, alert: Alert) -> None:
+    def alert(self, alert: Record) -> None:
         """One alert."""
         self._sink.alert(alert)
 
@@ -65,9 +65,9 @@ class Lines:
         self._flush: Callable[[], None] | None = file.flush if flush else None
         self._file = file
 
-    def alert(self, alert: Alert) -> None:
+    def alert(self, alert: Record) -> None:
         """One line."""
-        self._write(to_json(alert) + b"\n")
+        self._write(alert.json() + b"\n")
         if self._flush is not None:
             self._flush()
 

@@ -12,8 +12,8 @@ from typing import Any
 import click
 import msgspec
 
-from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Setting
+from jwtleak.alerts.record import Record
 from jwtleak.alerts.select import Selection
 from jwtleak.cli import voice
 from jwtleak.cli.main import forget_stdout
@@ -200,7 +200,7 @@ class _Run:
         else:
             voice.warning(f"interrupted: not scanned whole: {first}, and all that follows it")
 
-    def _alerts(self, scan: Scan, output: Output, interrupt: _Interrupt) -> Iterator[Alert]:
+    def _alerts(self, scan: Scan, output: Output, interrupt: _Interrupt) -> Iterator[Record]:
         options = self._options
         if options.paths == ("-",):
             fixed = options.now
@@ -217,7 +217,7 @@ class _Run:
         options = self._options
         return walk(options.paths, options.include, options.exclude, notice=notice)
 
-    def _show(self, alerts: Iterator[Alert], output: Output) -> None:
+    def _show(self, alerts: Iterator[Record], output: Output) -> None:
         limit = self._options.fail_on
         for alert in alerts:
             if limit != "never" and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit):

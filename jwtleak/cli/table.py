@@ -17,6 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.record import Record
 from jwtleak.core.excerpt import clean
 from jwtleak.runtime.scan import Tally
 from jwtleak.types import SEVERITIES
@@ -98,8 +99,9 @@ class Table:
         self._rows: dict[str, _Row] = {}
         self._hidden = 0
 
-    def alert(self, alert: Alert) -> None:
+    def alert(self, record: Record) -> None:
         """One more."""
+        alert = record.alert()
         row = self._rows.get(alert.token.sha256)
         if row is not None:
             row.add(alert)

@@ -20,13 +20,15 @@ import msgspec
 
 from jwtleak.errors import WorkerError
 from jwtleak.runtime.failure import place_of
-from jwtleak.runtime.work import Done, Failed, Message, Plan, Task, Worker, describe
+from jwtleak.runtime.work import Alerts, Done, Failed, Message, Plan, Task, Worker, describe
 
 # Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the most.
 _EARLY_BYTES = 24 * 1024 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_message = msgspec.msgpack.Decoder(Message).decode
+# How a message with alerts begins: a map whose first member is the tag (msgspec's tagged structs).
+_ALERTS = _encode(Alerts([]))[: -len(_encode("alerts") + _encode([]))]
 _decode_task = msgspec.msgpack.Decoder(Task).decode
 
 
@@ -70,15 +72,18 @@ class _Hand:
         except OSError:
             self._died()
 
-    def receive(self) -> tuple[Message, int]:
+    def receive(self) -> Message | bytes:
+        """The next message; alerts as they came, since decoded they take several times the memory."""
         try:
             data = self.pipe.recv_bytes()
         except (EOFError, OSError):
             self._died()
-        message = _decode_message(data)
+        if data.startswith(_ALERTS):
+            return data
+        message: Message = _decode_message(data)
         if isinstance(message, Failed):
             raise WorkerError(f"{message.reason} while scanning {describe(self._held())}")
-        return message, len(data)
+        return message
 
     def _held(self) -> Task:
         assert self.task is not None
@@ -101,7 +106,7 @@ class Pool:
         self._hands: list[_Hand] = []
         for _ in range(jobs):
             self._hands.append(_Hand(plan, context, self._hands))
-        self._early: dict[int, deque[tuple[Message, int]]] = {}
+        self._early: dict[int, deque[Message | bytes]] = {}
         self._early_bytes = 0
 
     def __enter__(self) -> Pool:
@@ -147,8 +152,10 @@ class Pool:
         queue = self._early[task.index]
         while True:
             while queue:
-                message, size = queue.popleft()
-                self._early_bytes -= size
+                message = queue.popleft()
+                if isinstance(message, bytes):
+                    self._early_bytes -= len(message)
+                    message = _decode_message(message)
                 yield task, message
                 if isinstance(message, Done):
                     del self._early[task.index]
@@ -163,8 +170,9 @@ class Pool:
             hand = hands[pipe]  # type: ignore[index]
             task = hand.task
             assert task is not None
-            message, size = hand.receive()
-            self._early[task.index].append((message, size))
-            self._early_bytes += size
-            if isinstance(message, Done):
+            message = hand.receive()
+            self._early[task.index].append(message)
+            if isinstance(message, bytes):
+                self._early_bytes += len(message)
+            elif isinstance(message, Done):
                 hand.task = None

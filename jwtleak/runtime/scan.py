@@ -10,11 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from msgspec import UnsetType
-from msgspec.structs import replace
-
-from jwtleak.alerts.alert import Alert, Location
 from jwtleak.alerts.build import Builder
+from jwtleak.alerts.record import Record, write
 from jwtleak.alerts.select import Selection
 from jwtleak.alerts.sightings import Every, FirstSight, Grouping
 from jwtleak.core.engine import Engine
@@ -97,21 +94,20 @@ class Joiner:
         self._line_start = 0
         self._grouping: Grouping | Every = Every() if self._every else Grouping()
 
-    def alerts(self, task: Range, alerts: list[Alert]) -> Iterator[Alert]:
+    def alerts(self, task: Range, alerts: list[Record]) -> Iterator[Record]:
         """The sightings of one part."""
         if task.start == 0:
             self._reset(task.path)
         for alert in alerts:
             yield from self._grouping.add(self._placed(alert))
 
-    def _placed(self, alert: Alert) -> Alert:
-        where = alert.location
-        if self._lines == 0 and where.line > 1:
-            return alert
-        column = where.offset - self._line_start + 1 if where.line == 1 else where.column
-        return replace(alert, location=_moved(where, where.line + self._lines, column))
+    def _placed(self, alert: Record) -> Record:
+        if alert.line == 1:
+            alert.column = alert.offset - self._line_start + 1
+        alert.line += self._lines
+        return alert
 
-    def done(self, task: Range, done: Done) -> Iterator[Alert]:
+    def done(self, task: Range, done: Done) -> Iterator[Record]:
         """A part is finished; the alerts of the file if it was the last."""
         if task.start == 0 and self._path != task.path:
             self._reset(task.path)
@@ -121,13 +117,9 @@ class Joiner:
         if task.stop == task.size:
             yield from self._grouping.drain()
 
-    def rest(self) -> Iterator[Alert]:
+    def rest(self) -> Iterator[Record]:
         """What was collected when a scan is broken off."""
         return self._grouping.drain()
-
-
-def _moved(where: Location, line: int, column: int) -> Location:
-    return replace(where, line=line, column=column)
 
 
 class Scan:
@@ -138,12 +130,12 @@ class Scan:
         self._selection = selection
         self._tally = tally
         self._joiner = Joiner(plan.every)
-        self._collected: Callable[[], Iterator[Alert]] = self._joiner.rest
+        self._collected: Callable[[], Iterator[Record]] = self._joiner.rest
         self._next: Task | None = None
         self._stopping = False
         self._tell_workers: Callable[[], None] = lambda: None
 
-    def files(self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None]) -> Iterator[Alert]:
+    def files(self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None]) -> Iterator[Record]:
         """The alerts of `entries`. `progress` is told the bytes of each finished task."""
         planned = plan(entries)
         first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
@@ -173,7 +165,7 @@ class Scan:
                 return
             yield task
 
-    def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[Alert]:
+    def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[Record]:
         """The alerts of standard input as they become certain; `clock` gives Unix seconds. What comes packed is
         unpacked."""
         engine = make_engine(self._plan)
@@ -183,7 +175,7 @@ class Scan:
 
     def _followed(
         self, engine: Engine, leaf: Stream, wait: Callable[[float], bool], clock: Callable[[], float]
-    ) -> Iterator[Alert]:
+    ) -> Iterator[Record]:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
         counted = Counted(leaf)
@@ -195,14 +187,14 @@ class Scan:
                 if findings:
                     builder = Builder(shown_info(leaf.info), self._plan.setting._replace(now=clock()))
                     for one in findings:
-                        yield from grouping.add(builder.build(one, engine.occurrence(one)))
+                        yield from grouping.add(write(builder.build(one, engine.occurrence(one))))
         except SourceError as error:  # from waiting
             counted.error = error
         if counted.error is not None:
             self._tally.notice(unreadable(leaf.info, counted.error, counted.count))
         yield from grouping.drain()
 
-    def rest(self) -> Iterator[Alert]:
+    def rest(self) -> Iterator[Record]:
         """What was collected when the scan was broken off."""
         return self._select(self._collected())
 
@@ -212,7 +204,7 @@ class Scan:
             return shown(self._tally.stopped)
         return None if self._next is None else describe(self._next)
 
-    def _alerts(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Alert]:
+    def _alerts(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Record]:
         for task, message in messages:
             if isinstance(message, Alerts):
                 yield from self._joiner.alerts(task, message.alerts) if isinstance(task, Range) else message.alerts
@@ -224,14 +216,13 @@ class Scan:
                 self._tally.files += task.start == 0
                 yield from self._joiner.done(task, message)
 
-    def _select(self, alerts: Iterable[Alert]) -> Iterator[Alert]:
+    def _select(self, alerts: Iterable[Record]) -> Iterator[Record]:
         tally = self._tally
         for alert in alerts:
             if self._selection.wants(alert):
-                if alert.event != "repeat":  # one that says again what the first sight said
+                if not alert.repeat:  # one that says again what the first sight said
                     tally.alerts += 1
-                    status = alert.token.status
-                    tally.statuses["pattern" if isinstance(status, UnsetType) else status] += 1
+                    tally.statuses[alert.status or "pattern"] += 1
                 yield alert
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.record import Record, write
 from jwtleak.alerts.sightings import Every, Grouping
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine, Owned
@@ -56,7 +56,7 @@ Task = Files | Range
 class Alerts(msgspec.Struct, frozen=True, tag=True):
     """Finished alerts (of whole streams), or the sightings of a part."""
 
-    alerts: list[Alert]
+    alerts: list[Record]
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -120,7 +120,7 @@ class Worker:
 
     def _files(self, task: Files) -> Iterator[Message]:
         notices: list[Notice] = []
-        batch: list[Alert] = []
+        batch: list[Record] = []
         read = files = 0
         stopped: str | None = None
         for path in task.paths:
@@ -145,7 +145,7 @@ class Worker:
             yield Alerts(batch)
         yield self._done(read, files, notices, stopped=stopped)
 
-    def _stream(self, stream: Counted) -> Iterator[Alert]:
+    def _stream(self, stream: Counted) -> Iterator[Record]:
         engine, grouping = self._engine, self._grouping()
         engine.open(mtime_ms=stream.info.mtime_ms)
         builder = Builder(shown_info(stream.info), self._plan.setting)
@@ -154,9 +154,9 @@ class Worker:
         yield from self._grouped(grouping, engine.close(), builder)
         yield from grouping.drain()
 
-    def _grouped(self, grouping: Grouping | Every, findings: list[Finding], builder: Builder) -> Iterator[Alert]:
+    def _grouped(self, grouping: Grouping | Every, findings: list[Finding], builder: Builder) -> Iterator[Record]:
         for finding in findings:
-            yield from grouping.add(builder.build(finding, self._engine.occurrence(finding)))
+            yield from grouping.add(write(builder.build(finding, self._engine.occurrence(finding))))
 
     def _range(self, task: Range) -> Iterator[Message]:
         """Reads a little before the part, for tokens that reach into it, and on behind it until its last is whole."""
@@ -171,7 +171,7 @@ class Worker:
         engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
         grouping = self._grouping()
         builder = Builder(shown_info(stream.info), self._plan.setting)
-        alerts: list[Alert] = []
+        alerts: list[Record] = []
         while engine.resume_offset < task.stop and (count := stream.readinto(engine.get_buffer())):
             alerts += self._grouped(grouping, engine.buffer_updated(count), builder)
         if engine.resume_offset < task.stop:

@@ -9,6 +9,7 @@ from minting import NOW, jws
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.record import write
 from jwtleak.cli.table import Table, duration, size
 from jwtleak.runtime.scan import Tally
 
@@ -27,7 +28,7 @@ def shown(*alerts: Alert, tty: bool = False, encoding: str = "utf-8") -> str:
         file.isatty = lambda: True  # type: ignore[method-assign]
     table = Table(file)
     for one in alerts:
-        table.alert(one)
+        table.alert(write(one))
     table.close(Tally(), 0.5)
     file.flush()
     return raw.getvalue().decode(encoding)

@@ -1,0 +1,65 @@
+"""Records: alerts written out, as they travel between processes and wait to be grouped.
+
+Promises: writing happens once, where the alert is made; what is known only when the parts of a stream are put together
+(line, column, how often) is filled in by `json()`. The text is the alert's JSON, so a record can become an alert again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from jwtleak.alerts.alert import Alert, to_json
+from jwtleak.types import Confidence, Severity, Status
+
+_decode = msgspec.json.Decoder(Alert).decode
+
+# `line` and `column` end an alert's location, and its location and sightings end the alert.
+_OPEN = b',"line":'
+_REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"last_offset":%d}}'
+
+
+class Record(msgspec.Struct, array_like=True, gc=False):
+    """One alert: its JSON up to the line number, and the values by which it is placed, grouped and selected.
+
+    `status` is None for a user pattern's hit. `repeat` says that it sums up sightings after the first.
+    """
+
+    head: bytes
+    sha256: str
+    severity: Severity
+    confidence: Confidence
+    status: Status | None
+    offset: int
+    line: int
+    column: int
+    count: int
+    last_offset: int
+    repeat: bool = False
+
+    def json(self) -> bytes:
+        """The alert as one line of JSON, without the newline."""
+        return self.head + _REST % (self.line, self.column, self.count, self.offset, self.last_offset)
+
+    def alert(self) -> Alert:
+        """The alert itself."""
+        return _decode(self.json())
+
+
+def write(alert: Alert) -> Record:
+    """The record of `alert`."""
+    data = to_json(alert)
+    status = alert.token.status
+    where, seen = alert.location, alert.sightings
+    return Record(
+        data[: data.rindex(_OPEN)],
+        alert.token.sha256,
+        alert.severity,
+        alert.confidence,
+        None if status is msgspec.UNSET else status,
+        where.offset,
+        where.line,
+        where.column,
+        seen.count,
+        seen.last_offset,
+        alert.event == "repeat",
+    )
