@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 import click
@@ -70,7 +70,9 @@ def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | No
 def _alerts(file: IO[bytes], now: float) -> Iterator[Alert]:
     engine = Engine(Channels(load_channels()))
     builder = Builder(StreamInfo("stdin"), Setting(now, None, subject_key()[0]))
-    while data := file.read(READ_SIZE):
+    # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it already has.
+    read: Callable[[int], bytes] = getattr(file, "read1", file.read)
+    while data := read(READ_SIZE):
         for finding in engine.feed(data):
             yield builder.build(replace(finding, channel=UNKNOWN_CHANNEL), engine.occurrence(finding))
     for finding in engine.close():

@@ -7,7 +7,9 @@ Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found b
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -56,6 +58,8 @@ def run(args: list[str] | None = None) -> NoReturn:
 
 
 def _status(args: list[str] | None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal in the C locale shows ? for what it has no letter for
     try:
         # Not main.main(): click would turn a closed pipe into exit status 1.
         with main.make_context("jwtleak", sys.argv[1:] if args is None else args) as context:
@@ -101,9 +105,8 @@ def _failure(broken: Exception) -> int:
 
 
 def _lower(text: str) -> str:
-    """The voice of this program for a sentence of click's, which begins with a capital, also behind a colon."""
-    head, colon, rest = text.partition(": ")
-    return head[:1].lower() + head[1:] + colon + rest[:1].lower() + rest[1:]
+    """The voice of this program for sentences of click's, which begin with a capital, also behind a colon."""
+    return re.sub(r"(?:^|(?<=: ))[A-Z](?=[a-z])", lambda capital: capital[0].lower(), text)
 
 
 def _flush() -> None:

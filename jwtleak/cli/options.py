@@ -11,6 +11,9 @@ import click
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 
+# The end of the year 9999, the last that RFC 3339 can write.
+_LAST = 253_402_300_799
+
 
 class Size(click.ParamType[int]):
     """A number of bytes: `65536`, `64k`, `2GiB`."""
@@ -34,15 +37,23 @@ class Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        try:
-            return float(value)
-        except ValueError:
-            pass
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
+        seconds = _seconds(str(value))
+        if seconds is None or not 0 <= seconds <= _LAST:  # nor NaN, which is in no order
             self.fail(f"{value!r} is not a time such as 2026-01-15T12:00:00Z or 1768478400", param, ctx)
+        return seconds
+
+
+def _seconds(text: str) -> float | None:
+    """Unix seconds, or None when `text` is no time."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 SIZE = Size()
