@@ -50,15 +50,17 @@ class UserSearch:
         """The hits that are certain; `base` is the offset of buffer[0], `end` the bytes in it."""
         found: list[Spot] = []
         while self.block + BLOCK + REACH <= base + end:
-            found += self._search(buffer, base, end)
+            found += self._search(buffer, base, end, self.block)
             self.block += BLOCK
         if final:
-            found += self._search(buffer, base, end)
+            # The rest is one block and at most REACH of the next.
+            for block in range(self.block, base + end, BLOCK):
+                found += self._search(buffer, base, end, block)
         return found
 
-    def _search(self, buffer: bytearray, base: int, end: int) -> list[Spot]:
-        start = max(0, self.block - REACH - base)
-        window = memoryview(buffer)[start : min(end, self.block + BLOCK + REACH - base)]
+    def _search(self, buffer: bytearray, base: int, end: int, block: int) -> list[Spot]:
+        start = max(0, block - REACH - base)
+        window = memoryview(buffer)[start : min(end, block + BLOCK + REACH - base)]
         if not any(_find(window, needle) >= 0 for needle in self._needles):
             return []
         found = self._patterns.search(bytes(window))
@@ -66,7 +68,7 @@ class UserSearch:
         placed: list[Spot] = []
         for hit in found.hits:
             offset = base + start + hit.start
-            if max(self.block, self._given) <= offset < self.block + BLOCK:
+            if max(block, self._given) <= offset < block + BLOCK:
                 placed.append(Spot(start + hit.start, start + hit.end, _token(hit, window)))
                 self._given = offset + hit.end - hit.start
         return placed
