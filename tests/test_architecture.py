@@ -1,0 +1,271 @@
+"""The house stands as it was drawn: floors, pure floors, lengths, docstrings, one test file for each module.
+
+The checks are functions of a tree, so that they are tested themselves on small trees that break each rule.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "jwtleak"
+TESTS = Path(__file__).parent
+
+MAX_FUNCTION = 50
+MAX_FILE = 300
+
+# Rooms by floor: imports only go down, or stay in the room. Two rooms of one floor know nothing of each other, but for
+# the vocabulary on the ground.
+FLOORS = (
+    ("types", "secret", "errors", "version"),
+    ("core",),
+    ("alerts",),
+    ("sources", "sinks", "store", "config", "patterns"),
+    ("runtime",),
+    ("cli",),
+    # The top: the library's door and the program's, which only say what is where.
+    ("", "api", "__main__"),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+GROUND, PURE = 0, 2
+
+# A pure floor sees no file, clock, socket, thread, environment, log or chance.
+IMPURE = frozenset(
+    {
+        "os", "io", "time", "logging", "pathlib", "socket", "threading", "random", "subprocess", "tempfile", "glob",
+        "asyncio", "multiprocessing", "select", "signal", "sys", "shutil", "ssl", "http", "urllib", "queue",
+        "secrets", "uuid", "getpass", "platform", "ctypes", "mmap", "fcntl", "concurrent", "selectors", "locale",
+    }
+)  # fmt: skip
+IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "breakpoint", "__import__"})
+CLOCKS = frozenset({"now", "utcnow", "today"})
+MARKERS = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
+
+# Nothing happens in these: a re-export, a number, a call of the command line.
+NEEDS_NO_TEST = frozenset({"__init__", "__main__", "version"})
+
+# Their tests go through the command (`tests/cli/test_scan.py`, `test_terminal.py`); this list only gets shorter.
+OWED = frozenset({"cli/output", "cli/progress"})
+
+Problems = Iterator[str]
+
+
+def modules(package: Path) -> Iterator[tuple[tuple[str, ...], Path, ast.Module]]:
+    """(Path inside the package without suffix, file, tree) of every module."""
+    for path in sorted(package.rglob("*.py")):
+        yield path.relative_to(package).with_suffix("").parts, path, ast.parse(path.read_bytes())
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    """The room of the module `jwtleak.<parts>`; the package itself is the room ''."""
+    return "" if not parts or parts[0] == "__init__" else parts[0]
+
+
+def imports(tree: ast.Module, package: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(Top-level package, further parts) of everything that is imported anywhere in `tree`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first, *rest = alias.name.split(".")
+                yield first, tuple(rest)
+        elif isinstance(node, ast.ImportFrom):
+            first, *rest = (node.module or "").split(".") if not node.level else ["<relative>"]
+            if first != package or rest:
+                yield first, tuple(rest)
+                continue
+            for alias in node.names:
+                yield first, (alias.name,)
+
+
+def floors(package: Path) -> Problems:
+    """Imports that go up, or aside into another room of floor 3, or that do not say from where."""
+    for parts, path, tree in modules(package):
+        room = room_of(parts)
+        if room not in FLOOR_OF:
+            yield f"{path.name}: there is no room {room}"
+            continue
+        for first, rest in imports(tree, package.name):
+            if first == "<relative>":
+                yield f"{path.name}: relative import"
+            if first != package.name:
+                continue
+            other = rest[0] if rest and rest[0] in FLOOR_OF else ""
+            aside = FLOOR_OF[other] == FLOOR_OF[room] and other != room and GROUND < FLOOR_OF[room] < FLOOR_OF[""]
+            if FLOOR_OF[other] > FLOOR_OF[room] or aside:
+                yield f"{'/'.join(parts)} imports {'.'.join(rest) or package.name}"
+
+
+def purity(package: Path) -> Problems:
+    """Files, clocks, sockets, threads, environment and logs in floors 0 to 2."""
+    for parts, path, tree in modules(package):
+        if FLOOR_OF.get(room_of(parts), PURE + 1) > PURE:
+            continue
+        for first, _ in imports(tree, package.name):
+            if first in IMPURE:
+                yield f"{path.name} imports {first}"
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+                yield f"{path.name}:{node.lineno} calls {node.func.id}"
+            if isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+                yield f"{path.name}:{node.lineno} asks a clock"
+
+
+def lengths(package: Path) -> Problems:
+    """Functions over 50 lines and files over 300."""
+    for parts, path, tree in modules(package):
+        count = len(path.read_bytes().splitlines())
+        if count > MAX_FILE:
+            yield f"{'/'.join(parts)} has {count} lines"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                size = (node.end_lineno or node.lineno) - node.lineno + 1
+                if size > MAX_FUNCTION:
+                    yield f"{'/'.join(parts)}: {node.name} has {size} lines"
+
+
+def docstrings(package: Path) -> Problems:
+    """Modules that do not say what they are."""
+    for parts, _, tree in modules(package):
+        if not ast.get_docstring(tree):
+            yield f"{'/'.join(parts)} has no docstring"
+
+
+def markers(package: Path) -> Problems:
+    """What was left for later."""
+    for parts, path, _ in modules(package):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if MARKERS.search(line):
+                yield f"{'/'.join(parts)}:{number} was left for later"
+
+
+def untested(package: Path, tests: Path) -> Problems:
+    """Modules without a test file of their own name in the folder of their room."""
+    for parts, _, _ in modules(package):
+        *folders, name = parts
+        if name not in NEEDS_NO_TEST and not tests.joinpath(*folders, f"test_{name}.py").is_file():
+            yield "/".join(parts)
+
+
+def unsaid(tests: Path) -> Problems:
+    """Tests whose docstring does not state their fact."""
+    for parts, _, tree in modules(tests):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node):
+                yield f"{'/'.join(parts)}: {node.name}"
+
+
+@pytest.mark.parametrize("check", [floors, purity, lengths, docstrings, markers])
+def test_the_house(check: Callable[[Path], Problems]) -> None:
+    """The package keeps the rule."""
+    assert list(check(PACKAGE)) == []
+
+
+def test_every_module_has_its_test_file() -> None:
+    """`jwtleak/a/b.py` is tested by `tests/a/test_b.py`."""
+    assert set(untested(PACKAGE, TESTS)) <= OWED
+
+
+def test_every_test_states_a_fact() -> None:
+    """Every test function has a docstring."""
+    assert list(unsaid(TESTS)) == []
+
+
+def tree(root: Path, **files: str) -> Path:
+    """A package `jwtleak` in `root`, of sound modules but for `files` (`core__a` is core/a.py)."""
+    package = root / "jwtleak"
+    sound = {"__init__": '"""x"""', "types": '"""x"""', "core__a": '"""x"""\nfrom jwtleak.types import b', **files}
+    for name, text in sound.items():
+        path = package.joinpath(*(name.split("__") if not name.startswith("__") else [name])).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return package
+
+
+def test_a_sound_tree_passes(tmp_path: Path) -> None:
+    """Imports downwards, in the room, of the ground floor, and from the top are no violation."""
+    package = tree(
+        tmp_path,
+        core__b='"""x"""\nfrom jwtleak.core.a import c\nimport json',
+        secret='"""x"""\nfrom jwtleak.types import d',
+        sources__a='"""x"""\nfrom jwtleak import types\nimport os\nopen("x")',
+        cli__a='"""x"""\nfrom jwtleak.runtime import e\nfrom jwtleak.version import f',
+        api='"""x"""\nfrom jwtleak.cli import g',
+    )
+    for check in (floors, purity, lengths, docstrings, markers):
+        assert list(check(package)) == []
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"core__a": "from jwtleak.alerts import x"},
+        {"core__a": "import jwtleak.runtime.scan"},
+        {"core__a": "def f():\n    from jwtleak.cli.main import run"},
+        {"core__a": "if 0:\n    import jwtleak"},
+        {"cli__a": "from jwtleak import scan"},
+        {"cli__a": "from jwtleak.api import scan"},
+        {"types": "from jwtleak.core import a"},
+        {"sources__a": "from jwtleak.patterns.loader import x"},
+        {"patterns__a": "from jwtleak.sources import x"},
+        {"config": "from jwtleak import sinks"},
+        {"core__a": "from . import b"},
+        {"core__a": "from ..alerts import b"},
+        {"attic__a": "x = 1"},
+    ],
+)
+def test_imports_that_go_up_are_found(tmp_path: Path, files: dict[str, str]) -> None:
+    """Every way of importing a higher floor, a neighbour on floor 3, or from nowhere is a violation."""
+    assert len(list(floors(tree(tmp_path, **files)))) == 1
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"core__a": "import os"},
+        {"core__a": "from os.path import join"},
+        {"alerts__a": "import os.path as p"},
+        {"secret": "def f():\n    import time"},
+        {"errors": "from logging import getLogger"},
+        {"core__a": "open('x')"},
+        {"core__a": "print(1)"},
+        {"alerts__a": "from datetime import datetime\ndatetime.now()"},
+        {"alerts__a": "import datetime\ndatetime.datetime.utcnow()"},
+    ],
+)
+def test_impurities_are_found(tmp_path: Path, files: dict[str, str]) -> None:
+    """A file, clock, log or environment in floors 0 to 2 is a violation."""
+    assert len(list(purity(tree(tmp_path, **files)))) == 1
+
+
+def test_lengths_are_measured(tmp_path: Path) -> None:
+    """A function of 50 lines and a file of 300 pass; one line more does not."""
+    fits = "def f():\n" + "    x = 1\n" * (MAX_FUNCTION - 1)
+    package = tree(tmp_path / "a", core__a=fits, core__b="x = 1\n" * MAX_FILE)
+    assert list(lengths(package)) == []
+    nested = "class C:\n    def f(self):\n" + "        x = 1\n" * MAX_FUNCTION
+    package = tree(tmp_path / "b", core__a=nested, core__b="x = 1\n" * (MAX_FILE + 1), core__c="async " + fits + "    x = 1\n")
+    assert list(lengths(package)) == ["core/a: f has 51 lines", "core/b has 301 lines", "core/c: f has 51 lines"]
+
+
+def test_missing_words_are_found(tmp_path: Path) -> None:
+    """A module without a docstring and a note for later are violations."""
+    package = tree(tmp_path, core__a="x = 1", core__b='"""x"""\nx = 1  # TO' + "DO: more\n")
+    assert list(docstrings(package)) == ["core/a has no docstring"]
+    assert list(markers(package)) == ["core/b:2 was left for later"]
+
+
+def test_missing_tests_are_found(tmp_path: Path) -> None:
+    """A module needs the test file in the folder of its room; what only names things needs none."""
+    package = tree(tmp_path, core__b="x = 1", version="x = 1")
+    tests = tmp_path / "tests" / "core"
+    tests.mkdir(parents=True)
+    (tests / "test_a.py").write_text('def test_x():\n    """Says."""\ndef test_y():\n    pass\n')
+    (tests.parent / "test_b.py").touch()
+    assert list(untested(package, tests.parent)) == ["core/b", "types"]
+    assert list(unsaid(tests.parent)) == ["core/test_a: test_y"]
