@@ -6,6 +6,7 @@ Promises: what comes from a token or a path is cleaned and cut; `sub` appears on
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -16,8 +17,9 @@ from msgspec import UNSET, UnsetType
 from jwtleak.alerts import wording
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
 from jwtleak.alerts.severity import confidence, is_signed, severity
-from jwtleak.core.excerpt import clean
+from jwtleak.core.excerpt import clean, mask_name
 from jwtleak.core.lifetime import DEFAULT_LEEWAY, Times, live_at, status, times
+from jwtleak.core.shown import shown
 from jwtleak.types import (
     Channel,
     ChannelType,
@@ -41,6 +43,11 @@ _MAX_LIST = 16
 # Values remembered: those of one busy host. A value longer than a field can show is not worth remembering.
 _REMEMBER = 4096
 _SHORT = 256
+# Of a longer value no more than this is looked at: a field shows 256 characters of it.
+_LONGEST = 4096
+
+# `//user:password@` ends at the first of `/?#` (RFC 3986 section 3.2); browsers end it at a backslash too.
+_USERINFO = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.-]*:)?//[^/?#\\]*@")
 
 _Text: TypeAlias = str | UnsetType
 _hmac_sha256 = stringzilla.hmac_sha256
@@ -62,13 +69,18 @@ def rfc3339(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 
-_remembered = lru_cache(maxsize=_REMEMBER)(clean)
+def _shown(value: str) -> str:
+    """A claim, header parameter or name as it may be shown: cleaned, cut, and without a token of its own."""
+    return clean(shown(value[:_LONGEST]))
+
+
+_remembered = lru_cache(maxsize=_REMEMBER)(_shown)
 
 
 def _text(value: object) -> _Text:
     if not isinstance(value, str):
         return UNSET
-    return _remembered(value) if len(value) <= _SHORT else clean(value)
+    return _remembered(value) if len(value) <= _SHORT else _shown(value)
 
 
 def _texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType:
@@ -79,23 +91,19 @@ def _texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType
         value = value.split(None, _MAX_LIST) if split else [value]
     if not isinstance(value, list):
         return UNSET
-    return tuple([clean(one) for one in value[:_MAX_LIST] if isinstance(one, str)]) or UNSET
+    return tuple([_remembered(one[:_LONGEST]) for one in value[:_MAX_LIST] if isinstance(one, str)]) or UNSET
 
 
 def issuer(value: object) -> _Text:
     """`iss` without the user and password that a URL may carry."""
     if not isinstance(value, str):
         return UNSET
-    return _issuer(value) if len(value) <= _SHORT else _issuer.__wrapped__(value)
+    return _issuer(value[:_LONGEST])
 
 
 @lru_cache(maxsize=_REMEMBER)
 def _issuer(value: str) -> str:
-    scheme, slashes, rest = value.partition("://")
-    if slashes:
-        authority, slash, path = rest.partition("/")
-        value = scheme + slashes + authority.rpartition("@")[2] + slash + path
-    return clean(value)
+    return _shown(_USERINFO.sub(lambda found: (found[1] or "") + "//", value))
 
 
 def subject_hash(subject: object, key: bytes) -> _Text:
@@ -157,7 +165,8 @@ def _words(
 
 @lru_cache(maxsize=_REMEMBER)
 def _channel(channel: Channel, encodings: tuple[str, ...]) -> AlertChannel:
-    return AlertChannel(channel.type, _text(channel.name), encodings)
+    name = None if channel.name is None else mask_name(channel.name)
+    return AlertChannel(channel.type, _text(name), encodings)
 
 
 class Builder:

@@ -7,6 +7,7 @@ nothing before the header and at nothing after the token but the bytes that coul
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import Any, NamedTuple
 
 from jwtleak.core.judge import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
@@ -62,7 +63,7 @@ def match_at(buffer: Buffer, start: int, limit: int, headers: Headers) -> Match 
 
 
 # RFC 8725 section 2.1: attackers vary the case of `none`, and libraries have accepted it.
-_NONE = frozenset({"none", "None", "NONE", "nOnE", "nonE", "noNe", "NonE", "NoNe"})
+_NONE = frozenset("".join(letters) for letters in product("nN", "oO", "nN", "eE"))
 
 
 def _match(

@@ -65,6 +65,7 @@ class Engine:
         self._base = offset  # stream offset of buffer[0]
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
+        self._given = 0  # buffer index behind the last leak that was given
         self._counted = max(0, owned.start - offset)  # newlines are counted up to this buffer index
         self._lines = 0
         self._line_start = offset  # stream offset behind the last newline that left the buffer
@@ -128,6 +129,7 @@ class Engine:
         self._base += keep
         self._end = rest
         self._held -= keep
+        self._given = max(0, self._given - keep)
         self._counted -= keep
 
     def _count_to(self, index: int) -> None:
@@ -137,7 +139,8 @@ class Engine:
             self._counted = index
 
     def _judge(self, *, final: bool) -> list[Finding]:
-        scan = self._scanner.scan(self._buffer, max(0, self._held - LOOKBACK), self._held, self._end, final=final)
+        floor = max(0, self._held - LOOKBACK)
+        scan = self._scanner.scan(self._buffer, floor, self._held, self._end, final=final, given=self._given)
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
         findings = []
@@ -145,6 +148,7 @@ class Engine:
             if not final and self._wants_context(leak):
                 self._held, self.pending = leak.start, "context"
                 break
+            self._given = leak.end
             if self._owned.start <= self._base + leak.start < self._owned.stop:
                 findings.append(self._finding(leak))
         return findings if self._patterns is None else self._with_hits(self._patterns, findings, final=final)
@@ -161,10 +165,16 @@ class Engine:
 
     def _wants_context(self, leak: Leak) -> bool:
         """Whether bytes that are still to come belong to what is said of `leak`."""
+        if leak.after is not None and len(leak.after) < _AFTER and b"\n" not in leak.after:
+            return True
         room = self._end - leak.end
         if room >= _RECORD or self._buffer.find(b"\n", leak.end, self._end) >= 0:
             return False
-        return room < _AFTER or needs_rest_of_line(bytes(self._buffer[self._line_index(leak.start) : leak.start]))
+        return room < self._reach(leak.start, self._line_index(leak.start))
+
+    def _reach(self, start: int, begin: int) -> int:
+        """How far behind a token its line is looked at; a record may give its time at the end."""
+        return _RECORD if needs_rest_of_line(bytes(self._buffer[begin:start])) else _AFTER
 
     def _line_index(self, start: int) -> int:
         """Buffer index of the beginning of the line of `start`, or as far back as lines are looked at."""
@@ -173,15 +183,18 @@ class Engine:
 
     def _finding(self, leak: Leak | Spot) -> Finding:
         begin = self._line_index(leak.start)
-        end = self._buffer.find(b"\n", leak.end, min(self._end, leak.end + _RECORD))
-        line = bytes(self._buffer[begin : end if end >= 0 else min(self._end, leak.end + _RECORD)])
+        limit = min(self._end, leak.end + self._reach(leak.start, begin))
+        end = self._buffer.find(b"\n", leak.end, limit)
+        line = bytes(self._buffer[begin : end if end >= 0 else limit])
         before, after = leak.before, leak.after
         if before is None or after is None:
             at = leak.start - begin
             before = line[max(0, at - CONTEXT) : at]
             after = line[at + leak.end - leak.start :][:_AFTER]
-        elif leak.encodings[0].startswith("utf"):
-            line = before + after
+        else:
+            before, after = before[before.rfind(b"\n") + 1 :], after[:_AFTER].partition(b"\n")[0]
+            if leak.encodings[0].startswith("utf"):
+                line = before + after
         sha256 = token_sha256(leak.token.raw.reveal())
         self._count_to(leak.start)
         return Finding(
@@ -191,7 +204,7 @@ class Engine:
             leak.end - leak.start,
             self._lines + 1,
             self._column(leak.start, begin),
-            self._channels.classify(before[before.rfind(b"\n") + 1 :], after),
+            self._channels.classify(before, after),
             leak.encodings,
             logged_at(line, mtime_ms=self._mtime_ms),
             excerpt(before, f"[{'JWT' if isinstance(leak.token, Token) else 'SECRET'} {sha256[:8]}]", after),

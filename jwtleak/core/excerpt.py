@@ -29,6 +29,8 @@ _LONG = 8
 # Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
 _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
+# `accessToken`: names are written so; eight characters of base64 look like it once in some hundred times.
+_CAMEL = re.compile(r"[A-Za-z][a-z]{2,14}(?:[A-Z][a-z]{2,14}|[A-Z]{2,4}){1,3}")
 # What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it goes.
 _CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/-"
 _CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
@@ -55,6 +57,11 @@ def mask(text: bytes) -> bytes:
         if text.count(sign) >= _MANY:
             return _ESCAPED.sub(b"[...]", text)
     return text
+
+
+def mask_name(name: str) -> str:
+    """The name of a parameter, header, cookie or field; masked like a text, but camel case is words too."""
+    return name if _CAMEL.fullmatch(name) else mask(name.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
 
 
 def _is_words(run: bytes) -> bool:

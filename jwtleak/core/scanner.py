@@ -16,11 +16,14 @@ from jwtleak.core.compact import Buffer, Match, match_at
 from jwtleak.core.judge import Headers
 from jwtleak.core.leak import Leak, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
-from jwtleak.core.starts import MAX_STARTS, header_starts, run_before
+from jwtleak.core.starts import BASE64URL, MAX_STARTS, header_starts, run_before
 from jwtleak.types import MAX_TOKEN, Rejection
 
 # How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass over its region.
 MAX_DEPTH = 3
+
+# What may stand between the beginning of a token, in whatever encoding, and its first anchor.
+_RUN = BASE64URL + b"+/=\0\r\n"
 
 # What an escaped `=` begins with: %3D, \\u003d, &#61;, =3D.
 _ESCAPES = b"%\\&="
@@ -43,12 +46,21 @@ class Scanner:
         self.rejections: dict[str, int] = {}
 
     def scan(
-        self, buffer: Buffer, floor: int, start: int, end: int, *, final: bool, depth: int = MAX_DEPTH
+        self,
+        buffer: Buffer,
+        floor: int,
+        start: int,
+        end: int,
+        *,
+        final: bool,
+        given: int = 0,
+        depth: int = MAX_DEPTH,
     ) -> Scan:
-        """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow `end`."""
+        """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow `end`; no leak begins
+        before `given`, where the last one that was given ended."""
         anchors = Anchors(buffer, start, end)
         try:
-            return _Pass(self, buffer, floor, end, final, depth, anchors).run(start)
+            return _Pass(self, buffer, floor, end, final, depth, anchors).run(max(start, given), given)
         finally:
             anchors.release()
 
@@ -76,7 +88,7 @@ class _Pass:
         self._failed = 0  # headers that failed in it
         self._tried = [floor] * 4  # for each alignment: headers that begin before this have been tried
 
-    def run(self, start: int) -> Scan:
+    def run(self, start: int, given: int) -> Scan:
         leaks: list[Leak] = []
         at = start
         while (hit := self._anchors.next(at)) is not None:
@@ -85,12 +97,18 @@ class _Pass:
             try:
                 found = self._at(place, needle)
             except Undecided as undecided:
-                return Scan(leaks, max(start, min(place, undecided.start)), undecided.growing)
+                return Scan(leaks, max(start, given, min(place, undecided.start)), undecided.growing)
             for leak in found:
-                if not leaks or leak.start >= leaks[-1].end:
+                if leak.start >= given:
                     leaks.append(leak)
-                    at = max(at, leak.end)
-        return Scan(leaks, self._end if self._final else max(at, self._end - LONGEST + 1), False)
+                    given = leak.end
+                    at = max(at, given)
+        return Scan(leaks, self._end if self._final else max(start, given, self._unfinished()), False)
+
+    def _unfinished(self) -> int:
+        """Where a token may have begun whose anchor is still to come: the run that reaches the end of the data."""
+        floor = max(self._floor, self._end - LOOKBACK)
+        return min(self._end - LONGEST + 1, run_before(self._buffer, floor, self._end, _RUN))
 
     def _at(self, place: int, needle: Needle) -> Iterable[Leak]:
         match needle.role:

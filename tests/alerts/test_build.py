@@ -148,7 +148,6 @@ def test_issuers_without_userinfo(value: object, expected: object) -> None:
     assert issuer(value) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="an authority ends at the first of `/?#` (RFC 3986 section 3.2), and needs no scheme")
 @pytest.mark.parametrize(
     ("value", "expected"),
     [("https://idp.test?u=a@b", "https://idp.test?u=a@b"), ("//user:word@idp.test/", "//idp.test/")],

@@ -25,15 +25,7 @@ from jwtleak.types import Finding, Token
 
 KINDS = kinds()
 ENCODINGS = {**TEXT, **BINARY}
-CONTEXT_CUT = "what is said of a token reaches into bytes that were not waited for"
-GIVEN_TWICE = "a second reading of bytes that were given before is not known to overlap them"
-COMBINATIONS = [
-    pytest.param(kind, encoding, marks=pytest.mark.xfail(strict=True, reason=CONTEXT_CUT))
-    if (kind, encoding) == ("unsecured", "newline between segments")
-    else (kind, encoding)
-    for kind in KINDS
-    for encoding in ENCODINGS
-]
+COMBINATIONS = [(kind, encoding) for kind in KINDS for encoding in ENCODINGS]
 UNSECURED = b"t=" + TEXT["newline between segments"][0](KINDS["unsecured"]) + b'" HTTP/1.1\n'
 LINE = "2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
 LEAK = "2026-01-15T12:00:02Z web-01 GET /cb?access_token="
@@ -107,13 +99,11 @@ def test_everything_one_byte_at_a_time(kind: str, encoding: str) -> None:
     assert run(data, range(1, len(data))) == run(data)
 
 
-@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
 def test_text_behind_a_decoded_token() -> None:
     """What an alert says of a decoded token does not depend on where the bytes behind it were cut."""
     assert run(UNSECURED, [len(UNSECURED) - 8]) == run(UNSECURED)
 
 
-@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
 def test_times_behind_a_token() -> None:
     """A date that stands far behind a token in its line is the line's time however the bytes came, or never."""
     data = b"token " + jws().encode() + b" was refused by the gateway, which is not unusual for it, so that nobody has looked " * 2
@@ -121,7 +111,6 @@ def test_times_behind_a_token() -> None:
     assert [one.logged_at for one in run(data, [len(data) - 30])] == [one.logged_at for one in run(data)]
 
 
-@pytest.mark.xfail(strict=True, reason=GIVEN_TWICE)
 def test_nothing_is_given_twice() -> None:
     """An unsecured token at the end of a line is given once, though its next line could belong to it."""
     data = KINDS["unsecured"].encode() + b"\neyJ\neyJ"
@@ -132,7 +121,6 @@ def cuts_of(data: bytes, places: list[int]) -> list[int]:
     return sorted({place % (len(data) + 1) for place in places})
 
 
-@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
 @settings(max_examples=150, deadline=None)
 @example(UNSECURED, [len(UNSECURED) - 8])
 @given(logs(), st.lists(st.integers(0, 1 << 30), max_size=12))
@@ -142,7 +130,6 @@ def test_any_cuts_of_any_log(data: bytes, places: list[int]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
 @settings(max_examples=1500, deadline=None)
 @example(UNSECURED, [len(UNSECURED) - 8])
 @given(logs(), st.lists(st.integers(0, 1 << 30), max_size=40))
@@ -151,7 +138,6 @@ def test_many_cuts_of_many_logs(data: bytes, places: list[int]) -> None:
     assert run(data, cuts_of(data, places)) == run(data)
 
 
-@pytest.mark.xfail(strict=True, reason=GIVEN_TWICE)
 @settings(max_examples=150, deadline=None)
 @example([KINDS["unsecured"].encode(), b"eyJ", b"eyJ"])
 @given(st.lists(lines(plain=True), max_size=12))
@@ -257,7 +243,6 @@ def test_resuming_anywhere_in_a_token(kind: str) -> None:
         assert places(first + second) == whole, f"broken off at {cut}"
 
 
-@pytest.mark.xfail(strict=True, reason="resume_offset lies behind a header that only its alg will announce")
 def test_resuming_anywhere_in_a_pretty_token() -> None:
     """The same for a header that begins with white space and names `alg` last, which is found from the inside."""
     data, start, end = placed("jws pretty", "plain")
@@ -358,7 +343,6 @@ def moved(one: Finding, lines_before: int, line_start: int) -> Finding:
     return replace(one, line=lines_before + 1, column=one.offset - line_start + 1)
 
 
-@pytest.mark.xfail(strict=True, reason=CONTEXT_CUT)
 @settings(max_examples=150, deadline=None)
 @example(b"x" * (265 - len(UNSECURED)) + UNSECURED, [0], 257)
 @given(logs(), st.lists(st.integers(0, 1 << 30), min_size=1, max_size=3), st.sampled_from([257, 4096, READ_SIZE]))

@@ -58,18 +58,7 @@ def test_the_script_writes_where_it_is_told(load: Load, tmp_path: Path) -> None:
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(EXPECTED)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(strict=True, reason="in UTF-16 the time is that of an earlier line")
-            if name.startswith("windows")
-            else (),
-        )
-        for name in EXPECTED
-    ],
-)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_each_sample_shows_what_it_is_for(root: Path, name: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Each sample log gives the alerts that it was written for: severity, status, channel, encodings and time."""
     alerts = found(root / "docs/examples/logs" / name, capfdbinary)

@@ -69,7 +69,6 @@ def test_parts_together_are_the_whole(scan_files, tmp_path, monkeypatch, texts):
         assert (counted.files, counted.bytes_read) == (tally.files, tally.bytes_read)
 
 
-@pytest.mark.xfail(strict=True, reason="core/engine.py: what was given is not remembered when more bytes come")
 def test_a_token_is_not_given_again_as_a_part_of_another():
     """A token at the end of which another reading waits for more bytes is given once."""
     data = f"{sd_jwt()}\n{jws()}{jws()}\n".encode()
