@@ -99,6 +99,11 @@ def _failure(broken: Exception) -> int:
     if isinstance(broken, JwtleakError):
         voice.error(str(broken))
         return 3 if isinstance(broken, WorkerError) else 2
+    if isinstance(broken, OSError) and broken.errno is not None:
+        # Sources turn their errors into notices: what is left is the output.
+        forget_stdout()
+        voice.error(f"cannot write: {os.strerror(broken.errno).lower()}")
+        return 3
     voice.error(place_of(broken))
     voice.hint("please report this line; it holds nothing of what was scanned")
     return 3

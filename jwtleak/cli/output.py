@@ -30,8 +30,11 @@ class Bar(Protocol):
 class Output:
     """Shows alerts. `close` ends it and gives the summary."""
 
-    def __init__(self, sink: Lines | Table, bar: Bar | None, tally: Tally) -> None:
+    def __init__(
+        self, sink: Lines | Table, bar: Bar | None, tally: Tally, own: IO[bytes] | TextIO | None = None
+    ) -> None:
         self._sink = sink
+        self._own = own  # closed at the end
         self._bar = bar
         self._tally = tally
         self.wants_total = bar is not None
@@ -55,6 +58,8 @@ class Output:
         if self._bar is not None:
             self._bar.stop()
         self._sink.close(self._tally, seconds)
+        if self._own is not None:
+            self._own.close()
 
 
 class Lines:
@@ -87,10 +92,12 @@ def open_output(path: str | None, form: str | None, tally: Tally, *, progress: b
     if (form or ("table" if terminal else "json")) == "table":
         from jwtleak.cli.table import Table
 
-        return Output(Table(_text(path)), bar, tally)
+        text = _text(path)
+        return Output(Table(text), bar, tally, None if path is None else text)
     if path is None:
         return Output(Lines(sys.stdout.buffer, flush=True), bar, tally)
-    return Output(Lines(_open(path), flush=False), bar, tally)
+    file = _open(path)
+    return Output(Lines(file, flush=False), bar, tally, file)
 
 
 def _open(path: str) -> IO[bytes]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+from minting import jws
 
 from jwtleak.cli import main
 from jwtleak.errors import PatternError, UsageError, WorkerError
@@ -84,3 +86,16 @@ def test_version_loads_little(environment):
     loaded = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=60).stdout.split()
     for heavy in (b"rich", b"stringzilla", b"msgspec", b"regex", b"multiprocessing", b"jwtleak.core.engine"):
         assert heavy not in loaded
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("args", [["schema"], ["scan"], ["scan", "--output=/dev/full"]])
+def test_no_space_left(environment, args):
+    """Output that cannot be written is an error of its own, with status 3."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jwtleak", *args],
+            input=f"{jws()}\n".encode(), stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60,
+        )  # fmt: skip
+    assert done.stderr.decode() == "jwtleak: error: cannot write: no space left on device\n"
+    assert done.returncode == 3

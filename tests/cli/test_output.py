@@ -1,0 +1,103 @@
+"""Where alerts go."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import pytest
+from minting import NOW, jws
+
+import jwtleak
+from jwtleak.alerts.record import write
+from jwtleak.cli.output import Lines, Output, open_output
+from jwtleak.errors import UsageError
+from jwtleak.runtime.scan import Tally
+
+
+@pytest.fixture
+def record():
+    """One alert."""
+    (finding,) = jwtleak.scan(jws().encode())
+    return write(jwtleak.alert(finding, now=NOW, key=b"k"))
+
+
+class Watched(io.BytesIO):
+    """Counts flushes."""
+
+    flushes = 0
+
+    def flush(self) -> None:
+        """One more."""
+        self.flushes += 1
+
+
+def test_lines_into_a_pipe(record):
+    """Into a pipe each alert is a line that leaves at once; the pipe stays open."""
+    file = Watched()
+    lines = Lines(file, flush=True)
+    seen = []
+    for _ in range(2):
+        lines.alert(record)
+        seen.append(file.flushes)
+    lines.close(Tally(), 1.0)
+    assert (seen, file.flushes, file.closed) == ([1, 2], 3, False)
+    assert [json.loads(line)["event"] for line in file.getvalue().splitlines()] == ["leak", "leak"]
+
+
+def test_lines_into_a_file(record):
+    """A file's own buffer gathers the lines; they are all out at the end."""
+    file = Watched()
+    lines = Lines(file, flush=False)
+    lines.alert(record)
+    assert (file.flushes, file.getvalue().count(b"\n")) == (0, 1)
+    lines.close(Tally(), 1.0)
+    assert file.flushes == 1
+
+
+def test_the_bar_is_told(record):
+    """Total, progress and end reach the bar; without one nothing happens."""
+
+    class Bar:
+        told: list[object] = []  # noqa: RUF012
+
+        def start(self, total: int | None) -> None:
+            self.told.append(total)
+
+        def advance(self, count: int) -> None:
+            self.told.append(count)
+
+        def stop(self) -> None:
+            self.told.append("end")
+
+    for bar in (Bar(), None):
+        output = Output(Lines(io.BytesIO(), flush=False), bar, Tally())
+        output.start(100)
+        output.progress(5)
+        output.alert(record)
+        output.close(1.0)
+        assert output.wants_total == (bar is not None)
+    assert Bar.told == [100, 5, "end"]
+
+
+@pytest.mark.parametrize("form", ["json", "table", None])
+def test_a_file(tmp_path, record, form):
+    """`--output` makes a file that only its owner may read; JSON unless a table is asked for."""
+    old = os.umask(0)
+    try:
+        output = open_output(str(tmp_path / "o"), form, Tally(), progress=True)
+    finally:
+        os.umask(old)
+    output.alert(record)
+    output.close(1.0)
+    assert (tmp_path / "o").stat().st_mode & 0o777 == 0o600
+    text = (tmp_path / "o").read_text()
+    assert text.startswith("{") == (form != "table")
+    assert "live" in text
+
+
+def test_a_file_that_cannot_be_written(tmp_path):
+    """A path that cannot be written is wrong usage."""
+    with pytest.raises(UsageError, match=r"cannot write .*: is a directory"):
+        open_output(str(tmp_path), None, Tally(), progress=False)
