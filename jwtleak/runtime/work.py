@@ -172,9 +172,11 @@ class Worker:
         grouping = self._grouping()
         builder = Builder(shown_info(stream.info), self._plan.setting)
         alerts: list[Record] = []
-        while engine.resume_offset < task.stop and (count := stream.readinto(engine.get_buffer())):
+        # What begins in the part may be announced as late as LOOKBACK behind it: the header of a JSON serialisation.
+        stop = task.stop + LOOKBACK
+        while engine.resume_offset < stop and (count := stream.readinto(engine.get_buffer())):
             alerts += self._grouped(grouping, engine.buffer_updated(count), builder)
-        if engine.resume_offset < task.stop:
+        if engine.resume_offset < stop:
             alerts += self._grouped(grouping, engine.close(), builder)
         alerts += grouping.drain()
         stream.close()

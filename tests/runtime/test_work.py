@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import msgspec
 import pytest
 from minting import NOW, jws, sha256
 
+from jwtleak.core.engine import READ_SIZE
 from jwtleak.errors import SourceError
 from jwtleak.runtime import work
 from jwtleak.runtime.work import (
@@ -107,6 +109,19 @@ def test_ranges_share_what_stands_at_their_edge(plan_of_scan, tmp_path, cut):
         assert done.line_start == (last + 1 if last >= 0 else None)
         found += [alert.token.sha256 for alert in alerts]
     assert found == [sha256(jws()), sha256(jws({"iss": "b"}))]
+
+
+@pytest.mark.parametrize("into", [1, 5, 11])
+def test_a_range_reads_on_for_what_is_announced_late(plan_of_scan, tmp_path, into):
+    """A JSON serialisation that begins in a part is found though its header stands behind the part and the read."""
+    head, payload, signature = jws().split(".")
+    text = json.dumps({"payload": payload, "signature": signature, "protected": head}).encode()
+    data = b"x " * ((READ_SIZE - 100) // 2) + text + b"\n" + b"y\n" * 1000
+    (tmp_path / "a").write_bytes(data)
+    stop = data.index(b"{") + into
+    parts = [Range(0, str(tmp_path / "a"), 0, stop, len(data), None), Range(1, str(tmp_path / "a"), stop, len(data), len(data), None)]
+    found = [[alert.token.sha256 for alert in run(Worker(plan_of_scan), part)[0]] for part in parts]
+    assert found == [[sha256(jws())], []]
 
 
 def test_a_range_of_a_file_that_is_gone(plan_of_scan, tmp_path):
