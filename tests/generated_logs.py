@@ -40,6 +40,14 @@ def docker(token: str, at: int) -> bytes:
     return b"\n" + b"\n".join(json.dumps({"log": half, **rest}, separators=(",", ":")).encode() for half in halves) + b"\n"
 
 
+def serialised(token: str, at: int) -> bytes:
+    """The JSON serialisation of a token, its members turned by `at`."""
+    head, payload, signature = token.split(".")[:3]
+    members = [("payload", payload), ("signature", signature), ("protected", head)]
+    at %= 3
+    return json.dumps(dict(members[at:] + members[:at]), indent=2 if at else None).encode()
+
+
 def lines(*, plain: bool = False) -> st.SearchStrategy[bytes]:
     """One line; with `plain`, its tokens are whole and bare."""
     if plain:
@@ -49,7 +57,11 @@ def lines(*, plain: bool = False) -> st.SearchStrategy[bytes]:
         noisy = st.sampled_from([b"GET / 200", b"eyJ", b"eyJhbGci", b64({"cursor": 1}).encode(), b"a.b.c", b"x=1"])
         return st.one_of(noisy, st.tuples(starts, token, ends).map(b"".join))
     token = st.tuples(st.sampled_from(ENCODERS), st.sampled_from(KINDS)).map(lambda pair: pair[0](pair[1]))
-    split = st.tuples(st.sampled_from([cri, docker]), st.sampled_from(PLAIN), st.integers(1, 60))
+    signed = [one for one in PLAIN if one.count(".") == 2 and ".." not in one and not one.endswith(".")]
+    split = st.one_of(
+        st.tuples(st.sampled_from([cri, docker]), st.sampled_from(PLAIN), st.integers(1, 60)),
+        st.tuples(st.just(serialised), st.sampled_from(signed), st.integers(0, 2)),
+    )
     return st.one_of(
         token,
         token,
