@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -235,63 +232,6 @@ def test_closed_pipe(environment, work):
     command = f"'{sys.executable}' -m jwtleak scan --now {NOW} . | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=work, env=environment, capture_output=True, timeout=60)
     assert (done.stderr, done.stdout.count(b"\n"), done.returncode) == (b"", 1, 1)
-
-
-# --- archives
-
-
-def packed(name: str, data: bytes) -> bytes:
-    """`data` in an archive of the kind that `name` ends in."""
-    room = io.BytesIO()
-    if name.endswith(".zip"):
-        with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("in/side.log", data)
-    elif name.endswith(".tar"):
-        with tarfile.open(fileobj=room, mode="w") as archive:
-            info = tarfile.TarInfo("in/side.log")
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    else:
-        return gzip.compress(data)
-    return room.getvalue()
-
-
-@pytest.mark.parametrize(("name", "member"), [("a.gz", None), ("a.zip", "in/side.log"), ("a.tar", "in/side.log")])
-def test_archives(scan, work, name, member):
-    """Archives are opened by content; offsets and lines are those of the member."""
-    (work / "renamed").write_bytes(packed(name, f"one\n{line(jws())}".encode()))
-    (alert,) = scan("renamed").alerts
-    assert alert["location"].get("member") == member
-    assert (alert["location"]["line"], alert["token"]["sha256"]) == (2, sha256(jws()))
-
-
-def test_truncated_archive(scan, work):
-    """What could be read of a truncated archive is reported, and that the rest could not: status 1, or 3 if clean."""
-    whole = gzip.compress((line(jws()) + os.urandom(200_000).hex()).encode())
-    (work / "cut.gz").write_bytes(whole[: len(whole) // 2])
-    result = scan(".")
-    assert (result.status, len(result.alerts)) == (1, 1)
-    assert "./cut.gz: truncated: " in result.err
-    cut = gzip.compress(os.urandom(200_000))
-    (work / "cut.gz").write_bytes(cut[: len(cut) // 2])
-    assert scan(".").status == 3
-
-
-def test_bomb(scan, work):
-    """An archive that unfolds beyond a limit is stopped there, and told."""
-    (work / "bomb.gz").write_bytes(gzip.compress(bytes(70 << 20)))
-    limited = scan("--max-archive-bytes", "1m", ".")
-    assert (limited.status, limited.out) == (3, b"")
-    assert "./bomb.gz: bomb: " in limited.err
-    assert "./bomb.gz: bomb: " in scan("--max-ratio", "10", ".").err
-
-
-def test_depth(scan, work):
-    """Archives nested deeper than `--max-depth` are told."""
-    (work / "deep").write_bytes(packed("a.zip", packed("a.zip", line(jws()).encode())))
-    assert scan(".").status == 1
-    shallow = scan("--max-depth", "1", ".")
-    assert "archives nested too deep" in shallow.err
 
 
 def test_tokens_in_names(scan, work):

@@ -140,8 +140,8 @@ def test_a_long_token(tmp_path):
     assert cost.memory < MEMORY
 
 
-def test_a_million_tokens(tmp_path):
-    """Distinct tokens by the hundred thousand, grouped and shown as a table, take bounded memory."""
+def test_a_hundred_thousand_tokens(tmp_path):
+    """A hundred thousand distinct tokens, grouped and shown as a table, take bounded memory."""
     path = tmp_path / "a.log"
     with path.open("w") as file:
         file.writelines(f"x={jws({'iss': str(n)})} y\n" for n in range(100_000))
