@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from jwtleak.alerts import wording
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
 from jwtleak.alerts.severity import confidence, is_signed, severity
-from jwtleak.core.excerpt import clean, mask_name
+from jwtleak.core.excerpt import clean
 from jwtleak.core.lifetime import DEFAULT_LEEWAY, Times, live_at, status, times
 from jwtleak.core.shown import shown
 from jwtleak.types import (
@@ -165,8 +165,7 @@ def _words(
 
 @lru_cache(maxsize=_REMEMBER)
 def _channel(channel: Channel, encodings: tuple[str, ...]) -> AlertChannel:
-    name = None if channel.name is None else mask_name(channel.name)
-    return AlertChannel(channel.type, _text(name), encodings)
+    return AlertChannel(channel.type, _text(channel.name), encodings)
 
 
 class Builder:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from jwtleak.core.excerpt import mask_name
 from jwtleak.errors import PatternError
 from jwtleak.types import UNKNOWN_CHANNEL, Channel, ChannelType
 
@@ -125,8 +126,9 @@ def _compile(rule: ChannelRule) -> _Compiled:
 
 @lru_cache(_MEMO)
 def _named(kind: ChannelType, raw: bytes | None) -> Channel:
-    """The channel with its name as written, without control characters, at most MAX_NAME characters."""
+    """The channel with its name as written, without control characters, at most MAX_NAME characters; what could be a
+    piece of a token in it is masked."""
     if not raw:
         return Channel(kind)
     text = "".join(char for char in raw.decode("utf-8", "replace") if char.isprintable())
-    return Channel(kind, text[:MAX_NAME] or None)
+    return Channel(kind, mask_name(text[:MAX_NAME]) or None)

@@ -111,7 +111,7 @@ def _unsecured(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
 
 
 def _jwe(buffer: Buffer, found: re.Match[bytes], header: Header, enc: str) -> Match:
-    if found[5] is None:
+    if found[5] is None or not (found[3] or found[4] or found[5]):  # three dots in a row are an ellipsis
         # Not five parts: a JWS whose signer wrote `enc` into its header, or a JWE that was cut.
         if found[2] and decode_object(found[2]) is not None:
             return _jws(buffer, found, header)

@@ -65,6 +65,7 @@ class Engine:
         self._base = offset  # stream offset of buffer[0]
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
+        self._waiting: list[Finding] = []  # found, but what may stand before them is not known yet
         self._given = 0  # buffer index behind the last leak that was given
         self._counted = max(0, owned.start - offset)  # newlines are counted up to this buffer index
         self._lines = 0
@@ -154,14 +155,21 @@ class Engine:
         return findings if self._patterns is None else self._with_hits(self._patterns, findings, final=final)
 
     def _with_hits(self, patterns: UserSearch, findings: list[Finding], *, final: bool) -> list[Finding]:
-        """`findings`, and what user patterns found beside them; a token that both found is a token."""
-        taken = [(one.offset, one.offset + one.length) for one in findings]
+        """`findings`, and what user patterns found beside them, in order; a token that both found is a token.
+
+        Neither goes out before the other has been looked for up to there.
+        """
+        waiting = self._waiting + findings
         for spot in patterns.scan(self._buffer, self._base, self._end, final=final):
-            first, last = self._base + spot.start, self._base + spot.end
-            if self._owned.start <= first < self._owned.stop and not any(a < last and first < b for a, b in taken):
-                findings.append(self._finding(spot))
-        findings.sort(key=attrgetter("offset"))
-        return findings
+            if self._owned.start <= self._base + spot.start < self._owned.stop:
+                waiting.append(self._finding(spot))
+        waiting.sort(key=attrgetter("offset"))
+        settled = self._base + self._end if final else self.resume_offset
+        ready = _without_doubles([one for one in waiting if one.offset < settled])
+        self._waiting = [one for one in waiting if one.offset >= settled]
+        if self._waiting and self.pending is None:
+            self.pending = "context"
+        return ready
 
     def _wants_context(self, leak: Leak) -> bool:
         """Whether bytes that are still to come belong to what is said of `leak`."""
@@ -229,3 +237,14 @@ class Engine:
         if self._occurrences is None or len(self._head) < HEAD:
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)
+
+
+def _without_doubles(findings: list[Finding]) -> list[Finding]:
+    """`findings` without the hits of user patterns that share bytes with a token."""
+    taken = [(one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)]
+    return [
+        one
+        for one in findings
+        if isinstance(one.token, Token)
+        or not any(start < one.offset + one.length and one.offset < end for start, end in taken)
+    ]

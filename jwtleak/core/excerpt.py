@@ -29,8 +29,9 @@ _LONG = 8
 # Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
 _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
-# `accessToken`: names are written so; eight characters of base64 look like it once in some hundred times.
-_CAMEL = re.compile(r"[A-Za-z][a-z]{2,14}(?:[A-Z][a-z]{2,14}|[A-Z]{2,4}){1,3}")
+# `accessToken`, `Sec-WebSocket-Protocol`: names are written so; eight characters of base64 look like it once in hundreds.
+_NAME_PART = r"(?:[A-Za-z][a-z]{0,14}|[A-Z]{2,8}|[0-9]{1,6})"
+_NAME = re.compile(rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}(?:[-_.]++{_NAME_PART})*+")
 # What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it goes.
 _CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/-"
 _CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
@@ -61,7 +62,7 @@ def mask(text: bytes) -> bytes:
 
 def mask_name(name: str) -> str:
     """The name of a parameter, header, cookie or field; masked like a text, but camel case is words too."""
-    return name if _CAMEL.fullmatch(name) else mask(name.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    return name if _NAME.fullmatch(name) else mask(name.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
 
 
 def _is_words(run: bytes) -> bool:

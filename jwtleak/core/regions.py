@@ -111,7 +111,7 @@ class Regions:
         """What is encoded in the run of base64 around the needle at `place`."""
         codec = Base64()
         start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, codec.alphabet)
-        end = self._run_after(codec.alphabet, place)
+        end = self._run_after(codec.alphabet, place, start)
         return self._decoded(codec.unwrap_at(bytes(self._buffer[start:end]), place - start), codec.name, place, start, end)
 
     def wide(self, place: int) -> Region:
@@ -129,7 +129,7 @@ class Regions:
             if first > 4 and start + last < end - 4:
                 break
         # A unit that the end of the data cuts is not in the view.
-        self._need(place, self._end if start + last > self._end - 4 else start + last)
+        self._need(place, self._end if start + last > self._end - 4 else start + last, start + first)
         return self._decoded(view, name, place, start, start + last)
 
     def _is_too_short(self, place: int) -> bool:
@@ -156,23 +156,23 @@ class Regions:
             return last
         if start is None:
             start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet)
-        end = self._run_after(unwrapper.alphabet, place)
+        end = self._run_after(unwrapper.alphabet, place, place)
         view = unwrapper.unwrap(bytes(self._buffer[start:end]))
         leaks = [] if view is None else self._leaks(view, unwrapper.name, start, end)
         region = Region(start, self._settled(place, end), leaks)
         self._last[unwrapper.name] = region
         return region
 
-    def _run_after(self, alphabet: bytes, place: int) -> int:
+    def _run_after(self, alphabet: bytes, place: int, start: int) -> int:
         limit = min(self._end, place + LOOKAHEAD)
         end = _run(alphabet).match(self._buffer, place, limit).end() if alphabet else limit  # type: ignore[union-attr]
-        self._need(place, end)
+        self._need(place, end, start)
         return end
 
-    def _need(self, place: int, end: int) -> None:
-        """Wait for more when a region reaches the end of the data and could go on."""
+    def _need(self, place: int, end: int, start: int) -> None:
+        """Wait for more, and keep all from `start`, when a region reaches the end of the data and could go on."""
         if end == self._end and not self._final and self._end - place < LOOKAHEAD:
-            raise Undecided(place, growing=True)
+            raise Undecided(start, growing=True)
 
     def _leaks(self, view: View, name: str, start: int, end: int) -> list[Leak]:
         assert self._rescan is not None

@@ -129,7 +129,7 @@ def test_places(line: str, kind: str, name: str | None) -> None:
 def test_names_are_clean_and_short() -> None:
     """A name carries no control characters and at most 64 characters."""
     assert CHANNELS.classify(b'{"a\x1b\xc2\x9bb":"', b'"').name == "ab"
-    assert CHANNELS.classify(b'{"' + b"n" * 100 + b'":"', b'"').name == "n" * 64
+    assert CHANNELS.classify(b'{"' + b"name_" * 20 + b'":"', b'"').name == ("name_" * 20)[:64]
 
 
 def test_first_rule_wins() -> None:

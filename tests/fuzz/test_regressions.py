@@ -25,7 +25,6 @@ def test_resume_offset_waits_for_a_pretty_header() -> None:
     checks.check_resume(data, range(1, len(data)))
 
 
-@pytest.mark.xfail(strict=True, reason="core/scanner.py: bytes before the needle of a base64 run are called judged")
 def test_resume_offset_waits_for_a_base64_run() -> None:
     """base64 whose needle stands behind its first character is not called judged before the needle is there."""
     data = b"session=" + b64("id" + TOKEN).encode() + b'" 200\n'
@@ -51,7 +50,6 @@ def test_a_time_field_behind_the_token_survives_a_cut() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32-le"])
-@pytest.mark.xfail(strict=True, reason="core/unwrap/wide.py: a last byte behind a little endian run makes it big endian")
 def test_little_endian_between_ascii_at_the_end(encoding: str) -> None:
     """A little endian token in an ASCII line is found when a single newline ends the data."""
     data = b"token=" + TOKEN.encode(encoding) + b"\n"
@@ -60,7 +58,6 @@ def test_little_endian_between_ascii_at_the_end(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-32-be"])
-@pytest.mark.xfail(strict=True, reason="core/unwrap/wide.py: the last character of a big endian run in ASCII is dropped")
 def test_big_endian_between_ascii(encoding: str) -> None:
     """A big endian token in an ASCII line keeps its last character."""
     data = b"token=" + TOKEN.encode(encoding) + b" next\n"

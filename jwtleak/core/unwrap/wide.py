@@ -56,8 +56,8 @@ def _run(region: bytes, hit: int, width: int) -> tuple[int, int]:
         reach *= 8
 
 
-def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool:
-    """Whether each character ends its unit, as far as [first, last] and the bytes beside it can tell.
+def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool | None:
+    """Whether each character ends its unit, as far as the bytes beside [first, last] can tell; None when they cannot.
 
     In front of a whole little endian unit, and behind a whole big endian one, other units stand: NUL characters, width
     bytes each, or characters above U+00FF, which do not have width - 1 NUL bytes at that end. So a remainder of
@@ -68,11 +68,9 @@ def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool:
     after = _head(region[last + 1 : last + 1 + _BESIDE * width], b"\0") % width
     if (before == own) != (after == own):
         return before == own
-    if first == 0 or before == own:
+    if first == 0 or region[first] < 0x80 <= region[last]:
         return False
-    if last + 1 == len(region):
-        return True
-    return region[last] < 0x80 <= region[first]
+    return True if region[last] < 0x80 <= region[first] else None
 
 
 def _segments(region: bytes, first: int, last: int, width: int, big: bool) -> tuple[Segment, ...]:
@@ -101,11 +99,14 @@ class Wide:
             return None
         width = 4 if region[hit + 1 : hit + 4] == b"\0\0\0" else 2
         first, last = _run(region, hit, width)
-        big = _is_big_endian(region, first, last, width)
-        # An outermost character with other bytes in its unit is half of a character above U+00FF.
-        if big and region[max(0, first - width + 1) : first].strip(b"\0"):
+        order = _is_big_endian(region, first, last, width)
+        # In doubt little endian, which most programs write, but for a unit that would be cut by the region's end.
+        big = last + 1 == len(region) if order is None else order
+        # An outermost character with other bytes in its unit is half of a character above U+00FF. Where the order is not
+        # known it may as well be the first or last of a token, and stays.
+        if order and region[max(0, first - width + 1) : first].strip(b"\0"):
             first += width
-        if not big and region[last + 1 : last + width].strip(b"\0"):
+        if order is False and region[last + 1 : last + width].strip(b"\0"):
             last -= width
         if last - first < 2 * width:
             return None
