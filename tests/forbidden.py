@@ -94,7 +94,7 @@ def neighbours(token: str, other: str) -> dict[str, str]:
 def names(token: str) -> dict[str, str]:
     """Texts in which a piece of a token is the name of the place where it stands."""
     _, payload, *rest = token.split(".")
-    signature = rest[-1] or payload
+    signature = (rest and rest[-1]) or payload
     return {
         "a parameter": f"/x?{payload}={token}&{signature}={token}",
         "a header": f"X-{payload[:40]}: {token}",

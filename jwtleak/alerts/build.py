@@ -62,11 +62,17 @@ class Setting(NamedTuple):
     leeway: float = DEFAULT_LEEWAY
 
 
-@lru_cache(maxsize=_REMEMBER)
 def rfc3339(milliseconds: int) -> str:
     """`2026-01-15T12:02:31.123Z` for Unix milliseconds."""
-    moment = _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LAST_MS))
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    seconds, fraction = divmod(min(max(milliseconds, 0), _LAST_MS), 1000)
+    minutes, second = divmod(seconds, 60)
+    return f"{_minute(minutes)}:{second:02}.{fraction:03}Z"
+
+
+@lru_cache(maxsize=_REMEMBER)
+def _minute(minutes: int) -> str:
+    """`2026-01-15T12:02` for minutes since 1970: times in a log share most of their text."""
+    return (_EPOCH + timedelta(minutes=minutes)).isoformat(timespec="minutes")
 
 
 def _shown(value: str) -> str:

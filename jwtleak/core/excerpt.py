@@ -26,6 +26,8 @@ _ESCAPES = (b"%", b"\\", b"&#", b"=")
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _BLANKS = bytes(byte if byte in _BASE64URL else 32 for byte in range(256))
 _LONG = 8
+# Seven characters and their padding are eight of base64; what is longer is found without the padding.
+_PADDED = re.compile(rb"(?<![\w+/-])[\w+/-]{6,7}={1,2}")
 # Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
 _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
@@ -53,6 +55,10 @@ def mask(text: bytes) -> bytes:
     if not _HARMLESS.issuperset(runs):
         for run in runs:
             if not _is_words(run):
+                text = text.replace(run, b"[...]")
+    if b"=" in text:
+        for run in _PADDED.findall(text):
+            if not _is_words(run.rstrip(b"=")):
                 text = text.replace(run, b"[...]")
     for sign in _ESCAPES:
         if text.count(sign) >= _MANY:
