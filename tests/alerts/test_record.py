@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import jwtleak
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minting import NOW, jws, kinds
 
+import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.alerts.record import Record, write
 
