@@ -6,7 +6,7 @@ not be read comes back as notices, never as silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -167,23 +167,23 @@ class Worker:
         except SourceError as error:
             yield self._done(0, 0, [Notice("unreadable", error.path, None, error.reason, 0)])
             return
-        engine = self._engine
-        engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
-        grouping = self._grouping()
-        builder = Builder(shown_info(stream.info), self._plan.setting)
-        alerts: list[Record] = []
+        self._engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
         # What begins in the part may be announced as late as LOOKBACK behind it: the header of a JSON serialisation.
-        stop = task.stop + LOOKBACK
-        while engine.resume_offset < stop and (count := stream.readinto(engine.get_buffer())):
-            alerts += self._grouped(grouping, engine.buffer_updated(count), builder)
-        if engine.resume_offset < stop:
-            alerts += self._grouped(grouping, engine.close(), builder)
-        alerts += grouping.drain()
+        yield from _batches(self._part(stream, task.stop + LOOKBACK))
         stream.close()
         notices = [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
-        yield Alerts(alerts)
-        lines, line_start = engine.lines_owned()
+        lines, line_start = self._engine.lines_owned()
         yield self._done(min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start)
+
+    def _part(self, stream: Counted, stop: int) -> Iterator[Record]:
+        """The sightings in `stream` until everything before offset `stop` is judged."""
+        engine, grouping = self._engine, self._grouping()
+        builder = Builder(shown_info(stream.info), self._plan.setting)
+        while engine.resume_offset < stop and (count := stream.readinto(engine.get_buffer())):
+            yield from self._grouped(grouping, engine.buffer_updated(count), builder)
+        if engine.resume_offset < stop:
+            yield from self._grouped(grouping, engine.close(), builder)
+        yield from grouping.drain()
 
     def _done(
         self,
@@ -196,6 +196,17 @@ class Worker:
     ) -> Done:
         slow = self._engine.slow_patterns - self._slow_before
         return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow, stopped)
+
+
+def _batches(records: Iterable[Record]) -> Iterator[Alerts]:
+    batch: list[Record] = []
+    for record in records:
+        batch.append(record)
+        if len(batch) >= _BATCH:
+            yield Alerts(batch)
+            batch = []
+    if batch:
+        yield Alerts(batch)
 
 
 class Counted:
