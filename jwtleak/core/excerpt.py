@@ -15,7 +15,7 @@ _AFTER = 32
 MAX_TEXT = 256
 
 _WORD = rb"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,14}|[0-9]{1,10})"
-_WORDS = re.compile(rb"(?:[_-]*+" + _WORD + rb")(?:[-_]++" + _WORD + rb")*+[_-]*+")
+_WORDS = re.compile(rb"[-_=]*+" + _WORD + rb"(?:[-_=]++" + _WORD + rb")*+[-_=]*+")
 # Escapes enough to spell most of eight characters. Possessive: linear on any input.
 _MANY = 6
 _ESCAPED = re.compile(
@@ -24,10 +24,9 @@ _ESCAPED = re.compile(
 _ESCAPES = (b"%", b"\\", b"&#", b"=")
 # Turns everything that cannot be part of a base64url run into blanks; splitting there is faster than any expression.
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_BLANKS = bytes(byte if byte in _BASE64URL else 32 for byte in range(256))
+# `=` stays: seven characters and their padding are eight of base64.
+_BLANKS = bytes(byte if byte in _BASE64URL + b"=" else 32 for byte in range(256))
 _LONG = 8
-# Seven characters and their padding are eight of base64; what is longer is found without the padding.
-_PADDED = re.compile(rb"(?<![\w+/-])[\w+/-]{6,7}={1,2}")
 # Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
 _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
@@ -55,11 +54,9 @@ def mask(text: bytes) -> bytes:
     if not _HARMLESS.issuperset(runs):
         for run in runs:
             if not _is_words(run):
-                text = text.replace(run, b"[...]")
-    if b"=" in text:
-        for run in _PADDED.findall(text):
-            if not _is_words(run.rstrip(b"=")):
-                text = text.replace(run, b"[...]")
+                key, _, value = run.partition(b"=")
+                kept = key + b"=" if value.strip(b"=") and _is_words(key) else b""
+                text = text.replace(run, kept + b"[...]")
     for sign in _ESCAPES:
         if text.count(sign) >= _MANY:
             return _ESCAPED.sub(b"[...]", text)
