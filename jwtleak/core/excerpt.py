@@ -52,7 +52,8 @@ def mask(text: bytes) -> bytes:
     """`text` with every run masked that could be part of a token."""
     runs = [run for run in text.translate(_BLANKS).split() if len(run) >= _LONG]
     if not _HARMLESS.issuperset(runs):
-        for run in runs:
+        # The longest first: a shorter one may stand inside it, and must not be cut out of it alone.
+        for run in sorted(runs, key=len, reverse=True):
             if not _is_words(run):
                 key, _, value = run.partition(b"=")
                 kept = key + b"=" if value.strip(b"=") and _is_words(key) else b""

@@ -122,3 +122,8 @@ def test_hostile_text_is_masked_in_time() -> None:
     """Long runs and many escapes are linear."""
     for text in (b"a_" * 50_000, b"%41" * 50_000, b"\\u0041" * 30_000, b"Aa1" * 50_000, jws().encode() * 100):
         mask(text)
+
+
+def test_a_run_inside_a_longer_one_leaves_nothing_of_it() -> None:
+    """Where one run to mask ends another, the longer one is masked whole."""
+    assert mask(b"a7ZY4NDgy ZXhwIjoxNa7ZY4NDgy") == b"[...] [...]"
