@@ -8,6 +8,7 @@ Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from jwtleak.core import jsonform
@@ -27,6 +28,11 @@ _RUN = BASE64URL + b"+/=\0\r\n"
 
 # What an escaped `=` begins with: %3D, \\u003d, &#61;, =3D.
 _ESCAPES = b"%\\&="
+
+# Anchors of whole regions: what is found there may stand far behind the anchor.
+_REGIONAL = ("base64", "wide")
+
+_by_start = attrgetter("start")
 
 
 class Scan(NamedTuple):
@@ -90,14 +96,24 @@ class _Pass:
 
     def run(self, start: int, given: int) -> Scan:
         leaks: list[Leak] = []
+        ahead: list[Leak] = []  # of regions, which reach past places that are still to be looked at; the nearest last
         at = start
-        while (hit := self._anchors.next(at)) is not None:
-            place, needle = hit
-            at = place + 1
-            try:
-                found = self._at(place, needle)
-            except Undecided as undecided:
-                return Scan(leaks, max(start, given, min(place, undecided.start)), undecided.growing)
+        while True:
+            hit = self._anchors.next(at)
+            if ahead and (hit is None or ahead[-1].start <= hit[0]):
+                found: Iterable[Leak] = (ahead.pop(),)
+            elif hit is None:
+                break
+            else:
+                place, needle = hit
+                at = place + 1
+                try:
+                    found = self._at(place, needle)
+                except Undecided as undecided:
+                    return Scan(leaks, max(start, given, min(place, undecided.start)), undecided.growing)
+                if needle.role in _REGIONAL:
+                    ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
+                    continue
             for leak in found:
                 if leak.start >= given:
                     leaks.append(leak)

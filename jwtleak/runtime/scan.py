@@ -94,10 +94,13 @@ class Joiner:
         self._line_start = 0
         self._grouping: Grouping | Every = Every() if self._every else Grouping()
 
-    def alerts(self, task: Range, alerts: list[Record]) -> Iterator[Record]:
-        """The sightings of one part."""
-        if task.start == 0:
+    def _begin(self, task: Range) -> None:
+        if task.path != self._path:
             self._reset(task.path)
+
+    def alerts(self, task: Range, alerts: list[Record]) -> Iterator[Record]:
+        """Some of the sightings of one part."""
+        self._begin(task)
         for alert in alerts:
             yield from self._grouping.add(self._placed(alert))
 
@@ -109,13 +112,13 @@ class Joiner:
 
     def done(self, task: Range, done: Done) -> Iterator[Record]:
         """A part is finished; the alerts of the file if it was the last."""
-        if task.start == 0 and self._path != task.path:
-            self._reset(task.path)
+        self._begin(task)
         self._lines += done.lines
         if done.line_start is not None:
             self._line_start = done.line_start
         if task.stop == task.size:
             yield from self._grouping.drain()
+            self._path = None
 
     def rest(self) -> Iterator[Record]:
         """What was collected when a scan is broken off."""

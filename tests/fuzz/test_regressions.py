@@ -75,3 +75,10 @@ def test_an_excerpt_behind_soft_line_breaks_survives_a_cut() -> None:
     """What an excerpt shows behind a token in quoted-printable is the same however it is cut."""
     data = b"eyJhbGci=\nJ=\n(C"
     checks.check_cuts(data, [len(data) - 1], checks.findings(data))
+
+
+def test_a_region_does_not_hide_what_stands_before_its_leaks() -> None:
+    """A token behind an early anchor of a base64 run, and before what that run hides, is found as well."""
+    first, second = jws({"sub": "first"}), jws({"sub": "second"})
+    data = b"ZXlKaGVT" + first.replace(".", "=2E").encode() + b"=20" + base64.b64encode(second.encode()) + b" \n"
+    assert {one.sha256 for one in checks.findings(data)} == {sha256(first), sha256(second)}
