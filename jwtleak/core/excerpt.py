@@ -15,7 +15,7 @@ _AFTER = 32
 MAX_TEXT = 256
 
 _WORD = rb"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,14}|[0-9]{1,10})"
-_WORDS = re.compile(rb"[-_=]*+" + _WORD + rb"(?:[-_=]++" + _WORD + rb")*+[-_=]*+")
+_WORDS = re.compile(rb"[-_=~]*+" + _WORD + rb"(?:[-_=~]++" + _WORD + rb")*+[-_=~]*+")
 # Escapes enough to spell most of eight characters. Possessive: linear on any input.
 _MANY = 6
 _ESCAPED = re.compile(
@@ -24,8 +24,8 @@ _ESCAPED = re.compile(
 _ESCAPES = (b"%", b"\\", b"&#", b"=")
 # Turns everything that cannot be part of a base64url run into blanks; splitting there is faster than any expression.
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-# `=` stays: seven characters and their padding are eight of base64.
-_BLANKS = bytes(byte if byte in _BASE64URL + b"=" else 32 for byte in range(256))
+# `=` and `~` stay: seven characters with their padding, or the mark between disclosures, are eight of a token.
+_BLANKS = bytes(byte if byte in _BASE64URL + b"=~" else 32 for byte in range(256))
 _LONG = 8
 # Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
 _HARMLESS: set[bytes] = set()
@@ -34,7 +34,7 @@ _MAX_HARMLESS = 4096
 _NAME_PART = r"(?:[A-Za-z][a-z]{0,14}|[A-Z]{2,8}|[0-9]{1,6})"
 _NAME = re.compile(rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}(?:[-_.]++{_NAME_PART})*+")
 # What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it goes.
-_CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/-"
+_CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/~-"
 _CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
