@@ -116,3 +116,29 @@ class StreamInfo(msgspec.Struct, frozen=True):
     size: int | None = None
     mtime_ms: int | None = None
     compressed: bool = False
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How far one stream has been judged, and what it is known by when it is met again.
+
+    `offset` is the first byte that is not fully judged, `lines` the newlines before it, `line_start` the offset behind the
+    last of them. `head` is the SHA-256 of the first `head_length` bytes, `anchor` that of the `anchor_length` bytes before
+    `offset`. `provisional` is the id of an alert that was given for the token at `offset` before the token had ended.
+    """
+
+    stream: str  # random, 32 hex: the name of this stream for as long as it is remembered
+    path: str
+    device: int
+    inode: int
+    generation: int | None = None
+    head_length: int = 0
+    head: bytes = b""
+    anchor_length: int = 0
+    anchor: bytes = b""
+    offset: int = 0
+    lines: int = 0
+    line_start: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    state: Literal["followed", "rotated", "finished"] = "followed"
+    provisional: str | None = None

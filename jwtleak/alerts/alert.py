@@ -48,6 +48,17 @@ class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     length: Annotated[int, Meta(description="bytes of the token as recovered")] = 0
 
 
+class Container(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The container that wrote the line, as the log's path and record tell (Kubernetes, Docker, CRI)."""
+
+    namespace: Text | UnsetType = UNSET
+    pod: Text | UnsetType = UNSET
+    pod_uid: Text | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
+    id: Text | UnsetType = UNSET
+    stream: Literal["stdout", "stderr"] | UnsetType = UNSET
+
+
 class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
     """Where the token stands; offsets and lines are those of the decompressed bytes."""
 
@@ -55,6 +66,7 @@ class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_onl
     path: Text | UnsetType = UNSET
     member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
     host: Text | UnsetType = UNSET
+    container: Container | UnsetType = UNSET
     offset: Annotated[int, Meta(ge=0, description="first byte of the token in its encoded form")]
     length: Annotated[int, Meta(ge=1, description="bytes of the token in its encoded form")]
     line: Annotated[int, Meta(ge=1)]
@@ -78,21 +90,28 @@ class Sightings(msgspec.Struct, frozen=True, gc=False):
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
-    """One leak. `event` is `repeat` where it sums up more sightings of a token that had its alert before."""
+    """One leak. `event` is `repeat` where it sums up more sightings of a token that had its alert before; `heartbeat`
+    and `test` are no leaks: they say that alerts would arrive."""
 
     schema: Literal["jwtleak/1"]
     id: Annotated[
         str, Meta(pattern=r"^[0-9a-f]{40}$", description="of this occurrence; the same on retry, restart and re-scan")
     ]
-    event: Literal["leak", "repeat"]
+    event: Literal["leak", "repeat", "heartbeat", "test"]
     detected_at: Time
     severity: Severity
     confidence: Confidence
+    reasons: Annotated[tuple[str, ...], Meta(description="short codes: why the severity is what it is")] = ()
     title: str
+    supersedes: Annotated[
+        str, Meta(pattern=r"^[0-9a-f]{40}$", description="id of the alert that this one replaces: the token was longer")
+    ] | UnsetType = UNSET
     token: TokenFacts
     channel: AlertChannel
     logged_at: Annotated[Time, Meta(description="the time on the log line")] | UnsetType = UNSET
     live_when_logged: bool | UnsetType = UNSET
+    first_seen: Annotated[Time, Meta(description="of the sightings that a repeat sums up")] | UnsetType = UNSET
+    last_seen: Time | UnsetType = UNSET
     excerpt: Text
     advice: tuple[str, ...] = ()
     references: tuple[str, ...] = ()

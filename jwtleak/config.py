@@ -1,0 +1,42 @@
+"""Configuration files: TOML in, typed sections out.
+
+Promises: an unknown table or key, a wrong type or an unreadable file is a `UsageError` that names the file and the key.
+Refuses to know what a section means: whoever uses one defines its type.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from jwtleak.errors import UsageError
+
+Section = TypeVar("Section")
+
+
+def read(path: Path, into: type[Section]) -> Section:
+    """The document at `path` as `into`, a `msgspec.Struct` with `forbid_unknown_fields`."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not TOML: {_lower(str(error))}") from None
+    return convert(document, into, str(path))
+
+
+def convert(document: dict[str, Any], into: type[Section], where: str) -> Section:
+    """`document` as `into`; `where` names it in errors."""
+    try:
+        return msgspec.convert(document, into)
+    except msgspec.ValidationError as error:
+        # msgspec ends its sentence with the place: "... - at `$.sink[0].url`".
+        text, _, place = str(error).partition(" - at `$.")
+        raise UsageError(f"{where}: {place.rstrip('`') + ': ' if place else ''}{_lower(text)}") from None
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

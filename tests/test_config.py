@@ -1,0 +1,52 @@
+"""Configuration files: typed, and errors that name the file and the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from jwtleak import config
+from jwtleak.errors import UsageError
+
+
+class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section."""
+
+    url: str
+    batch: int = 1
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole file."""
+
+    sink: tuple[Inner, ...] = ()
+
+
+def test_sections_are_typed(tmp_path: Path) -> None:
+    """Tables become the given types, with their defaults."""
+    path = tmp_path / "jwtleak.toml"
+    path.write_text('[[sink]]\nurl = "stdout"\n')
+    assert config.read(path, Document) == Document((Inner("stdout", 1),))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[sink]]\nurl = 1\n', "sink[0].url: expected `str`, got `int`"),
+        ('[[sink]]\nurl = "x"\nbach = 2\n', "sink[0]: object contains unknown field `bach`"),
+        ("[sinks]\n", "object contains unknown field `sinks`"),
+        ("[[sink\n", "is not TOML"),
+        (None, "cannot be read: no such file or directory"),
+    ],
+)
+def test_errors_name_the_key(tmp_path: Path, text: str | None, said: str) -> None:
+    """What is wrong is told with the file and the key."""
+    path = tmp_path / "jwtleak.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        config.read(path, Document)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
