@@ -56,9 +56,10 @@ def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:
 
 def _give_back(connection: sqlite3.Connection) -> None:
     """Cut the free pages off the file, some at a time. `execute` would run only the first step of the statement."""
-    free = -1
-    while free and free != (free := connection.execute("PRAGMA freelist_count").fetchone()[0]):
+    before = None
+    while (free := connection.execute("PRAGMA freelist_count").fetchone()[0]) and free != before:
         connection.executescript(f"PRAGMA incremental_vacuum({_CHUNK})")
+        before = free
 
 
 def _delete(connection: sqlite3.Connection, table: str, key: str, where: str, before: int, most: int = -1) -> int:
