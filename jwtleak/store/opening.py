@@ -18,7 +18,9 @@ from jwtleak.store.migrations import check, migrate
 
 def look(directory: Path) -> sqlite3.Connection:
     """For reading only; nothing is made, mended or moved."""
-    if not (directory / NAME).is_file():
+    with told(directory):
+        exists = (directory / NAME).is_file()
+    if not exists:
         raise StoreError(f"there is no state in {directory}")
     connection = connect(directory, read_only=True)
     try:

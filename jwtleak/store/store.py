@@ -22,6 +22,7 @@ from jwtleak.store.mailbox import Mailbox, wall_ms
 from jwtleak.store.opening import look, open_sound, remove, set_aside
 from jwtleak.store.pruning import Keep, prune
 from jwtleak.store.scans import Scans
+from jwtleak.store.summary import Summary, summarise
 from jwtleak.types import Cursor
 
 _KEEP = Keep()
@@ -165,6 +166,11 @@ class Store:
         """Let go of what is older than `keep` says. Nothing that waits for a sink or a roll-up goes."""
         with told(self.directory):
             return prune(self._connection, now_ms, keep)
+
+    def summary(self) -> Summary:
+        """Everything in numbers."""
+        with told(self.directory):
+            return summarise(self._connection)
 
     def own_files(self) -> frozenset[tuple[int, int]]:
         """(device, inode) of everything in the state directory: what must never be followed or scanned."""
