@@ -99,8 +99,7 @@ class Follower:
         self._known.displaced.clear()
         self._known.cut.clear()
         self._examine(self._due(hints, now, everything), now)
-        cut = {stream.path for stream in self._known.cut}
-        directories = {os.path.dirname(path) for path in cut}
+        directories = {os.path.dirname(path) for _, path in self._known.cut}
         directories.update(path if path in self._tree.directories else os.path.dirname(path) for path in hints)
         for directory in self._tree.refresh(now, directories, everything=everything):
             self._sort(directory, now)
@@ -149,8 +148,7 @@ class Follower:
 
     def _lost(self, now: float) -> None:
         """The streams that lost their name or content with this look: their rest, and what came between."""
-        for stream in list(self._known.cut):
-            path = stream.path
+        for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
             newest = self._between.find(stream, path, now)

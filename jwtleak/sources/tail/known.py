@@ -44,7 +44,7 @@ class Known:
         self._transitions = transitions
         self._settings = settings
         self.displaced: list[str] = []
-        self.cut: list[Stream] = []  # streams that lost their content with this look
+        self.cut: list[tuple[Stream, str]] = []  # streams that lost their name or content with this look, and the name
         self.heirs: set[str] = set()  # streams whose compressed form waits for them to end
         self.events: frozenset[str] = frozenset()  # directories from which events come
 
@@ -152,16 +152,16 @@ class Known:
     def _decide(
         self, stream: Stream, seen: Seen, found: os.stat_result | None, now: float, *, thorough: bool = True
     ) -> None:
-        verdict = judge(seen)
+        verdict, path = judge(seen), stream.path
         if verdict in ("replaced", "left"):
-            self.displaced.append(stream.path)
+            self.displaced.append(path)
             self._transitions.leave(stream, now, gone=verdict == "left")
-            self.cut.append(stream)
+            self.cut.append((stream, path))
         elif verdict == "truncated":
             fresh = self._transitions.truncate(stream, now)
-            self.cut.append(stream)
+            self.cut.append((stream, path))
             if fresh is None:
-                self.displaced.append(stream.path)
+                self.displaced.append(path)
             else:
                 self._book.schedule.put(fresh.name, now + self._interval(fresh, now))
         elif verdict == "continue" and found is not None:
@@ -194,7 +194,7 @@ class Known:
         if stream.name in self.heirs:
             # Its compressed form is to be remembered as read: it goes on there, with nothing left.
             self._book.descriptors.release(stream)
+            self.cut.append((stream, stream.path))
             self._book.orphan(stream)
-            self.cut.append(stream)
         else:
             self._transitions.end(stream)

@@ -12,7 +12,7 @@ from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.book import Book, fresh_name
 from jwtleak.sources.tail.handle import Handle
 from jwtleak.sources.tail.identity import ANCHOR, digest, head_length
-from jwtleak.sources.tail.interface import Ended, Grown, Opened
+from jwtleak.sources.tail.interface import Ended, Grown, Moved, Opened
 from jwtleak.sources.tail.plain import written_end, written_on
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.types import Cursor
@@ -116,7 +116,9 @@ class Transitions:
         book.descriptors.keep(stream, handle.give())
         stream.packed = packed
         book.unname(stream)
-        stream.path = path
+        stream.path, moved = path, stream.path != path
+        if moved and stream.state == "orphan":
+            book.tell(Moved(stream.name, path))
         book.by_path[path] = stream
         stream.size, stream.mtime_ns, stream.ctime_ns = found.st_size, found.st_mtime_ns, found.st_ctime_ns
         stream.end = packed.position if packed is not None else end
@@ -173,8 +175,9 @@ class Transitions:
         end = written_on(fd, start, size) if stream.reserved and not thorough else start
         if end == start:
             end = written_end(fd, start, size)
-        if head_length(end) > stream.head_length:
-            self._learn_head_of(stream, end)
+        # Of what was read only: a copy that is made of it need not hold more.
+        if head_length(stream.read_to or end) > stream.head_length:
+            self._learn_head_of(stream, min(stream.read_to or end, end))
         if end < stream.end:
             stream.lost += stream.end - max(end, stream.read_to)
         changed = (size, found.st_mtime_ns) != (stream.size, stream.mtime_ns)
