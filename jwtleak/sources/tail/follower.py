@@ -57,7 +57,7 @@ class Follower:
         self._known = Known(book, transitions, settings)
         self._seeker = Seeker(book, self._tree, transitions, settings)
         self._arrivals = Arrivals(book, self._known, transitions, self._seeker, settings, outputs)
-        self._between = Between(book, self._tree, transitions, self._seeker, outputs)
+        self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, outputs)
         self._reading = Reading(book, self._known, clock)
         self._first = True
         self._remember(cursors)
@@ -111,6 +111,7 @@ class Follower:
         if self._first:
             self._not_met(now)
             self._first = False
+        self._book.descriptors.make_room()
         self._book.stats.looks += 1
         return self._book.take()
 
@@ -158,7 +159,6 @@ class Follower:
     def _orphan(self, stream: Stream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
         if self._seeker.seek(stream, now):
-            self._book.schedule.put(stream.name, now)
             return
         patience = 2 * self._settings.directory_interval + self._settings.settle
         leaving = Leaving(

@@ -154,6 +154,8 @@ class Known:
     ) -> None:
         verdict, path = judge(seen), stream.path
         if verdict in ("replaced", "left"):
+            if self._by_another_name(stream):
+                return
             self.displaced.append(path)
             self._transitions.leave(stream, now, gone=verdict == "left")
             self.cut.append((stream, path))
@@ -171,6 +173,20 @@ class Known:
             except OSError as error:
                 self._absent(stream, error, now)
 
+    def _by_another_name(self, stream: Stream) -> bool:
+        """Whether the file is still followed under a second name that it has."""
+        for path in stream.aliases:
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            if (found.st_dev, found.st_ino) == stream.key:
+                self.displaced.append(stream.path)
+                stream.aliases = [other for other in stream.aliases if other != path]
+                self._book.name(stream, path)
+                return True
+        return False
+
     def _unpack(self, stream: Stream) -> None:
         """A compressed file that is followed ends when all of it was read."""
         self._transitions.unpack(stream)
@@ -179,7 +195,9 @@ class Known:
 
     def _leaving(self, stream: Stream, now: float) -> None:
         """A file without a name that is followed: read to its end, then given the time that its writers may need."""
-        if stream.packed is None:
+        if stream.fd < 0:
+            self._named(stream, now)
+        elif stream.packed is None:
             self._content(stream, now, thorough=True)
         else:
             self._transitions.unpack(stream)
