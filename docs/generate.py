@@ -25,9 +25,10 @@ import click
 from jwtleak.alerts import severity
 from jwtleak.alerts.alert import json_schema
 from jwtleak.cli.main import main as program
+from jwtleak.runtime.service.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds")))
+PAGES = ("README.md", *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics")))
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SAMPLE = "docs/examples/logs/nginx/access.log"
 _WIDTH = 110
@@ -187,12 +188,19 @@ def shown(value: float, unit: str) -> str:
     return f"{value:,} bytes"
 
 
+def metrics() -> str:
+    """Every metric that is declared."""
+    rows = [(f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.help) for one in DECLARED]
+    return table(("metric", "kind", "labels", "what it counts"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "alert": sample_alert,
     "commands": commands,
     "alert-fields": alert_fields,
     "severities": severities,
     "bounds": bounds,
+    "metrics": metrics,
 }
 
 

@@ -19,9 +19,10 @@ from jwtleak.core.leak import Leak
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
 from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
+from jwtleak.core.unwrap.records import output_of
 from jwtleak.core.userpattern import UserPatterns
 from jwtleak.core.usersearch import Spot, UserSearch
-from jwtleak.types import Finding, Token
+from jwtleak.types import Finding, OutputStream, Token
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
 READ_SIZE = 512 * 1024
@@ -221,6 +222,7 @@ class Engine:
         limit = min(self._end, leak.end + self._reach(leak.start, begin))
         end = self._buffer.find(b"\n", leak.end, limit)
         line = bytes(self._buffer[begin : end if end >= 0 else limit])
+        output = self._output(begin, line)
         before, after = leak.before, leak.after
         if before is None or after is None:
             at = leak.start - begin
@@ -243,7 +245,17 @@ class Engine:
             leak.encodings,
             logged_at(line, mtime_ms=self._mtime_ms),
             excerpt(before, f"[{'JWT' if isinstance(leak.token, Token) else 'SECRET'} {sha256[:8]}]", after),
+            output,
         )
+
+    def _output(self, begin: int, line: bytes) -> OutputStream | None:
+        """The output stream that the record around buffer[begin] names; `line` is the text from there on."""
+        # A record of 16 KiB begins before what is otherwise looked at of a line.
+        floor = max(0, begin - LOOKBACK + _LINE)
+        start = self._buffer.rfind(b"\n", floor, begin) + 1
+        if start == 0 and (floor or self._base):
+            return None
+        return output_of(line if start == begin else bytes(self._buffer[start:begin]) + line)
 
     def lines_owned(self) -> tuple[int, int | None]:
         """(Newlines in the part that is owned, the offset behind the last of them or None), once it was read whole."""
@@ -262,13 +274,6 @@ class Engine:
         if last >= 0:
             return self._lines + more, self._base + last + 1
         return self._lines + more, self._line_start if self._line_start > self._opened else None
-
-    def line_of(self, finding: Finding) -> bytes:
-        """The line of a finding that was just given, as far as lines are looked at."""
-        start = finding.offset - self._base
-        limit = min(self._end, start + finding.length + _RECORD)
-        end = self._buffer.find(b"\n", start + finding.length, limit)
-        return bytes(self._buffer[self._line_index(start) : end if end >= 0 else limit])
 
     def _column(self, start: int, begin: int) -> int:
         if begin > 0 and self._buffer[begin - 1] == 10:

@@ -348,14 +348,6 @@ def test_positions_count_lines(data: bytes, place: int, start: int) -> None:
     assert ENGINE.position() == (data.count(b"\n", start, at), last or None)
 
 
-def test_the_line_of_a_finding() -> None:
-    """The whole line can be had right after a finding was given."""
-    line = f"2026-01-15T12:00:00Z stdout F t={jws()} end"
-    ENGINE.open()
-    (found,) = ENGINE.feed(f"before\n{line}\nafter\n".encode())
-    assert ENGINE.line_of(found) == line.encode()
-
-
 def test_split_records_do_not_wait_for_more_than_their_end() -> None:
     """An unusual token in a whole record of a container is given with the record's end, in a split one with the last."""
     odd, stamp = jws(alg="X1"), b"2026-01-15T12:00:00.123456789Z stdout "

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from jwtleak.core.unwrap.interface import Segment, View
+from jwtleak.types import OutputStream
 
 # Kubernetes CRI logging: RFC 3339 time, stream, tags of which the first is P (partial) or F (full), content.
 _CRI = re.compile(
@@ -26,6 +27,22 @@ _CRI_PARTIAL = re.compile(rb" std(?:out|err) P[ :]")
 _DOCKER_HEAD = re.compile(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
 _DOCKER_LOG = re.compile(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
 _DOCKER_STREAM = re.compile(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
+
+
+_OUTPUTS: dict[bytes, OutputStream] = {b"stdout": "stdout", b"stderr": "stderr"}
+
+
+def output_of(line: bytes) -> OutputStream | None:
+    """The output stream that the record at the beginning of `line` names, of CRI or Docker."""
+    if line[4:5] == b"-":
+        cri = _CRI.match(line)
+        return _OUTPUTS[cri["stream"]] if cri else None
+    if not line.startswith(b"{") or b'"stream"' not in line:
+        return None
+    end = line.find(b"\n")
+    stop = end if end >= 0 else len(line)
+    log = _DOCKER_LOG.search(line, 0, stop) if _DOCKER_HEAD.match(line) else None
+    return _OUTPUTS.get(_docker_stream(line, 0, stop, log) or b"") if log else None
 
 
 class Record(NamedTuple):
