@@ -136,6 +136,11 @@ class Rollup:
                 known.newest = None
         return [known.sighting for known in self._changed.values()]
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be stored."""
+        return bool(self._changed)
+
     def settled(self) -> None:
         """All of `changed` is stored: what is too much for the memory is left to the store."""
         self._changed.clear()
