@@ -6,7 +6,7 @@ there and gives events; between looks nothing changes. All offsets are those of 
 rest, of the decompressed bytes.
 
 The order of one round: `look`, then `read` for each stream that has bytes, then the caller stores its cursors (made by
-`cursor`), then `committed` for every stream that was read. Only then may `Ended` come for it.
+`cursor`, and the one of each `Opened`), then `committed` for every stream that was read. Only then may `Ended` come for it.
 """
 
 from __future__ import annotations
@@ -55,12 +55,14 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
     `lost` counts the bytes that were seen to exist and are gone unread. `rotated`: the file left its name and was quiet;
     `truncated`: the file was cut and begins anew; `removed`: the file is gone; `finished`: a compressed file was read whole.
-    A `finished` cursor is best kept (state `finished`) for as long as the file is there, or a restart reads it again.
+    A compressed file is known again after a restart by the `cursor` that comes with `finished`: it is to be stored, and
+    forgotten when `removed` comes for the same stream.
     """
 
     stream: str
     reason: Reason
     lost: int = 0
+    cursor: Cursor | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True, gc=False):
@@ -128,6 +130,9 @@ class Following(Protocol):
 
     def committed(self, stream: str, offset: int) -> None:
         """What was read so far is judged and stored, up to `offset` for good; to be called for every stream read."""
+
+    def unsettled(self) -> int:
+        """How many files wait for a decision: `--once` goes on looking until there are none."""
 
     def stats(self) -> FollowStats:
         """The figures as they are now."""
