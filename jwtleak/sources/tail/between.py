@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from jwtleak.sources.files import reason_of
-from jwtleak.sources.tail.arrivals import Own
+from jwtleak.sources.tail.arrivals import Arrivals, Own
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.known import GONE
@@ -23,8 +23,11 @@ from jwtleak.sources.tail.tree import Tree
 class Between:
     """Finds them, for each stream that lost its name."""
 
-    def __init__(self, book: Book, tree: Tree, transitions: Transitions, seeker: Seeker, own: Own) -> None:
+    def __init__(
+        self, book: Book, tree: Tree, transitions: Transitions, seeker: Seeker, arrivals: Arrivals, own: Own
+    ) -> None:
         self._book = book
+        self._arrivals = arrivals
         self._tree = tree
         self._transitions = transitions
         self._seeker = seeker
@@ -65,7 +68,11 @@ class Between:
                 self._book.trouble("unreadable", path, reason_of(error))
             return follows
         try:
-            if self._taken(handle):
+            settled = self._seeker.settled(path, handle.found, now)
+            if self._taken(handle, settled):
+                return follows
+            if handle.packed is not None and not settled:
+                self._arrivals.add(path, first=False, follows=follows, taken=False)
                 return follows
             stream = self._transitions.open(handle, path, now, start=0, taken=False, follows=follows)
         except OSError as error:
@@ -73,13 +80,12 @@ class Between:
             return follows
         finally:
             handle.close()
-        self._book.schedule.put(stream.name, now)
         return stream.name
 
-    def _taken(self, handle: Handle) -> bool:
+    def _taken(self, handle: Handle, settled: bool) -> bool:
         """Whether a file is ours, or another stream's or its rest."""
         if self._own.has(handle) or self._book.at(handle.key) is not None:
             return True
         homeless = self._book.homeless
         streams = [*homeless.of(handle.key), *homeless.like(handle.head)]
-        return any(self._seeker.judge(one, handle, settled=False) != "elsewhere" for one in streams)
+        return any(self._seeker.judge(one, handle, settled=settled) != "elsewhere" for one in streams)

@@ -106,6 +106,9 @@ class Book:
         self.descriptors.release(stream)
         self.unbind(stream)
         self.unname(stream)
+        for path in stream.aliases:
+            if self.by_path.get(path) is stream:
+                del self.by_path[path]
         self.homeless.remove(stream)
         if self._by_head.get(stream.head) is stream:
             del self._by_head[stream.head]
@@ -135,10 +138,17 @@ class Book:
             self.unname(stream)
             stream.path = path
             self.tell(Moved(stream.name, path))
+        stream.named = True
         self.by_path[path] = stream
+
+    def alias(self, stream: Stream, path: str) -> None:
+        """The stream's file has this name as well."""
+        if self.by_path.setdefault(path, stream) is stream and path not in stream.aliases:
+            stream.aliases = [*stream.aliases, path]
 
     def unname(self, stream: Stream) -> None:
         """The stream's file is not found at its path any more."""
+        stream.named = False
         if self.by_path.get(stream.path) is stream:
             del self.by_path[stream.path]
 

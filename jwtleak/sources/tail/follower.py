@@ -57,7 +57,7 @@ class Follower:
         self._known = Known(book, transitions, settings)
         self._seeker = Seeker(book, self._tree, transitions, settings)
         self._arrivals = Arrivals(book, self._known, transitions, self._seeker, settings, outputs)
-        self._between = Between(book, self._tree, transitions, self._seeker, outputs)
+        self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, outputs)
         self._reading = Reading(book, self._known, clock)
         self._first = True
         self._remember(cursors)
@@ -99,8 +99,7 @@ class Follower:
         self._known.displaced.clear()
         self._known.cut.clear()
         self._examine(self._due(hints, now, everything), now)
-        cut = {stream.path for stream in self._known.cut}
-        directories = {os.path.dirname(path) for path in cut}
+        directories = {os.path.dirname(path) for _, path in self._known.cut}
         directories.update(path if path in self._tree.directories else os.path.dirname(path) for path in hints)
         for directory in self._tree.refresh(now, directories, everything=everything):
             self._sort(directory, now)
@@ -112,6 +111,7 @@ class Follower:
         if self._first:
             self._not_met(now)
             self._first = False
+        self._book.descriptors.make_room()
         self._book.stats.looks += 1
         return self._book.take()
 
@@ -149,8 +149,7 @@ class Follower:
 
     def _lost(self, now: float) -> None:
         """The streams that lost their name or content with this look: their rest, and what came between."""
-        for stream in list(self._known.cut):
-            path = stream.path
+        for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
             newest = self._between.find(stream, path, now)
@@ -160,7 +159,6 @@ class Follower:
     def _orphan(self, stream: Stream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
         if self._seeker.seek(stream, now):
-            self._book.schedule.put(stream.name, now)
             return
         patience = 2 * self._settings.directory_interval + self._settings.settle
         leaving = Leaving(

@@ -67,13 +67,17 @@ class Seeker:
         same = handle.key == stream.key and same_generation(handle.generation, stream.generation)
         if other is not None and other is not stream:
             return "elsewhere"
+        packed = handle.packed is not None
+        head = handle.head_is(stream)
+        if head == "differs" and packed and not settled and len(handle.head) < stream.head_length:
+            head = "unread"  # it is still being compressed
         candidate = Candidate(
             same=same,
             settled=settled,
-            packed=handle.packed is not None,
+            packed=packed,
             size=handle.found.st_size,
             read_to=stream.read_to,
-            head=handle.head_is(stream),
+            head=head,
         )
         # The anchor of a compressed file costs its decompression: only for one that begins alike.
         if place(candidate) == "here":

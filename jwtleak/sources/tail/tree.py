@@ -83,6 +83,8 @@ class Tree:
     def takes(self, directory: Directory, name: str) -> bool:
         """Whether a file is asked for."""
         path = os.path.join(directory.path, name)
+        if directory.entries.get(name, FILE) & 3 == LINK and not self._links:
+            return False
         return any(self._fits(target, prefix + name, path) for target, prefix in directory.views)
 
     def takes_path(self, path: str) -> bool:
