@@ -15,6 +15,7 @@ from jwtleak.errors import SourceError
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.desk import Desk
+from jwtleak.runtime.tail.joint import Joints
 from jwtleak.runtime.tail.ledger import Ledger
 from jwtleak.runtime.tail.rollup import Rollup
 from jwtleak.runtime.tail.seat import Seat
@@ -22,6 +23,7 @@ from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
 from jwtleak.sources.tail.interface import Ended, Event, Following, Grown, Mode, Moved, Opened, Trouble
 from jwtleak.store.interface import Letter
+from jwtleak.types import Finding
 
 # A round ends after this long, so that fresh lines are seen: half of the 20 ms within which they are to be told.
 ROUND_SECONDS = 0.01
@@ -85,6 +87,7 @@ class Loop:
         self.turns = Turns()
         self._unread: dict[str, Stream] = {}
         self._desk = Desk(parts.make_engine, parts.follower, self._look_early)
+        self._joints = Joints(parts.follower, self._desk, self._found, self._over)
         self._stopping = False
         self._shut = False
         self._tick = 0.0
@@ -117,6 +120,7 @@ class Loop:
             if not self.turns and not any(one.packed for one in self.streams.values()):
                 break
             self._follower.wait(patience)
+        self._joints.finish(self._steady())
         for seat in self._desk.seats():
             self._look_early(seat)
         self.commit()
@@ -155,6 +159,9 @@ class Loop:
         stream = self.streams[event.stream] = Stream(event)
         if event.cursor.provisional is not None:
             stream.early = self._rollup.early(stream.name, stream.offset)
+        old = None if event.follows is None else self.streams.get(event.follows)
+        if old is not None:
+            self._joints.opened(stream, old, self._steady())
         self.turns.update(stream)
         self._ledger.judged(stream)
 
@@ -162,10 +169,16 @@ class Loop:
         stream = self.streams.pop(event.stream)
         self.turns.remove(stream.name)
         self._unread.pop(stream.name, None)
+        if self._joints.ended(stream, event):
+            self._ledger.left(stream)
+            return
         seat = self._desk.of(stream.name)
         if seat is not None:
-            self._tell(self._parts.announcer.tell(stream, seat.engine, seat.close()))
+            self._found(stream, seat, seat.close())
             self._desk.free(stream.name)
+        self._over(stream, event)
+
+    def _over(self, stream: Stream, event: Ended) -> None:
         self._tell(self._rollup.end(stream.name))
         self._ledger.over(stream, event)
         self._parts.watcher.ended(stream, event)
@@ -183,6 +196,7 @@ class Loop:
             self._turn(stream, on)
 
     def _turn(self, stream: Stream, on: Callable[[], bool]) -> None:
+        self._joints.grew(stream.name)
         try:
             seat = self._desk.seat(stream)
             taken, found = seat.take(TURN, on)
@@ -195,7 +209,7 @@ class Loop:
             seat.watch.grown(self._steady(), seat.engine.pending, stream.offset)
         else:  # what was there is gone; the next look tells
             stream.size = stream.read
-        self._tell(self._parts.announcer.tell(stream, seat.engine, found))
+        self._found(stream, seat, found)
         self._parts.limiter.took(taken)
         self._parts.watcher.read(taken)
         self._ledger.judged(stream)
@@ -204,6 +218,7 @@ class Loop:
     def _ask(self) -> None:
         """Engines that waited long enough for more."""
         now = self._steady()
+        self._joints.step(now)
         for seat in self._desk.seats():
             due = seat.watch.due
             if due is not None and now >= due:
@@ -213,8 +228,7 @@ class Loop:
         if seat.engine.pending == "context":
             stream = seat.stream
             assert stream is not None
-            found = seat.settle()
-            self._tell(self._parts.announcer.tell(stream, seat.engine, found))
+            self._found(stream, seat, seat.settle())
             self._ledger.judged(stream)
         else:
             self._look_early(seat)
@@ -225,7 +239,7 @@ class Loop:
         stream = seat.stream
         if stream is None or seat.engine.pending is None:
             return
-        self._tell(self._parts.announcer.tell(stream, seat.engine, seat.early(), early=True))
+        self._found(stream, seat, seat.early(), early=True)
         self._ledger.judged(stream)
 
     def _due_repeats(self) -> Iterable[Letter]:
@@ -238,6 +252,9 @@ class Loop:
             self.turns.update(stream)
         self._unread.clear()
         return self._rollup.due(self._parts.clocks.ms())
+
+    def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:
+        self._tell(self._parts.announcer.tell(stream, seat.engine, found, early=early))
 
     def _tell(self, letters: Iterable[Letter]) -> None:
         told = list(letters)
