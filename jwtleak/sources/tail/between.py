@@ -38,22 +38,20 @@ class Between:
 
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
-        directory = self._tree.directories.get(os.path.dirname(path))
-        newest = stream.name
-        if directory is None:
-            return newest
-        fresh = set(directory.fresh)
         found: list[tuple[int, str]] = []
-        for name in self._seeker.generations(directory, os.path.basename(path)):
-            if name not in fresh or self._tree.takes(directory, name):
-                continue
-            other = os.path.join(directory.path, name)
-            try:
-                seen = os.stat(other)
-            except OSError:
-                continue
-            if seen.st_mtime_ns >= stream.mtime_ns and self._book.at((seen.st_dev, seen.st_ino)) is None:
-                found.append((seen.st_mtime_ns, other))
+        for directory, base in self._seeker.places(path):
+            fresh = set(directory.fresh)
+            for name in self._seeker.generations(directory, base):
+                other = os.path.join(directory.path, name)
+                if name not in fresh or self._tree.takes(directory, name):
+                    continue
+                try:
+                    seen = os.stat(other)
+                except OSError:
+                    continue
+                if seen.st_mtime_ns >= stream.mtime_ns and self._book.at((seen.st_dev, seen.st_ino)) is None:
+                    found.append((seen.st_mtime_ns, other))
+        newest = stream.name
         for _, other in sorted(found):
             newest = self._open(other, now, newest)
         return newest

@@ -70,8 +70,10 @@ class Known:
         if stream.confirm or stream.state == "leaving" or now - stream.changed_at < _ACTIVE:
             return interval
         share = len(self._book.streams) / _STATS_PER_SECOND
-        least = _IDLE_EVENTS if os.path.dirname(stream.path) in self.events else 0.0
-        return max(interval, min(max(share, least), _RAREST))
+        least = _IDLE_EVENTS if os.path.dirname(stream.real or stream.path) in self.events else 0.0
+        # Those that were found together are spread out.
+        spread = 0.75 + int(stream.name[:2], 16) / 512
+        return max(interval, min(max(share, least), _RAREST) * spread)
 
     def _named(self, stream: Stream, now: float) -> None:
         """A file that is looked at by its name."""

@@ -43,6 +43,7 @@ class Stream(msgspec.Struct, kw_only=True, eq=False, gc=False):
 
     named: bool = False  # `path` leads to the file, so that it can be opened again
     aliases: list[str] = []  # other names of the same file
+    real: str = ""  # where `path` leads to, if it is a link
     fd: int = -1
     packed: Packed | None = None
     opened: bool = False  # the caller knows of it

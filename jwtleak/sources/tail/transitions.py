@@ -80,6 +80,11 @@ def read_back(fd: int, stream: Stream, offset: int) -> bytes:
     return os.pread(fd, length, offset - length)
 
 
+def _real(path: str) -> str:
+    """Where a link leads, empty for what is none. A link among its directories does not matter: events come by its path."""
+    return os.path.realpath(path) if os.path.islink(path) else ""
+
+
 class Transitions:
     """What happens to the streams of a book."""
 
@@ -127,6 +132,7 @@ class Transitions:
         stream.confirm = True
         self._learn_head(stream, handle.head)
         book.schedule.put(stream.name, now)
+        book.link(stream, _real(path))
 
     def _learn_head(self, stream: Stream, head: bytes) -> None:
         length = head_length(len(head) if stream.packed is not None else min(stream.end, len(head)))
@@ -164,6 +170,7 @@ class Transitions:
         book.by_path[path] = stream
         stream.named = True
         book.schedule.put(stream.name, now)
+        book.link(stream, _real(path))
         stream.size, stream.ctime_ns = found.st_size, found.st_ctime_ns
         book.know_head(stream)
         if stream.stored.state == "finished":
