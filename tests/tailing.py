@@ -18,6 +18,7 @@ from jwtleak.errors import SourceError, StoreError, StoreFull
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.announcer import Announcer
+from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.ledger import Ledger
 from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
 from jwtleak.runtime.tail.rollup import Rollup
@@ -118,6 +119,10 @@ class Files:
         """Noted."""
         self.committed_to[stream] = offset
 
+    def unsettled(self) -> int:
+        """None."""
+        return 0
+
     def stats(self) -> FollowStats:
         """How many."""
         return FollowStats(followed=len(self.data))
@@ -184,12 +189,14 @@ class Watch:
 class Rig:
     """A loop over `Files`. `run` steps it while time goes by in small steps."""
 
-    def __init__(self, directory: Path, *, window: float = 60.0, rate: float | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, window: float = 60.0, rate: float | None = None, heartbeat: float | None = None
+    ) -> None:
         self.directory = directory
         self.clock = Clock()
         self.files = Files()
         self.shut_gate = False
-        self._window, self._rate = window, rate
+        self._window, self._rate, self._heartbeat = window, rate, heartbeat
         self.start()
 
     def start(self, patterns: UserPatterns | None = None) -> None:
@@ -208,6 +215,7 @@ class Rig:
                 follower=self.files,
                 announcer=Announcer(setting, Selection(), rollup, clocks.wall),
                 rollup=rollup,
+                heartbeat=Heartbeat(self._heartbeat, "host"),
                 ledger=Ledger(self.store, self.files, rollup, clocks.steady),
                 make_engine=lambda: Engine(channels, None, patterns),
                 gate=self,

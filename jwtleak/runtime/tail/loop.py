@@ -7,7 +7,7 @@ nothing is dropped. One thread; only `stop` and `wake` may be called from others
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from jwtleak.core.engine import Engine
@@ -15,6 +15,7 @@ from jwtleak.errors import SourceError
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.desk import Desk
+from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.joint import Joints
 from jwtleak.runtime.tail.ledger import Ledger
 from jwtleak.runtime.tail.rollup import Rollup
@@ -66,6 +67,7 @@ class Parts(NamedTuple):
     follower: Following
     announcer: Announcer
     rollup: Rollup
+    heartbeat: Heartbeat
     ledger: Ledger
     make_engine: Callable[[], Engine]
     gate: Gate
@@ -114,22 +116,30 @@ class Loop:
         self.commit()
 
     def catch_up(self) -> None:
-        """Go round until everything that is there now was read, or `stop`; give what is held at the ends."""
-        while not self._stopping:
-            patience = self.step()
-            if not self.turns and not any(one.packed for one in self.streams.values()):
-                break
-            self._follower.wait(patience)
+        """Go round until what is there now was read, or `stop`; give what is held at the ends.
+
+        What a busy file gets meanwhile is not waited for.
+        """
+        goal = {name: stream.size for name, stream in self.streams.items()}
+        while not self._stopping and not self._reached(goal):
+            self._follower.wait(self.step())
         self._joints.finish(self._steady())
         for seat in self._desk.seats():
             self._look_early(seat)
         self.commit()
 
+    def _reached(self, goal: dict[str, int]) -> bool:
+        behind = any(
+            stream.packed or (name not in self._unread and stream.read < goal.get(name, 0))
+            for name, stream in self.streams.items()
+        )
+        return not behind and self.follower.unsettled() == 0
+
     def step(self) -> float:
         """One round. Gives the seconds for which there is nothing to do."""
         for event in self._follower.look():
             self._on(event)
-        self._tell(self._due_repeats())
+        self._tell(self._every_second())
         self._shut = self._parts.gate.shut() or self._ledger.full
         if not self._shut:
             self._read()
@@ -242,16 +252,19 @@ class Loop:
         self._found(stream, seat, seat.early(), early=True)
         self._ledger.judged(stream)
 
-    def _due_repeats(self) -> Iterable[Letter]:
+    def _every_second(self) -> Iterator[Letter]:
+        """What time alone brings: repeats to be summed up, the heartbeat, what could not be read before."""
         now = self._steady()
         if now < self._tick:
-            return ()
+            return
         self._tick = now + TICK
         self._parts.watcher.tick(self)
         for stream in self._unread.values():  # perhaps it can be read again
             self.turns.update(stream)
         self._unread.clear()
-        return self._rollup.due(self._parts.clocks.ms())
+        now_ms = self._parts.clocks.ms()
+        yield from self._rollup.due(now_ms)
+        yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
 
     def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:
         self._tell(self._parts.announcer.tell(stream, seat.engine, found, early=early))
