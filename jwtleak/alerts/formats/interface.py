@@ -48,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ascii: bool = False
     namespace: str = "default"  # ECS: data_stream.namespace
     category: Literal["vulnerability", "intrusion_detection"] = "vulnerability"  # ECS: event.category
+    root: str | None = None  # SARIF: the directory that relative paths are in
     ocsf_version: Literal["1.8.0", "1.7.0"] = "1.8.0"
     ocsf_class: Literal[2004, 2006] = 2004
 
@@ -72,7 +73,6 @@ class Ending(msgspec.Struct, frozen=True):
     ended_at: str
     complete: bool = True
     unread: int = 0
-    root: str | None = None  # the directory that relative paths are in, as a path
 
 
 @runtime_checkable

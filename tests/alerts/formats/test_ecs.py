@@ -6,7 +6,7 @@ import json
 
 import pytest
 from hypothesis import given, settings
-from sample_alerts import alerts, full, leaves, least, pattern_hit
+from sample_alerts import alerts, full, least, leaves, pattern_hit
 
 from jwtleak.alerts.formats.ecs import make
 from jwtleak.alerts.formats.interface import DEFAULT, Options
