@@ -58,6 +58,8 @@ class Elastic:
 
     guarantee = "at least once; effectively once within a backing index"
     format = "ecs"
+    ascii = False
+    max_bytes = None
     limits = Limits(1000, 5_000_000)
     only = None
 

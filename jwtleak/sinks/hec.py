@@ -16,6 +16,7 @@ import msgspec
 from isal import igzip
 
 from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.formats.levels import LEVELS
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http, Reply
 from jwtleak.sinks.interface import AGAIN, Limits, Message, Outcome, Report, all_taken, failed
@@ -34,8 +35,6 @@ ACK_POLL = 1.0
 # Codes by which HEC says what is wrong (Splunk: "Possible error codes"); the status alone does not tell.
 _BUSY = frozenset({8, 9, 18, 19, 20, 23, 24, 26, 27})
 _BLOCKED = frozenset({1, 2, 3, 4, 10, 11, 14, 16, 25})
-# Splunk CIM, data model Alerts.
-_CIM = {"critical": "critical", "high": "high", "medium": "medium", "low": "low", "info": "informational"}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -45,6 +44,8 @@ class Hec:
 
     guarantee = "at least once; with ack=true: at least once into the index"
     format = "ecs"
+    ascii = False
+    max_bytes = None
     # Splunk's default `max_content_length` is 800 MB, but load balancers before it allow 1 MB.
     limits = Limits(500, 1_000_000)
     only = None
@@ -147,14 +148,14 @@ def _refused(count: int, reply: Reply, answer: dict[str, Any]) -> Report:
 
 
 def _fields(alert: Alert) -> dict[str, str]:
-    """Indexed fields: flat, all texts."""
+    """Indexed fields: flat, all texts; names of Splunk's Common Information Model where it has one."""
     fields = {
         "id": alert.id,
         "app": "jwtleak",
         "type": "alert",
         "signature": alert.title,
         "signature_id": f"jwt.{alert.channel.type}",
-        "severity": _CIM[alert.severity],
+        "severity": LEVELS[alert.severity].cim,
         "jwt_fingerprint": alert.token.sha256,
         "channel": alert.channel.type,
     }

@@ -28,6 +28,8 @@ class Otlp:
 
     guarantee = "at least once"
     format = "json"
+    ascii = False
+    max_bytes = None
     limits = Limits(1000, 1_000_000)
     only = None
 

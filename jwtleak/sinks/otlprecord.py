@@ -17,12 +17,10 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.sinks.moment import milliseconds
-from jwtleak.types import Severity
+from jwtleak.alerts.formats.layout import milliseconds
+from jwtleak.alerts.formats.levels import LEVELS
 from jwtleak.version import __version__
 
-# Severity numbers (OpenTelemetry log data model): FATAL, ERROR, WARN, INFO.
-NUMBERS: dict[Severity, int] = {"critical": 21, "high": 17, "medium": 13, "low": 9, "info": 9}
 _NS = 1_000_000
 
 
@@ -47,7 +45,7 @@ def record(alert: Alert) -> LogRecord:
     made = LogRecord()
     made.observed_time_unix_nano = milliseconds(alert.detected_at) * _NS
     made.time_unix_nano = milliseconds(alert.logged_at or alert.detected_at) * _NS
-    made.severity_number = NUMBERS[alert.severity]  # type: ignore[assignment]
+    made.severity_number = LEVELS[alert.severity].otlp  # type: ignore[assignment]
     made.severity_text = alert.severity.upper()
     made.event_name = "jwtleak.alert" if alert.event in ("leak", "repeat") else f"jwtleak.{alert.event}"
     made.body.string_value = alert.title

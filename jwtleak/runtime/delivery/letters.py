@@ -80,7 +80,12 @@ def _route(settings: SinkSettings, sink: Sink) -> routes.Route:
 
 def _encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes] | None:
     name = settings.get("format", sink.format)
-    limit = settings.get("max_bytes", None)
+    limit = settings.get("max_bytes", None) if sink.max_bytes is None else sink.max_bytes
     if name == "json" and limit is None:
         return None
-    raise UsageError(f"{settings.title}: there is no format {name!r}")
+    from jwtleak.alerts.formats.interface import EVENTS, Options, by_name
+
+    if name not in EVENTS:
+        raise UsageError(f"{settings.title}: there is no format {name!r} for sinks: one of {', '.join(EVENTS)}")
+    options = Options(timestamp=settings.get("timestamp", "detected"), max_bytes=limit, ascii=sink.ascii)
+    return by_name(name, options).encode
