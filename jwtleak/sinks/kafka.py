@@ -109,7 +109,8 @@ class Kafka:
         if unanswered:
             # What is still in the queue would be sent behind our back while the outbox sends it again.
             self.close()
-        problem, words = self._trouble or ("busy", "no answer in time")
+        problem: Problem = "busy"
+        problem, words = self._trouble or (problem, "no answer in time")
         if AGAIN in outcomes:
             return Report(tuple(outcomes), problem, words)
         return Report(tuple(outcomes), reason="all in-sync replicas have it")
