@@ -75,9 +75,10 @@ class Stream:
         return all_taken(len(frames), "written; this protocol has no acknowledgement")
 
     def _failed(self, count: int, error: OSError) -> Report:
+        connected = self._socket is not None
         self._drop()
         if isinstance(error, TimeoutError):
-            return failed(count, "busy", "does not read in time" if self._unsure else "no connection in time")
+            return failed(count, "busy", "does not read in time" if connected else "no connection in time")
         words = str(error) if isinstance(error, ClosedError) else tls.words(error)
         return failed(count, "blocked" if tls.is_final(error) else "busy", words)
 
