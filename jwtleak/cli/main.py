@@ -22,6 +22,7 @@ _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
+    "state": "Look into, prune or forget what is remembered; dead letters",
     "schema": "Print the JSON Schema of an alert",
 }
 

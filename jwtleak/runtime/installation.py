@@ -1,6 +1,7 @@
-"""What belongs to this installation: the key under which subjects are named without naming them.
+"""What belongs to this installation: where its state is kept, and the key under which subjects are named without naming
+them.
 
-Promises: made once, mode 0600, kept in the user's state directory; of two first runs at once both use the key of one;
+Promises: the key is made once, mode 0600, kept in the state directory; of two first runs at once both use the key of one;
 where it cannot be kept, a key for this run only.
 """
 
@@ -15,8 +16,10 @@ _KEY_BYTES = 32
 
 
 def state_dir() -> Path:
-    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without the variable, root has a place for services."""
+    base = os.environ.get("XDG_STATE_HOME")
+    if not base:
+        base = "/var/lib" if os.geteuid() == 0 else os.path.expanduser("~/.local/state")
     return Path(base) / "jwtleak"
 
 
