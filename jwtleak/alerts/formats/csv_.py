@@ -35,6 +35,7 @@ class Csv:
     name = "csv"
     media_type = "text/csv"
     between = b""
+    repeats = True
 
     def __init__(self, options: Options) -> None:
         self._limit = options.max_bytes

@@ -35,6 +35,7 @@ class Gitlab:
     name = "gitlab"
     media_type = "application/json"
     between = b",\n"
+    repeats = False
 
     def __init__(self, options: Options) -> None:
         self._options = options

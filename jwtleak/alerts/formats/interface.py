@@ -77,9 +77,13 @@ class Ending(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Document(Format, Protocol):
-    """Alerts to one document: `begin`, then `encode` with `between` between two, then `end`. One object, one document."""
+    """Alerts to one document: `begin`, then `encode` with `between` between two, then `end`. One object, one document.
+
+    `repeats` says whether a repeat has a place in it, beside the alert that it repeats.
+    """
 
     between: bytes
+    repeats: bool
 
     def begin(self) -> bytes: ...
     def end(self, ending: Ending) -> bytes: ...

@@ -39,6 +39,7 @@ class Sarif:
     name = "sarif"
     media_type = "application/sarif+json"
     between = b",\n"
+    repeats = False
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -7,14 +7,13 @@ import json
 from functools import lru_cache
 
 import jsonschema
+import ocsf_json_schema as schemas
 import pytest
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, least, pattern_hit
 
 from jwtleak.alerts.formats.interface import Options
 from jwtleak.alerts.formats.ocsf import make
-
-schemas = pytest.importorskip("ocsf_json_schema", reason="comes with the extra validators")
 
 CLASSES = {2004: "detection_finding", 2006: "data_security_finding"}
 BOTH = [(version, number) for version in ("1.8.0", "1.7.0") for number in CLASSES]
