@@ -142,8 +142,8 @@ def checked(settings: SinkSettings) -> SinkSettings:
     return settings
 
 
-class SinkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file with nothing but sinks, for `--sink-config`."""
+class SinkFile(msgspec.Struct, frozen=True):
+    """The sinks of a configuration file; what else stands in it is for others."""
 
     sink: tuple[dict[str, Any], ...] = ()
 
