@@ -20,9 +20,12 @@ from jwtleak.version import __version__
 # Loaded only when called: `jwtleak --version` must not wait for a table or a thread pool.
 _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
+    "tail": "Follow growing and rotating files and tell of tokens as they are written",
+    "check-config": "Say what tail would follow and where alerts would go, and touch nothing",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
     "state": "Look into, prune or forget what is remembered; dead letters",
+    "test-sink": "Send a test alert to a sink and say what came back",
     "schema": "Print the JSON Schema of an alert",
 }
 
@@ -34,7 +37,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"jwtleak.cli.{cmd_name}")
+        module = importlib.import_module(f"jwtleak.cli.{cmd_name.replace('-', '_')}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -94,12 +97,12 @@ def _usage(wrong: click.UsageError) -> int:
 
 def _failure(broken: Exception) -> int:
     from jwtleak.cli import voice
-    from jwtleak.errors import JwtleakError, WorkerError
+    from jwtleak.errors import DeliveryError, JwtleakError, WorkerError
     from jwtleak.runtime.failure import place_of
 
     if isinstance(broken, JwtleakError):
         voice.error(str(broken))
-        return 3 if isinstance(broken, WorkerError) else 2
+        return 3 if isinstance(broken, WorkerError | DeliveryError) else 2
     if isinstance(broken, OSError) and broken.errno is not None:
         # Sources turn their errors into notices: what is left is the output.
         forget_stdout()

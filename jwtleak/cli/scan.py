@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from jwtleak.alerts.build import Setting
+from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.record import Record
 from jwtleak.alerts.select import Selection
 from jwtleak.cli import voice
@@ -27,6 +28,7 @@ from jwtleak.core.lifetime import DEFAULT_LEEWAY
 from jwtleak.patterns import load_channels, load_user_patterns
 from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.scan import Scan, Tally
+from jwtleak.runtime.shown import shown
 from jwtleak.runtime.work import Plan
 from jwtleak.sources.interface import Limits, Notify
 from jwtleak.sources.stdin import StdinStream
@@ -57,6 +59,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     leeway: int
     output: str | None
     format: str | None
+    timestamp: Any
     progress: bool
     patterns: tuple[str, ...]
     max_token: int
@@ -84,8 +87,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--leeway", type=click.IntRange(0, 86400), default=DEFAULT_LEEWAY, show_default=True, metavar="SECONDS",
               help="Clock skew allowed when judging expiry.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
-@click.option("--format", "-f", type=click.Choice(["table", "json"]),
-              help="table, or json (one alert a line).  [default: table on a terminal, else json]")
+@click.option("--format", "-f", type=click.Choice(["table", *formats.NAMES]),
+              help="How alerts are written; json is one a line.  [default: table on a terminal, else json]")
+@click.option("--timestamp", type=click.Choice(["event", "detected"]), default="detected", show_default=True,
+              help="Which time events of other formats stand at; the other one is kept too.")
 @click.option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
 @click.option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
               help="Also look for the patterns in DIR (repeatable).")
@@ -125,8 +130,8 @@ def _check_state(options: Options) -> None:
         raise click.UsageError("--resume needs --state DIR")
     if options.state is not None and options.paths == ("-",):
         raise click.UsageError("standard input cannot be gone on with: --state is for files")
-    if options.state is not None and options.format == "table":
-        raise click.UsageError("--state needs --format json: a table is shown only when everything is scanned")
+    if options.state is not None and options.format not in (None, "json"):
+        raise click.UsageError("--state needs --format json: other formats cannot be gone on with")
 
 
 def _plan(options: Options) -> Plan:
@@ -175,6 +180,14 @@ class _Interrupt:
         self._stop()
 
 
+def _here() -> str | None:
+    """The working directory, as it may be shown; None where it is gone."""
+    try:
+        return shown(os.getcwd())
+    except FileNotFoundError:
+        return None
+
+
 class _Run:
     """One scan, from its options to its exit status."""
 
@@ -206,9 +219,12 @@ class _Run:
         return stack.enter_context(open_state(Path(self._options.state)))
 
     def _output(self) -> Output:
-        options = self._options
-        form = options.format or (None if options.state is None else "json")
-        return open_output(options.output, form, self._tally, progress=options.progress, append=options.resume)
+        given = self._options
+        form = given.format or (None if given.state is None else "json")
+        options = formats.Options(timestamp=given.timestamp, root=_here() if form == "sarif" else None)
+        return open_output(
+            given.output, form, self._tally, progress=given.progress, options=options, append=given.resume
+        )
 
     def _make_ledger(self, store: Store, plan: Plan, output: Output) -> Ledger:
         from jwtleak.cli.resume import key_of, make_ledger
@@ -219,18 +235,10 @@ class _Run:
     def _scan(self, scan: Scan, output: Output, started: float) -> int:
         interrupt = _Interrupt(scan.stop)
         try:
-            self._show(self._alerts(scan, output, interrupt), output)
-        except KeyboardInterrupt:
-            interrupt.seen = True
-            self._show(scan.rest(), output)
+            self._work(scan, output, interrupt, started)
         except BrokenPipeError:
             forget_stdout()
             return 1 if self._failed else 0
-        except Exception:
-            # What was found before the failure is shown; the failure itself is told above.
-            self._close(output, started)
-            raise
-        self._close(output, started)
         if interrupt.seen:
             self._unfinished(scan.unfinished())
             return 130
@@ -238,10 +246,24 @@ class _Run:
             return 1
         return 3 if self._tally.unread else 0
 
-    def _close(self, output: Output, started: float) -> None:
+    def _work(self, scan: Scan, output: Output, interrupt: _Interrupt, started: float) -> None:
+        try:
+            self._show(self._alerts(scan, output, interrupt), output)
+        except KeyboardInterrupt:
+            interrupt.seen = True
+            self._show(scan.rest(), output)
+        except BrokenPipeError:
+            raise
+        except Exception:
+            # What was found before the failure is shown; the failure itself is told above.
+            self._close(output, started, complete=False)
+            raise
+        self._close(output, started, complete=not interrupt.seen)
+
+    def _close(self, output: Output, started: float, *, complete: bool) -> None:
         if self._ledger is not None:
             self._ledger.close()
-        output.close(time.monotonic() - started)
+        output.close(time.monotonic() - started, complete=complete)
         self._explain()
 
     def _unfinished(self, first: str | None) -> None:

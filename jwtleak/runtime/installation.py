@@ -23,9 +23,9 @@ def state_dir() -> Path:
     return Path(base) / "jwtleak"
 
 
-def subject_key() -> tuple[bytes, bool]:
-    """(The key, whether it will be the same next time)."""
-    path = state_dir() / "subject.key"
+def subject_key(directory: Path | None = None) -> tuple[bytes, bool]:
+    """(The key that is kept in `directory`, whether it will be the same next time)."""
+    path = (directory or state_dir()) / "subject.key"
     kept = _read(path)
     if kept is None:
         key = secrets.token_bytes(_KEY_BYTES)
