@@ -11,6 +11,7 @@ Promises: `Anchors.next` gives the places of all needles in order; one search lo
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import lru_cache
 from typing import NamedTuple
 
 import ahocorasick_rs
@@ -73,8 +74,11 @@ class _Search:
         )
 
 
-_PLAIN = _Search(PLAIN)
-_ALL = _Search(PLAIN + _WIDE)
+
+@lru_cache
+def _search(*, wide: bool) -> _Search:
+    return _Search(PLAIN + _WIDE if wide else PLAIN)
+
 
 _find = stringzilla.find
 
@@ -86,8 +90,7 @@ class Anchors:
         self._view = memoryview(buffer)[:end]
         self._end = end
         self._settled = dict.fromkeys(("header", "alg", "base64", "wide"), 0)
-        search = _ALL if _find(self._view, b"\0", start) >= 0 else _PLAIN
-        self._hits = self._walk(search, start)
+        self._hits = self._walk(_search(wide=_find(self._view, b"\0", start) >= 0), start)
         self._hit = next(self._hits, None)
 
     def _walk(self, search: _Search, start: int) -> Generator[tuple[int, Needle]]:
