@@ -6,12 +6,12 @@ Promises: writing happens once, where the alert is made; what is known only when
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.types import Confidence, Severity, Status
-
-_decode = msgspec.json.Decoder(Alert).decode
 
 # `line` and `column` end an alert's location, and its location and sightings end the alert.
 _OPEN = b',"line":'
@@ -48,7 +48,12 @@ class Record(msgspec.Struct, array_like=True, gc=False):
 
     def alert(self) -> Alert:
         """The alert itself."""
-        return _decode(self.json())
+        return _decoder().decode(self.json())
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.json.Decoder[Alert]:
+    return msgspec.json.Decoder(Alert)  # takes a while, and most runs read no alert
 
 
 def write(alert: Alert) -> Record:

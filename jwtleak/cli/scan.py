@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -25,7 +24,8 @@ from jwtleak.cli.options import MOMENT, SIZE
 from jwtleak.cli.output import Output, open_output
 from jwtleak.core.channel import Channels
 from jwtleak.core.lifetime import DEFAULT_LEEWAY
-from jwtleak.patterns import load_channels, load_user_patterns
+from jwtleak.core.userpattern import UserPatterns
+from jwtleak.patterns import builtin_channels
 from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.scan import Scan, Tally
 from jwtleak.runtime.shown import shown
@@ -142,11 +142,19 @@ def _plan(options: Options) -> Plan:
     return Plan(
         Setting(now, os.uname().nodename, key, options.leeway),
         Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
-        Channels(load_channels()),
-        load_user_patterns(options.patterns),
+        Channels(builtin_channels),
+        _user_patterns(options.patterns),
         options.every,
         options.max_token,
     )
+
+
+def _user_patterns(directories: tuple[str, ...]) -> UserPatterns:
+    if not directories:
+        return UserPatterns()
+    from jwtleak.patterns import load_user_patterns
+
+    return load_user_patterns(directories)
 
 
 class _Interrupt:
@@ -200,8 +208,6 @@ class _Run:
         self._ledger: Ledger | None = None
 
     def run(self) -> int:
-        # What is made for a token forms no cycles: looking for them after each 700 objects is a tenth of the time.
-        gc.set_threshold(50_000, 20, 100)
         started = time.monotonic()
         with ExitStack() as stack:
             store = self._store(stack)

@@ -159,7 +159,7 @@ def test_other_options_read_everything(scan, work, tmp_path):
         (["--state=st", "-"], "standard input cannot be gone on with: --state is for files"),
         (
             ["--state=st", "--format=table", "."],
-            "--state needs --format json: a table is shown only when everything is scanned",
+            "--state needs --format json: other formats cannot be gone on with",
         ),
     ],
 )
