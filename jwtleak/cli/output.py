@@ -108,6 +108,20 @@ def _open(path: str) -> IO[bytes]:
         raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
 
 
+def write_file(path: str, data: bytes) -> None:
+    """Write `data` beside `path` and into its place, whole or not at all. Raises UsageError."""
+    part = f"{path}.part"
+    with _open(part) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.replace(part, path)
+    except OSError as error:
+        os.unlink(part)
+        raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
+
+
 def _text(path: str | None) -> TextIO:
     if path is None:
         return sys.stdout
