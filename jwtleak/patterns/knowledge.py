@@ -51,19 +51,25 @@ def load_keys(directory: Path | None = None) -> tuple[tuple[PublishedKey, ...], 
     return tuple(keys), tuple(entries(document, "example", Example, file))
 
 
-def load_sensitive(directory: Path | None = None) -> Sensitive:
-    """The names of claims that are personal data or hold secrets."""
+def load_claims(directory: Path | None = None) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
+    """Names of claims by table (personal, secret) and kind, and the names that are neither."""
     document, file = _document(directory, "claims.toml")
     unknown = sorted(set(document) - {"personal", "secret", "ignore"})
     if unknown:
         raise PatternError(f"{file}: unknown table '{unknown[0]}'")
-    tables = [
-        {str(one.get("kind")): convert(one.get("names"), list[str], file, f"{table} {one.get('kind')}") for one in listed}
-        for table in ("personal", "secret")
-        for listed in [convert(document.get(table, []), list[dict[str, Any]], file, table)]
-    ]
-    ignore = convert(document.get("ignore", {}), dict[str, list[str]], file, "ignore").get("names", [])
-    return Sensitive(tables[0], tables[1], ignore)
+    tables = {}
+    for table in ("personal", "secret"):
+        listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
+        tables[table] = {
+            str(one.get("kind")): convert(one.get("names"), list[str], file, f"{table} {one.get('kind')}") for one in listed
+        }
+    return tables, convert(document.get("ignore", {}), dict[str, list[str]], file, "ignore").get("names", [])
+
+
+def load_sensitive(directory: Path | None = None) -> Sensitive:
+    """The names of claims that are personal data or hold secrets."""
+    tables, ignore = load_claims(directory)
+    return Sensitive(tables["personal"], tables["secret"], ignore)
 
 
 def load_servers(directory: Path | None = None) -> tuple[Server, ...]:
