@@ -177,7 +177,9 @@ def _selection(options: Options) -> Selection:
     statuses: Any = frozenset(options.status)
     least = options.min_severity
     if options.only_live:
-        statuses = statuses & LIVE if statuses else LIVE
+        statuses = (statuses or LIVE) & LIVE
+        if not statuses:
+            raise click.UsageError("--only-live leaves nothing of --status")
         least = "low" if least == "info" else least
     return Selection(least, options.min_confidence, statuses, options.show_suppressed)
 
