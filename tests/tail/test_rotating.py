@@ -75,6 +75,8 @@ def test_records_of_a_pod_over_a_rotation(tail: Tail) -> None:
     pod.mkdir(parents=True)
     tail.start()
     token = jws()
+    tail.write(f"{POD}/app/0.log", leak(2))
+    tail.told(2)
     tail.write(f"{POD}/app/0.log", cri("stdout", "P", f"t={token[:-30]}"))
     os.rename(pod / "0.log", pod / "0.log.20260115-120000")
     tail.write(f"{POD}/app/0.log", cri("stderr", "F", "x") + cri("stdout", "F", f"{token[-30:]} end") + leak(1))
