@@ -140,7 +140,8 @@ class Book:
         if stream.path != path:
             self.unname(stream)
             stream.path = path
-            self.tell(Moved(stream.name, path))
+            if stream.opened:
+                self.tell(Moved(stream.name, path))
         stream.named = True
         self.by_path[path] = stream
 
