@@ -20,6 +20,8 @@ from jwtleak.version import __version__
 # Loaded only when called: `jwtleak --version` must not wait for a table or a thread pool.
 _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
+    "tail": "Follow growing and rotating files and tell of tokens as they are written",
+    "check-config": "Say what tail would follow and where alerts would go, and touch nothing",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
     "schema": "Print the JSON Schema of an alert",
@@ -33,7 +35,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"jwtleak.cli.{cmd_name}")
+        module = importlib.import_module(f"jwtleak.cli.{cmd_name.replace('-', '_')}")
         command = module.command
         assert isinstance(command, click.Command)
         return command

@@ -63,6 +63,7 @@ class Engine:
         """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0."""
         if self._patterns is not None:
             self._patterns.open(offset)
+        self._opened = offset
         self._base = offset  # stream offset of buffer[0]
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
@@ -110,8 +111,32 @@ class Engine:
             findings += self.buffer_updated(len(part))
         return findings
 
+    def settle(self) -> list[Finding]:
+        """After a short silence: what waits for the rest of its line only. A token that may still grow stays held."""
+        if self.pending != "context":
+            return []
+        findings = self._judge(final=False, patient=False)
+        if self.pending == "context":  # a hit of a user pattern, which only more bytes or the end make certain
+            self.pending = "growing"
+        return findings
+
+    def early(self) -> list[Finding]:
+        """What there would be if nothing followed. The stream goes on as if this had not been asked: what is held is
+        judged again with the bytes to come, and then given again, or as something longer at the same offset."""
+        kept = self._held, self._given, self._counted, self._lines, self._waiting, self.pending
+        hits = 0 if self._patterns is None else self._patterns.given
+        try:
+            return self._judge(final=True)
+        finally:
+            self._held, self._given, self._counted, self._lines, self._waiting, self.pending = kept
+            if self._patterns is not None:
+                self._patterns.given = hits
+
     def flush(self) -> list[Finding]:
-        """Judge what is held as if nothing followed, after a silence; the stream goes on."""
+        """After a silence: first what waits for its line, then, after a longer one, what is held as if nothing followed;
+        the stream goes on."""
+        if self.pending == "context":
+            return self.settle()
         return self._judge(final=True) if self.pending else []
 
     def close(self) -> list[Finding]:
@@ -140,14 +165,14 @@ class Engine:
             self._lines += _count(memoryview(self._buffer)[self._counted : index], b"\n")
             self._counted = index
 
-    def _judge(self, *, final: bool) -> list[Finding]:
+    def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
         floor = max(0, self._held - LOOKBACK)
         scan = self._scanner.scan(self._buffer, floor, self._held, self._end, final=final, given=self._given)
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
         findings = []
         for leak in scan.leaks:
-            if not final and self._wants_context(leak):
+            if not final and patient and self._wants_context(leak):
                 self._held, self.pending = leak.start, "context"
                 break
             self._given = leak.end
@@ -170,6 +195,8 @@ class Engine:
         self._waiting = [one for one in waiting if one.offset >= settled]
         if self._waiting and self.pending is None:
             self.pending = "context"
+        if self.pending is None and not final and patterns.has_rest(self._base + self._end):
+            self.pending = "growing"
         return ready
 
     def _wants_context(self, leak: Leak) -> bool:
@@ -237,6 +264,16 @@ class Engine:
         last = self._buffer.rfind(b"\n", 0, max(0, stop))
         start = self._base + last + 1 if last >= 0 else self._line_start
         return self._lines, start if self._lines else None
+
+    def position(self) -> tuple[int, int | None]:
+        """(Newlines of the owned part before `resume_offset`, the offset behind the last newline before it or None
+        where none was read)."""
+        index = self.resume_offset - self._base
+        more = _count(memoryview(self._buffer)[self._counted : index], b"\n") if index > self._counted else 0
+        last = self._buffer.rfind(b"\n", 0, index)
+        if last >= 0:
+            return self._lines + more, self._base + last + 1
+        return self._lines + more, self._line_start if self._line_start > self._opened else None
 
     def _column(self, start: int, begin: int) -> int:
         if begin > 0 and self._buffer[begin - 1] == 10:

@@ -44,7 +44,11 @@ class UserSearch:
     def open(self, offset: int) -> None:
         """A stream whose first byte to come is at `offset`."""
         self.block = offset - offset % BLOCK  # offset of the block that is not finished
-        self._given = 0  # hits that begin before this offset have been given
+        self.given = 0  # hits that begin before this offset have been given
+
+    def has_rest(self, end: int) -> bool:
+        """Whether bytes before offset `end` stand in a block that is not whole yet."""
+        return self.block < end
 
     def scan(self, buffer: bytearray, base: int, end: int, *, final: bool) -> list[Spot]:
         """The hits that are certain; `base` is the offset of buffer[0], `end` the bytes in it."""
@@ -68,9 +72,9 @@ class UserSearch:
         placed: list[Spot] = []
         for hit in found.hits:
             offset = base + start + hit.start
-            if max(block, self._given) <= offset < block + BLOCK:
+            if max(block, self.given) <= offset < block + BLOCK:
                 placed.append(Spot(start + hit.start, start + hit.end, _token(hit, window)))
-                self._given = offset + hit.end - hit.start
+                self.given = offset + hit.end - hit.start
         return placed
 
 

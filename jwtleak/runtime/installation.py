@@ -14,15 +14,21 @@ from pathlib import Path
 _KEY_BYTES = 32
 
 
+# Where the state of programs that belong to the system is kept (File Hierarchy Standard 3.0, section 5.8).
+_SYSTEM = Path("/var/lib/jwtleak")
+
+
 def state_dir() -> Path:
-    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return Path(base) / "jwtleak"
+    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without that variable, root's is the system's."""
+    base = os.environ.get("XDG_STATE_HOME")
+    if not base and hasattr(os, "geteuid") and os.geteuid() == 0:
+        return _SYSTEM
+    return Path(base or os.path.expanduser("~/.local/state")) / "jwtleak"
 
 
-def subject_key() -> tuple[bytes, bool]:
-    """(The key, whether it will be the same next time)."""
-    path = state_dir() / "subject.key"
+def subject_key(directory: Path | None = None) -> tuple[bytes, bool]:
+    """(The key that is kept in `directory`, whether it will be the same next time)."""
+    path = (directory or state_dir()) / "subject.key"
     kept = _read(path)
     if kept is None:
         key = secrets.token_bytes(_KEY_BYTES)

@@ -72,6 +72,24 @@ def _join(region: bytes, records: Iterator[Record]) -> View | None:
     return _view(region, [line for line in lines if len(line) > 1])
 
 
+def _extent(region: bytes, records: Iterator[Record]) -> int | None:
+    """Behind the record with which every line is whole that began in the region; None where it is not in the region.
+
+    A first line that is no record makes up nothing: it ends where it ends.
+    """
+    first = region.find(b"\n") + 1
+    unfinished: set[bytes] = set()
+    for record in records:
+        if first and record.start >= first and not unfinished:
+            break
+        if record.newline < 0:
+            return None
+        (unfinished.add if record.partial else unfinished.discard)(record.stream)
+        if not unfinished:
+            return record.newline + 1
+    return None if unfinished or not first else first
+
+
 def _view(region: bytes, lines: list[list[Record]]) -> View | None:
     parts: list[bytes] = []
     segments: list[Segment] = []
@@ -130,6 +148,10 @@ class Cri:
         """Whether `line` begins like a CRI record."""
         return _CRI.match(line) is not None
 
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        return _extent(region, _cri(region))
+
     def unwrap(self, region: bytes) -> View | None:
         """The split lines of `region`, whole."""
         return _join(region, _cri(region)) if _CRI_PARTIAL.search(region) else None
@@ -145,6 +167,10 @@ class Docker:
     def applies(self, line: bytes) -> bool:
         """Whether `line` begins like a json-file record."""
         return _DOCKER_HEAD.match(line) is not None
+
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        return _extent(region, _docker(region))
 
     def unwrap(self, region: bytes) -> View | None:
         """The split lines of `region`, whole and still JSON-escaped."""
