@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -58,11 +58,11 @@ class Log:
 
 
 @pytest.fixture(params=MODES)
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Log:
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
     """A log that is rotated in one of the modes."""
     one = Log(tmp_path, request.param)
-    request.addfinalizer(one.close)
-    return one
+    yield one
+    one.close()
 
 
 @pytest.mark.parametrize("followed", ["file", "directory"])
