@@ -29,10 +29,14 @@ _OPENS_PER_SECOND = 500
 
 
 class Waiting(msgspec.Struct, gc=False):
-    """A name that could not be decided on yet. `first`: it was there when the program started."""
+    """A name that could not be decided on yet.
+
+    `first`: it was there when the program started; `taken`: it is asked for, and not only a generation of what is.
+    """
 
     first: bool
     follows: str | None
+    taken: bool
     retry_at: float = 0.0
 
 
@@ -79,11 +83,11 @@ class Arrivals:
         """Files were followed in these directories before the program was started again."""
         self._before = frozenset(directories)
 
-    def add(self, path: str, *, first: bool, follows: str | None = None) -> None:
+    def add(self, path: str, *, first: bool, follows: str | None = None, taken: bool = True) -> None:
         """A name to be decided on with `process`."""
         known = self.waiting.get(path)
         if known is None:
-            self.waiting[path] = Waiting(first, follows)
+            self.waiting[path] = Waiting(first, follows, taken)
         elif follows is not None:
             known.follows = follows
 
@@ -124,8 +128,7 @@ class Arrivals:
             return self._alias(known, path, found, now)
         for stream in self._book.homeless.of((found.st_dev, found.st_ino)):
             if unchanged(stream, found):
-                self._transitions.resume_unopened(stream, found, path)
-                self._book.schedule.put(stream.name, now)
+                self._transitions.resume_unopened(stream, found, path, now)
                 self._settle(path)
                 return True
         return False
@@ -135,7 +138,7 @@ class Arrivals:
         if known.fd < 0 and not self._still(known, path, found):
             return False
         if known.path != path and self._leads(known) and known.state == "followed":
-            self._book.by_path.setdefault(path, known)
+            self._book.alias(known, path)
         else:
             self._transitions.follow_again(known, path)
             self._book.schedule.put(known.name, now)
@@ -184,11 +187,13 @@ class Arrivals:
             handle.close()
 
     def _welcome(self, handle: Handle, path: str, now: float) -> None:
+        known = self._book.at(handle.key)
+        if known is not None and self._alias(known, path, handle.found, now):
+            return
         settled = self._seeker.settled(path, handle.found, now)
         stream, rest = self._rest(handle, settled)
         arrival = Arrival(
             own=self._own.has(handle),
-            known=self._book.at(handle.key) is not None,
             rest=rest,
             packed=handle.packed is not None,
             settled=settled,
@@ -200,9 +205,8 @@ class Arrivals:
             case "wait":
                 return
             case "resume" if stream is not None:
-                self._transitions.resume(stream, handle, path, now, taken=True)
+                self._transitions.resume(stream, handle, path, now, taken=self.waiting[path].taken)
                 self._seeker.drop(stream)
-                self._book.schedule.put(stream.name, now)
             case "open":
                 self._open(handle, path, now)
         self._settle(path)
@@ -258,8 +262,7 @@ class Arrivals:
             size=handle.found.st_size,
             age=time.time() - handle.found.st_mtime,
         )
-        stream = self._transitions.open(handle, path, now, start=start, taken=True, follows=waiting.follows)
-        self._book.schedule.put(stream.name, now + self._settings.file_interval)
+        self._transitions.open(handle, path, now, start=start, taken=waiting.taken, follows=waiting.follows)
         self._book.well(path)
 
     def _settle(self, path: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from jwtleak.sources.files import reason_of
-from jwtleak.sources.tail.arrivals import Own
+from jwtleak.sources.tail.arrivals import Arrivals, Own
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.known import GONE
@@ -23,8 +23,11 @@ from jwtleak.sources.tail.tree import Tree
 class Between:
     """Finds them, for each stream that lost its name."""
 
-    def __init__(self, book: Book, tree: Tree, transitions: Transitions, seeker: Seeker, own: Own) -> None:
+    def __init__(
+        self, book: Book, tree: Tree, transitions: Transitions, seeker: Seeker, arrivals: Arrivals, own: Own
+    ) -> None:
         self._book = book
+        self._arrivals = arrivals
         self._tree = tree
         self._transitions = transitions
         self._seeker = seeker
@@ -35,22 +38,20 @@ class Between:
 
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
-        directory = self._tree.directories.get(os.path.dirname(path))
-        newest = stream.name
-        if directory is None:
-            return newest
-        fresh = set(directory.fresh)
         found: list[tuple[int, str]] = []
-        for name in self._seeker.generations(directory, os.path.basename(path)):
-            if name not in fresh or self._tree.takes(directory, name):
-                continue
-            other = os.path.join(directory.path, name)
-            try:
-                seen = os.stat(other)
-            except OSError:
-                continue
-            if seen.st_mtime_ns >= stream.mtime_ns and self._book.at((seen.st_dev, seen.st_ino)) is None:
-                found.append((seen.st_mtime_ns, other))
+        for directory, base in self._seeker.places(path):
+            fresh = set(directory.fresh)
+            for name in self._seeker.generations(directory, base):
+                other = os.path.join(directory.path, name)
+                if name not in fresh or self._tree.takes(directory, name):
+                    continue
+                try:
+                    seen = os.stat(other)
+                except OSError:
+                    continue
+                if seen.st_mtime_ns >= stream.mtime_ns and self._book.at((seen.st_dev, seen.st_ino)) is None:
+                    found.append((seen.st_mtime_ns, other))
+        newest = stream.name
         for _, other in sorted(found):
             newest = self._open(other, now, newest)
         return newest
@@ -65,7 +66,11 @@ class Between:
                 self._book.trouble("unreadable", path, reason_of(error))
             return follows
         try:
-            if self._taken(handle):
+            settled = self._seeker.settled(path, handle.found, now)
+            if self._taken(handle, settled):
+                return follows
+            if handle.packed is not None and not settled:
+                self._arrivals.add(path, first=False, follows=follows, taken=False)
                 return follows
             stream = self._transitions.open(handle, path, now, start=0, taken=False, follows=follows)
         except OSError as error:
@@ -73,13 +78,12 @@ class Between:
             return follows
         finally:
             handle.close()
-        self._book.schedule.put(stream.name, now)
         return stream.name
 
-    def _taken(self, handle: Handle) -> bool:
+    def _taken(self, handle: Handle, settled: bool) -> bool:
         """Whether a file is ours, or another stream's or its rest."""
         if self._own.has(handle) or self._book.at(handle.key) is not None:
             return True
         homeless = self._book.homeless
         streams = [*homeless.of(handle.key), *homeless.like(handle.head)]
-        return any(self._seeker.judge(one, handle, settled=False) != "elsewhere" for one in streams)
+        return any(self._seeker.judge(one, handle, settled=settled) != "elsewhere" for one in streams)

@@ -5,6 +5,7 @@ Promises: each file belongs to one stream at most; a trouble is told once until 
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -89,6 +90,7 @@ class Book:
         self.stats = FollowStats()
         self.streams: dict[str, Stream] = {}
         self.by_path: dict[str, Stream] = {}
+        self.linked: Counter[str] = Counter()  # directories that links lead into, by the number of streams
         self._by_key: dict[Key, Stream] = {}
         self._by_head: dict[bytes, Stream] = {}
         self.homeless = Homeless()
@@ -106,6 +108,10 @@ class Book:
         self.descriptors.release(stream)
         self.unbind(stream)
         self.unname(stream)
+        self._unlink(stream)
+        for path in stream.aliases:
+            if self.by_path.get(path) is stream:
+                del self.by_path[path]
         self.homeless.remove(stream)
         if self._by_head.get(stream.head) is stream:
             del self._by_head[stream.head]
@@ -135,10 +141,37 @@ class Book:
             self.unname(stream)
             stream.path = path
             self.tell(Moved(stream.name, path))
+        stream.named = True
         self.by_path[path] = stream
+
+    def link(self, stream: Stream, real: str) -> None:
+        """The stream's path is a link to `real`, from where its events come."""
+        if stream.real != real:
+            self._unlink(stream)
+            if real:
+                stream.real = real
+                self.by_path.setdefault(real, stream)
+                self.linked[os.path.dirname(real)] += 1
+
+    def _unlink(self, stream: Stream) -> None:
+        if not stream.real:
+            return
+        directory = os.path.dirname(stream.real)
+        self.linked[directory] -= 1
+        if not self.linked[directory]:
+            del self.linked[directory]
+        if self.by_path.get(stream.real) is stream:
+            del self.by_path[stream.real]
+        stream.real = ""
+
+    def alias(self, stream: Stream, path: str) -> None:
+        """The stream's file has this name as well."""
+        if self.by_path.setdefault(path, stream) is stream and path not in stream.aliases:
+            stream.aliases = [*stream.aliases, path]
 
     def unname(self, stream: Stream) -> None:
         """The stream's file is not found at its path any more."""
+        stream.named = False
         if self.by_path.get(stream.path) is stream:
             del self.by_path[stream.path]
 

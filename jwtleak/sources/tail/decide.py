@@ -74,10 +74,10 @@ def place(candidate: Candidate) -> Placement:
     """Whether a stream goes on in a file: `here`, perhaps when it is complete (`wait`), or `elsewhere`."""
     if candidate.live:
         return "elsewhere"
-    if candidate.packed and not candidate.settled:
-        return "wait"
     if candidate.head == "differs":
         return "elsewhere"
+    if candidate.packed and not candidate.settled and not candidate.same:
+        return "wait"
     if candidate.head == "none" and not candidate.same:
         return "elsewhere"  # no byte of it is known: any file would do
     if not candidate.packed and candidate.size < candidate.read_to:

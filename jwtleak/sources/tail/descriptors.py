@@ -39,7 +39,7 @@ class Descriptors:
     def keep(self, stream: Stream, fd: int) -> None:
         """The stream's file is open as `fd`; others may be closed for it."""
         self.release(stream)
-        self._make_room()
+        self.make_room(1)
         stream.fd = fd
         self._held[stream.name] = stream
 
@@ -73,8 +73,9 @@ class Descriptors:
         for stream in list(self._held.values()):
             self.release(stream)
 
-    def _make_room(self) -> None:
-        while len(self._held) >= self.limit:
+    def make_room(self, count: int = 0) -> None:
+        """Close what can be closed until `count` more fit."""
+        while len(self._held) + count > self.limit:
             victim = self._victim()
             if victim is None:
                 return
@@ -84,7 +85,7 @@ class Descriptors:
         """A file that can be closed: read and named, or at least named."""
         second = None
         for stream in list(islice(self._held.values(), _TRIES)):
-            if stream.state not in ("followed", "finished"):
+            if not stream.named:
                 continue
             if stream.caught_up and not stream.uncommitted:
                 return stream

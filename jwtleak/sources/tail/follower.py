@@ -17,7 +17,7 @@ from jwtleak.sources.tail.decide import Leaving, may_end
 from jwtleak.sources.tail.descriptors import Descriptors
 from jwtleak.sources.tail.hints import Hints
 from jwtleak.sources.tail.identity import Key
-from jwtleak.sources.tail.interface import Event, FollowStats
+from jwtleak.sources.tail.interface import Event, FollowStats, Mode
 from jwtleak.sources.tail.known import Known
 from jwtleak.sources.tail.reading import Reading
 from jwtleak.sources.tail.seeker import Seeker
@@ -26,6 +26,7 @@ from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.targets import Filter, targets
 from jwtleak.sources.tail.transitions import Transitions, from_cursor
 from jwtleak.sources.tail.tree import DIRECTORY, FILE, Directory, Tree
+from jwtleak.sources.tail.watch import Watch
 from jwtleak.types import Cursor
 
 
@@ -50,14 +51,18 @@ class Follower:
             links=settings.symlinks == "follow",
             interval=settings.directory_interval,
             tell=book.trouble,
+            well=book.well,
         )
+        self._watch = Watch(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
+        self._sync_at = 0.0
+        self._synced = -1, -1
         outputs = Own(own)
         transitions = Transitions(book)
         self._transitions = transitions
         self._known = Known(book, transitions, settings)
         self._seeker = Seeker(book, self._tree, transitions, settings)
         self._arrivals = Arrivals(book, self._known, transitions, self._seeker, settings, outputs)
-        self._between = Between(book, self._tree, transitions, self._seeker, outputs)
+        self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, outputs)
         self._reading = Reading(book, self._known, clock)
         self._first = True
         self._remember(cursors)
@@ -72,10 +77,12 @@ class Follower:
         self._arrivals.remember(directories)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch. Without it everything works by polling."""
+        self._watch.start()
 
     def close(self) -> None:
         """Stop watching and close all files."""
+        self._watch.close()
         self._book.descriptors.close()
         self._hints.close()
 
@@ -99,8 +106,7 @@ class Follower:
         self._known.displaced.clear()
         self._known.cut.clear()
         self._examine(self._due(hints, now, everything), now)
-        cut = {stream.path for stream in self._known.cut}
-        directories = {os.path.dirname(path) for path in cut}
+        directories = {os.path.dirname(path) for _, path in self._known.cut}
         directories.update(path if path in self._tree.directories else os.path.dirname(path) for path in hints)
         for directory in self._tree.refresh(now, directories, everything=everything):
             self._sort(directory, now)
@@ -112,8 +118,22 @@ class Follower:
         if self._first:
             self._not_met(now)
             self._first = False
+        self._book.descriptors.make_room()
+        self._cover(now)
         self._book.stats.looks += 1
         return self._book.take()
+
+    def _cover(self, now: float) -> None:
+        """Have those directories watched in which something can happen."""
+        size = len(self._tree.directories), len(self._book.linked)
+        if size == self._synced and now < self._sync_at:
+            return
+        self._synced, self._sync_at = size, now + self._settings.directory_interval
+        self._watch.sync({*self._tree.present(), *self._book.linked}, now)
+        covered = self._watch.covered
+        self._known.events = covered
+        for directory in self._tree.directories.values():
+            directory.events = directory.path in covered
 
     def _due(self, hints: set[str], now: float, everything: bool) -> list[Stream]:
         book = self._book
@@ -149,8 +169,7 @@ class Follower:
 
     def _lost(self, now: float) -> None:
         """The streams that lost their name or content with this look: their rest, and what came between."""
-        for stream in list(self._known.cut):
-            path = stream.path
+        for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
             newest = self._between.find(stream, path, now)
@@ -160,7 +179,6 @@ class Follower:
     def _orphan(self, stream: Stream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
         if self._seeker.seek(stream, now):
-            self._book.schedule.put(stream.name, now)
             return
         patience = 2 * self._settings.directory_interval + self._settings.settle
         leaving = Leaving(
@@ -210,4 +228,5 @@ class Follower:
         stats = self._book.stats
         stats.followed = sum(stream.state in ("followed", "leaving") for stream in self._book.streams.values())
         stats.open = len(self._book.descriptors)
+        stats.modes, stats.overflows = self._watch.modes(), self._watch.overflows
         return stats

@@ -44,7 +44,7 @@ class Known:
         self._transitions = transitions
         self._settings = settings
         self.displaced: list[str] = []
-        self.cut: list[Stream] = []  # streams that lost their content with this look
+        self.cut: list[tuple[Stream, str]] = []  # streams that lost their name or content with this look, and the name
         self.heirs: set[str] = set()  # streams whose compressed form waits for them to end
         self.events: frozenset[str] = frozenset()  # directories from which events come
 
@@ -70,8 +70,10 @@ class Known:
         if stream.confirm or stream.state == "leaving" or now - stream.changed_at < _ACTIVE:
             return interval
         share = len(self._book.streams) / _STATS_PER_SECOND
-        least = _IDLE_EVENTS if os.path.dirname(stream.path) in self.events else 0.0
-        return max(interval, min(max(share, least), _RAREST))
+        least = _IDLE_EVENTS if os.path.dirname(stream.real or stream.path) in self.events else 0.0
+        # Those that were found together are spread out.
+        spread = 0.75 + int(stream.name[:2], 16) / 512
+        return max(interval, min(max(share, least), _RAREST) * spread)
 
     def _named(self, stream: Stream, now: float) -> None:
         """A file that is looked at by its name."""
@@ -152,16 +154,18 @@ class Known:
     def _decide(
         self, stream: Stream, seen: Seen, found: os.stat_result | None, now: float, *, thorough: bool = True
     ) -> None:
-        verdict = judge(seen)
+        verdict, path = judge(seen), stream.path
         if verdict in ("replaced", "left"):
-            self.displaced.append(stream.path)
+            if self._by_another_name(stream):
+                return
+            self.displaced.append(path)
             self._transitions.leave(stream, now, gone=verdict == "left")
-            self.cut.append(stream)
+            self.cut.append((stream, path))
         elif verdict == "truncated":
             fresh = self._transitions.truncate(stream, now)
-            self.cut.append(stream)
+            self.cut.append((stream, path))
             if fresh is None:
-                self.displaced.append(stream.path)
+                self.displaced.append(path)
             else:
                 self._book.schedule.put(fresh.name, now + self._interval(fresh, now))
         elif verdict == "continue" and found is not None:
@@ -171,6 +175,20 @@ class Known:
             except OSError as error:
                 self._absent(stream, error, now)
 
+    def _by_another_name(self, stream: Stream) -> bool:
+        """Whether the file is still followed under a second name that it has."""
+        for path in stream.aliases:
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            if (found.st_dev, found.st_ino) == stream.key:
+                self.displaced.append(stream.path)
+                stream.aliases = [other for other in stream.aliases if other != path]
+                self._book.name(stream, path)
+                return True
+        return False
+
     def _unpack(self, stream: Stream) -> None:
         """A compressed file that is followed ends when all of it was read."""
         self._transitions.unpack(stream)
@@ -179,7 +197,9 @@ class Known:
 
     def _leaving(self, stream: Stream, now: float) -> None:
         """A file without a name that is followed: read to its end, then given the time that its writers may need."""
-        if stream.packed is None:
+        if stream.fd < 0:
+            self._named(stream, now)
+        elif stream.packed is None:
             self._content(stream, now, thorough=True)
         else:
             self._transitions.unpack(stream)
@@ -194,7 +214,7 @@ class Known:
         if stream.name in self.heirs:
             # Its compressed form is to be remembered as read: it goes on there, with nothing left.
             self._book.descriptors.release(stream)
+            self.cut.append((stream, stream.path))
             self._book.orphan(stream)
-            self.cut.append(stream)
         else:
             self._transitions.end(stream)

@@ -48,7 +48,7 @@ class Reading:
         """Whether there is an open file to read from."""
         if stream.fd >= 0:
             return True
-        if stream.state != "followed":
+        if not stream.named or stream.state == "finished":
             return False
         # What becomes of it when it is another file now is for the next look to tell.
         return self._known.opened(stream, self._clock())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections.abc import Iterator
 
 import msgspec
 
@@ -22,7 +23,7 @@ from jwtleak.sources.tail.rotation import is_generation
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions
-from jwtleak.sources.tail.tree import DIRECTORY, Directory, Tree
+from jwtleak.sources.tail.tree import DIRECTORY, Directory, Tree, listing
 
 # Neighbours of one log that are tried, newest names included: `rotate 1000` is the largest seen in the wild.
 MAX_NEIGHBOURS = 1000
@@ -67,13 +68,17 @@ class Seeker:
         same = handle.key == stream.key and same_generation(handle.generation, stream.generation)
         if other is not None and other is not stream:
             return "elsewhere"
+        packed = handle.packed is not None
+        head = handle.head_is(stream)
+        if head == "differs" and packed and not settled and len(handle.head) < stream.head_length:
+            head = "unread"  # it is still being compressed
         candidate = Candidate(
             same=same,
             settled=settled,
-            packed=handle.packed is not None,
+            packed=packed,
             size=handle.found.st_size,
             read_to=stream.read_to,
-            head=handle.head_is(stream),
+            head=head,
         )
         # The anchor of a compressed file costs its decompression: only for one that begins alike.
         if place(candidate) == "here":
@@ -82,21 +87,45 @@ class Seeker:
 
     def seek(self, stream: Stream, now: float) -> bool:
         """Look for the stream among the files beside the one that it had; whether it was found."""
-        directory = self._tree.directories.get(os.path.dirname(stream.path))
-        if directory is None:
-            return self._try(stream, stream.path, now)
         self.waiting.discard(stream.name)
-        names = self._named_by_inode(directory, stream)
-        names.extend(name for name in self.generations(directory, os.path.basename(stream.path)) if name not in names)
-        return any(self._try(stream, os.path.join(directory.path, name), now) for name in names)
+        return any(
+            self._try(stream, os.path.join(directory.path, name), now)
+            for directory, base in self.places(stream.path)
+            for name in dict.fromkeys([*self._named_by_inode(directory, stream, base), *self.generations(directory, base)])
+        )
 
-    def _named_by_inode(self, directory: Directory, stream: Stream) -> list[str]:
+    def places(self, path: str) -> Iterator[tuple[Directory, str]]:
+        """Where the neighbours of a file are, and its name there: beside its path, and beside what that leads to."""
+        directory = self._tree.directories.get(os.path.dirname(path)) or self._elsewhere(os.path.dirname(path))
+        if directory is not None:
+            yield directory, os.path.basename(path)
+        if os.path.islink(path):
+            real = os.path.realpath(path)
+            directory = self._elsewhere(os.path.dirname(real))
+            if directory is not None:
+                yield directory, os.path.basename(real)
+
+    def _elsewhere(self, path: str) -> Directory | None:
+        """A directory that is not followed itself."""
+        known = self._tree.directories.get(path)
+        if known is not None:
+            return known
+        try:
+            found = os.stat(path)
+            entries = listing(path)
+        except OSError as error:
+            if error.errno not in GONE:
+                self._book.trouble("unreadable", path, reason_of(error))
+            return None
+        key = found.st_dev, found.st_ino
+        return Directory(path, [], key=key, entries=entries, fresh=list(entries))
+
+    def _named_by_inode(self, directory: Directory, stream: Stream, own: str) -> list[str]:
         """Where a file with the stream's inode number is. The number may be another file's by now."""
         if not stream.inode:
             return []
         # A mount point or an overlay shows another number in the listing: the old name is always tried.
-        own = os.path.basename(stream.path)
-        found = [own] if own in directory.entries and own not in self._book.by_path else []
+        found = [own] if own in directory.entries and os.path.join(directory.path, own) not in self._book.by_path else []
         return found + [name for name, code in directory.entries.items() if code >> 2 == stream.inode and name != own]
 
     def generations(self, directory: Directory, base: str) -> list[str]:

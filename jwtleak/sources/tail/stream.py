@@ -41,8 +41,12 @@ class Stream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     anchor_length: int = 0  # of the bytes before `read_to`
     anchor: bytes = b""
 
+    named: bool = False  # `path` leads to the file, so that it can be opened again
+    aliases: list[str] = []  # other names of the same file
+    real: str = ""  # where `path` leads to, if it is a link
     fd: int = -1
     packed: Packed | None = None
+    opened: bool = False  # the caller knows of it
     told: int = 0  # the size that the caller was told
     uncommitted: bool = False
     stalled: bool = False

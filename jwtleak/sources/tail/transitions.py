@@ -12,7 +12,7 @@ from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.book import Book, fresh_name
 from jwtleak.sources.tail.handle import Handle
 from jwtleak.sources.tail.identity import ANCHOR, digest, head_length
-from jwtleak.sources.tail.interface import Ended, Grown, Opened
+from jwtleak.sources.tail.interface import Ended, Grown, Moved, Opened
 from jwtleak.sources.tail.plain import written_end, written_on
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.types import Cursor
@@ -80,6 +80,11 @@ def read_back(fd: int, stream: Stream, offset: int) -> bytes:
     return os.pread(fd, length, offset - length)
 
 
+def _real(path: str) -> str:
+    """Where a link leads, empty for what is none. A link among its directories does not matter: events come by its path."""
+    return os.path.realpath(path) if os.path.islink(path) else ""
+
+
 class Transitions:
     """What happens to the streams of a book."""
 
@@ -91,7 +96,7 @@ class Transitions:
         blank = Cursor(stream=fresh_name(), path=path, device=handle.key[0], inode=handle.key[1])
         stream = Stream(name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving")
         stream.left_at = stream.changed_at = now
-        self._attach(stream, handle, path)
+        self._attach(stream, handle, path, now)
         if stream.packed is not None and start:
             stream.state, start = "finished", 0
         elif start:
@@ -105,7 +110,7 @@ class Transitions:
             self._book.tell(Ended(stream.name, "finished", 0, stream.stored))
         return stream
 
-    def _attach(self, stream: Stream, handle: Handle, path: str) -> None:
+    def _attach(self, stream: Stream, handle: Handle, path: str, now: float) -> None:
         """The stream is read from this file. Raises `OSError`, with nothing changed."""
         found = handle.found
         end = written_end(handle.fd, min(stream.read_to, found.st_size), found.st_size)
@@ -116,13 +121,18 @@ class Transitions:
         book.descriptors.keep(stream, handle.give())
         stream.packed = packed
         book.unname(stream)
-        stream.path = path
+        stream.path, moved = path, stream.path != path
+        if moved and stream.opened:
+            book.tell(Moved(stream.name, path))
         book.by_path[path] = stream
+        stream.named = True
         stream.size, stream.mtime_ns, stream.ctime_ns = found.st_size, found.st_mtime_ns, found.st_ctime_ns
         stream.end = packed.position if packed is not None else end
         stream.reserved = packed is None and end < found.st_size
         stream.confirm = True
         self._learn_head(stream, handle.head)
+        book.schedule.put(stream.name, now)
+        book.link(stream, _real(path))
 
     def _learn_head(self, stream: Stream, head: bytes) -> None:
         length = head_length(len(head) if stream.packed is not None else min(stream.end, len(head)))
@@ -131,16 +141,15 @@ class Transitions:
         self._book.know_head(stream)
 
     def _tell_opened(self, stream: Stream, follows: str | None = None) -> None:
-        stream.told = stream.end
+        stream.told, stream.opened = stream.end, True
         packed = stream.packed is not None
         self._book.tell(Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed))
 
     def resume(self, stream: Stream, handle: Handle, path: str, now: float, *, taken: bool) -> None:
         """A stream goes on in this file. Raises `OSError`, with nothing changed."""
-        met = stream.state == "sought"
         before = stream.end
         finished = stream.stored.state == "finished" and stream.mtime_ns == handle.found.st_mtime_ns
-        self._attach(stream, handle, path)
+        self._attach(stream, handle, path, now)
         if stream.packed is None and stream.end < before:
             stream.lost += before - max(stream.end, stream.read_to)
         if taken and finished:
@@ -148,17 +157,20 @@ class Transitions:
             return
         stream.state = "followed" if taken else "leaving"
         stream.left_at = stream.changed_at = now
-        if met:
-            self._tell_opened(stream)
-        else:
+        if stream.opened:
             self._tell_grown(stream)
+        else:
+            self._tell_opened(stream)
 
-    def resume_unopened(self, stream: Stream, found: os.stat_result, path: str) -> None:
+    def resume_unopened(self, stream: Stream, found: os.stat_result, path: str, now: float) -> None:
         """A stream's file is what it was when its cursor was stored: nothing to compare."""
         book = self._book
         book.bind(stream, (found.st_dev, found.st_ino), stream.generation)
         stream.path = path
         book.by_path[path] = stream
+        stream.named = True
+        book.schedule.put(stream.name, now)
+        book.link(stream, _real(path))
         stream.size, stream.ctime_ns = found.st_size, found.st_ctime_ns
         book.know_head(stream)
         if stream.stored.state == "finished":
@@ -173,8 +185,9 @@ class Transitions:
         end = written_on(fd, start, size) if stream.reserved and not thorough else start
         if end == start:
             end = written_end(fd, start, size)
-        if head_length(end) > stream.head_length:
-            self._learn_head_of(stream, end)
+        # Of what was read only: a copy that is made of it need not hold more.
+        if head_length(stream.read_to or end) > stream.head_length:
+            self._learn_head_of(stream, min(stream.read_to or end, end))
         if end < stream.end:
             stream.lost += stream.end - max(end, stream.read_to)
         changed = (size, found.st_mtime_ns) != (stream.size, stream.mtime_ns)
@@ -243,7 +256,8 @@ class Transitions:
         """The file has not the stream's name any more."""
         book = self._book
         book.unname(stream)
-        stream.left_at, stream.reason = now, "removed" if gone else "rotated"
+        if stream.state != "leaving":
+            stream.left_at, stream.reason = now, "removed" if gone else "rotated"
         if stream.fd >= 0 and stream.state != "finished":
             stream.state = "leaving"
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -68,12 +68,22 @@ def listing(path: str) -> dict[str, int]:
 class Tree:
     """All directories below the targets."""
 
-    def __init__(self, targets: Iterable[Target], chosen: Filter, *, links: bool, interval: float, tell: Tell) -> None:
+    def __init__(
+        self,
+        targets: Iterable[Target],
+        chosen: Filter,
+        *,
+        links: bool,
+        interval: float,
+        tell: Tell,
+        well: Callable[[str], None],
+    ) -> None:
         self._targets = list(targets)
         self._filter = chosen
         self._links = links
         self._interval = interval
         self._tell = tell
+        self._well = well
         self.directories: dict[str, Directory] = {}
         self._by_key: dict[Key, str] = {}
         self._next = 0.0
@@ -83,6 +93,8 @@ class Tree:
     def takes(self, directory: Directory, name: str) -> bool:
         """Whether a file is asked for."""
         path = os.path.join(directory.path, name)
+        if directory.entries.get(name, FILE) & 3 == LINK and not self._links:
+            return False
         return any(self._fits(target, prefix + name, path) for target, prefix in directory.views)
 
     def takes_path(self, path: str) -> bool:
@@ -102,6 +114,10 @@ class Tree:
         if not target.takes(relative) or self._filter.excludes(relative, path):
             return False
         return target.plain is not None or self._filter.includes(relative, path)
+
+    def present(self) -> Iterator[str]:
+        """The directories that are there."""
+        return (path for path, directory in self.directories.items() if directory.key is not None)
 
     def frozen(self, path: str) -> bool:
         """Whether the directory of a file, or one above it, could not be looked at."""
@@ -189,6 +205,8 @@ class Tree:
             self._failed(directory, error)
             return False
         first = directory.listed_at < 0
+        if directory.failure:
+            self._well(directory.path)
         directory.failure = ""
         directory.listed_at = now
         before = {} if first else directory.entries
