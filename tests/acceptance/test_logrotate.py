@@ -78,7 +78,7 @@ def test_rotation_while_it_follows(log: Log, tmp_path: Path, watching: str, foll
                 log.write(3)
             log.reopen()
             log.write()
-        daemon.wait_for(range(log.count))
+        daemon.wait_for(range(log.count), seconds=30)
         assert daemon.stop() == 0
     daemon.check_ids()
     assert len(daemon.ids()) == log.count
@@ -91,7 +91,7 @@ def test_rotation_while_it_is_down(log: Log, tmp_path: Path, watching: str) -> N
     daemon = Daemon(tmp_path / "run", log.path, options=options)
     with daemon:
         log.write()
-        daemon.wait_for(range(log.count))
+        daemon.wait_for(range(log.count), seconds=30)
         log.write(5)
         daemon.kill()
         for _ in range(2):
@@ -100,7 +100,7 @@ def test_rotation_while_it_is_down(log: Log, tmp_path: Path, watching: str) -> N
             log.reopen()
         log.write()
         daemon.start()
-        daemon.wait_for(range(log.count))
+        daemon.wait_for(range(log.count), seconds=30)
         assert daemon.stop() == 0
     daemon.check_ids()
     assert len(daemon.ids()) == log.count
