@@ -17,18 +17,26 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from jwtleak.alerts import severity
-from jwtleak.alerts.alert import json_schema
+from jwtleak.alerts.alert import Alert, json_schema
+from jwtleak.alerts.formats import cef, csv_, custom, ecs, facts, gelf, leef, levels, ocsf
+from jwtleak.alerts.formats import interface as formats
+from jwtleak.alerts.formats.layout import Field
 from jwtleak.cli.main import main as program
 from jwtleak.runtime.service.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics")))
+PAGES = (
+    "README.md",
+    *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "formats")),
+)
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SAMPLE = "docs/examples/logs/nginx/access.log"
 _WIDTH = 110
@@ -42,6 +50,12 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def sample_alert() -> str:
+    """The sample alert as Markdown."""
+    return f"```json\n{spread(sample())}\n```\n"
+
+
+@lru_cache
+def sample() -> dict[str, Any]:
     """The first alert from the sample access log, as the program gives it; the host's name is made up."""
     with tempfile.TemporaryDirectory() as state:
         key = Path(state, "jwtleak", "subject.key")
@@ -51,9 +65,9 @@ def sample_alert() -> str:
             [sys.executable, "-m", "jwtleak", "scan", _SAMPLE, "--now", "2026-01-15T12:00:00Z", "--jobs", "1"],
             cwd=ROOT, env={**os.environ, "XDG_STATE_HOME": state}, stdout=subprocess.PIPE, check=False,
         )  # fmt: skip
-    alert = json.loads(done.stdout.splitlines()[0])
+    alert: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
     alert["location"]["host"] = "web-01"
-    return f"```json\n{spread(alert)}\n```\n"
+    return alert
 
 
 def spread(alert: dict[str, Any]) -> str:
@@ -194,6 +208,67 @@ def metrics() -> str:
     return table(("metric", "kind", "labels", "what it counts"), rows)
 
 
+def scale() -> str:
+    """Severities in the terms of each receiver."""
+    head = ("jwtleak", "ECS `event.severity`", "OCSF `severity_id`", "CEF, LEEF", "syslog, GELF", "OTLP", "SARIF", "Splunk CIM", "GitLab")
+    rows = [
+        (name, *map(str, (one.ecs, one.ocsf, one.cef, one.syslog, one.otlp)), f"{one.sarif} / {one.sarif_score}", one.cim, one.gitlab)
+        for name, one in levels.LEVELS.items()
+    ]
+    return table(head, rows)
+
+
+def drop_order() -> str:
+    """What an event over its size loses, first to last."""
+    words = {"attack": "the techniques of MITRE ATT&CK", "host_again": "lists that repeat the host"}
+    return ", ".join(words.get(one, f"`{one}*`" if one.endswith(".") else f"`{one}`") for one in facts.DROP) + ".\n"
+
+
+def fields_of(fields: Iterable[Field], prefix: str = "") -> str:
+    """A table of where each fact goes."""
+    return table(("field", "type", "from"), [(f"`{prefix}{one.target}`", one.type, f"`{one.source}`") for one in fields])
+
+
+def cef_keys() -> str:
+    """The keys of CEF, and what stands in `cs5`."""
+    rows = [(f"`{one.key}`", one.label, f"`{one.source}`") for one in cef.KEYS]
+    inside = ", ".join(f"`{one.target}`" for one in cef.DETAILS.fields)
+    return table(("key", "label", "from"), rows) + f"\nThe JSON in `cs5` (label `details`) holds {inside}.\n"
+
+
+def named(pairs: Iterable[tuple[str, str]]) -> str:
+    """A table of names and the facts that they hold."""
+    return table(("name", "from"), [(f"`{name}`", f"`{source}`") for name, source in pairs])
+
+
+def sample_in(name: str) -> str:
+    """The sample alert in a format."""
+    alert = msgspec.convert(sample(), Alert)
+    options = formats.Options(root="/srv/logs")
+    if name not in formats.DOCUMENTS:
+        return _block(formats.by_name(name, options).encode(alert).decode())
+    form = formats.document(name, options)
+    ending = formats.Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:01.250Z")
+    return _block((form.begin() + form.encode(alert) + form.end(ending)).decode())
+
+
+def _block(text: str) -> str:
+    kind, shown = ("json", pretty(json.loads(text))) if text.startswith("{") else ("text", text.replace("\r", ""))
+    return f"```{kind}\n{shown.rstrip()}\n```\n"
+
+
+def pretty(value: Any, indent: int = 0) -> str:
+    """JSON in which what fits on a line stands on one."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) + indent <= _WIDTH or not isinstance(value, dict | list):
+        return text
+    space = " " * (indent + 2)
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(space + pretty(one, indent + 2) for one in value) + f"\n{' ' * indent}]"
+    lines = [f"{space}{json.dumps(key)}: {pretty(one, indent + 2)}" for key, one in value.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{' ' * indent}}}"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "alert": sample_alert,
     "commands": commands,
@@ -201,6 +276,16 @@ PARTS: dict[str, Callable[[], str]] = {
     "severities": severities,
     "bounds": bounds,
     "metrics": metrics,
+    "scale": scale,
+    "drop-order": drop_order,
+    "custom-fields": lambda: fields_of(custom.FIELDS, "jwtleak."),
+    "ecs-fields": lambda: fields_of(ecs.FIELDS),
+    "ocsf-fields": lambda: fields_of(ocsf.FIELDS),
+    "cef-keys": cef_keys,
+    "leef-attributes": lambda: named((*leef.KNOWN, *((name, source) for name, source, _ in leef.OWN))),
+    "gelf-fields": lambda: named(gelf.KNOWN),
+    "csv-columns": lambda: ", ".join(f"`{one}`" for one in csv_.COLUMNS) + ".\n",
+    **{f"sample-{name}": partial(sample_in, name) for name in formats.NAMES if name != "json"},
 }
 
 

@@ -36,6 +36,10 @@ class WorkerError(JwtleakError):
     """A worker process died or failed; what it had in hand is named, never silently skipped."""
 
 
+class DeliveryError(JwtleakError):
+    """Alerts could not be delivered in time; they are still in the store."""
+
+
 class StoreError(JwtleakError):
     """The state cannot be used: held by another process, made by a newer version, not to be opened."""
 

@@ -134,6 +134,8 @@ class Scripted:
 
     guarantee = "none"
     format = "json"
+    ascii = False
+    max_bytes: int | None = None
     limits = Limits(100, 1 << 20)
     only: str | None = None
 

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from jwtleak.errors import (
+    DeliveryError,
     JwtleakError,
     PatternError,
     SourceError,
@@ -18,7 +19,7 @@ from jwtleak.errors import (
 )
 
 
-@pytest.mark.parametrize("kind", [UsageError, PatternError, WorkerError, StoreError, StoreFull, StoreCorrupt])
+@pytest.mark.parametrize("kind", [UsageError, PatternError, WorkerError, DeliveryError, StoreError, StoreFull, StoreCorrupt])
 def test_one_base(kind: type[JwtleakError]) -> None:
     """Every error meant for people is a JwtleakError and says its text."""
     error = kind("pattern x: regex: bad")

@@ -116,6 +116,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=T
     advice: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     pattern: Annotated[str, Meta(description="id of the user pattern that matched")] | UnsetType = UNSET
+    truncated: Annotated[bool, Meta(description="fields were left out to keep to a size")] | UnsetType = UNSET
     # Last, since they are complete only when the parts of a stream are put together (see `record`).
     location: Location
     sightings: Sightings

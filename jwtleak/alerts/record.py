@@ -15,6 +15,7 @@ _decode = msgspec.json.Decoder(Alert).decode
 
 # `line` and `column` end an alert's location, and its location and sightings end the alert.
 _OPEN = b',"line":'
+_ID = len(b'{"schema":"jwtleak/1","id":"')  # which begin it
 _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"last_offset":%d}}'
 
 
@@ -35,6 +36,11 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     count: int
     last_offset: int
     repeat: bool = False
+
+    @property
+    def id(self) -> str:
+        """The alert's id."""
+        return self.head[_ID : _ID + 40].decode("ascii")
 
     def json(self) -> bytes:
         """The alert as one line of JSON, without the newline."""

@@ -72,6 +72,11 @@ def title(status: Status, kind: Kind, channel: ChannelType) -> str:
     return f"{_STATUS[status]} {_KIND[kind]} {_CHANNEL[channel]}"
 
 
+def place(channel: ChannelType) -> str:
+    """`in a URL query parameter`."""
+    return _CHANNEL[channel]
+
+
 def advice(status: Status, kind: Kind, channel: ChannelType, live_when_logged: bool | None) -> tuple[str, ...]:
     """What to do, the most urgent first."""
     steps: list[str] = []

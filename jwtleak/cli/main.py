@@ -24,6 +24,8 @@ _COMMANDS = {
     "check-config": "Say what tail would follow and where alerts would go, and touch nothing",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
+    "state": "Look into, prune or forget what is remembered; dead letters",
+    "test-sink": "Send a test alert to a sink and say what came back",
     "schema": "Print the JSON Schema of an alert",
 }
 
@@ -95,12 +97,12 @@ def _usage(wrong: click.UsageError) -> int:
 
 def _failure(broken: Exception) -> int:
     from jwtleak.cli import voice
-    from jwtleak.errors import JwtleakError, WorkerError
+    from jwtleak.errors import DeliveryError, JwtleakError, WorkerError
     from jwtleak.runtime.failure import place_of
 
     if isinstance(broken, JwtleakError):
         voice.error(str(broken))
-        return 3 if isinstance(broken, WorkerError) else 2
+        return 3 if isinstance(broken, WorkerError | DeliveryError) else 2
     if isinstance(broken, OSError) and broken.errno is not None:
         # Sources turn their errors into notices: what is left is the output.
         forget_stdout()

@@ -1,22 +1,22 @@
-"""Where alerts go: JSON Lines into a pipe or file, a table on a terminal; a progress bar beside either.
+"""Where alerts go: JSON Lines or another format into a pipe or file, a table on a terminal; a progress bar beside either.
 
-Promises: each line of JSON is flushed at once; a table holds a bounded number of rows; a bar appears only where a
-person looks at standard error.
+Promises: each line is flushed at once; a document is begun before the first alert and ended also when the scan is broken
+off; a table holds a bounded number of rows; a bar appears only where a person looks at standard error.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Protocol, TextIO
+from typing import IO, Protocol, TextIO
 
+from jwtleak.alerts.build import rfc3339
+from jwtleak.alerts.formats.interface import DOCUMENTS, Document, Ending, Format, Options, by_name, document
 from jwtleak.alerts.record import Record
 from jwtleak.errors import UsageError
 from jwtleak.runtime.scan import Tally
-
-if TYPE_CHECKING:
-    from jwtleak.cli.table import Table
 
 
 class Bar(Protocol):
@@ -27,11 +27,18 @@ class Bar(Protocol):
     def stop(self) -> None: ...
 
 
+class Shows(Protocol):
+    """Writes alerts in one form. `complete` unless the scan was broken off."""
+
+    def alert(self, alert: Record) -> None: ...
+    def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None: ...
+
+
 class Output:
     """Shows alerts. `close` ends it and gives the summary."""
 
     def __init__(
-        self, sink: Lines | Table, bar: Bar | None, tally: Tally, own: IO[bytes] | TextIO | None = None
+        self, sink: Shows, bar: Bar | None, tally: Tally, own: IO[bytes] | TextIO | None = None
     ) -> None:
         self._sink = sink
         self._own = own  # closed at the end
@@ -53,11 +60,11 @@ class Output:
         """One alert."""
         self._sink.alert(alert)
 
-    def close(self, seconds: float) -> None:
-        """All is shown."""
+    def close(self, seconds: float, *, complete: bool = True) -> None:
+        """All is shown, or the scan was broken off."""
         if self._bar is not None:
             self._bar.stop()
-        self._sink.close(self._tally, seconds)
+        self._sink.close(self._tally, seconds, complete=complete)
         if self._own is not None:
             self._own.close()
 
@@ -76,12 +83,56 @@ class Lines:
         if self._flush is not None:
             self._flush()
 
-    def close(self, tally: Tally, seconds: float) -> None:
+    def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
         """Everything is on its way."""
         self._file.flush()
 
 
-def open_output(path: str | None, form: str | None, tally: Tally, *, progress: bool) -> Output:
+class Events:
+    """Another format, one event a line."""
+
+    def __init__(self, file: IO[bytes], form: Format, *, flush: bool) -> None:
+        self._form = form
+        self._file = file
+        self._each = flush
+
+    def alert(self, alert: Record) -> None:
+        """One line."""
+        self._file.write(self._form.encode(alert.alert()) + b"\n")
+        if self._each:
+            self._file.flush()
+
+    def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
+        """Everything is on its way."""
+        self._file.flush()
+
+
+class Whole:
+    """One document of all alerts. Nothing is flushed before its end: half of a document is of no use to a reader."""
+
+    def __init__(self, file: IO[bytes], form: Document) -> None:
+        self._form = form
+        self._file = file
+        self._between = b""
+        self._began = time.time()
+        file.write(form.begin())
+
+    def alert(self, alert: Record) -> None:
+        """One item."""
+        if not alert.repeat or self._form.repeats:
+            self._file.write(self._between + self._form.encode(alert.alert()))
+            self._between = self._form.between
+
+    def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
+        """The document is whole."""
+        began, ended = (rfc3339(int(moment * 1000)) for moment in (self._began, self._began + seconds))
+        self._file.write(self._form.end(Ending(began, ended, complete, tally.unread)))
+        self._file.flush()
+
+
+def open_output(
+    path: str | None, form: str | None, tally: Tally, *, progress: bool, options: Options | None = None
+) -> Output:
     """The output for `--output` and `--format`. Raises UsageError where FILE cannot be written."""
     terminal = path is None and sys.stdout.isatty()
     bar = None
@@ -95,9 +146,18 @@ def open_output(path: str | None, form: str | None, tally: Tally, *, progress: b
         text = _text(path)
         return Output(Table(text), bar, tally, None if path is None else text)
     if path is None:
-        return Output(Lines(sys.stdout.buffer, flush=True), bar, tally)
+        return Output(_shows(sys.stdout.buffer, form, options or Options(), flush=True), bar, tally)
     file = _open(path)
-    return Output(Lines(file, flush=False), bar, tally, file)
+    return Output(_shows(file, form, options or Options(), flush=False), bar, tally, file)
+
+
+def _shows(file: IO[bytes], form: str | None, options: Options, *, flush: bool) -> Shows:
+    if form in (None, "json"):
+        return Lines(file, flush=flush)
+    assert form is not None
+    if form in DOCUMENTS:
+        return Whole(file, document(form, options))
+    return Events(file, by_name(form, options), flush=flush)
 
 
 def _open(path: str) -> IO[bytes]:

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from jwtleak.alerts.build import Setting
+from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.record import Record
 from jwtleak.alerts.select import Selection
 from jwtleak.cli import voice
@@ -25,6 +26,7 @@ from jwtleak.core.lifetime import DEFAULT_LEEWAY
 from jwtleak.patterns import load_channels, load_user_patterns
 from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.scan import Scan, Tally
+from jwtleak.runtime.shown import shown
 from jwtleak.runtime.work import Plan
 from jwtleak.sources.interface import Limits, Notify
 from jwtleak.sources.stdin import StdinStream
@@ -51,6 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     leeway: int
     output: str | None
     format: str | None
+    timestamp: Any
     progress: bool
     patterns: tuple[str, ...]
     max_token: int
@@ -76,8 +79,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--leeway", type=click.IntRange(0, 86400), default=DEFAULT_LEEWAY, show_default=True, metavar="SECONDS",
               help="Clock skew allowed when judging expiry.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
-@click.option("--format", "-f", type=click.Choice(["table", "json"]),
-              help="table, or json (one alert a line).  [default: table on a terminal, else json]")
+@click.option("--format", "-f", type=click.Choice(["table", *formats.NAMES]),
+              help="How alerts are written; json is one a line.  [default: table on a terminal, else json]")
+@click.option("--timestamp", type=click.Choice(["event", "detected"]), default="detected", show_default=True,
+              help="Which time events of other formats stand at; the other one is kept too.")
 @click.option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
 @click.option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
               help="Also look for the patterns in DIR (repeatable).")
@@ -154,6 +159,14 @@ class _Interrupt:
         self._stop()
 
 
+def _here() -> str | None:
+    """The working directory, as it may be shown; None where it is gone."""
+    try:
+        return shown(os.getcwd())
+    except FileNotFoundError:
+        return None
+
+
 class _Run:
     """One scan, from its options to its exit status."""
 
@@ -169,21 +182,13 @@ class _Run:
         gc.set_threshold(50_000, 20, 100)
         started = time.monotonic()
         scan = Scan(_plan(self._options), self._selection, self._tally)
-        output = open_output(self._options.output, self._options.format, self._tally, progress=self._options.progress)
+        output = self._open()
         interrupt = _Interrupt(scan.stop)
         try:
-            self._show(self._alerts(scan, output, interrupt), output)
-        except KeyboardInterrupt:
-            interrupt.seen = True
-            self._show(scan.rest(), output)
+            self._work(scan, output, interrupt, started)
         except BrokenPipeError:
             forget_stdout()
             return 1 if self._failed else 0
-        except Exception:
-            # What was found before the failure is shown; the failure itself is told above.
-            self._close(output, started)
-            raise
-        self._close(output, started)
         if interrupt.seen:
             self._unfinished(scan.unfinished())
             return 130
@@ -191,8 +196,27 @@ class _Run:
             return 1
         return 3 if self._tally.unread else 0
 
-    def _close(self, output: Output, started: float) -> None:
-        output.close(time.monotonic() - started)
+    def _work(self, scan: Scan, output: Output, interrupt: _Interrupt, started: float) -> None:
+        try:
+            self._show(self._alerts(scan, output, interrupt), output)
+        except KeyboardInterrupt:
+            interrupt.seen = True
+            self._show(scan.rest(), output)
+        except BrokenPipeError:
+            raise
+        except Exception:
+            # What was found before the failure is shown; the failure itself is told above.
+            self._close(output, started, complete=False)
+            raise
+        self._close(output, started, complete=not interrupt.seen)
+
+    def _open(self) -> Output:
+        given = self._options
+        options = formats.Options(timestamp=given.timestamp, root=_here() if given.format == "sarif" else None)
+        return open_output(given.output, given.format, self._tally, progress=given.progress, options=options)
+
+    def _close(self, output: Output, started: float, *, complete: bool) -> None:
+        output.close(time.monotonic() - started, complete=complete)
         self._explain()
 
     def _unfinished(self, first: str | None) -> None:

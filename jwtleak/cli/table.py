@@ -110,7 +110,7 @@ class Table:
         else:
             self._hidden += 1
 
-    def close(self, tally: Tally, seconds: float) -> None:
+    def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
         """Show everything."""
         console = Console(file=self._file, highlight=False, markup=False, emoji=False, width=_width(self._file))
         plain = not (self._file.encoding or "").lower().startswith("utf")

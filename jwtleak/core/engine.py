@@ -21,7 +21,7 @@ from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.unwrap.records import output_of
 from jwtleak.core.userpattern import UserPatterns
-from jwtleak.core.usersearch import Spot, UserSearch
+from jwtleak.core.usersearch import Spot, UserSearch, without_doubles
 from jwtleak.types import Finding, OutputStream, Token
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
@@ -191,7 +191,7 @@ class Engine:
                 waiting.append(self._finding(spot))
         waiting.sort(key=attrgetter("offset"))
         settled = self._base + self._end if final else self.resume_offset
-        ready = _without_doubles([one for one in waiting if one.offset < settled])
+        ready = without_doubles([one for one in waiting if one.offset < settled])
         self._waiting = [one for one in waiting if one.offset >= settled]
         if self._waiting and self.pending is None:
             self.pending = "context"
@@ -275,6 +275,11 @@ class Engine:
             return self._lines + more, self._base + last + 1
         return self._lines + more, self._line_start if self._line_start > self._opened else None
 
+    def rest(self) -> bytes:
+        """The line in which `resume_offset` stands, and all that follows it."""
+        index = self.resume_offset - self._base
+        return bytes(self._buffer[self._buffer.rfind(b"\n", 0, index) + 1 : self._end])
+
     def _column(self, start: int, begin: int) -> int:
         if begin > 0 and self._buffer[begin - 1] == 10:
             return start - begin + 1
@@ -286,14 +291,3 @@ class Engine:
         if self._occurrences is None or len(self._head) < HEAD:
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)
-
-
-def _without_doubles(findings: list[Finding]) -> list[Finding]:
-    """`findings` without the hits of user patterns that share bytes with a token."""
-    taken = [(one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)]
-    return [
-        one
-        for one in findings
-        if isinstance(one.token, Token)
-        or not any(start < one.offset + one.length and one.offset < end for start, end in taken)
-    ]

@@ -12,7 +12,7 @@ import stringzilla
 
 from jwtleak.core.userpattern import REACH, Hit, UserPatterns
 from jwtleak.secret import Secret
-from jwtleak.types import PatternHit
+from jwtleak.types import Finding, PatternHit, Token
 
 # Bytes that one run of an expression is responsible for: large beside the REACH it also sees on either side, small enough
 # that its time limit means some megabytes per second.
@@ -82,3 +82,14 @@ def _token(hit: Hit, window: memoryview) -> PatternHit:
     one = hit.pattern
     secret = Secret(bytes(window[hit.start : hit.end]))
     return PatternHit(one.id, one.title, one.severity, one.confidence, one.references, secret)
+
+
+def without_doubles(findings: list[Finding]) -> list[Finding]:
+    """`findings` without the hits of user patterns that share bytes with a token."""
+    taken = [(one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)]
+    return [
+        one
+        for one in findings
+        if isinstance(one.token, Token)
+        or not any(start < one.offset + one.length and one.offset < end for start, end in taken)
+    ]

@@ -1,6 +1,7 @@
-"""What belongs to this installation: the key under which subjects are named without naming them.
+"""What belongs to this installation: where its state is kept, and the key under which subjects are named without naming
+them.
 
-Promises: made once, mode 0600, kept in the user's state directory; of two first runs at once both use the key of one;
+Promises: the key is made once, mode 0600, kept in the state directory; of two first runs at once both use the key of one;
 where it cannot be kept, a key for this run only.
 """
 
@@ -14,16 +15,12 @@ from pathlib import Path
 _KEY_BYTES = 32
 
 
-# Where the state of programs that belong to the system is kept (File Hierarchy Standard 3.0, section 5.8).
-_SYSTEM = Path("/var/lib/jwtleak")
-
-
 def state_dir() -> Path:
-    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without that variable, root's is the system's."""
+    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without the variable, root has a place for services."""
     base = os.environ.get("XDG_STATE_HOME")
-    if not base and hasattr(os, "geteuid") and os.geteuid() == 0:
-        return _SYSTEM
-    return Path(base or os.path.expanduser("~/.local/state")) / "jwtleak"
+    if not base:
+        base = "/var/lib" if os.geteuid() == 0 else os.path.expanduser("~/.local/state")
+    return Path(base) / "jwtleak"
 
 
 def subject_key(directory: Path | None = None) -> tuple[bytes, bool]:

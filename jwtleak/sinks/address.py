@@ -67,11 +67,11 @@ def _is_loopback(host: str) -> bool:
 
 def parse(url: str) -> tuple[Address, dict[str, str]]:
     """The address and the settings behind `?`. Raises UsageError."""
-    found = _SCHEME.match(url)
+    where, _, query = url.partition("?")
+    found = _SCHEME.match(where)
     if found is None or not url.isprintable():
         raise UsageError("a sink is named by a URL such as file:/var/log/alerts.jsonl or syslog+tls://host:6514")
-    scheme, rest = found[1], found[2] or ""
-    rest, _, query = rest.removeprefix(":").partition("?")
+    scheme, rest = found[1], (found[2] or "").removeprefix(":")
     settings = _settings(scheme, query)
     if scheme in _PATHS:
         path = unquote(rest.removeprefix("//") if rest.startswith("///") else rest)

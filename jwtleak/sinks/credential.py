@@ -87,6 +87,13 @@ def credential(settings: SinkSettings) -> Credential | None:
     return None
 
 
+def url_kept_elsewhere(settings: SinkSettings) -> Credential | None:
+    """The URL of the sink where it is a credential itself."""
+    if settings.url_env is not UNSET:
+        return Credential("env", settings.url_env)
+    return None if settings.url_file is UNSET else Credential("file", settings.url_file)
+
+
 def refuse_in_the_clear(settings: SinkSettings, *, secret: bool) -> None:
     """Raises UsageError where a credential would cross a network unencrypted."""
     address = settings.address

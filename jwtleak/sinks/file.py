@@ -24,6 +24,8 @@ class File:
 
     guarantee = "at least once: on disk (fsync) before the outbox forgets it"
     format = "json"
+    ascii = False
+    max_bytes = None
     # One fsync costs as much as some hundred alerts.
     limits = Limits(2000, 4 << 20)
     only = None

@@ -6,6 +6,7 @@ looked at, TLS is 1.2 or newer, a reply is read up to a bound and not decompress
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,9 @@ from jwtleak.sinks.interface import Problem, Report, failed
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.version import __version__
+
+# httpx logs each request with its URL; of some webhooks the URL is the credential.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 USES = tls.USES | {"token_env", "token_file", "token_credential", "proxy", "timeout"}
 
@@ -61,14 +65,14 @@ class Http:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._base = settings.address.http if base is None else base
+        self.base = settings.address.http if base is None else base
         self._header = header
         self._otlp = otlp
         self._max_reply = max_reply
         self._clock = clock
         self._client: httpx.Client | None = None
         self.credential = credential(settings)
-        if self._base.startswith("https:"):
+        if self.base.startswith("https:"):
             tls.context(settings)  # errors in certificates are told at start
         refuse_in_the_clear(settings, secret=self.credential is not None)
         if self.credential is not None:
@@ -95,7 +99,7 @@ class Http:
             secret = self._header(self.credential.value().reveal().decode("ascii"))
         deadline = time.monotonic() + self._timeout
         request = self._connected().build_request(
-            method, self._base + path, content=body, headers={**headers, **secret}, extensions=extensions
+            method, self.base + path, content=body, headers={**headers, **secret}, extensions=extensions
         )
         # httpx takes timeouts from the extensions of a request: these were made from the client's.
         response = self._connected().send(request, stream=True)
@@ -140,7 +144,7 @@ class Http:
         if self._client is None:
             limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
             timeout = httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout))
-            secure = self._base.startswith("https:")
+            secure = self.base.startswith("https:")
             self._client = httpx.Client(
                 verify=tls.context(self._settings) if secure else False,
                 trust_env=False,

@@ -100,6 +100,8 @@ class Sink(Protocol):
 
     guarantee: str  # in plain words, for people
     format: str  # used when the settings name none
+    ascii: bool  # whether only ASCII may be sent
+    max_bytes: int | None  # the most that one event may have, where the settings do not say
     limits: Limits
     only: str | None  # a condition on top of the settings' `when`
 

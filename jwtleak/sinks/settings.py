@@ -142,11 +142,17 @@ def checked(settings: SinkSettings) -> SinkSettings:
     return settings
 
 
-class SinkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file with nothing but sinks, for `--sink-config`."""
+class SinkFile(msgspec.Struct, frozen=True):
+    """The sinks of a configuration file; what else stands in it is for others."""
 
     sink: tuple[dict[str, Any], ...] = ()
 
     def settings(self, where: str) -> list[SinkSettings]:
         """Each table, checked."""
         return [from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(self.sink)]
+
+
+def token_needed(settings: SinkSettings, what: str) -> None:
+    """Raises UsageError where no credential is named."""
+    if settings.token_env is UNSET and settings.token_file is UNSET and settings.token_credential is UNSET:
+        raise UsageError(f"{settings.title}: needs {what}: name its place with token_env, token_file or token_credential")

@@ -20,6 +20,8 @@ class Stdout:
 
     guarantee = "at least once into the pipe; what the reader does with it is not known"
     format = "json"
+    ascii = False
+    max_bytes = None
     limits = Limits(1000, 1 << 20)
     only = None
 

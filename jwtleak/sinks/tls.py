@@ -42,10 +42,15 @@ def words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
+        return f"TLS: {_reason(error) or 'failed'}"
     if isinstance(error, OSError):
         return (error.strerror or type(error).__name__).lower()
     return str(error)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """`TLSV13_ALERT_CERTIFICATE_REQUIRED` in words; an error that was made by hand has none."""
+    return (getattr(error, "reason", None) or "").lower().replace("_", " ")
 
 
 def is_final(error: BaseException | None) -> bool:
@@ -54,7 +59,7 @@ def is_final(error: BaseException | None) -> bool:
     while error is not None and seen < 8:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True
-        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        if isinstance(error, ssl.SSLError) and " alert " in _reason(error):
             return True
         error, seen = error.__cause__ or error.__context__, seen + 1
     return False

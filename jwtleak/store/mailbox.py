@@ -10,14 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jwtleak.core.excerpt import clean
-from jwtleak.core.shown import shown
-from jwtleak.store import outbox
+from jwtleak.store import deadletters, outbox
 from jwtleak.store.database import connect, told, transaction
 from jwtleak.store.interface import Stored
-
-# What a server says about a refused alert: enough for its first sentence. Servers echo what they were sent.
-MAX_REASON = 512
 
 
 def wall_ms() -> int:
@@ -70,10 +65,9 @@ class Mailbox:
 
     def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
         """The sink refused a letter for good: it is put away, with what the receiver said, cleaned and cut."""
-        said = clean(shown(reason[: 8 * MAX_REASON]), MAX_REASON)
         with told(self._directory), transaction(self._connection):
-            outbox.bury(
-                self._connection, self.sink, seq, reason=said, status=status, attempts=attempts, at_ms=self._clock()
+            deadletters.bury(
+                self._connection, self.sink, seq, reason=reason, status=status, attempts=attempts, at_ms=self._clock()
             )
 
     def depth(self) -> int:

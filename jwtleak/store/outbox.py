@@ -1,7 +1,7 @@
 """Alerts on their way: the outbox, one queue for each sink, and what bounds them.
 
 Promises: a letter enters once by (id, event), however often it is offered while it waits; it leaves when no queue points
-to it; nothing is dropped but by `drop_oldest`, which counts.
+to it; nothing is dropped here but by `drop_oldest`, which counts.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from jwtleak.store.interface import Letter
-
-# A sink that is no longer configured cannot be waited for; its letters are kept where they can be sent from again.
-ABANDONED = "the sink is no longer configured"
 
 
 def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -> None:
@@ -35,34 +32,15 @@ def _registered(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in connection.execute("SELECT name FROM sinks WHERE registered = 1 ORDER BY name")]
 
 
-def register(connection: sqlite3.Connection, sinks: Sequence[str], at_ms: int) -> dict[str, int]:
-    """From now on letters go to exactly these. Gives, for each sink that is gone, how many of its letters were put away."""
+def register(connection: sqlite3.Connection, sinks: Sequence[str]) -> list[str]:
+    """From now on letters go to exactly these. Gives those for which letters wait in vain."""
     connection.execute("UPDATE sinks SET registered = 0")
     connection.executemany(
         "INSERT INTO sinks (name, registered) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET registered = 1",
         [(sink,) for sink in sinks],
     )
-    gone = "SELECT name FROM sinks WHERE registered = 0"
-    left = dict(connection.execute(f"SELECT sink, count(*) FROM queue WHERE sink IN ({gone}) GROUP BY sink"))
-    for sink in left:
-        seqs = [seq for (seq,) in connection.execute("SELECT seq FROM queue WHERE sink = ?", (sink,))]
-        for seq in seqs:
-            bury(connection, sink, seq, reason=ABANDONED, status=None, attempts=0, at_ms=at_ms)
-    return left
-
-
-def bury(
-    connection: sqlite3.Connection, sink: str, seq: int, *, reason: str, status: int | None, attempts: int, at_ms: int
-) -> None:
-    """Move a letter from a sink's queue to the dead letters. One that is not in the queue any more stays as it is."""
-    connection.execute(
-        "INSERT OR REPLACE INTO dead_letters "
-        "(sink, id, event, severity, fingerprint, body, status, reason, attempts, at_ms) "
-        "SELECT sink, id, event, severity, fingerprint, body, ?, ?, ?, ? "
-        "FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq = ?",
-        (status, reason, attempts, at_ms, sink, seq),
-    )
-    take(connection, sink, (seq,))
+    waiting = "SELECT name FROM sinks WHERE registered = 0 AND EXISTS (SELECT 1 FROM queue WHERE sink = name)"
+    return [name for (name,) in connection.execute(waiting)]
 
 
 def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None:
@@ -76,7 +54,7 @@ def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None
 
 def spool_bytes(connection: sqlite3.Connection) -> int:
     """Bytes of all letters that wait for a sink."""
-    (count,) = connection.execute("SELECT bytes FROM spool").fetchone()
+    (count,) = connection.execute("SELECT bytes FROM totals WHERE name = 'outbox'").fetchone()
     return int(count)
 
 
@@ -94,8 +72,13 @@ def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
         connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
         excess -= length
     for sink, count in dropped.items():
-        connection.execute("UPDATE sinks SET dropped = dropped + ? WHERE name = ?", (count, sink))
+        count_dropped(connection, sink, count)
     return dropped
+
+
+def count_dropped(connection: sqlite3.Connection, sink: str, count: int) -> None:
+    """`sink` will never have `count` letters."""
+    connection.execute("UPDATE sinks SET dropped = dropped + ? WHERE name = ?", (count, sink))
 
 
 def dropped(connection: sqlite3.Connection) -> dict[str, int]:

@@ -90,24 +90,6 @@ CREATE TABLE queue (
 
 CREATE INDEX queue_by_letter ON queue (seq);
 
--- Bytes of all bodies in the outbox: summing them up anew for each round would read the whole spool.
-CREATE TABLE spool (
-    one   INTEGER PRIMARY KEY,
-    bytes INTEGER NOT NULL,
-    CONSTRAINT spool_is_one_row CHECK (one = 1),
-    CONSTRAINT spool_is_not_negative CHECK (bytes >= 0)
-) STRICT;
-
-INSERT INTO spool VALUES (1, 0);
-
-CREATE TRIGGER spool_grows AFTER INSERT ON outbox BEGIN
-    UPDATE spool SET bytes = bytes + length(new.body);
-END;
-
-CREATE TRIGGER spool_shrinks AFTER DELETE ON outbox BEGIN
-    UPDATE spool SET bytes = bytes - length(old.body);
-END;
-
 -- Alerts that a sink refused for good, whole, so that they can be sent again.
 CREATE TABLE dead_letters (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -128,6 +110,31 @@ CREATE TABLE dead_letters (
 
 CREATE INDEX dead_letters_by_age ON dead_letters (at_ms);
 
+-- Bytes of all bodies in a table: summing them up anew for each round would read the whole spool.
+CREATE TABLE totals (
+    name  TEXT    NOT NULL PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    CONSTRAINT totals_are_not_negative CHECK (bytes >= 0)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO totals VALUES ('outbox', 0), ('dead_letters', 0);
+
+CREATE TRIGGER outbox_grows AFTER INSERT ON outbox BEGIN
+    UPDATE totals SET bytes = bytes + length(new.body) WHERE name = 'outbox';
+END;
+
+CREATE TRIGGER outbox_shrinks AFTER DELETE ON outbox BEGIN
+    UPDATE totals SET bytes = bytes - length(old.body) WHERE name = 'outbox';
+END;
+
+CREATE TRIGGER dead_letters_grow AFTER INSERT ON dead_letters BEGIN
+    UPDATE totals SET bytes = bytes + length(new.body) WHERE name = 'dead_letters';
+END;
+
+CREATE TRIGGER dead_letters_shrink AFTER DELETE ON dead_letters BEGIN
+    UPDATE totals SET bytes = bytes - length(old.body) WHERE name = 'dead_letters';
+END;
+
 -- Files that a scan has finished, for `scan --resume`. `scan` is a digest of what was scanned and how.
 CREATE TABLE scanned_files (
     scan     TEXT    NOT NULL,
@@ -145,11 +152,16 @@ CREATE TABLE scanned_files (
 
 CREATE INDEX scanned_files_by_age ON scanned_files (at_ms);
 
--- Alerts that were given of files that are not finished: a scan that goes on does not give them again.
+-- Alerts that were given of files that are not finished: a scan that goes on does not give them again. `part` is the
+-- number of the task that they came from, -1 those of an earlier run.
 CREATE TABLE given_alerts (
     scan  TEXT    NOT NULL,
     id    TEXT    NOT NULL,
+    part  INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     PRIMARY KEY (scan, id),
     CONSTRAINT given_alerts_id_is_an_id CHECK (length(id) = 40)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX given_alerts_by_part ON given_alerts (scan, part);
+CREATE INDEX given_alerts_by_age ON given_alerts (at_ms);

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from jwtleak.errors import StoreCorrupt, StoreError
-from jwtleak.store import outbox, streams
-from jwtleak.store.database import NAME, SUFFIXES, connect, told, transaction
-from jwtleak.store.interface import Commit, Sighting
+from jwtleak.errors import StoreCorrupt
+from jwtleak.store import deadletters, outbox, streams
+from jwtleak.store.database import told, transaction
+from jwtleak.store.interface import Commit, DeadLetter, Pruned, Sighting
 from jwtleak.store.lock import Lock
 from jwtleak.store.mailbox import Mailbox, wall_ms
-from jwtleak.store.migrations import check, migrate
+from jwtleak.store.opening import look, open_sound, remove, set_aside
+from jwtleak.store.pruning import Keep, prune
+from jwtleak.store.scans import Scans
+from jwtleak.store.summary import Summary, summarise
 from jwtleak.types import Cursor
+
+_KEEP = Keep()
 
 
 class Store:
@@ -41,22 +45,34 @@ class Store:
         aside and a new one begun, so that everything is read again, unless `corrupt` is "fail".
         """
         if read_only:
-            return cls(directory, _look(directory), None, None)
+            return cls(directory, look(directory), None, None)
         with told(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(directory)
         try:
             try:
-                return cls(directory, _open(directory), lock, None)
+                return cls(directory, open_sound(directory), lock, None)
             except StoreCorrupt:
                 if corrupt == "fail":
                     raise
                 with told(directory):
-                    aside = _set_aside(directory)
-                return cls(directory, _open(directory), lock, aside)
+                    aside = set_aside(directory)
+                return cls(directory, open_sound(directory), lock, aside)
         except BaseException:
             lock.release()
             raise
+
+    @staticmethod
+    def reset(directory: Path) -> None:
+        """Forget everything in `directory`, undelivered alerts too. Raises `StoreError` where another process has it."""
+        if not directory.is_dir():
+            return
+        with told(directory):
+            lock = Lock(directory)
+            try:
+                remove(directory)
+            finally:
+                lock.release()
 
     def __enter__(self) -> Store:
         return self
@@ -106,7 +122,8 @@ class Store:
     def register(self, sinks: Sequence[str]) -> dict[str, int]:
         """From now on letters go to these sinks. Letters for others become dead letters; gives their number by sink."""
         with told(self.directory), transaction(self._connection, "FULL"):
-            return outbox.register(self._connection, sinks, wall_ms())
+            gone = outbox.register(self._connection, sinks)
+            return {sink: deadletters.abandon(self._connection, sink, wall_ms()) for sink in gone}
 
     def mailbox(self, sink: str) -> Mailbox:
         """The queue of one sink, for its own thread."""
@@ -131,6 +148,30 @@ class Store:
         with told(self.directory):
             return outbox.dropped(self._connection)
 
+    def dead_letters(self, sink: str | None = None, *, after: int = 0, limit: int = -1) -> list[DeadLetter]:
+        """Letters that were refused for good, in the order in which they died: of one sink or all, behind number `after`."""
+        with told(self.directory):
+            return list(deadletters.dead_letters(self._connection, sink, after=after, limit=limit))
+
+    def replay(self, *, sink: str | None = None, to: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        """Put dead letters back into a queue: all, those of `sink`, or those numbered; that of their sink, or of `to`."""
+        with told(self.directory), transaction(self._connection, "FULL"):
+            return deadletters.replay(self._connection, sink, to, seqs, wall_ms())
+
+    def scans(self, key: str) -> Scans:
+        """The finished files of one scan."""
+        return Scans(self._connection, self.directory, key)
+
+    def prune(self, now_ms: int, keep: Keep = _KEEP) -> Pruned:
+        """Let go of what is older than `keep` says. Nothing that waits for a sink or a roll-up goes."""
+        with told(self.directory):
+            return prune(self._connection, now_ms, keep)
+
+    def summary(self) -> Summary:
+        """Everything in numbers."""
+        with told(self.directory):
+            return summarise(self._connection)
+
     def own_files(self) -> frozenset[tuple[int, int]]:
         """(device, inode) of everything in the state directory: what must never be followed or scanned."""
         found = set()
@@ -139,50 +180,3 @@ class Store:
                 known = entry.stat(follow_symlinks=False)
                 found.add((known.st_dev, known.st_ino))
         return frozenset(found)
-
-
-def _look(directory: Path) -> sqlite3.Connection:
-    if not (directory / NAME).is_file():
-        raise StoreError(f"there is no state in {directory}")
-    connection = connect(directory, read_only=True)
-    try:
-        with told(directory):
-            check(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _open(directory: Path) -> sqlite3.Connection:
-    connection = connect(directory)
-    try:
-        with told(directory):
-            _be_sound(connection, directory)
-            migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _be_sound(connection: sqlite3.Connection, directory: Path) -> None:
-    """Reads every page once: a few hundred megabytes a second."""
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        raise StoreCorrupt(f"the state in {directory} is damaged: {found}")
-
-
-def _set_aside(directory: Path) -> Path:
-    """Rename the damaged file, and what belongs to it, so that somebody can look at it."""
-    when = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = directory / f"{NAME}.damaged-{when}"
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = directory / f"{NAME}.damaged-{when}-{number}"
-    for suffix in SUFFIXES:
-        old = directory / (NAME + suffix)
-        if old.exists():
-            os.replace(old, f"{aside}{suffix}")
-    return aside

@@ -1,6 +1,7 @@
 """Cursors and sightings as rows.
 
-Promises: what is read is what was written, also paths that are no UTF-8 and inode numbers above 63 bits.
+Promises: what is read is what was written, also paths that are no UTF-8 and inode numbers above 63 bits; but a token in
+a path is not written.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from jwtleak.core.shown import shown
 from jwtleak.store.interface import Sighting
 from jwtleak.types import Cursor
 
@@ -44,7 +46,7 @@ def put_cursors(connection: sqlite3.Connection, cursors: Iterable[Cursor], at_ms
 def _row(cursor: Cursor) -> tuple[Any, ...]:
     generation = None if cursor.generation is None else signed(cursor.generation)
     return (
-        cursor.stream, os.fsencode(cursor.path), signed(cursor.device), signed(cursor.inode), generation,
+        cursor.stream, os.fsencode(shown(cursor.path)), signed(cursor.device), signed(cursor.inode), generation,
         cursor.head_length, cursor.head, cursor.anchor_length, cursor.anchor, cursor.offset, cursor.lines,
         cursor.line_start, cursor.size, cursor.mtime_ns, cursor.state, cursor.provisional,
     )  # fmt: skip

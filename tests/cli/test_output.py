@@ -6,12 +6,14 @@ import io
 import json
 import os
 
+import msgspec
 import pytest
 from minting import NOW, jws
 
 import jwtleak
+from jwtleak.alerts.formats.interface import DOCUMENTS, NAMES, Options, by_name, document
 from jwtleak.alerts.record import write
-from jwtleak.cli.output import Lines, Output, open_output
+from jwtleak.cli.output import Events, Lines, Output, Whole, open_output
 from jwtleak.errors import UsageError
 from jwtleak.runtime.scan import Tally
 
@@ -101,3 +103,46 @@ def test_a_file_that_cannot_be_written(tmp_path):
     """A path that cannot be written is wrong usage."""
     with pytest.raises(UsageError, match=r"cannot write .*: is a directory"):
         open_output(str(tmp_path), None, Tally(), progress=False)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in DOCUMENTS])
+def test_events_are_lines(record, name):
+    """Every event format is one line for each alert; into a pipe each leaves at once."""
+    for flush in (True, False):
+        file = Watched()
+        events = Events(file, by_name(name), flush=flush)
+        for _ in range(2):
+            events.alert(record)
+        assert file.flushes == (2 if flush else 0)
+        events.close(Tally(), 1.0)
+        first, second = file.getvalue().splitlines()
+        assert first == second == by_name(name).encode(record.alert())
+
+
+@pytest.mark.parametrize(("name", "repeats"), [("sarif", 1), ("gitlab", 1), ("csv", 2)])
+def test_a_document_is_whole(record, name, repeats):
+    """A document begins before the first alert and ends with the scan; repeats stand only where they have a place."""
+    file = Watched()
+    whole = Whole(file, document(name))
+    assert file.getvalue() == document(name).begin()
+    whole.alert(record)
+    whole.alert(write(msgspec.structs.replace(record.alert(), event="repeat")))
+    assert file.flushes == 0
+    whole.close(Tally(), 1.0, complete=False)
+    text = file.getvalue().decode()
+    assert text.count(record.alert().id) == repeats
+    if name == "sarif":
+        (run,) = json.loads(text)["runs"]
+        assert run["invocations"][0]["executionSuccessful"] is False
+    if name == "gitlab":
+        assert json.loads(text)["scan"]["status"] == "failure"
+
+
+@pytest.mark.parametrize("form", NAMES)
+def test_every_format_can_be_written_to_a_file(tmp_path, record, form):
+    """`--output` takes each format; the options reach it."""
+    options = Options(timestamp="event")
+    output = open_output(str(tmp_path / "o"), form, Tally(), progress=False, options=options)
+    output.alert(record)
+    output.close(1.0)
+    assert by_name(form, options).encode(record.alert()) in (tmp_path / "o").read_bytes()

@@ -14,7 +14,7 @@ from jwtleak.alerts.alert import json_schema
 
 Load = Callable[[str], ModuleType]
 PAGES = ("README.md", "docs/reference/cli.md", "docs/reference/alert.md", "docs/reference/severity.md",
-         "docs/reference/bounds.md", "docs/reference/metrics.md")  # fmt: skip
+         "docs/reference/bounds.md", "docs/reference/metrics.md", "docs/reference/formats.md")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -58,3 +58,11 @@ def test_values_are_shown_with_their_unit(load: Load, value: float, unit: str, t
 def test_cells_cannot_break_a_table(load: Load) -> None:
     """A bar inside a cell is escaped."""
     assert load("docs/generate.py").table(["a"], [["x|y"]]) == "| a |\n| --- |\n| x\\|y |\n"
+
+
+def test_json_is_laid_out(load: Load) -> None:
+    """What fits stands on one line, and what is laid out is the same JSON."""
+    value = {"a": [1, 2], "b": {"c": "x" * 120, "d": ["y" * 70, "z" * 70]}}
+    text = load("docs/generate.py").pretty(value)
+    assert json.loads(text) == value
+    assert '"a": [1, 2],\n' in text

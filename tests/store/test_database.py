@@ -27,12 +27,18 @@ def rows(connection):
     return [x for (x,) in connection.execute("SELECT x FROM t")]
 
 
+def insert_and_fail(connection, error):
+    """A transaction that does not end well."""
+    with transaction(connection):
+        connection.execute("INSERT INTO t VALUES (1)")
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_all_or_nothing(connection, error):
     """A block that ends with anything but success leaves nothing, and the next one works."""
-    with pytest.raises(error), transaction(connection):
-        connection.execute("INSERT INTO t VALUES (1)")
-        raise error
+    with pytest.raises(error):
+        insert_and_fail(connection, error)
     with transaction(connection):
         connection.execute("INSERT INTO t VALUES (2)")
     assert rows(connection) == [2]

@@ -79,8 +79,23 @@ def _route(settings: SinkSettings, sink: Sink) -> routes.Route:
 
 
 def _encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes] | None:
-    name = settings.get("format", sink.format)
-    limit = settings.get("max_bytes", None)
-    if name == "json" and limit is None:
+    """None where the letter's own bytes are what the sink wants."""
+    if settings.get("format", sink.format) == "json" and _limit(settings, sink) is None:
         return None
-    raise UsageError(f"{settings.title}: there is no format {name!r}")
+    return encoder(settings, sink)
+
+
+def _limit(settings: SinkSettings, sink: Sink) -> int | None:
+    limit: int | None = settings.get("max_bytes", None) if sink.max_bytes is None else sink.max_bytes
+    return limit
+
+
+def encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes]:
+    """The format of the settings, or the sink's own. Raises UsageError."""
+    from jwtleak.alerts.formats.interface import EVENTS, Options, by_name
+
+    name = settings.get("format", sink.format)
+    if name not in EVENTS:
+        raise UsageError(f"{settings.title}: there is no format {name!r} for sinks: one of {', '.join(EVENTS)}")
+    timestamp = settings.get("timestamp", "detected")
+    return by_name(name, Options(timestamp=timestamp, max_bytes=_limit(settings, sink), ascii=sink.ascii)).encode

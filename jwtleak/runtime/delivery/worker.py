@@ -81,6 +81,7 @@ class Worker:
                     break
                 if wait > 0 and not self._stopping:
                     self._wake.wait(wait)
+            self._done()  # the last figures
         finally:
             self.close()
 
@@ -106,13 +107,13 @@ class Worker:
 
     def _done(self) -> bool:
         """Whether nothing waits any more."""
-        if self._hand is None or not self._hand.empty:
+        if self._hand is None:
             return False
         try:
             self._count(self._clock.monotonic())
         except JwtleakError:
             return False
-        return self.health.queued == 0
+        return self._hand.empty and self.health.queued == 0
 
     def step(self) -> float:
         """Send one batch, if it is time. Returns the seconds until the next step."""

@@ -32,8 +32,12 @@ class Announcer:
 
     def tell(self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False) -> Iterator[Letter]:
         """The letters for what was found in `stream`; `early`: more bytes could change it."""
-        if not found:
-            return
+        if found:
+            yield from self._letters(stream, engine, found, early)
+        if stream.early:
+            stream.early = {at: name for at, name in stream.early.items() if at >= stream.offset}
+
+    def _letters(self, stream: Stream, engine: Engine, found: list[Finding], early: bool) -> Iterator[Letter]:
         now = self._clock()
         builder = Builder(shown_info(StreamInfo("file", stream.path)), self._setting._replace(now=now))
         for one in found:

@@ -11,14 +11,12 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jwtleak.errors import JwtleakError
 from jwtleak.runtime.delivery.delivery import check
 from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.service import metrics as m
-from jwtleak.runtime.service.address import parse
-from jwtleak.runtime.service.endpoint import Endpoint
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
@@ -29,6 +27,9 @@ from jwtleak.runtime.tail.report import Voices
 from jwtleak.runtime.tail.session import Session
 from jwtleak.store import Store
 from jwtleak.version import __version__
+
+if TYPE_CHECKING:
+    from jwtleak.runtime.service.endpoint import Endpoint
 
 
 class Daemon:
@@ -73,6 +74,9 @@ class Daemon:
     def _endpoint(self) -> Endpoint | None:
         if self._settings.metrics is None:
             return None
+        from jwtleak.runtime.service.address import parse
+        from jwtleak.runtime.service.endpoint import Endpoint
+
         endpoint = Endpoint(parse(self._settings.metrics), self._voices.metrics, self._voices.health)
         endpoint.start()
         return endpoint

@@ -67,6 +67,16 @@ class Desk:
             seat.stream = None
             self._free.append(seat)
 
+    def take_away(self, name: str) -> None:
+        """The stream's seat is used elsewhere; it will be given back."""
+        del self._taken[name]
+
+    def give_back(self, seat: Seat) -> None:
+        """A seat that was taken away is free again."""
+        seat.stream = None
+        if len(self._free) + len(self._taken) < self._capacity:
+            self._free.append(seat)
+
     def seats(self) -> list[Seat]:
         """All that are taken."""
         return list(self._taken.values())

@@ -37,15 +37,15 @@ class SpoolGate:
         self._when_full = when_full
         self._steady = steady
         self._dropped = dropped
-        self._asked = steady() - EVERY
+        self._next = steady()
         self.bytes = 0
         self.full = False
 
     def shut(self) -> bool:
         """Whether reading has to wait."""
         now = self._steady()
-        if now - self._asked >= EVERY:
-            self._asked = now
+        if now >= self._next:
+            self._next = now + EVERY
             self.bytes = self._spool.spool_bytes()
             self.full = self.bytes >= self._cap
             if self.full and self._when_full == "drop-oldest":

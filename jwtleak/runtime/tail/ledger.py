@@ -66,6 +66,10 @@ class Ledger:
         """Bytes of the stream were taken, or its cursor moved."""
         self._judged[stream.name] = stream
 
+    def left(self, stream: Stream) -> None:
+        """The stream cannot be asked any more; its end is still to come."""
+        self._judged.pop(stream.name, None)
+
     def over(self, stream: Stream, ended: Ended) -> None:
         """The stream has ended, and its last letters are here. What was unpacked is remembered as finished."""
         self._judged.pop(stream.name, None)

@@ -7,7 +7,7 @@ nothing is dropped. One thread; only `stop` and `wake` may be called from others
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from jwtleak.core.engine import Engine
@@ -15,6 +15,8 @@ from jwtleak.errors import SourceError
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.desk import Desk
+from jwtleak.runtime.tail.heartbeat import Heartbeat
+from jwtleak.runtime.tail.joint import Joints
 from jwtleak.runtime.tail.ledger import Ledger
 from jwtleak.runtime.tail.rollup import Rollup
 from jwtleak.runtime.tail.seat import Seat
@@ -22,6 +24,7 @@ from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
 from jwtleak.sources.tail.interface import Ended, Event, Following, Grown, Mode, Moved, Opened, Trouble
 from jwtleak.store.interface import Letter
+from jwtleak.types import Finding
 
 # A round ends after this long, so that fresh lines are seen: half of the 20 ms within which they are to be told.
 ROUND_SECONDS = 0.01
@@ -64,6 +67,7 @@ class Parts(NamedTuple):
     follower: Following
     announcer: Announcer
     rollup: Rollup
+    heartbeat: Heartbeat
     ledger: Ledger
     make_engine: Callable[[], Engine]
     gate: Gate
@@ -85,6 +89,7 @@ class Loop:
         self.turns = Turns()
         self._unread: dict[str, Stream] = {}
         self._desk = Desk(parts.make_engine, parts.follower, self._look_early)
+        self._joints = Joints(parts.follower, self._desk, self._found, self._over)
         self._stopping = False
         self._shut = False
         self._tick = 0.0
@@ -111,21 +116,30 @@ class Loop:
         self.commit()
 
     def catch_up(self) -> None:
-        """Go round until everything that is there now was read, or `stop`; give what is held at the ends."""
-        while not self._stopping:
-            patience = self.step()
-            if not self.turns and not any(one.packed for one in self.streams.values()):
-                break
-            self._follower.wait(patience)
+        """Go round until what is there now was read, or `stop`; give what is held at the ends.
+
+        What a busy file gets meanwhile is not waited for.
+        """
+        goal = {name: stream.size for name, stream in self.streams.items()}
+        while not self._stopping and not self._reached(goal):
+            self._follower.wait(self.step())
+        self._joints.finish(self._steady())
         for seat in self._desk.seats():
             self._look_early(seat)
         self.commit()
+
+    def _reached(self, goal: dict[str, int]) -> bool:
+        behind = any(
+            stream.packed or (name not in self._unread and stream.read < goal.get(name, 0))
+            for name, stream in self.streams.items()
+        )
+        return not behind and self.follower.unsettled() == 0
 
     def step(self) -> float:
         """One round. Gives the seconds for which there is nothing to do."""
         for event in self._follower.look():
             self._on(event)
-        self._tell(self._due_repeats())
+        self._tell(self._every_second())
         self._shut = self._parts.gate.shut() or self._ledger.full
         if not self._shut:
             self._read()
@@ -155,6 +169,9 @@ class Loop:
         stream = self.streams[event.stream] = Stream(event)
         if event.cursor.provisional is not None:
             stream.early = self._rollup.early(stream.name, stream.offset)
+        old = None if event.follows is None else self.streams.get(event.follows)
+        if old is not None:
+            self._joints.opened(stream, old, self._steady())
         self.turns.update(stream)
         self._ledger.judged(stream)
 
@@ -162,10 +179,16 @@ class Loop:
         stream = self.streams.pop(event.stream)
         self.turns.remove(stream.name)
         self._unread.pop(stream.name, None)
+        if self._joints.ended(stream, event):
+            self._ledger.left(stream)
+            return
         seat = self._desk.of(stream.name)
         if seat is not None:
-            self._tell(self._parts.announcer.tell(stream, seat.engine, seat.close()))
+            self._found(stream, seat, seat.close())
             self._desk.free(stream.name)
+        self._over(stream, event)
+
+    def _over(self, stream: Stream, event: Ended) -> None:
         self._tell(self._rollup.end(stream.name))
         self._ledger.over(stream, event)
         self._parts.watcher.ended(stream, event)
@@ -183,6 +206,7 @@ class Loop:
             self._turn(stream, on)
 
     def _turn(self, stream: Stream, on: Callable[[], bool]) -> None:
+        self._joints.grew(stream.name)
         try:
             seat = self._desk.seat(stream)
             taken, found = seat.take(TURN, on)
@@ -195,7 +219,7 @@ class Loop:
             seat.watch.grown(self._steady(), seat.engine.pending, stream.offset)
         else:  # what was there is gone; the next look tells
             stream.size = stream.read
-        self._tell(self._parts.announcer.tell(stream, seat.engine, found))
+        self._found(stream, seat, found)
         self._parts.limiter.took(taken)
         self._parts.watcher.read(taken)
         self._ledger.judged(stream)
@@ -204,6 +228,7 @@ class Loop:
     def _ask(self) -> None:
         """Engines that waited long enough for more."""
         now = self._steady()
+        self._joints.step(now)
         for seat in self._desk.seats():
             due = seat.watch.due
             if due is not None and now >= due:
@@ -213,8 +238,7 @@ class Loop:
         if seat.engine.pending == "context":
             stream = seat.stream
             assert stream is not None
-            found = seat.settle()
-            self._tell(self._parts.announcer.tell(stream, seat.engine, found))
+            self._found(stream, seat, seat.settle())
             self._ledger.judged(stream)
         else:
             self._look_early(seat)
@@ -225,19 +249,25 @@ class Loop:
         stream = seat.stream
         if stream is None or seat.engine.pending is None:
             return
-        self._tell(self._parts.announcer.tell(stream, seat.engine, seat.early(), early=True))
+        self._found(stream, seat, seat.early(), early=True)
         self._ledger.judged(stream)
 
-    def _due_repeats(self) -> Iterable[Letter]:
+    def _every_second(self) -> Iterator[Letter]:
+        """What time alone brings: repeats to be summed up, the heartbeat, what could not be read before."""
         now = self._steady()
         if now < self._tick:
-            return ()
+            return
         self._tick = now + TICK
         self._parts.watcher.tick(self)
         for stream in self._unread.values():  # perhaps it can be read again
             self.turns.update(stream)
         self._unread.clear()
-        return self._rollup.due(self._parts.clocks.ms())
+        now_ms = self._parts.clocks.ms()
+        yield from self._rollup.due(now_ms)
+        yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
+
+    def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:
+        self._tell(self._parts.announcer.tell(stream, seat.engine, found, early=early))
 
     def _tell(self, letters: Iterable[Letter]) -> None:
         told = list(letters)

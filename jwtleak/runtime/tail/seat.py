@@ -138,6 +138,10 @@ class Seat:
         self._lines = stream.lines
         return found
 
+    def more(self, count: int) -> list[Finding]:
+        """`count` bytes were put into the engine's buffer by somebody else; the stream's offset stays."""
+        return self._placed(self.engine.buffer_updated(count))
+
     def settle(self) -> list[Finding]:
         """After a short silence."""
         found = self._placed(self.engine.settle())
@@ -167,8 +171,6 @@ class Seat:
         stream.lines = self._lines + lines
         if start is not None:
             stream.line_start = start
-        if stream.early:
-            stream.early = {at: one for at, one in stream.early.items() if at >= offset}
 
     def _placed(self, found: list[Finding]) -> list[Finding]:
         """What does not end before the offset, with lines and columns of the whole stream."""

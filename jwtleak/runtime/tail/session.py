@@ -22,6 +22,7 @@ from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.settings import Settings, seconds
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.gate import SpoolGate
+from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.ledger import Ledger
 from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
 from jwtleak.runtime.tail.report import Reporter, Voices
@@ -49,12 +50,14 @@ class Session:
         gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms)
         rollup = Rollup(store, int(seconds(tail.window) * 1000))
-        setting = Setting(clocks.wall(), os.uname().nodename, key)
+        host = os.uname().nodename
+        setting = Setting(clocks.wall(), host, key)
         self.loop = Loop(
             Parts(
                 follower=self._follower,
                 announcer=Announcer(setting, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
+                heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
                 ledger=Ledger(store, self._follower, rollup, clocks.steady),
                 make_engine=_maker(patterns),
                 gate=gate,

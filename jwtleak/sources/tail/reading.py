@@ -93,7 +93,15 @@ class Reading:
         stream = self._book.streams.get(name)
         if stream is None or offset >= stream.end or not self._open(stream) or stream.packed is not None:
             return offset
-        return min(plain.data_after(stream.fd, offset, stream.end), stream.end)
+        try:
+            after = min(plain.data_after(stream.fd, offset, stream.end), stream.end)
+            if after == offset or (os.fstat(stream.fd).st_size >= stream.end and self._continues(stream)):
+                return after
+        except OSError:
+            return offset
+        # It was cut since the last look: that is no hole.
+        self._book.schedule.put(name, self._clock())
+        return offset
 
     def cursor(self, name: str, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor:
         """See `interface.Following.cursor`."""

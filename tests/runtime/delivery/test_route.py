@@ -69,7 +69,7 @@ def test_what_is_absent_equals_nothing() -> None:
 )
 def test_what_is_wrong_is_said_at_the_start(text: str, says: str) -> None:
     """A condition that cannot work is refused with its place and what would be right."""
-    with pytest.raises(UsageError, match="^when: ") as caught:
+    with pytest.raises(UsageError, match=r"^when: ") as caught:
         parse(text)
     assert says in str(caught.value)
 

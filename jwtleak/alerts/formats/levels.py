@@ -1,0 +1,38 @@
+"""The one scale of severities, and what each receiver calls its steps.
+
+Promises: a table and nothing else. The ECS numbers are not free: Elastic's rule for external alerts compares
+`event.severity` with 21, 47, 73 and 99 for equality (elastic/detection-rules, external_alerts.toml).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jwtleak.types import Confidence, Severity
+
+
+class Level(NamedTuple):
+    """One severity in the terms of each receiver."""
+
+    ecs: int
+    ocsf: int  # severity_id
+    ocsf_name: str
+    cef: int  # 0 to 10; LEEF has 1 to 10
+    syslog: int  # RFC 5424 section 6.2.1
+    otlp: int  # SeverityNumber
+    sarif: str
+    sarif_score: str  # GitHub's `security-severity`
+    cim: str  # Splunk's Common Information Model
+    gitlab: str
+
+
+LEVELS: dict[Severity, Level] = {
+    "critical": Level(99, 5, "Critical", 10, 2, 21, "error", "9.5", "critical", "Critical"),
+    "high": Level(73, 4, "High", 8, 4, 17, "error", "8.0", "high", "High"),
+    "medium": Level(47, 3, "Medium", 5, 5, 13, "warning", "5.0", "medium", "Medium"),
+    "low": Level(21, 2, "Low", 3, 6, 9, "note", "2.0", "low", "Low"),
+    "info": Level(0, 1, "Informational", 0, 6, 9, "note", "0.0", "informational", "Info"),
+}
+
+# OCSF `confidence_id`, and its name.
+CONFIDENCES: dict[Confidence, tuple[int, str]] = {"high": (3, "High"), "medium": (2, "Medium"), "low": (1, "Low")}

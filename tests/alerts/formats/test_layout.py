@@ -1,0 +1,39 @@
+"""Layouts: facts into trees."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwtleak.alerts.formats.layout import Field, Layout, encode_json, milliseconds, only_ascii
+
+
+def test_a_layout_nests_and_converts():
+    """Dots nest; values are converted; what is absent leaves nothing behind."""
+    layout = Layout([Field("a.b.c", "x"), Field("a.d", "y", convert=str.upper), Field("e.f", "absent"), Field("g", "no")])
+    assert layout.fill({"x": 1, "y": "up", "no": False}) == {"a": {"b": {"c": 1}, "d": "UP"}, "g": False}
+
+
+def test_a_layout_adds_to_a_tree():
+    """A tree that is given keeps what it has."""
+    assert Layout([Field("a.b", "x")]).fill({"x": 1}, {"a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
+
+
+@pytest.mark.parametrize(
+    ("time", "number"),
+    [("1970-01-01T00:00:00.000Z", 0), ("2026-01-15T12:02:31.123Z", 1768478551123), ("9999-12-31T23:59:59.999Z", 253402300799999)],
+)
+def test_milliseconds(time, number):
+    """Times become Unix milliseconds without a rounding error."""
+    assert milliseconds(time) == number
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_only_ascii_is_what_json_dumps(text):
+    """Escaped to ASCII, JSON says the same, as Python's own writer does."""
+    data = only_ascii(encode_json({"a": text}))
+    assert data.isascii()
+    assert json.loads(data) == {"a": text}

@@ -1,0 +1,80 @@
+"""No token ever comes out of a format: the corpus through each of them, in the process and through the program."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from forbidden import Checker, corpus
+from minting import NOW, jws
+from test_no_leak import _BREAK, fill, place, program
+
+import jwtleak
+from jwtleak.alerts.formats.interface import DOCUMENTS, NAMES, Ending, Options, by_name, document
+
+__all__ = ["place"]  # the fixture
+ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The corpus with its checker, and an alert for all that is found in it."""
+    checker = Checker()
+    key = b"k" * 32
+    alerts = [
+        jwtleak.alert(finding, now=NOW, key=key) for _, data in corpus(checker) for finding in jwtleak.scan(data)
+    ]
+    assert len(alerts) > 2000
+    return checker, alerts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_format_shows_a_slice(found, name):
+    """The alerts of the whole corpus in each format hold no forbidden slice, at any size."""
+    checker, alerts = found
+    forms = [by_name(name), by_name(name, Options(max_bytes=900, ascii=True, timestamp="event"))]
+    assert not checker.found(b"\n".join(form.encode(alert) for alert in alerts for form in forms))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_document_shows_a_slice(found, name):
+    """Documents hold none either, in what stands around the alerts."""
+    checker, alerts = found
+    form = document(name)
+    assert not checker.found(b"".join([form.begin(), *(form.encode(one) for one in alerts[::50]), form.end(ENDING)]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_corpus_would_be_found(found, name):
+    """The same check finds a slice where an alert is made to hold one."""
+    checker, alerts = found
+    slipped = msgspec.structs.replace(alerts[0], excerpt=jws().split(".")[1][:40])
+    checker.forbid(jws())
+    assert checker.found(by_name(name).encode(slipped))
+
+
+@pytest.mark.parametrize(
+    "name", ["sarif", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in ("json", "sarif"))]
+)
+def test_the_program_shows_no_slice(place, name):
+    """Files, archives and broken archives, with tokens in their names, through `scan --format`."""
+    checker = Checker()
+    fill(place / "logs", checker)
+    shown = program(place, "scan", f"--now={NOW}", f"--format={name}", "--min-confidence=low", "logs")
+    assert len(shown) > 1000
+    checker.check(shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"), [("ecs", "from jwtleak.alerts.formats.ecs import Ecs as m; m.encode = fail"),
+                         ("sarif", "from jwtleak.alerts.formats.sarif import Sarif as m; m.end = fail")],
+)  # fmt: skip
+def test_a_format_that_fails_shows_no_slice(place, name, broken):
+    """A failure inside of a format says where, without a traceback and without a slice."""
+    checker = Checker()
+    token = checker.forbid(jws())
+    (place / "logs" / "a.log").write_text(f"GET /?t={token} x\n")
+    code = _BREAK.format(setup=broken, error="ValueError")
+    shown = program(place, token, "scan", "--jobs=1", f"--format={name}", "logs", prefix=("-c", code))
+    assert b"Traceback" not in shown
+    assert b"internal error: ValueError at jwtleak" in shown
+    checker.check(shown)
