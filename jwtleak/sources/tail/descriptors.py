@@ -61,13 +61,6 @@ class Descriptors:
             stream.packed = None
             self._held.pop(stream.name, None)
 
-    def hand_over(self, stream: Stream, other: Stream) -> None:
-        """The same open file is now another stream's."""
-        fd, stream.fd, stream.packed = stream.fd, -1, None
-        if fd >= 0:
-            del self._held[stream.name]
-            self.keep(other, fd)
-
     def close(self) -> None:
         """Close all."""
         for stream in list(self._held.values()):

@@ -103,8 +103,6 @@ class Follower:
         now = self._clock()
         hints, everything = self._hints.take()
         everything = everything or self._first
-        self._known.displaced.clear()
-        self._known.cut.clear()
         self._examine(self._due(hints, now, everything), now)
         directories = {os.path.dirname(path) for _, path in self._known.cut}
         directories.update(path if path in self._tree.directories else os.path.dirname(path) for path in hints)
@@ -118,6 +116,9 @@ class Follower:
         if self._first:
             self._not_met(now)
             self._first = False
+        # Not before: a read between two looks may find a file replaced as well.
+        self._known.displaced.clear()
+        self._known.cut.clear()
         self._book.descriptors.make_room()
         self._cover(now)
         self._book.stats.looks += 1

@@ -34,8 +34,3 @@ class Schedule:
                 del self._at[name]
                 found.append(name)
         return found
-
-    @property
-    def next(self) -> float | None:
-        """When the next one is due, or a little earlier."""
-        return self._heap[0][0] if self._heap else None

@@ -11,7 +11,17 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 
 from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.hints import Hints
@@ -19,8 +29,16 @@ from jwtleak.sources.tail.interface import WatchMode
 from jwtleak.sources.tail.mounts import remote_type
 
 if TYPE_CHECKING:
-    from watchdog.events import FileSystemEvent
-    from watchdog.observers.api import BaseObserver, ObservedWatch
+    from watchdog.observers.api import BaseObserver, EventEmitter, ObservedWatch
+
+# Only changes: our own reads make events too, of opening and closing.
+_EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+]
 
 # watchdog runs a thread for each watched directory, some 40 KiB of memory each. The directories above that are polled.
 MAX_WATCHED = 1000
@@ -47,7 +65,7 @@ class _Overflow(logging.Handler):
         self._overflowed()
 
 
-class _Handler:
+class _Handler(FileSystemEventHandler):
     """What watchdog calls for each event, from its own thread."""
 
     def __init__(self, hints: Hints) -> None:
@@ -134,14 +152,14 @@ class Watch:
                 self._watch(path, now)
         self.covered = frozenset(self._watches)
 
-    def _emitters(self) -> Iterable[Any]:
-        return self._observer.emitters if self._observer is not None else ()
+    def _emitters(self) -> set[EventEmitter]:
+        return self._observer.emitters if self._observer is not None else set()
 
     def _watch(self, path: str, now: float) -> None:
         reason = self._obstacle(path)
         if not reason and (key := _key(path)) is not None and self._observer is not None:
             try:
-                watch = self._observer.schedule(self._handler, path, event_filter=_wanted_events(), follow_symlink=True)  # type: ignore[arg-type]
+                watch = self._observer.schedule(self._handler, path, event_filter=_EVENTS, follow_symlink=True)
             except Exception as error:  # a limit, or a directory that just went: told, and polled
                 reason = _why(error)
             else:
@@ -188,16 +206,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError):
         return _LIMITS.get(error.errno or 0, reason_of(error))
     return f"file events do not work here ({type(error).__name__})"
-
-
-def _wanted_events() -> list[type[FileSystemEvent]]:
-    """Only changes: our own reads make events too, of opening and closing."""
-    from watchdog import events
-
-    return [
-        events.FileCreatedEvent,
-        events.FileModifiedEvent,
-        events.FileMovedEvent,
-        events.DirCreatedEvent,
-        events.DirMovedEvent,
-    ]

@@ -173,7 +173,12 @@ class World:
         self.save()
 
     def restart(self, _: int) -> None:
+        """A stop that stores what is known, without reading on."""
+        for stream, log in self.driver.logs.items():
+            if log.ended is None:
+                self.driver.commit(stream, log)
         self.driver.restart()
+        self.save()
 
     def crash(self, _: int) -> None:
         """Everything since the last commit is forgotten, by the follower and by the model."""
