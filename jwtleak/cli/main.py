@@ -6,6 +6,7 @@ Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found b
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -58,6 +59,9 @@ def main() -> None:
 
 def run(args: list[str] | None = None) -> NoReturn:
     """The entry point: runs a command and exits."""
+    # What is loaded stays, and what is made for a token forms no cycles: looking for them after each 700 objects is a
+    # tenth of the time.
+    gc.set_threshold(50_000, 20, 100)
     sys.exit(_status(args))
 
 

@@ -12,21 +12,21 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import Segment, View
 from jwtleak.types import OutputStream
 
 # Kubernetes CRI logging: RFC 3339 time, stream, tags of which the first is P (partial) or F (full), content.
-_CRI = re.compile(
-    rb"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,24}(?:Z|[+-][0-9:]{5}) (?P<stream>stdout|stderr) "
-    rb"(?P<tag>[PF])(?::[^ \n]*)? (?P<content>[^\n]*+)(?P<end>\n?)",
-    re.MULTILINE,
+_CRI = lazy(
+    rb"(?m)^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,24}(?:Z|[+-][0-9:]{5}) (?P<stream>stdout|stderr) "
+    rb"(?P<tag>[PF])(?::[^ \n]*)? (?P<content>[^\n]*+)(?P<end>\n?)"
 )
-_CRI_PARTIAL = re.compile(rb" std(?:out|err) P[ :]")
+_CRI_PARTIAL = lazy(rb" std(?:out|err) P[ :]")
 
 # One JSON object a line, attributes in any order. Quotes within strings are escaped: `"log":"` is never content.
-_DOCKER_HEAD = re.compile(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
-_DOCKER_LOG = re.compile(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
-_DOCKER_STREAM = re.compile(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
+_DOCKER_HEAD = lazy(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
+_DOCKER_LOG = lazy(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
+_DOCKER_STREAM = lazy(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
 
 
 _OUTPUTS: dict[bytes, OutputStream] = {b"stdout": "stdout", b"stderr": "stderr"}
