@@ -21,6 +21,7 @@ from jwtleak.version import __version__
 # Loaded only when called: `jwtleak --version` must not wait for a table or a thread pool.
 _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
+    "redact": "Copy a stream with every token replaced",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
     "schema": "Print the JSON Schema of an alert",

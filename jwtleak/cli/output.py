@@ -96,12 +96,12 @@ def open_output(path: str | None, form: str | None, tally: Tally, *, progress: b
         return Output(Table(text), bar, tally, None if path is None else text)
     if path is None:
         return Output(Lines(sys.stdout.buffer, flush=True), bar, tally)
-    file = _open(path)
+    file = open_private(path)
     return Output(Lines(file, flush=False), bar, tally, file)
 
 
-def _open(path: str) -> IO[bytes]:
-    """Mode 0600: alerts are redacted, but they are a map of what leaked where."""
+def open_private(path: str) -> IO[bytes]:
+    """FILE of `--output`, mode 0600: alerts are redacted, but they are a map of what leaked where. Raises UsageError."""
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
     except OSError as error:
@@ -111,5 +111,5 @@ def _open(path: str) -> IO[bytes]:
 def _text(path: str | None) -> TextIO:
     if path is None:
         return sys.stdout
-    _open(path).close()
+    open_private(path).close()
     return open(path, "w", encoding="utf-8")
