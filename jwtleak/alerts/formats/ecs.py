@@ -62,6 +62,18 @@ FIELDS = (
     Field("related.hash", "token.sha256", convert=_one),
     Field("related.hosts", "host_again", convert=_one),
 )
+# What is the same in every event about a leak, for index templates and pages.
+CONSTANTS = tuple(
+    Field(target, "")
+    for target in (
+        "ecs.version", "tags", "event.module", "event.provider", "event.dataset", "event.category", "event.type",
+        "data_stream.type", "data_stream.dataset", "data_stream.namespace", "observer.vendor", "observer.product",
+        "observer.type", "observer.version", "rule.category", "rule.ruleset", "rule.reference", "orchestrator.type",
+        "orchestrator.resource.type", "threat.framework", "threat.tactic.id", "threat.tactic.name",
+        "threat.technique.id", "threat.technique.name", "threat.technique.subtechnique.id",
+        "threat.technique.subtechnique.name",
+    )
+)  # fmt: skip
 _LAYOUT = Layout(FIELDS)
 _JWTLEAK = Layout(one._replace(target=f"jwtleak.{one.target}") for one in CUSTOM.fields)
 
