@@ -11,7 +11,7 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Builder, Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.patterns import load_channels
+from jwtleak.patterns import builtin_channels
 from jwtleak.types import Finding, StreamInfo
 
 __all__ = ["Finder", "Finding", "alert", "redact", "scan"]
@@ -19,7 +19,7 @@ __all__ = ["Finder", "Finding", "alert", "redact", "scan"]
 
 @lru_cache(maxsize=1)
 def _channels() -> Channels:
-    return Channels(load_channels())
+    return Channels(builtin_channels)
 
 
 class Finder:

@@ -34,3 +34,20 @@ class SourceError(JwtleakError):
 
 class WorkerError(JwtleakError):
     """A worker process died or failed; what it had in hand is named, never silently skipped."""
+
+
+class DeliveryError(JwtleakError):
+    """Alerts could not be delivered in time; they are still in the store."""
+
+
+class StoreError(JwtleakError):
+    """The state cannot be used: held by another process, made by a newer version, not to be opened."""
+
+
+class StoreFull(StoreError):  # noqa: N818  a state of the disk, not a mistake
+    """A change could not be written (no space, a quota, a failing disk, a foreign lock). Nothing was changed: it may
+    work later."""
+
+
+class StoreCorrupt(StoreError):  # noqa: N818  a state of the file
+    """The file with the state is damaged."""

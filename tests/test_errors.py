@@ -6,10 +6,20 @@ import pickle
 
 import pytest
 
-from jwtleak.errors import JwtleakError, PatternError, SourceError, UsageError, WorkerError
+from jwtleak.errors import (
+    DeliveryError,
+    JwtleakError,
+    PatternError,
+    SourceError,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    UsageError,
+    WorkerError,
+)
 
 
-@pytest.mark.parametrize("kind", [UsageError, PatternError, WorkerError])
+@pytest.mark.parametrize("kind", [UsageError, PatternError, WorkerError, DeliveryError, StoreError, StoreFull, StoreCorrupt])
 def test_one_base(kind: type[JwtleakError]) -> None:
     """Every error meant for people is a JwtleakError and says its text."""
     error = kind("pattern x: regex: bad")

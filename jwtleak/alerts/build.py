@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from jwtleak.alerts import wording
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
+from jwtleak.alerts.container import Containers
 from jwtleak.alerts.severity import confidence, is_signed, severity
 from jwtleak.core.excerpt import clean
 from jwtleak.core.lifetime import DEFAULT_LEEWAY, Times, live_at, status, times
@@ -182,6 +183,7 @@ class Builder:
         self._detected_at = rfc3339(int(setting.now * 1000))
         self._place = (stream.source, _text(stream.path), _text(stream.member))
         self._host = _text(setting.host)
+        self._containers = Containers(stream)
         self._header: dict[str, Any] = {}
         self._header_texts: tuple[_Text, _Text, _Text, _Text] = (UNSET, UNSET, UNSET, UNSET)
 
@@ -261,6 +263,7 @@ class Builder:
             path=path,
             member=member,
             host=self._host,
+            container=self._containers.of(finding.output),
             offset=finding.offset,
             length=finding.length,
             line=finding.line,

@@ -6,15 +6,16 @@ Promises: writing happens once, where the alert is made; what is known only when
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.types import Confidence, Severity, Status
 
-_decode = msgspec.json.Decoder(Alert).decode
-
 # `line` and `column` end an alert's location, and its location and sightings end the alert.
 _OPEN = b',"line":'
+_ID = len(b'{"schema":"jwtleak/1","id":"')  # which begin it
 _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"last_offset":%d}}'
 
 
@@ -36,13 +37,23 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     last_offset: int
     repeat: bool = False
 
+    @property
+    def id(self) -> str:
+        """The alert's id."""
+        return self.head[_ID : _ID + 40].decode("ascii")
+
     def json(self) -> bytes:
         """The alert as one line of JSON, without the newline."""
         return self.head + _REST % (self.line, self.column, self.count, self.offset, self.last_offset)
 
     def alert(self) -> Alert:
         """The alert itself."""
-        return _decode(self.json())
+        return _decoder().decode(self.json())
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.json.Decoder[Alert]:
+    return msgspec.json.Decoder(Alert)  # takes a while, and most runs read no alert
 
 
 def write(alert: Alert) -> Record:

@@ -18,7 +18,7 @@ from jwtleak.cli.options import MOMENT
 from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
-from jwtleak.patterns import load_channels
+from jwtleak.patterns import builtin_channels
 from jwtleak.runtime.installation import subject_key
 from jwtleak.types import UNKNOWN_CHANNEL, StreamInfo
 
@@ -68,7 +68,7 @@ def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | No
 
 
 def _alerts(file: IO[bytes], now: float) -> Iterator[Alert]:
-    engine = Engine(Channels(load_channels()))
+    engine = Engine(Channels(builtin_channels))
     builder = Builder(StreamInfo("stdin"), Setting(now, None, subject_key()[0]))
     # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it already has.
     read: Callable[[int], bytes] = getattr(file, "read1", file.read)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -23,7 +24,8 @@ from jwtleak.cli.options import MOMENT, SIZE
 from jwtleak.cli.output import Output, open_output
 from jwtleak.core.channel import Channels
 from jwtleak.core.lifetime import DEFAULT_LEEWAY
-from jwtleak.patterns import load_channels, load_user_patterns
+from jwtleak.core.userpattern import UserPatterns
+from jwtleak.patterns import builtin_channels
 from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.scan import Scan, Tally
 from jwtleak.runtime.shown import shown
@@ -32,6 +34,10 @@ from jwtleak.sources.interface import Limits, Notify
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.walk import Entry, walk
 from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
+
+if TYPE_CHECKING:
+    from jwtleak.runtime.resume import Ledger
+    from jwtleak.store import Store
 
 _STATUSES = Status.__args__  # type: ignore[attr-defined]
 _SEVERITY = click.Choice(SEVERITIES)
@@ -60,6 +66,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_archive_bytes: int
     max_ratio: int
     max_depth: int
+    state: str | None
+    resume: bool
 
 
 @click.command("scan")
@@ -93,6 +101,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
               help="Highest compression ratio believed.")
 @click.option("--max-depth", type=click.IntRange(0, 8), default=Limits().max_depth, show_default=True,
               help="Archives inside archives.")
+@click.option("--state", type=click.Path(file_okay=False), metavar="DIR",
+              help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.")
+@click.option("--resume", is_flag=True, help="Do not read again what is finished by --state; append to FILE of --output.")
 def command(**given: Any) -> int:
     """Find tokens in files, directories, archives, or standard input (-).
 
@@ -108,9 +119,19 @@ def command(**given: Any) -> int:
         options = msgspec.structs.replace(options, paths=("-",))
     if "-" in options.paths and len(options.paths) > 1:
         raise click.UsageError("- (standard input) cannot be scanned together with files")
+    _check_state(options)
     if not 64 <= options.max_token <= MAX_TOKEN:
         raise click.UsageError(f"--max-token must be from 64 to {MAX_TOKEN}")
     return _Run(options).run()
+
+
+def _check_state(options: Options) -> None:
+    if options.state is None and options.resume:
+        raise click.UsageError("--resume needs --state DIR")
+    if options.state is not None and options.paths == ("-",):
+        raise click.UsageError("standard input cannot be gone on with: --state is for files")
+    if options.state is not None and options.format not in (None, "json"):
+        raise click.UsageError("--state needs --format json: other formats cannot be gone on with")
 
 
 def _plan(options: Options) -> Plan:
@@ -121,11 +142,19 @@ def _plan(options: Options) -> Plan:
     return Plan(
         Setting(now, os.uname().nodename, key, options.leeway),
         Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
-        Channels(load_channels()),
-        load_user_patterns(options.patterns),
+        Channels(builtin_channels),
+        _user_patterns(options.patterns),
         options.every,
         options.max_token,
     )
+
+
+def _user_patterns(directories: tuple[str, ...]) -> UserPatterns:
+    if not directories:
+        return UserPatterns()
+    from jwtleak.patterns import load_user_patterns
+
+    return load_user_patterns(directories)
 
 
 class _Interrupt:
@@ -176,13 +205,40 @@ class _Run:
         self._selection = Selection(options.min_severity, options.min_confidence, statuses)  # type: ignore[arg-type]
         self._tally = Tally()
         self._failed = False
+        self._ledger: Ledger | None = None
 
     def run(self) -> int:
-        # What is made for a token forms no cycles: looking for them after each 700 objects is a tenth of the time.
-        gc.set_threshold(50_000, 20, 100)
         started = time.monotonic()
-        scan = Scan(_plan(self._options), self._selection, self._tally)
-        output = self._open()
+        with ExitStack() as stack:
+            store = self._store(stack)
+            plan = _plan(self._options)
+            output = self._output()
+            self._ledger = None if store is None else self._make_ledger(store, plan, output)
+            return self._scan(Scan(plan, self._selection, self._tally), output, started)
+
+    def _store(self, stack: ExitStack) -> Store | None:
+        """The state, before FILE is opened: a second run must not empty the FILE of the first."""
+        if self._options.state is None:
+            return None
+        from jwtleak.cli.resume import open_state
+
+        return stack.enter_context(open_state(Path(self._options.state)))
+
+    def _output(self) -> Output:
+        given = self._options
+        form = given.format or (None if given.state is None else "json")
+        options = formats.Options(timestamp=given.timestamp, root=_here() if form == "sarif" else None)
+        return open_output(
+            given.output, form, self._tally, progress=given.progress, options=options, append=given.resume
+        )
+
+    def _make_ledger(self, store: Store, plan: Plan, output: Output) -> Ledger:
+        from jwtleak.cli.resume import key_of, make_ledger
+
+        key = key_of(self._options, plan.patterns)
+        return make_ledger(store, key, self._tally, output, resume=self._options.resume)
+
+    def _scan(self, scan: Scan, output: Output, started: float) -> int:
         interrupt = _Interrupt(scan.stop)
         try:
             self._work(scan, output, interrupt, started)
@@ -210,12 +266,9 @@ class _Run:
             raise
         self._close(output, started, complete=not interrupt.seen)
 
-    def _open(self) -> Output:
-        given = self._options
-        options = formats.Options(timestamp=given.timestamp, root=_here() if given.format == "sarif" else None)
-        return open_output(given.output, given.format, self._tally, progress=given.progress, options=options)
-
     def _close(self, output: Output, started: float, *, complete: bool) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
         output.close(time.monotonic() - started, complete=complete)
         self._explain()
 
@@ -226,6 +279,8 @@ class _Run:
             voice.warning("interrupted")
         else:
             voice.warning(f"interrupted: not scanned whole: {first}, and all that follows it")
+        if self._ledger is not None:
+            voice.hint("go on with --resume")
 
     def _alerts(self, scan: Scan, output: Output, interrupt: _Interrupt) -> Iterator[Record]:
         options = self._options
@@ -238,7 +293,7 @@ class _Run:
             total = sum(entry.size for entry in self._walk(lambda _: None))
         output.start(total)
         with interrupt:
-            yield from scan.files(self._walk(self._tally.notice), options.jobs, output.progress)
+            yield from scan.files(self._walk(self._tally.notice), options.jobs, output.progress, self._ledger)
 
     def _walk(self, notice: Notify) -> Iterator[Entry]:
         options = self._options

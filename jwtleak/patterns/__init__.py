@@ -1,5 +1,26 @@
 """Pattern files: `loader` reads them, `check` proves them."""
 
-from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
+from __future__ import annotations
 
-__all__ = ["builtin_directory", "load_channels", "load_shapes", "load_user_patterns"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from jwtleak.core.channel import ChannelRule
+
+if TYPE_CHECKING:
+    from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
+
+__all__ = ["builtin_channels", "builtin_directory", "load_channels", "load_shapes", "load_user_patterns"]
+
+
+def builtin_channels() -> tuple[ChannelRule, ...]:
+    """The channel rules that come with jwtleak. The loader itself, with its parser, is loaded only now."""
+    from jwtleak.patterns.loader import load_channels
+
+    return load_channels()
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("jwtleak.patterns.loader"), name)

@@ -24,13 +24,13 @@ def test_help(run):
     """`--help` names every command; without a command the same goes to standard error, with status 2."""
     result = run("--help")
     assert (result.status, result.err) == (0, "")
-    for name in ("scan", "inspect", "patterns", "schema"):
+    for name in ("scan", "inspect", "patterns", "state", "schema"):
         assert f"  {name} " in result.out.decode()
     bare = run()
     assert (bare.status, bare.out, bare.err) == (2, b"", result.out.decode())
 
 
-@pytest.mark.parametrize("name", ["scan", "inspect", "patterns", "schema"])
+@pytest.mark.parametrize("name", ["scan", "inspect", "patterns", "state", "schema"])
 def test_help_of_each_command(run, name):
     """Each command explains itself."""
     result = run(name, "--help")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from jwtleak.cli.options import MOMENT, SIZE
+from jwtleak.cli.options import DURATION, MOMENT, SIZE
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,18 @@ def test_no_moments(text):
 def test_values_that_are_ready():
     """Defaults pass as they are."""
     assert (SIZE.convert(5, None, None), MOMENT.convert(5.0, None, None)) == (5, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("90", 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("30d", 2592000), ("0", 0), ("2 D", 172800)]
+)
+def test_durations(text, value):
+    """A length of time is a number with a unit, seconds without one."""
+    assert DURATION.convert(text, None, None) == value
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1s", "1w", "1e3", "9" * 20])
+def test_no_durations(text):
+    """Anything else says what was expected."""
+    with pytest.raises(click.BadParameter, match="is not a length of time such as 90s, 15m, 12h or 30d"):
+        DURATION.convert(text, None, None)

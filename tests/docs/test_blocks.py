@@ -29,7 +29,8 @@ def shell(root: Path, tmp_path: Path) -> dict[str, str]:
     program.chmod(0o755)
     python = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
     path = os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)])
-    return {"PATH": path, "HOME": str(tmp_path), "PYTHONPATH": python, "LC_ALL": "C.UTF-8", "COLUMNS": "120"}
+    home = {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / ".state")}
+    return {"PATH": path, **home, "PYTHONPATH": python, "LC_ALL": "C.UTF-8", "COLUMNS": "120"}
 
 
 @pytest.mark.slow

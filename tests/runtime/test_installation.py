@@ -20,11 +20,15 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_place(state, monkeypatch):
-    """State is kept below XDG_STATE_HOME, or ~/.local/state without it."""
-    assert state_dir() == state / "jwtleak"
+    """State is kept below XDG_STATE_HOME; without it in ~/.local/state, or in /var/lib for root."""
+    for user in (0, 1000):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert state_dir() == state / "jwtleak"
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "/home/someone")
     assert state_dir() == Path("/home/someone/.local/state/jwtleak")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert state_dir() == Path("/var/lib/jwtleak")
 
 
 def test_made_once(state):

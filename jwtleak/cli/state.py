@@ -1,0 +1,251 @@
+"""`jwtleak state`: what is remembered between runs, for people and scripts.
+
+Promises: what only looks works beside a running process; what takes away is refused while one runs, and asks first.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from jwtleak.cli import voice
+from jwtleak.cli.options import DURATION
+from jwtleak.errors import StoreError
+from jwtleak.runtime.installation import state_dir
+from jwtleak.runtime.shown import shown
+from jwtleak.store import Commit, DeadLetter, Store
+from jwtleak.store.lock import owner
+from jwtleak.store.migrations import steps
+from jwtleak.store.pruning import Keep
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _directory(command: Decorated) -> Decorated:
+    option = click.option(
+        "--state", "directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+        help="Where the state is kept.  [default: /var/lib/jwtleak for root, else ~/.local/state/jwtleak]",
+    )  # fmt: skip
+    return option(command)
+
+
+def _form(command: Decorated) -> Decorated:
+    option = click.option(
+        "--format", "-f", "form", type=click.Choice(["table", "json"]),
+        help="table, or json.  [default: table on a terminal, else json]",
+    )  # fmt: skip
+    return option(command)
+
+
+def _as_table(form: str | None) -> bool:
+    return (form or ("table" if sys.stdout.isatty() else "json")) == "table"
+
+
+def _line(value: object) -> None:
+    click.echo(_encode(value))
+
+
+@click.group("state")
+def command() -> None:
+    """Look into, prune or forget what is remembered between runs.
+
+    The state holds how far each file was read, which tokens were seen, and alerts that wait for a sink. There is no
+    token in it.
+    """
+
+
+@command.command("show")
+@click.option("--streams", is_flag=True, help="One line for each file instead of the numbers.")
+@_form
+@_directory
+def show(directory: Path | None, form: str | None, streams: bool) -> None:
+    """Show what is remembered. Works beside a running process."""
+    with Store.open(directory or state_dir(), read_only=True) as store:
+        if streams:
+            _streams(store, _as_table(form))
+        elif _as_table(form):
+            for label, value in _rows(store):
+                click.echo(f"{label:<22}{value}")
+        else:
+            _line(_document(store))
+
+
+def _streams(store: Store, table: bool) -> None:
+    if table:
+        click.echo(f"{'state':<10}{'read':>16}{'size':>16}  path")
+    for one in store.cursors():
+        path = shown(one.path)
+        if table:
+            click.echo(f"{one.state:<10}{one.offset:>16}{one.size:>16}  {path}")
+        else:
+            _line({"path": path, "state": one.state, "read": one.offset, "size": one.size, "stream": one.stream,
+                   "device": one.device, "inode": one.inode})  # fmt: skip
+
+
+def _document(store: Store) -> dict[str, Any]:
+    process = owner(store.directory)
+    return {
+        "directory": shown(str(store.directory)),
+        "schema": len(steps()),
+        **({} if process is None else {"process": process}),
+        **msgspec.to_builtins(store.summary()),
+    }
+
+
+def _rows(store: Store) -> Iterator[tuple[str, str]]:
+    """(Label, value) for a person."""
+    found = store.summary()
+    process = owner(store.directory)
+    yield "state in", shown(str(store.directory))
+    yield "in use by", "nobody" if process is None else f"process {process}"
+    yield "files", ", ".join(f"{count} {state}" for state, count in sorted(found.streams.items())) or "none"
+    yield "not read yet", f"{found.unread_bytes} bytes"
+    yield "tokens seen", str(found.sightings)
+    yield "waiting alerts", f"{found.spool_bytes} bytes"
+    yield "finished by scans", f"{found.scanned_files} files"
+    now_ms = time.time() * 1000
+    for one in found.sinks:
+        parts = [f"{one.waiting} waiting"]
+        if one.oldest_ms is not None:
+            parts.append(f"the oldest for {max(0, now_ms - one.oldest_ms) / 1000:.0f} s")
+        parts += [f"{one.dead_letters} dead letters"] if one.dead_letters else []
+        parts += [f"{one.dropped} dropped"] if one.dropped else []
+        parts += [] if one.registered else ["no longer configured"]
+        yield f"sink {shown(one.name)}", ", ".join(parts)
+
+
+@command.command("reset")
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_directory
+def reset(directory: Path | None, paths: tuple[str, ...], yes: bool) -> int:
+    """Forget how far the files at PATH were read; without PATH forget everything, undelivered alerts too.
+
+    Refused while a process uses the state. Files are then read from the start again: their alerts have the same ids.
+    """
+    place = directory or state_dir()
+    if paths:
+        return _forget(place, paths)
+    if not yes:
+        question = f"forget everything in {shown(str(place))}{_undelivered(place)}"
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"this would {question}: add --yes")
+        click.confirm(f"jwtleak: {question}?", abort=True, err=True)
+    Store.reset(place)
+    voice.say("everything is forgotten")
+    return 0
+
+
+def _undelivered(place: Path) -> str:
+    """What would be lost; a state that cannot be read has nothing that could be told."""
+    try:
+        with Store.open(place, read_only=True) as store:
+            waiting = max((one.waiting for one in store.summary().sinks), default=0)
+    except StoreError:
+        return ""
+    return f" and {waiting} alerts that no sink has taken yet" if waiting else ""
+
+
+def _forget(place: Path, paths: tuple[str, ...]) -> int:
+    with Store.open(place, corrupt="fail") as store:
+        gone = [one for one in store.cursors() if one.path in paths]
+        store.commit(Commit(forget=[one.stream for one in gone], at_ms=0))
+    missing = [path for path in paths if path not in {one.path for one in gone}]
+    for path in missing:
+        voice.error(f"{path}: nothing is remembered of it")
+    return 2 if missing else 0
+
+
+@command.command("prune")
+@click.option(
+    "--older-than",
+    "age",
+    type=DURATION,
+    metavar="AGE",
+    help="Age of what goes, of every sort.  [default: see docs/how-to/state.md]",
+)
+@_directory
+def prune(directory: Path | None, age: float | None) -> None:
+    """Let go of what is old: finished files, tokens not seen since, dead letters, finished scans.
+
+    Refused while a process uses the state. Nothing that waits for a sink goes.
+    """
+    keep = Keep() if age is None else Keep(*[int(age * 1000)] * len(Keep._fields))
+    with _existing(directory) as store:
+        gone = store.prune(int(time.time() * 1000), keep)
+    voice.say(
+        f"gone are {gone.streams} finished files, {gone.sightings} tokens seen, {gone.dead_letters} dead letters, "
+        f"{gone.scanned_files} marks of scans"
+    )
+
+
+def _existing(directory: Path | None) -> Store:
+    """The state for a change. None is made, and a damaged one is left for `reset`, or for whoever starts next."""
+    place = directory or state_dir()
+    Store.open(place, read_only=True).close()
+    return Store.open(place, corrupt="fail")
+
+
+@command.group("dead-letters")
+def dead_letters() -> None:
+    """Alerts that a sink refused for good: look at them, send them again."""
+
+
+_SINK = click.option("--sink", metavar="NAME", help="Only those that this sink refused.")
+
+
+@dead_letters.command("show")
+@_SINK
+@_form
+@_directory
+def show_dead(directory: Path | None, form: str | None, sink: str | None) -> None:
+    """Show dead letters, the oldest first, with the receiver's reason. Works beside a running process."""
+    table = _as_table(form)
+    if table:
+        click.echo(f"{'number':>8}  {'sink':<24}{'status':>6}  {'severity':<10}{'id':<42}reason")
+    with Store.open(directory or state_dir(), read_only=True) as store:
+        after = 0
+        while page := store.dead_letters(sink, after=after, limit=100):
+            for one in page:
+                click.echo(_row(one)) if table else _line(_dead(one))
+            after = page[-1].seq
+
+
+def _row(one: DeadLetter) -> str:
+    status = "-" if one.status is None else one.status
+    return f"{one.seq:>8}  {shown(one.sink):<24}{status:>6}  {one.severity:<10}{one.id:<42}{one.reason}"
+
+
+def _dead(one: DeadLetter) -> dict[str, Any]:
+    from jwtleak.alerts.build import rfc3339
+
+    document = {
+        "number": one.seq, "sink": one.sink, "at": rfc3339(one.at_ms), "status": one.status, "reason": one.reason,
+        "attempts": one.attempts, "alert": msgspec.Raw(one.body),
+    }  # fmt: skip
+    return {name: value for name, value in document.items() if value is not None}
+
+
+@dead_letters.command("replay")
+@click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER...]")
+@_SINK
+@click.option("--to", metavar="NAME", help="Send them to this sink instead.")
+@_directory
+def replay(directory: Path | None, numbers: tuple[int, ...], sink: str | None, to: str | None) -> None:
+    """Put dead letters back into the queue: those of NUMBER, of --sink, or all. They leave with the next start.
+
+    Refused while a process uses the state.
+    """
+    if numbers and sink:
+        raise click.UsageError("--sink and NUMBER cannot be given together")
+    with _existing(directory) as store:
+        count = store.replay(sink=sink, to=to, seqs=numbers or None)
+    voice.say(f"{count} dead letters wait to be sent again")

@@ -1,0 +1,48 @@
+"""`jwtleak test-sink`: sends one synthetic alert and says in plain words what came back."""
+
+from __future__ import annotations
+
+import click
+
+from jwtleak.cli import voice
+from jwtleak.cli.sinks import chosen
+from jwtleak.errors import UsageError
+from jwtleak.runtime.delivery.probe import probe
+from jwtleak.sinks.settings import SinkSettings
+
+
+@click.command("test-sink")
+@click.argument("url", nargs=-1, metavar="[URL...]")
+@click.option("--config", "-c", type=click.Path(dir_okay=False), metavar="FILE", help="Test the sinks of this configuration.")
+@click.option("--name", multiple=True, metavar="NAME", help="Of those, only the sink of this name (repeatable).")
+def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> int:
+    """Send one clearly marked test alert to each sink and say what came back.
+
+    A URL is one of stdout, file:PATH, syslog+tls://HOST and so on; settings stand behind `?`, as in
+    `hec+https://splunk:8088?token_env=HEC_TOKEN`. The alert goes out once, past routes and without being stored.
+
+    Exit status: 0 every sink took it, 3 one did not, 2 wrong usage or configuration.
+    """
+    settings = chosen(url, config)
+    known = [one.title for one in settings]
+    for one in name:
+        if one not in known:
+            raise UsageError(f"there is no sink named {one}: the configuration has {', '.join(known) or 'none'}")
+    settings = [one for one in settings if not name or one.title in name]
+    if not settings:
+        raise click.UsageError("nothing to test: give a URL, or --config FILE that has sinks")
+    taken = [_test(one) for one in settings]
+    return 0 if all(taken) else 3
+
+
+def _test(settings: SinkSettings) -> bool:
+    voice.say(f"{settings.title}: sending a test alert")
+    answer = probe(settings)
+    if answer.taken:
+        voice.say(f"{settings.title}: taken after {answer.seconds:.2f} s: {answer.words}")
+        voice.say(f"{settings.title}: look for event {answer.id}; delivery is {answer.guarantee}")
+    else:
+        voice.error(f"{settings.title}: not taken: {answer.words}")
+        for hint in answer.hints:
+            voice.hint(hint)
+    return answer.taken

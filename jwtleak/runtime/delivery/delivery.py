@@ -1,0 +1,122 @@
+"""All sinks at work: a thread for each, started, woken, asked and stopped together.
+
+Promises: settings are checked before anything starts; one sink's trouble is its own; `close` ends within its deadline and
+says what is still waiting, which stays in the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from jwtleak.errors import UsageError
+from jwtleak.runtime.delivery.clock import Clock, SystemClock
+from jwtleak.runtime.delivery.health import Health
+from jwtleak.runtime.delivery.letters import Mailbox, opener
+from jwtleak.runtime.delivery.worker import Say, Worker
+from jwtleak.sinks.interface import open_sink
+from jwtleak.sinks.settings import SinkSettings
+
+# Seconds for a thread to notice that it must stop, where it does not hang.
+_LAST_WORD = 0.5
+
+
+class Outbox(Protocol):
+    """What delivery needs of the store."""
+
+    def register(self, sinks: Sequence[str]) -> object: ...
+    def mailbox(self, sink: str) -> Mailbox: ...
+
+
+class Delivery:
+    """`start`, then `poke` after each commit, `health` at any time, `close` at the end."""
+
+    def __init__(
+        self, store: Outbox, settings: Sequence[SinkSettings], *, say: Say = lambda _: None, clock: Clock | None = None
+    ) -> None:
+        names = [one.title for one in settings]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UsageError(f"two sinks are named {twice[0]}: give one of them another `name`")
+        self._clock = clock or SystemClock()
+        self._workers = [_worker(store, one, say, self._clock) for one in settings]
+        self._threads: list[threading.Thread] = []
+        self._dropped: Counter[str] = Counter()
+        store.register(names)
+
+    def start(self) -> None:
+        """Begin to send."""
+        for worker in self._workers:
+            # Daemons: a sink that hangs in a system call must not keep the process from ending.
+            thread = threading.Thread(target=worker.run, name=f"sink {worker.name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def poke(self) -> None:
+        """There are new letters."""
+        for worker in self._workers:
+            worker.poke()
+
+    def reopen(self) -> None:
+        """Files were rotated, certificates or credentials renewed."""
+        for worker in self._workers:
+            worker.reopen()
+
+    def health(self) -> list[Health]:
+        """How each sink is; the queues are as they were counted within the last second or so."""
+        return [replace(worker.health, dropped=self._dropped[worker.name]) for worker in self._workers]
+
+    def dropped(self, counts: Mapping[str, int]) -> None:
+        """So many letters of each sink went because the queue was full (`Store.drop_oldest`)."""
+        self._dropped.update(counts)
+
+    def close(self, deadline: float) -> list[Health]:
+        """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still have letters."""
+        for worker in self._workers:
+            worker.drain()
+        end = time.monotonic() + deadline
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        for worker in self._workers:
+            worker.stop()
+        for thread in self._threads:
+            thread.join(_LAST_WORD)
+        left = [
+            worker.health
+            for worker, thread in zip(self._workers, self._threads, strict=True)
+            if thread.is_alive() or worker.health.queued
+        ]
+        self._threads = []
+        return left
+
+
+def _worker(store: Outbox, settings: SinkSettings, say: Say, clock: Clock) -> Worker:
+    try:
+        sink = open_sink(settings)
+    except UsageError as error:
+        title = settings.title
+        raise UsageError(str(error) if str(error).startswith(title) else f"{title}: {error}") from None
+    return Worker(settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock)
+
+
+def own_files(settings: Sequence[SinkSettings]) -> list[Path]:
+    """Files that sinks write, which must never be followed."""
+    return [Path(one.address.path) for one in settings if one.address.scheme == "file"]
+
+
+def check(settings: Sequence[SinkSettings]) -> None:
+    """Raises UsageError for settings that cannot work; opens no connection."""
+    for one in settings:
+        sink = open_sink(one)
+        try:
+            opener(one, sink)
+        finally:
+            sink.close()
+
+

@@ -1,0 +1,76 @@
+"""One synthetic alert through one sink, and what it says about the sink.
+
+Promises: the alert is formatted as any other; it goes out once, is not stored, and is not held back by a route.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+from msgspec import UNSET
+
+from jwtleak.errors import JwtleakError
+from jwtleak.runtime.delivery.letters import encoder
+from jwtleak.runtime.delivery.synthetic import synthetic
+from jwtleak.runtime.failure import place_of
+from jwtleak.sinks.interface import Message, Report, Sink, failed, open_sink
+from jwtleak.sinks.settings import SinkSettings
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back. `words` are the receiver's or about it; `hints` say what to look at."""
+
+    taken: bool
+    words: str
+    seconds: float
+    id: str
+    guarantee: str
+    hints: tuple[str, ...] = ()
+
+
+def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> Answer:
+    """Send it. Raises UsageError for settings that cannot work."""
+    sink = open_sink(settings)
+    try:
+        encode = encoder(settings, sink)
+        alert = synthetic()
+        began = clock()
+        report = _send(sink, Message(alert, time.time_ns() // 1_000_000, encode(alert)))
+        seconds = clock() - began
+    finally:
+        sink.close()
+    outcome = report.outcomes[0]
+    taken = outcome.kind == "taken"
+    words = outcome.reason or report.reason or "no reason was given"
+    hints = () if taken else tuple(_hints(settings, report))
+    return Answer(taken, words, seconds, alert.id, sink.guarantee, hints)
+
+
+def _send(sink: Sink, message: Message) -> Report:
+    try:
+        return sink.send([message])
+    except JwtleakError as error:
+        return failed(1, "blocked", str(error))
+    except Exception as error:
+        return failed(1, "busy", place_of(error))
+
+
+def _hints(settings: SinkSettings, report: Report) -> Iterator[str]:
+    status = report.status
+    if status in (401, 403):
+        if settings.given() & {"token_env", "token_file", "token_credential"}:
+            yield "the receiver does not accept the credential, or it may not write there"
+        else:
+            yield "the receiver wants a credential: name its place with token_env, token_file or token_credential"
+    elif status is not None and (status in (404, 405) or 300 <= status < 400):
+        yield "the address is not that of the receiver: look at host, port and path"
+    elif status == 413 or report.problem == "too_large":
+        yield "the receiver takes only smaller events: set max_bytes"
+    elif "certificate" in report.reason and settings.ca_file is UNSET and settings.address.secure:
+        yield "a certificate of a private authority is checked with ca_file"
+    elif report.reason == "connection refused":
+        yield "nothing listens there: look at host and port, and whether the receiver runs"
+    elif report.problem == "busy":
+        yield "this may pass: while it lasts, alerts are kept and sent later"

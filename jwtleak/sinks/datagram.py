@@ -1,0 +1,64 @@
+"""Datagrams to a receiver that never answers: UDP, or a Unix socket such as /dev/log.
+
+Promises: one message, one datagram, never split here; nothing is known of what arrives.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+
+from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Report
+
+
+class Datagram:
+    """Sends datagrams."""
+
+    def __init__(self, host: str, port: int, *, path: str | None = None) -> None:
+        self._host, self._port, self._path = host, port, path
+        self._socket: socket.socket | None = None
+
+    def send(self, frames: Sequence[Sequence[bytes]]) -> Report:
+        """Send the datagrams of each message, up to the first message that cannot be sent now."""
+        outcomes: list[Outcome] = []
+        for parts in frames:
+            try:
+                self._send(parts)
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    outcomes.append(Outcome("refused", "larger than a datagram"))
+                    continue
+                self.close()
+                rest = (AGAIN,) * (len(frames) - len(outcomes))
+                return Report((*outcomes, *rest), "busy", (error.strerror or type(error).__name__).lower())
+            outcomes.append(TAKEN)
+        return Report(tuple(outcomes), reason="sent; this protocol has no acknowledgement")
+
+    def _send(self, parts: Sequence[bytes]) -> None:
+        if self._socket is None:
+            self._socket = self._connected()
+        for part in parts:
+            self._socket.send(part)
+
+    def _connected(self) -> socket.socket:
+        if self._path is not None:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            target: tuple[str, int] | str = self._path
+        else:
+            family, _, _, _, place = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
+            made = socket.socket(family, socket.SOCK_DGRAM)
+            target = (str(place[0]), int(place[1]))
+        try:
+            made.settimeout(5.0)  # a Unix socket whose reader is slow blocks
+            made.connect(target)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

@@ -1,0 +1,127 @@
+"""A file of lines: appended to, on disk before a batch counts as taken.
+
+Promises: mode 0600; a file that was rotated away is left and a new one begun; a line that a crash cut is completed if it
+is one that is sent again, and ended otherwise. Nothing is ever cut off: a shipper may have read it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from jwtleak.sinks.interface import Limits, Message, Report, all_taken, failed
+from jwtleak.sinks.settings import SinkSettings
+
+USES: frozenset[str] = frozenset()
+
+# A line is an alert in some format: the longest is 64 KiB.
+_LONGEST_LINE = 64 * 1024
+
+
+class File:
+    """Lines in the file at `path`."""
+
+    guarantee = "at least once: on disk (fsync) before the outbox forgets it"
+    format = "json"
+    ascii = False
+    max_bytes = None
+    # One fsync costs as much as some hundred alerts.
+    limits = Limits(2000, 4 << 20)
+    only = None
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._torn = b""  # the last line, which has no end
+        self._regular = True
+        self._new = False
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Append and sync."""
+        try:
+            descriptor = self._current()
+            _write(descriptor, self._repair(messages) + b"".join(message.body + b"\n" for message in messages))
+            self._sync(descriptor)
+        except OSError as error:
+            self.close()  # how much was written is looked up when it is opened again
+            return failed(len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}")
+        return all_taken(len(messages), "written and synced")
+
+    def _sync(self, descriptor: int) -> None:
+        if not self._regular:
+            return
+        os.fsync(descriptor)
+        if self._new:  # the name of a new file is on disk when its directory is
+            directory = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+            self._new = False
+
+    def _repair(self, messages: Sequence[Message]) -> bytes:
+        torn, self._torn = self._torn, b""
+        if not torn:
+            return b""
+        whole = next((one.body for one in messages if one.body.startswith(torn)), torn)
+        return whole[len(torn) :] + b"\n"
+
+    def _current(self) -> int:
+        """The descriptor of the file that stands under the path now."""
+        if self._descriptor is not None and self._moved(self._descriptor):
+            self.close()
+        if self._descriptor is None:
+            self._open()
+        assert self._descriptor is not None
+        return self._descriptor
+
+    def _moved(self, descriptor: int) -> bool:
+        try:
+            there = os.stat(self._path)
+        except FileNotFoundError:
+            return True
+        here = os.fstat(descriptor)
+        return (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino)
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            self._new = True
+        except FileExistsError:
+            descriptor = os.open(self._path, flags)
+        self._descriptor = descriptor
+        self._regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        self._torn = self._last_line() if self._regular else b""
+
+    def _last_line(self) -> bytes:
+        """What stands behind the last newline. Of more than a line could be, the end: it is not one of ours."""
+        with open(self._path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _LONGEST_LINE))
+            return file.read(_LONGEST_LINE).rpartition(b"\n")[2]
+
+    def idle(self) -> None:
+        """Nothing to look at."""
+
+    def reopen(self) -> None:
+        """The file was rotated."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def open_sink(settings: SinkSettings) -> File:
+    """The sink `file:PATH`."""
+    return File(settings.address.path)

@@ -1,0 +1,104 @@
+"""Graylog: `gelf+tcp://host:12201`, `gelf+tls://`, `gelf+udp://`.
+
+Promises: over TCP each message ends with a NUL and is not compressed; over UDP it is compressed and, where it is larger
+than a datagram should be, cut into at most 128 chunks (GELF 1.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks import tls
+from jwtleak.sinks.datagram import Datagram
+from jwtleak.sinks.interface import Limits, Message, Outcome, Report
+from jwtleak.sinks.settings import SinkSettings
+from jwtleak.sinks.stream import Stream
+
+USES = tls.USES | {"resend", "timeout"}
+
+_PORT = 12201
+_MAGIC = b"\x1e\x0f"
+# Graylog's advice for wide area networks: what no router cuts. 12 bytes of each are the chunk's header.
+_CHUNK = 1420 - 12
+_MAX_CHUNKS = 128
+
+
+class Gelf:
+    """One Graylog input."""
+
+    format = "gelf"
+    ascii = False
+    max_bytes = None
+    only = None
+
+    def __init__(self, settings: SinkSettings) -> None:
+        address = settings.address
+        port = address.port or _PORT
+        udp = address.scheme == "gelf+udp"
+        resend = settings.get("resend", True)
+        self.limits = Limits(200 if udp else 1000, 1 << 20)
+        self.guarantee = (
+            "at most once: datagrams are sent, nothing is known of what arrives"
+            if udp
+            else "no acknowledgement in the protocol: what was sent in the 30 s before a lost connection is sent again"
+            if resend
+            else "at most once over a lost connection: the protocol has no acknowledgement"
+        )
+        self._datagrams = Datagram(address.host, port) if udp else None
+        self._stream = None if udp else Stream(settings, port, resend=resend)
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Send a batch."""
+        if self._stream is not None:
+            return self._stream.send([message.body + b"\0" for message in messages])
+        assert self._datagrams is not None
+        parts = [chunks(message) for message in messages]
+        report = self._datagrams.send([one for one in parts if one])
+        if all(parts):
+            return report
+        rest = iter(report.outcomes)
+        large = Outcome("refused", f"larger than {_MAX_CHUNKS} chunks")
+        outcomes = tuple(next(rest) if one else large for one in parts)
+        return Report(outcomes, report.problem, report.reason)
+
+    def idle(self) -> None:
+        """Look at the connection, and send again what it may have lost."""
+        if self._stream is not None:
+            self._stream.idle()
+            if self._stream.owes():
+                self._stream.send([])
+
+    def reopen(self) -> None:
+        """Certificates may be new."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        for one in (self._datagrams, self._stream):
+            if one is not None:
+                one.close()
+
+
+def chunks(message: Message) -> list[bytes]:
+    """The datagrams of one message; none where it is too large. The id of the chunks depends on the alert alone."""
+    data = zlib.compress(message.body, 6)
+    if len(data) <= _CHUNK + 12:
+        return [data]
+    parts = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
+    if len(parts) > _MAX_CHUNKS:
+        return []
+    name = hashlib.sha256(message.id.encode()).digest()[:8]
+    return [_MAGIC + name + bytes((number, len(parts))) + part for number, part in enumerate(parts)]
+
+
+def open_sink(settings: SinkSettings) -> Gelf:
+    """The sink `gelf+...`."""
+    if settings.get("format", "gelf") != "gelf":
+        raise UsageError(f"{settings.title}: GELF is a format itself: `format` has no meaning here")
+    used = settings.given() & tls.USES
+    if used and settings.address.scheme != "gelf+tls":
+        raise UsageError(f"{settings.title}: only gelf+tls has {', '.join(sorted(used))}")
+    return Gelf(settings)

@@ -1,0 +1,180 @@
+"""The one HTTP client of all sinks.
+
+Promises: redirects are not followed (a credential would go with them), the environment's proxies and netrc are not
+looked at, TLS is 1.2 or newer, a reply is read up to a bound and not decompressed. Every failure is a value.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import msgspec
+from msgspec import UNSET
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks import status as statuses
+from jwtleak.sinks import tls
+from jwtleak.sinks.credential import credential, refuse_in_the_clear
+from jwtleak.sinks.interface import Problem, Report, failed
+from jwtleak.sinks.reason import safe
+from jwtleak.sinks.settings import SinkSettings
+from jwtleak.version import __version__
+
+# httpx logs each request with its URL; of some webhooks the URL is the credential.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+USES = tls.USES | {"token_env", "token_file", "token_credential", "proxy", "timeout"}
+
+# Servers that flush each batch to disk answer within seconds; the webhook specification advises 15 to 30.
+TIMEOUT = 20.0
+CONNECT_TIMEOUT = 10.0
+# A reply that says why is small; `_bulk` answers with a few hundred bytes for each document.
+MAX_REPLY = 64 * 1024
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came back. `problem` is None for success; `status` is None where nothing came back."""
+
+    status: int | None
+    body: bytes
+    problem: Problem | None
+    reason: str
+    retry_after: float | None = None
+
+    def report(self, count: int) -> Report:
+        """For a batch of which nothing was taken."""
+        assert self.problem is not None
+        return failed(count, self.problem, self.reason, self.status, self.retry_after)
+
+
+class Http:
+    """A connection to one server, kept open. `header` makes the headers that hold the credential."""
+
+    def __init__(
+        self,
+        settings: SinkSettings,
+        header: Callable[[str], dict[str, str]] | None = None,
+        *,
+        otlp: bool = False,
+        max_reply: int = MAX_REPLY,
+        base: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self.base = settings.address.http if base is None else base
+        self._header = header
+        self._otlp = otlp
+        self._max_reply = max_reply
+        self._clock = clock
+        self._client: httpx.Client | None = None
+        self.credential = credential(settings)
+        if self.base.startswith("https:"):
+            tls.context(settings)  # errors in certificates are told at start
+        refuse_in_the_clear(settings, secret=self.credential is not None)
+        if self.credential is not None:
+            self.credential.value()
+
+    def post(self, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> Reply:
+        """Send one request and read the reply."""
+        try:
+            return self._post(method, path, body, headers)
+        except httpx.TimeoutException:
+            return self._broken("busy", "no answer in time")
+        except (httpx.HTTPError, OSError) as error:
+            cause = _cause(error)
+            return self._broken("blocked" if tls.is_final(cause) else "busy", tls.words(cause))
+        except UsageError as error:  # the credential or a certificate went away
+            return self._broken("blocked", str(error))
+
+    def _post(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+        extensions: dict[str, Any] = {}
+        if self._settings.server_name is not UNSET:
+            extensions["sni_hostname"] = self._settings.server_name
+        secret = {}
+        if self.credential is not None and self._header is not None:
+            secret = self._header(self.credential.value().reveal().decode("ascii"))
+        deadline = time.monotonic() + self._timeout
+        request = self._connected().build_request(
+            method, self.base + path, content=body, headers={**headers, **secret}, extensions=extensions
+        )
+        # httpx takes timeouts from the extensions of a request: these were made from the client's.
+        response = self._connected().send(request, stream=True)
+        try:
+            data = self._read(response, deadline)
+        finally:
+            response.close()
+        problem = statuses.problem(response.status_code, otlp=self._otlp)
+        if response.status_code in (401, 403) and self.credential is not None:
+            self.credential.forget()
+        after = statuses.retry_after(response.headers.get("retry-after"), self._clock())
+        # The credential may be forgotten above: what must not be shown is what was sent.
+        words = self._words(response.status_code, data, *secret.values())
+        return Reply(response.status_code, data, problem, words, after)
+
+    def _words(self, status: int, data: bytes, *sent: str) -> str:
+        from jwtleak.secret import Secret
+
+        secrets = [Secret(part.encode()) for one in sent for part in (one, one.rpartition(" ")[2])]
+        return f"HTTP {status} {safe(data, *secrets)}".strip()
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        """As much as is of use; the rest stays unread and the connection is closed with it."""
+        data = bytearray()
+        for chunk in response.iter_raw(16384):
+            data += chunk
+            if len(data) > self._max_reply:
+                return bytes(data[: self._max_reply])
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("slow reply")
+        return bytes(data)
+
+    def _broken(self, problem: Problem, words: str) -> Reply:
+        self.close()
+        return Reply(None, b"", problem, words)
+
+    @property
+    def _timeout(self) -> float:
+        return float(self._settings.get("timeout", TIMEOUT))
+
+    def _connected(self) -> httpx.Client:
+        if self._client is None:
+            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
+            timeout = httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout))
+            secure = self.base.startswith("https:")
+            self._client = httpx.Client(
+                verify=tls.context(self._settings) if secure else False,
+                trust_env=False,
+                follow_redirects=False,
+                proxy=self._settings.get("proxy", None),
+                timeout=timeout,
+                limits=limits,
+                headers={"user-agent": f"jwtleak/{__version__}", "accept-encoding": "identity"},
+            )
+        return self._client
+
+    def reopen(self) -> None:
+        """Certificates or the credential may be new."""
+        self.close()
+        if self.credential is not None:
+            self.credential.forget()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens a new one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error of the operating system or of TLS behind those of the libraries."""
+    seen = 0
+    while not isinstance(error, OSError) and seen < 8:
+        deeper = error.__cause__ or error.__context__
+        if deeper is None:
+            return OSError(0, type(error).__name__)
+        error, seen = deeper, seen + 1
+    return error

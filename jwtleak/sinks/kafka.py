@@ -1,0 +1,179 @@
+"""Apache Kafka: `kafka://broker:9092,broker:9092/topic`. Needs the extra `kafka`.
+
+Promises: idempotent producer, `acks=all`; the key is the token's fingerprint, so all alerts of one token are in order in
+one partition; the header `event-id` is the alert's id. A message counts as taken when all in-sync replicas have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks import tls
+from jwtleak.sinks.credential import credential, refuse_in_the_clear
+from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Problem, Report, needs_extra
+from jwtleak.sinks.reason import safe
+from jwtleak.sinks.settings import SinkSettings
+
+USES = tls.USES | {"user", "token_env", "token_file", "token_credential", "sasl", "timeout", "compress"}
+
+# Elections of a partition's leader take some seconds.
+TIMEOUT = 30.0
+# Names of librdkafka's errors. What nobody but the operator can put right:
+_BLOCKED = frozenset(
+    {
+        "_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED",
+        "_SSL", "_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "TOPIC_EXCEPTION", "_UNKNOWN_PARTITION",
+    }
+)  # fmt: skip
+# What no retry makes smaller or better:
+_REFUSED = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_MSG", "INVALID_RECORD", "POLICY_VIOLATION"})
+
+
+class Kafka:
+    """One topic."""
+
+    guarantee = "at least once; without duplicates from the producer's own retries"
+    format = "ecs"
+    ascii = False
+    max_bytes = None
+    only = None
+    limits = Limits(1000, 1_000_000)
+
+    def __init__(self, settings: SinkSettings, extra: dict[str, Any] | None = None) -> None:
+        try:
+            import confluent_kafka
+        except ImportError:
+            raise needs_extra("kafka", "confluent-kafka") from None
+        self._kafka: Any = confluent_kafka
+        self._settings = settings
+        self._extra = extra or {}
+        self._topic = settings.address.path.strip("/")
+        if not self._topic or "/" in self._topic:
+            raise UsageError(f"{settings.title}: the URL names no topic, as in kafka://broker:9092/topic")
+        self._timeout = float(settings.get("timeout", TIMEOUT))
+        self._credential = credential(settings)
+        refuse_in_the_clear(settings, secret=self._credential is not None)
+        if (self._credential is None) != (settings.user is UNSET):
+            raise UsageError(f"{settings.title}: `user` and a credential go together")
+        if settings.address.secure:
+            tls.context(settings)  # errors in certificates are told at start
+        self._producer: Any = None
+        self._trouble: tuple[Problem, str] | None = None
+
+    def _configuration(self) -> dict[str, Any]:
+        address, settings = self._settings.address, self._settings
+        made: dict[str, Any] = {
+            "bootstrap.servers": address.netloc,
+            "client.id": "jwtleak",
+            "acks": "all",
+            "enable.idempotence": True,
+            "delivery.timeout.ms": int(self._timeout * 1000),
+            "linger.ms": 5,
+            "compression.type": "lz4" if settings.get("compress", True) else "none",
+            "message.max.bytes": 1_000_000,
+            "log_level": 0,
+            "error_cb": self._error,
+            # Its own lines would go to standard error, past everything that cleans them.
+            "logger": _silent(),
+        }
+        if address.secure:
+            made |= {"ssl.ca.location": settings.get("ca_file", "probe")}
+            if settings.cert_file is not UNSET:
+                made |= {"ssl.certificate.location": settings.cert_file}
+                made |= {"ssl.key.location": settings.get("key_file", settings.cert_file)}
+            if not settings.get("verify", True):
+                made |= {"enable.ssl.certificate.verification": False}
+        if self._credential is not None:
+            made |= {"sasl.mechanism": settings.get("sasl", "SCRAM-SHA-512"), "sasl.username": settings.user}
+            made |= {"sasl.password": self._credential.value().reveal().decode("ascii")}
+        protocol = ("SASL_" if self._credential else "") + ("SSL" if address.secure else "PLAINTEXT")
+        return {**made, "security.protocol": protocol, **self._extra}
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Produce all and wait for each one's answer."""
+        outcomes: list[Outcome] = [AGAIN] * len(messages)
+        self._trouble = None
+        try:
+            if self._producer is None:
+                self._producer = self._kafka.Producer(self._configuration())
+            for index, message in enumerate(messages):
+                self._produce(index, message, outcomes)
+            unanswered = self._producer.flush(self._timeout + 1)
+        except (self._kafka.KafkaException, ValueError) as error:
+            self.close()
+            return Report(tuple(outcomes), "blocked", f"configuration refused: {self._words(error)}")
+        if unanswered:
+            # What is still in the queue would be sent behind our back while the outbox sends it again.
+            self.close()
+        problem: Problem = "busy"
+        problem, words = self._trouble or (problem, "no answer in time")
+        if AGAIN in outcomes:
+            return Report(tuple(outcomes), problem, words)
+        return Report(tuple(outcomes), reason="all in-sync replicas have it")
+
+    def _produce(self, index: int, message: Message, outcomes: list[Outcome]) -> None:
+        def answered(error: Any, _: Any) -> None:
+            outcomes[index] = TAKEN if error is None else self._judged(error)
+
+        headers = [("event-id", message.id.encode()), ("severity", message.severity.encode())]
+        key = message.fingerprint.encode()
+        try:
+            self._producer.produce(self._topic, message.body, key, headers=headers, on_delivery=answered)
+        except BufferError:  # the queue is full: it is answered first
+            self._producer.flush(self._timeout)
+            self._producer.produce(self._topic, message.body, key, headers=headers, on_delivery=answered)
+        except self._kafka.KafkaException as error:
+            outcomes[index] = self._judged(error.args[0])
+
+    def _judged(self, error: Any) -> Outcome:
+        words = self._words(error)
+        if error.name() in _REFUSED:
+            return Outcome("refused", words, error.code())
+        if self._trouble is None or error.name() in _BLOCKED:
+            self._trouble = ("blocked" if error.name() in _BLOCKED else "busy", words)
+        return AGAIN
+
+    def _error(self, error: Any) -> None:
+        if error.name() in _BLOCKED:
+            self._trouble = ("blocked", self._words(error))
+        elif self._trouble is None:
+            self._trouble = ("busy", self._words(error))
+
+    def _words(self, error: Any) -> str:
+        return safe(str(error.str() if hasattr(error, "str") else error), *(self._credential.known() if self._credential else ()))
+
+    def idle(self) -> None:
+        """Let the producer serve its callbacks."""
+        if self._producer is not None:
+            self._producer.poll(0)
+
+    def reopen(self) -> None:
+        """Certificates or the credential may be new."""
+        self.close()
+        if self._credential is not None:
+            self._credential.forget()
+
+    def close(self) -> None:
+        """Forget the producer and what it still holds: the outbox holds it too."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer.flush(1.0)
+            self._producer = None
+
+
+def _silent() -> Any:
+    import logging
+
+    logger = logging.getLogger("jwtleak.kafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
+
+
+def open_sink(settings: SinkSettings) -> Kafka:
+    """The sink `kafka://brokers/topic`."""
+    return Kafka(settings)

@@ -1,0 +1,82 @@
+"""OpenTelemetry logs over HTTP: `otlp+https://host:4318`, protobuf.
+
+Promises: what the specification says must not be sent again is not (OTLP 1.x, "Failures"): only 429, 502, 503 and 504 are,
+and lost connections. A partial success names a number of rejected records but not which: the batch is put aside whole, so
+that nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isal import igzip
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks.http import USES as HTTP
+from jwtleak.sinks.http import Http
+from jwtleak.sinks.interface import Limits, Message, Outcome, Report, all_taken, failed, needs_extra
+from jwtleak.sinks.reason import safe
+from jwtleak.sinks.settings import SinkSettings
+
+USES = HTTP | {"compress"}
+
+PATH = "/v1/logs"
+
+
+class Otlp:
+    """One receiver: a collector or a backend."""
+
+    guarantee = "at least once"
+    format = "json"
+    ascii = False
+    max_bytes = None
+    limits = Limits(1000, 1_000_000)
+    only = None
+
+    def __init__(self, settings: SinkSettings) -> None:
+        try:
+            from jwtleak.sinks import otlprecord
+        except ImportError:
+            raise needs_extra("otlp", "opentelemetry-proto") from None
+        if settings.get("format", "json") != "json":
+            raise UsageError(f"{settings.title}: OTLP is a format itself: `format` has no meaning here")
+        self._record = otlprecord
+        self._http = Http(settings, lambda token: {"authorization": f"Bearer {token}"}, otlp=True)
+        self._path = settings.address.path.rstrip("/") or PATH
+        self._compress: bool = settings.get("compress", True)
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Send a batch as one export request."""
+        body = self._record.request([message.alert for message in messages])
+        headers = {"content-type": "application/x-protobuf"}
+        if self._compress:
+            body = igzip.compress(body, 1)
+            headers["content-encoding"] = "gzip"
+        reply = self._http.post(self._path, body, headers)
+        count = len(messages)
+        if reply.problem is not None:
+            return reply.report(count)
+        rejected, words = self._record.rejected(reply.body)
+        if rejected is None:
+            return failed(count, "blocked", f"this is not the answer of an OTLP receiver: {reply.reason}", reply.status)
+        if not rejected:
+            return all_taken(count, f"HTTP {reply.status}")
+        # One that was rejected among many cannot be told from the others.
+        why = f"{rejected} of {count} rejected: {safe(words)}"
+        return Report((Outcome("refused", why, reply.status),) * count, reason=why, status=reply.status)
+
+    def idle(self) -> None:
+        """Nothing to look at."""
+
+    def reopen(self) -> None:
+        """Certificates or the token may be new."""
+        self._http.reopen()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+
+def open_sink(settings: SinkSettings) -> Otlp:
+    """The sink `otlp+https://host:port`."""
+    return Otlp(settings)

@@ -1,0 +1,123 @@
+"""Alerts as OpenTelemetry log records, and the answer of a receiver. Needs the extra `otlp`.
+
+Attribute names are those of the semantic conventions where there is one (`log.record.uid`, `log.file.path`, `host.name`);
+the rest stands below `jwtleak.`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from google.protobuf.message import DecodeError
+from msgspec import UNSET
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.formats.layout import milliseconds
+from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.version import __version__
+
+_NS = 1_000_000
+
+
+def request(alerts: Sequence[Alert]) -> bytes:
+    """One export request: a resource for each host, in the order in which they come."""
+    made = ExportLogsServiceRequest()
+    scopes: dict[Any, ScopeLogs] = {}
+    for alert in alerts:
+        host = alert.location.host
+        if host not in scopes:
+            resource = made.resource_logs.add()
+            attributes = {"service.name": "jwtleak", "service.version": __version__, "host.name": host}
+            resource.resource.attributes.extend(_pairs(attributes))
+            scopes[host] = resource.scope_logs.add()
+            scopes[host].scope.name, scopes[host].scope.version = "jwtleak", __version__
+        scopes[host].log_records.append(record(alert))
+    return bytes(made.SerializeToString())
+
+
+def record(alert: Alert) -> LogRecord:
+    """One alert. Its time is that on the log line; that of detection is the observed time."""
+    made = LogRecord()
+    made.observed_time_unix_nano = milliseconds(alert.detected_at) * _NS
+    made.time_unix_nano = milliseconds(alert.logged_at or alert.detected_at) * _NS
+    made.severity_number = LEVELS[alert.severity].otlp  # type: ignore[assignment]
+    made.severity_text = alert.severity.upper()
+    made.event_name = "jwtleak.alert" if alert.event in ("leak", "repeat") else f"jwtleak.{alert.event}"
+    made.body.string_value = alert.title
+    made.attributes.extend(_pairs(_attributes(alert)))
+    return made
+
+
+def _attributes(alert: Alert) -> dict[str, Any]:
+    where, token = alert.location, alert.token
+    facts = {
+        f"jwtleak.token.{name}": getattr(token, name)
+        for name in token.__struct_fields__
+        if name not in ("sha256", "redacted", "length")
+    }
+    return {
+        "log.record.uid": alert.id,
+        "log.file.path": where.path,
+        "jwtleak.event": alert.event,
+        "jwtleak.fingerprint": token.sha256,
+        "jwtleak.severity": alert.severity,
+        "jwtleak.confidence": alert.confidence,
+        "jwtleak.channel": alert.channel.type,
+        "jwtleak.channel.name": alert.channel.name,
+        "jwtleak.member": where.member,
+        "jwtleak.line": where.line,
+        "jwtleak.byte_offset": where.offset,
+        "jwtleak.sightings": alert.sightings.count,
+        "jwtleak.live_when_logged": alert.live_when_logged,
+        "jwtleak.excerpt": alert.excerpt,
+        **facts,
+    }
+
+
+def _pairs(values: dict[str, Any]) -> list[KeyValue]:
+    """Attributes; what is absent or empty is left out."""
+    pairs = []
+    for name, value in values.items():
+        if value is UNSET or value == () or value is None:
+            continue
+        pair = KeyValue(key=name)
+        if isinstance(value, bool):
+            pair.value.bool_value = value
+        elif isinstance(value, int):
+            pair.value.int_value = value
+        elif isinstance(value, tuple):
+            for one in value:
+                pair.value.array_value.values.add().string_value = one
+        else:
+            pair.value.string_value = str(value)
+        pairs.append(pair)
+    return pairs
+
+
+def rejected(body: bytes) -> tuple[int | None, str]:
+    """How many records the receiver rejected, and its words; None where the answer is not one of OTLP.
+
+    Some receivers answer in JSON whatever the request was.
+    """
+    if body[:1] == b"{":
+        return _rejected_json(body)
+    answer = ExportLogsServiceResponse()
+    try:
+        answer.ParseFromString(body)
+    except DecodeError:
+        return None, ""
+    return answer.partial_success.rejected_log_records, answer.partial_success.error_message
+
+
+def _rejected_json(body: bytes) -> tuple[int | None, str]:
+    try:
+        found = msgspec.json.decode(body)
+        partial = found.get("partialSuccess") or {}
+        return int(partial.get("rejectedLogRecords", 0)), str(partial.get("errorMessage", ""))
+    except (msgspec.DecodeError, AttributeError, ValueError, TypeError):
+        return None, ""

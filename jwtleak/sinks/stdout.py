@@ -1,0 +1,53 @@
+"""Standard output: one line for each alert, flushed at once.
+
+A reader that went away is told as `busy`: the alerts stay in the outbox.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from jwtleak.sinks.interface import Limits, Message, Report, all_taken, failed
+from jwtleak.sinks.settings import SinkSettings
+
+USES: frozenset[str] = frozenset()
+
+
+class Stdout:
+    """Lines on file descriptor 1."""
+
+    guarantee = "at least once into the pipe; what the reader does with it is not known"
+    format = "json"
+    ascii = False
+    max_bytes = None
+    limits = Limits(1000, 1 << 20)
+    only = None
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Write the lines; a batch that breaks off is sent again whole."""
+        data = memoryview(b"".join(message.body + b"\n" for message in messages))
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError as error:
+            return failed(len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}")
+        return all_taken(len(messages), "written")
+
+    def idle(self) -> None:
+        """Nothing to look at."""
+
+    def reopen(self) -> None:
+        """There is nothing to open."""
+
+    def close(self) -> None:
+        """Standard output belongs to the process."""
+
+
+def open_sink(settings: SinkSettings) -> Stdout:
+    """The sink `stdout`."""
+    return Stdout(sys.stdout.fileno())

@@ -1,0 +1,189 @@
+"""A TCP or TLS connection to a receiver that never answers (syslog, GELF).
+
+Such a receiver gives no acknowledgement: bytes that the kernel took may be lost when it goes away. So the connection is
+looked at before and after each batch and while idle, and what was sent shortly before it was found closed is sent again
+on the next one: duplicates with the same id instead of losses.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from msgspec import UNSET
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks import tls
+from jwtleak.sinks.interface import Report, all_taken, failed
+from jwtleak.sinks.settings import SinkSettings
+
+# Without progress for this long a receiver hangs; one that reads slowly makes progress.
+TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 10.0
+# At the end, for what is still in the kernel.
+_LINGER = 5
+# In TLS 1.3 a server refuses a client's certificate after the handshake: a message written before its alert arrives
+# would vanish. A round trip around the world takes 0.3 s.
+_SETTLE = 0.5
+# A connection that stood this long after a batch has delivered it: receivers read within milliseconds.
+_SURE_AFTER = 30.0
+# What may be in a receiver's buffer unread: Linux grows it to 6 MiB (net.ipv4.tcp_rmem).
+_UNSURE_BYTES = 8 << 20
+
+
+class ClosedError(OSError):
+    """The receiver closed the connection."""
+
+
+class Stream:
+    """Sends frames. A batch is `taken` when the kernel has it and the connection stands."""
+
+    def __init__(
+        self, settings: SinkSettings, port: int, *, resend: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        address = settings.address
+        self._settings = settings
+        self._secure = address.secure
+        self._place = (address.host, address.port or port)
+        self._timeout = float(settings.get("timeout", TIMEOUT))
+        self._resend = resend
+        self._clock = clock
+        self._socket: socket.socket | None = None
+        self._unsure: deque[tuple[float, bytes]] = deque()  # (when it was sent, the frames of a batch)
+        self._unsure_bytes = 0
+        if self._secure:
+            tls.context(settings)  # errors in certificates are told at start
+
+    def send(self, frames: Sequence[bytes]) -> Report:
+        """Send frames, behind those that the last connection may have lost."""
+        try:
+            connection = self._standing()
+            data = b"".join(frames)
+            _write(connection, data)
+            self._remember(data)
+            self._look(connection)
+        except OSError as error:
+            return self._failed(len(frames), error)
+        except UsageError as error:
+            return failed(len(frames), "blocked", str(error))
+        return all_taken(len(frames), "written; this protocol has no acknowledgement")
+
+    def _failed(self, count: int, error: OSError) -> Report:
+        connected = self._socket is not None
+        self._drop()
+        if isinstance(error, TimeoutError):
+            return failed(count, "busy", "does not read in time" if connected else "no connection in time")
+        words = str(error) if isinstance(error, ClosedError) else tls.words(error)
+        return failed(count, "blocked" if tls.is_final(error) else "busy", words)
+
+    def idle(self) -> None:
+        """Look whether the connection stands, and forget what it has delivered."""
+        if self._socket is None:
+            return
+        try:
+            self._look(self._socket)
+        except OSError:
+            self._drop()
+            return
+        while self._unsure and self._clock() - self._unsure[0][0] > _SURE_AFTER:
+            self._unsure_bytes -= len(self._unsure.popleft()[1])
+
+    def owes(self) -> bool:
+        """Whether there is something to send again, though nothing new."""
+        return self._socket is None and bool(self._unsure)
+
+    def _remember(self, data: bytes) -> None:
+        if not self._resend:
+            return
+        self._unsure.append((self._clock(), data))
+        self._unsure_bytes += len(data)
+        while self._unsure_bytes > _UNSURE_BYTES and len(self._unsure) > 1:
+            self._unsure_bytes -= len(self._unsure.popleft()[1])
+
+    def _standing(self) -> socket.socket:
+        """The connection, looked at or made anew."""
+        if self._socket is not None:
+            try:
+                self._look(self._socket)
+            except OSError:
+                self._drop()
+        if self._socket is None:
+            self._socket = self._connect()
+            for _, data in self._unsure:
+                _write(self._socket, data)
+        return self._socket
+
+    def _connect(self) -> socket.socket:
+        plain = socket.create_connection(self._place, min(_CONNECT_TIMEOUT, self._timeout))
+        try:
+            plain.settimeout(self._timeout)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if not self._secure:
+                return plain
+            name = self._place[0] if self._settings.server_name is UNSET else self._settings.server_name
+            secured = tls.context(self._settings).wrap_socket(plain, server_hostname=name)
+        except BaseException:
+            plain.close()
+            raise
+        try:
+            if secured.version() == "TLSv1.3":
+                self._look(secured, _SETTLE)
+        except ClosedError:
+            secured.close()
+            raise ClosedError("the receiver closed the connection after the handshake: it may want a client certificate") from None
+        except BaseException:
+            secured.close()
+            raise
+        return secured
+
+    def _look(self, connection: socket.socket, seconds: float = 0.0) -> None:
+        """Raises OSError where the receiver closed the connection or refuses it. What it says otherwise is passed over."""
+        end = self._clock() + seconds
+        while True:
+            left = max(0.0, end - self._clock())
+            pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
+            if not pending and not select.select([connection], [], [], left)[0]:
+                return
+            if not self._read(connection) and self._clock() >= end:
+                return
+
+    def _read(self, connection: socket.socket) -> bool:
+        """Read what is there. A session ticket of TLS 1.3 is readable, but holds nothing for us."""
+        connection.setblocking(False)
+        try:
+            if connection.recv(4096) == b"":
+                raise ClosedError("the receiver closed the connection")
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            connection.settimeout(self._timeout)
+        return True
+
+    def _drop(self) -> None:
+        """The connection is lost; what it may not have delivered is remembered."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def close(self) -> None:
+        """Close the connection in peace: what the kernel has is still delivered."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, _LINGER))
+            self._unsure.clear()
+            self._unsure_bytes = 0
+        self._drop()
+
+
+def _write(connection: socket.socket, data: bytes) -> None:
+    """Like `sendall`, but the timeout is for progress, not for all of it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[connection.send(rest[:65536]) :]

@@ -1,0 +1,131 @@
+"""Syslog: `syslog+tls://host` (RFC 5425), `syslog+tcp://host`, `syslog+udp://host`, `syslog+unix:/dev/log`.
+
+Promises: over TCP and TLS octet counting only (RFC 6587), since a line break in a message would begin another; a message
+over the receiver's limit is refused here, never cut: receivers parse the rest as a second event or drop the next one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks import tls
+from jwtleak.sinks.datagram import Datagram
+from jwtleak.sinks.interface import Limits, Message, Outcome, Report
+from jwtleak.sinks.moment import moment_text
+from jwtleak.sinks.settings import SinkSettings
+from jwtleak.sinks.stream import Stream
+from jwtleak.sinks.syslogline import APP_NAME, FACILITY, SD_ID, Style, line
+
+USES = tls.USES | {"rfc", "facility", "sd_id", "app_name", "resend", "timeout"}
+
+# rsyslog's maxMessageSize, the smallest default among the receivers; over UDP what passes every network and receiver
+# (RFC 3164 section 4.1; RFC 5424 section 6.1 asks for 2,048 where it can be had).
+MAX_STREAM = 8192
+MAX_DATAGRAM = 1024
+# What stands before the body: fixed parts, id and fingerprint take 330 bytes; names of hosts and paths the rest.
+_HEAD = 1024
+_SLIM_HEAD = 200
+_OLD_HEAD = 120
+
+_PORTS = {"syslog+tls": 6514, "syslog+tcp": 601, "syslog+udp": 514, "syslog+unix": 0}
+
+
+class Syslog:
+    """One receiver."""
+
+    ascii = True
+    only = None
+
+    def __init__(self, settings: SinkSettings) -> None:
+        address = settings.address
+        datagrams = address.scheme in ("syslog+udp", "syslog+unix")
+        rfc = settings.get("rfc", 5424)
+        self.format = "cef" if rfc == 3164 or address.scheme == "syslog+udp" else "ecs"
+        self.limits = Limits(200, 1 << 20) if datagrams else Limits(1000, 1 << 20)
+        most = MAX_DATAGRAM if address.scheme == "syslog+udp" else MAX_STREAM
+        self._most: int = settings.get("max_bytes", most)
+        head = _OLD_HEAD if rfc == 3164 else _SLIM_HEAD if datagrams else _HEAD
+        self.max_bytes: int | None = max(self._most - head, self._most // 2)
+        self._timestamp = settings.get("timestamp", "detected")
+        self._style = Style(
+            rfc,
+            settings.get("facility", FACILITY),
+            settings.get("sd_id", SD_ID),
+            settings.get("app_name", APP_NAME),
+            str(os.getpid()),
+            datagrams,
+        )
+        self.guarantee = _guarantee(datagrams, settings.get("resend", True))
+        self._datagrams, self._stream = _transport(settings, datagrams)
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Send a batch."""
+        lines = [
+            line(one.alert, one.body, moment_text(one.alert, self._timestamp), self._style) for one in messages
+        ]
+        fit = [one for one in lines if len(one) <= self._most]
+        if self._datagrams is not None:
+            report = self._datagrams.send([(one,) for one in fit])
+        else:
+            assert self._stream is not None
+            report = self._stream.send([b"%d %b" % (len(one), one) for one in fit])
+        return report if len(fit) == len(lines) else self._with_refused(lines, report)
+
+    def _with_refused(self, lines: Sequence[bytes], report: Report) -> Report:
+        """`report` speaks of the lines that fit: the others are put among them."""
+        rest = iter(report.outcomes)
+        outcomes = [
+            next(rest)
+            if len(one) <= self._most
+            else Outcome("refused", f"{len(one)} bytes: larger than max_bytes ({self._most})")
+            for one in lines
+        ]
+        return Report(tuple(outcomes), report.problem, report.reason, report.status, report.retry_after)
+
+    def idle(self) -> None:
+        """Look at the connection, and send again what it may have lost."""
+        if self._stream is not None:
+            self._stream.idle()
+            if self._stream.owes():
+                self._stream.send([])
+
+    def reopen(self) -> None:
+        """Certificates may be new."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._datagrams is not None:
+            self._datagrams.close()
+        if self._stream is not None:
+            self._stream.close()
+
+
+def _guarantee(datagrams: bool, resend: bool) -> str:
+    if datagrams:
+        return "at most once: datagrams are sent, nothing is known of what arrives"
+    if resend:
+        return "no acknowledgement in the protocol: what was sent in the 30 s before a lost connection is sent again"
+    return "at most once over a lost connection: the protocol has no acknowledgement"
+
+
+def _transport(settings: SinkSettings, datagrams: bool) -> tuple[Datagram | None, Stream | None]:
+    address = settings.address
+    port = address.port or _PORTS[address.scheme]
+    if datagrams:
+        path = address.path if address.scheme == "syslog+unix" else None
+        return Datagram(address.host, port, path=path), None
+    return None, Stream(settings, port, resend=settings.get("resend", True))
+
+
+def open_sink(settings: SinkSettings) -> Syslog:
+    """The sink `syslog+...`."""
+    address = settings.address
+    used = settings.given() & tls.USES
+    if used and address.scheme != "syslog+tls":
+        raise UsageError(f"{settings.title}: only syslog+tls has {', '.join(sorted(used))}")
+    if address.path and address.scheme != "syslog+unix":
+        raise UsageError(f"{settings.title}: a syslog receiver has no path")
+    return Syslog(settings)

@@ -1,0 +1,65 @@
+"""TLS for sinks: one context, made anew for each connection so that renewed certificates are used.
+
+Promises: TLS 1.2 or newer; the server's name and chain are checked unless the settings say otherwise, which is warned of.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from msgspec import UNSET
+
+from jwtleak.errors import UsageError
+from jwtleak.sinks.settings import SinkSettings
+
+USES = frozenset({"ca_file", "cert_file", "key_file", "server_name", "verify"})
+
+
+def context(settings: SinkSettings) -> ssl.SSLContext:
+    """The client's side. Raises UsageError where a file of the settings cannot be used."""
+    try:
+        made = ssl.create_default_context(cafile=settings.get("ca_file", None))
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.cert_file is not UNSET:
+            # A key with a passphrase would ask for it on a terminal: refuse it instead.
+            made.load_cert_chain(settings.cert_file, settings.get("key_file", None), password=_no_passphrase)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        files = [str(settings.get(name, "")) for name in ("ca_file", "cert_file", "key_file")]
+        named = ", ".join(name for name in files if name)
+        raise UsageError(f"{settings.title}: certificates cannot be used: {named}: {words(error)}") from None
+    if settings.get("verify", True) is False:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key has a passphrase")
+
+
+def words(error: BaseException) -> str:
+    """What went wrong, without the numbers and file names of the library."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {_reason(error) or 'failed'}"
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return str(error)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """`TLSV13_ALERT_CERTIFICATE_REQUIRED` in words; an error that was made by hand has none."""
+    return (getattr(error, "reason", None) or "").lower().replace("_", " ")
+
+
+def is_final(error: BaseException | None) -> bool:
+    """Whether trying again is no use: a certificate that is refused on either side stays so until somebody acts."""
+    seen = 0
+    while error is not None and seen < 8:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        if isinstance(error, ssl.SSLError) and " alert " in _reason(error):
+            return True
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return False

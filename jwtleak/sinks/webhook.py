@@ -1,0 +1,155 @@
+"""A webhook: one request for each alert, signed as Standard Webhooks says (`webhook+https://host/path`).
+
+Promises: the id is the alert's and stays the same when it is sent again; the time is that of the attempt; the signature is
+over the exact bytes that are sent. Success is 2xx and nothing else. With a `template` the receiver is a chat: critical
+alerts only, no signature.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET
+
+from jwtleak.errors import UsageError
+from jwtleak.secret import Secret
+from jwtleak.sinks.address import Address
+from jwtleak.sinks.chat import TEMPLATES
+from jwtleak.sinks.credential import url_kept_elsewhere
+from jwtleak.sinks.http import USES as HTTP
+from jwtleak.sinks.http import Http, Reply
+from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Report, all_taken
+from jwtleak.sinks.moment import moment_text
+from jwtleak.sinks.settings import SinkSettings, token_needed
+
+USES = HTTP | {"template"}
+
+_TYPES = {
+    "leak": "jwtleak.alert.created",
+    "repeat": "jwtleak.alert.repeated",
+    "heartbeat": "jwtleak.heartbeat",
+    "test": "jwtleak.test",
+}
+_PREFIX = "whsec_"
+# The specification: 24 to 64 bytes.
+_KEY_BYTES = (24, 64)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Webhook:
+    """One endpoint."""
+
+    guarantee = "at least once"
+    format = "json"
+    ascii = False
+    # The specification advises to stay below 20 kB.
+    max_bytes = None
+    # Requests go one by one over one connection; a batch is what is read from the outbox at once.
+    limits = Limits(50, 1_000_000)
+
+    def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.time) -> None:
+        template = settings.get("template", None)
+        self._template = None if template is None else TEMPLATES[template]
+        self.only = None if template is None else 'severity == "critical" or event == "test"'
+        self._settings = settings
+        self._hidden = url_kept_elsewhere(settings)
+        base, self._path = self._target()
+        self._http = Http(settings, base=base)
+        self._timestamp = settings.get("timestamp", "detected")
+        self._clock = clock
+        if self._template is None:
+            self._sign("check", "0", b"")
+
+    def send(self, messages: Sequence[Message]) -> Report:
+        """Send one after the other, up to the first that must wait."""
+        outcomes: list[Outcome] = []
+        words = ""
+        for message in messages:
+            reply = self._post(message)
+            words = reply.reason
+            if reply.problem is None:
+                outcomes.append(TAKEN)
+                continue
+            if reply.problem in ("poison", "too_large"):
+                outcomes.append(Outcome("refused", reply.reason, reply.status))
+                continue
+            rest = (AGAIN,) * (len(messages) - len(outcomes))
+            return Report((*outcomes, *rest), reply.problem, reply.reason, reply.status, reply.retry_after)
+        if all(one is TAKEN for one in outcomes):
+            return all_taken(len(outcomes), words)
+        return Report(tuple(outcomes), reason=words)
+
+    def _post(self, message: Message) -> Reply:
+        if self._template is not None:
+            return self._http.post(self._path, self._template(message.alert), {"content-type": "application/json"})
+        when = str(int(self._clock()))
+        data = msgspec.Raw(message.body)
+        time_of = moment_text(message.alert, self._timestamp)
+        body = _encode({"type": _TYPES[message.event], "timestamp": time_of, "data": data})
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": message.id,
+            "webhook-timestamp": when,
+            "webhook-signature": self._sign(message.id, when, body),
+        }
+        return self._http.post(self._path, body, headers)
+
+    def _sign(self, name: str, when: str, body: bytes) -> str:
+        assert self._http.credential is not None
+        key = _key(self._http.credential.value())
+        digest = hmac.digest(key.reveal(), f"{name}.{when}.".encode() + body, hashlib.sha256)
+        return "v1," + base64.b64encode(digest).decode()
+
+    def _target(self) -> tuple[str, str]:
+        """Scheme and host, and the path with what follows it. Of a chat's webhook the path is the credential."""
+        address = self._settings.address
+        if self._hidden is None:
+            return address.http, address.path or "/"
+        parts = urlsplit(self._hidden.value().reveal().decode("ascii"))
+        hidden = Address(f"webhook+{parts.scheme}", parts.hostname or "", parts.port, parts.path)
+        if not hidden.host or not (hidden.secure or (parts.scheme == "http" and hidden.loopback)):
+            raise UsageError(f"{self._settings.title}: must hold a URL that begins with https://")
+        return hidden.http, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def idle(self) -> None:
+        """Nothing to look at."""
+
+    def reopen(self) -> None:
+        """Certificates, the secret or the URL may be new."""
+        self._http.reopen()
+        if self._hidden is not None:
+            self._hidden.forget()
+            self._http.base, self._path = self._target()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+
+def _key(secret: Secret) -> Secret:
+    """The key of `whsec_` and base64. Raises UsageError."""
+    text = secret.reveal().decode("ascii")
+    try:
+        key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith(_PREFIX) or not _KEY_BYTES[0] <= len(key) <= _KEY_BYTES[1]:
+        raise UsageError(f"the signing secret must be {_PREFIX} and base64 of {_KEY_BYTES[0]} to {_KEY_BYTES[1]} bytes")
+    return Secret(key)
+
+
+def open_sink(settings: SinkSettings) -> Webhook:
+    """The sink `webhook+https://host/path`."""
+    if settings.template is UNSET:
+        token_needed(settings, f"the signing secret ({_PREFIX}...)")
+    elif settings.given() & {"token_env", "token_file", "token_credential", "format"}:
+        raise UsageError(f"{settings.title}: a chat takes no credential and no format: its URL is the secret")
+    return Webhook(settings)

@@ -1,0 +1,148 @@
+"""The file itself: opening it with the right rights and modes, transactions, and errors in our words.
+
+Promises: mode 0600, also of the files that SQLite puts beside it; a transaction is whole or not there at all; an error
+tells what happened and never a value.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from jwtleak.errors import StoreCorrupt, StoreError, StoreFull
+
+NAME = "state.db"
+# What SQLite puts beside the file.
+SUFFIXES = ("", "-wal", "-shm")
+
+# STRICT tables.
+_NEEDED = (3, 37, 0)
+
+# A transaction takes milliseconds; a disk that is busy with something else may take seconds to sync.
+_BUSY_SECONDS = 10.0
+
+# After a checkpoint the write-ahead log is cut to this: one large transaction should not hold its room for ever.
+_WAL_BYTES = 8 << 20
+
+# KiB of pages kept in memory. Ids are random, so that inserts go everywhere: with SQLite's own 2 MiB a spool of some
+# thousand letters is entered three times as slowly.
+_CACHE = 16 * 1024
+
+Durability: TypeAlias = Literal["NORMAL", "FULL"]
+
+# I/O errors after which nothing was changed and the same may work later: no space, quota, a disk that fails to write.
+_WRITE_ERRORS = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+_CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection with explicit transactions, usable from one thread at a time."""
+    if sqlite3.sqlite_version_info < _NEEDED:
+        raise StoreError(f"state needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}")
+    path = directory / NAME
+    with told(directory):
+        if not read_only:
+            _make(path)
+        # The name as a URI is the only way to ask for read-only; `?`, `#` and `%` in it are escaped.
+        name = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
+        connection = sqlite3.connect(
+            name, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            _prepare(connection, read_only)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _make(path: Path) -> None:
+    """SQLite gives the files beside it the mode of this one."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(fd).st_mode & 0o077:
+            os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
+
+
+def _prepare(connection: sqlite3.Connection, read_only: bool) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    # What a row held may be read from a free page otherwise, until the page is used again.
+    connection.execute("PRAGMA secure_delete = FAST")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+        return
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    if pages == 0:
+        # Has to come before everything else: `prune` then gives free pages back without copying the file.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError("state cannot be kept on this file system: SQLite has no write-ahead log on it")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, durability: Durability = "NORMAL") -> Iterator[None]:
+    """All of the block or nothing.
+
+    FULL syncs the log before it returns, and with it all earlier transactions; NORMAL leaves that to the next one that
+    does, or to a checkpoint: a power cut may undo it, a killed process cannot.
+    """
+    connection.execute(f"PRAGMA synchronous = {durability}")  # refused inside of a transaction
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        # A full disk may have undone it already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if getattr(error, "sqlite_errorcode", 0) in _WRITE_ERRORS:
+            # Moved into the file, what is in the log leaves its room to the next attempt.
+            with suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        raise
+
+
+@contextmanager
+def told(directory: Path) -> Iterator[None]:
+    """Errors of SQLite and of the system as ours. SQLite's texts name tables, columns and constraints, never values."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _ours(directory, error) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (StoreFull if full else StoreError)(f"the state in {directory} cannot be used: {reason}") from None
+
+
+def _ours(directory: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0)
+    text = str(error)
+    if code in _WRITE_ERRORS:
+        return StoreFull(f"the state in {directory} cannot be written: {text}")
+    if code & 0xFF in _CORRUPT:
+        return StoreCorrupt(f"the state in {directory} is damaged: {text}")
+    if code & 0xFF == sqlite3.SQLITE_BUSY:
+        return StoreFull(f"the state in {directory} cannot be written: another program holds {NAME}")
+    return StoreError(f"the state in {directory} cannot be used: {text}")

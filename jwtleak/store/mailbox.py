@@ -1,0 +1,85 @@
+"""One sink's queue, over a connection of its own, so that the sink's thread waits for nobody.
+
+Promises: letters come in the order in which they were entered; a letter stays until it is acknowledged or declared dead;
+either said twice, or about a letter that is gone, changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jwtleak.store import deadletters, outbox
+from jwtleak.store.database import connect, told, transaction
+from jwtleak.store.interface import Stored
+
+
+def wall_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Mailbox:
+    """What waits for `sink`. Use it in one thread at a time; close it."""
+
+    def __init__(self, directory: Path, sink: str, clock: Callable[[], int] = wall_ms) -> None:
+        self.sink = sink
+        self._directory = directory
+        self._clock = clock
+        self._connection = connect(directory)
+
+    def __enter__(self) -> Mailbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection. May be called more than once."""
+        self._connection.close()
+
+    def pending(self, limit: int, max_bytes: int, *, after: int = 0) -> list[Stored]:
+        """The oldest letters behind `after`: at most `limit`, and no more than `max_bytes` together but for the first."""
+        found: list[Stored] = []
+        room = max_bytes
+        with told(self._directory):
+            rows = self._connection.execute(
+                "SELECT seq, id, body, at_ms FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq > ? "
+                "ORDER BY seq LIMIT ?",
+                (self.sink, after, limit),
+            )
+            for row in rows:
+                one = Stored(*row)
+                room -= len(one.body)
+                if found and room < 0:
+                    break
+                found.append(one)
+            rows.close()
+        return found
+
+    def ack(self, seqs: Sequence[int]) -> None:
+        """The sink has them."""
+        with told(self._directory), transaction(self._connection):
+            outbox.take(self._connection, self.sink, seqs)
+
+    def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
+        """The sink refused a letter for good: it is put away, with what the receiver said, cleaned and cut."""
+        with told(self._directory), transaction(self._connection):
+            deadletters.bury(
+                self._connection, self.sink, seq, reason=reason, status=status, attempts=attempts, at_ms=self._clock()
+            )
+
+    def depth(self) -> int:
+        """How many letters wait."""
+        with told(self._directory):
+            (count,) = self._connection.execute("SELECT count(*) FROM queue WHERE sink = ?", (self.sink,)).fetchone()
+        return int(count)
+
+    def oldest_ms(self) -> int | None:
+        """When the letter that waits longest was entered; None where none waits."""
+        with told(self._directory):
+            found = self._connection.execute(
+                "SELECT at_ms FROM outbox WHERE seq = (SELECT min(seq) FROM queue WHERE sink = ?)", (self.sink,)
+            ).fetchone()
+        return None if found is None else int(found[0])

@@ -1,0 +1,84 @@
+"""Letting go of what is of no more use, so that the state stays bounded.
+
+Promises: nothing that waits to be delivered or summed up goes; rows go in small transactions, so that no sink waits long;
+the room they took is given back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from jwtleak.store.database import transaction
+from jwtleak.store.interface import Pruned
+
+_DAY = 24 * 60 * 60 * 1000
+
+# A rotated file that was read to its end is remembered for as long as logs are usually kept, so that a copy or its
+# compressed form is known when it appears.
+KEEP_STREAMS = 30 * _DAY
+# A token that was not seen for this long is told as new when it comes again.
+KEEP_SIGHTINGS = 7 * _DAY
+# Time to notice and to send again.
+KEEP_DEAD_LETTERS = 30 * _DAY
+# A scan of an archive that was not gone on with for this long is begun anew.
+KEEP_SCANNED_FILES = 90 * _DAY
+# Sightings at most, some hundred megabytes: whoever can write to a log can write any number of tokens.
+MAX_SIGHTINGS = 200_000
+
+# Rows in one transaction: a few milliseconds.
+_CHUNK = 2000
+
+
+class Keep(NamedTuple):
+    """For how long each sort of row is kept, in milliseconds."""
+
+    streams: int = KEEP_STREAMS
+    sightings: int = KEEP_SIGHTINGS
+    dead_letters: int = KEEP_DEAD_LETTERS
+    scanned_files: int = KEEP_SCANNED_FILES
+
+
+def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:
+    """Delete what is older, then give pages back."""
+    scanned = _delete(connection, "scanned_files", "scan, device, inode", "at_ms < ?", now_ms - keep.scanned_files)
+    _delete(connection, "given_alerts", "scan, id", "at_ms < ?", now_ms - keep.scanned_files)
+    pruned = Pruned(
+        _delete(connection, "streams", "stream", "state = 'finished' AND at_ms < ?", now_ms - keep.streams),
+        _delete(connection, "sightings", "stream, sha256", "since = 0 AND last_ms < ?", now_ms - keep.sightings)
+        + _surplus(connection),
+        _delete(connection, "dead_letters", "seq", "at_ms < ?", now_ms - keep.dead_letters),
+        scanned,
+    )
+    _give_back(connection)
+    return pruned
+
+
+def _give_back(connection: sqlite3.Connection) -> None:
+    """Cut the free pages off the file, some at a time. `execute` would run only the first step of the statement."""
+    before = None
+    while (free := connection.execute("PRAGMA freelist_count").fetchone()[0]) and free != before:
+        connection.executescript(f"PRAGMA incremental_vacuum({_CHUNK})")
+        before = free
+
+
+def _delete(connection: sqlite3.Connection, table: str, key: str, where: str, before: int, most: int = -1) -> int:
+    """Rows of `table` for which `where` holds; at most `most`."""
+    total = 0
+    while True:
+        chunk = _CHUNK if most < 0 else min(_CHUNK, most - total)
+        chosen = f"SELECT {key} FROM {table} WHERE {where} LIMIT {chunk}"
+        with transaction(connection):
+            count = connection.execute(f"DELETE FROM {table} WHERE ({key}) IN ({chosen})", (before,)).rowcount
+        total += count
+        if count < _CHUNK or total == most:
+            return total
+
+
+def _surplus(connection: sqlite3.Connection) -> int:
+    """Sightings beyond the bound, those that were not seen for longest."""
+    (count,) = connection.execute("SELECT count(*) FROM sightings").fetchone()
+    if count <= MAX_SIGHTINGS:
+        return 0
+    where = "since = 0 AND last_ms >= ? ORDER BY last_ms"
+    return _delete(connection, "sightings", "stream, sha256", where, 0, count - MAX_SIGHTINGS)

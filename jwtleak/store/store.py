@@ -1,0 +1,182 @@
+"""The store: one SQLite file, one writer, one transaction for what belongs together.
+
+Promises: cursors, sightings and alerts of a `Commit` are there together or not at all, also after `kill -9`; alerts are
+on the disk when `commit` returns; a damaged file is set aside, not overwritten; a full disk changes nothing. The store
+itself belongs to one thread, each mailbox to another.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jwtleak.errors import StoreCorrupt
+from jwtleak.store import deadletters, outbox, streams
+from jwtleak.store.database import told, transaction
+from jwtleak.store.interface import Commit, DeadLetter, Pruned, Sighting
+from jwtleak.store.lock import Lock
+from jwtleak.store.mailbox import Mailbox, wall_ms
+from jwtleak.store.opening import look, open_sound, remove, set_aside
+from jwtleak.store.pruning import Keep, prune
+from jwtleak.store.scans import Scans
+from jwtleak.store.summary import Summary, summarise
+from jwtleak.types import Cursor
+
+_KEEP = Keep()
+
+
+class Store:
+    """What is remembered in `directory`. A context manager."""
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection, lock: Lock | None, aside: Path | None) -> None:
+        self.directory = directory
+        self.set_aside = aside  # where a damaged file was moved to, if there was one
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, directory: Path, *, corrupt: Literal["reread", "fail"] = "reread", read_only: bool = False) -> Store:
+        """Open or make the state in `directory`. Raises `StoreError`.
+
+        `read_only` works beside the process that holds the lock, and needs a state that exists. A damaged file is moved
+        aside and a new one begun, so that everything is read again, unless `corrupt` is "fail".
+        """
+        if read_only:
+            return cls(directory, look(directory), None, None)
+        with told(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = Lock(directory)
+        try:
+            try:
+                return cls(directory, open_sound(directory), lock, None)
+            except StoreCorrupt:
+                if corrupt == "fail":
+                    raise
+                with told(directory):
+                    aside = set_aside(directory)
+                return cls(directory, open_sound(directory), lock, aside)
+        except BaseException:
+            lock.release()
+            raise
+
+    @staticmethod
+    def reset(directory: Path) -> None:
+        """Forget everything in `directory`, undelivered alerts too. Raises `StoreError` where another process has it."""
+        if not directory.is_dir():
+            return
+        with told(directory):
+            lock = Lock(directory)
+            try:
+                remove(directory)
+            finally:
+                lock.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file and the lock. May be called more than once. Mailboxes are closed by their owners, before."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def commit(self, batch: Commit) -> None:
+        """One transaction. Raises `StoreFull` where it cannot be written, and has changed nothing then."""
+        alerts = list(batch.alerts)
+        with told(self.directory), transaction(self._connection, "FULL" if alerts else "NORMAL"):
+            streams.forget(self._connection, batch.forget)
+            streams.put_cursors(self._connection, batch.cursors, batch.at_ms)
+            streams.put_sightings(self._connection, batch.sightings)
+            outbox.put(self._connection, alerts, batch.at_ms)
+
+    def cursors(self) -> list[Cursor]:
+        """Every stream that is remembered, by path."""
+        with told(self.directory):
+            return list(streams.cursors(self._connection))
+
+    def sighting(self, stream: str, sha256: str) -> Sighting | None:
+        """What is remembered of one token in one stream."""
+        with told(self.directory):
+            where = "WHERE stream = ? AND sha256 = ?"
+            return next(streams.sightings(self._connection, where, (stream, sha256)), None)
+
+    def sightings(self, stream: str | None = None) -> list[Sighting]:
+        """All sightings, or those of one stream."""
+        with told(self.directory):
+            if stream is None:
+                return list(streams.sightings(self._connection))
+            return list(streams.sightings(self._connection, "WHERE stream = ?", (stream,)))
+
+    def due(self, now_ms: int, limit: int = 1000) -> list[Sighting]:
+        """Sightings whose repeats wait to be summed up, the longest first."""
+        where = "WHERE since > 0 AND window_end_ms <= ? ORDER BY window_end_ms LIMIT ?"
+        with told(self.directory):
+            return list(streams.sightings(self._connection, where, (now_ms, limit)))
+
+    def register(self, sinks: Sequence[str]) -> dict[str, int]:
+        """From now on letters go to these sinks. Letters for others become dead letters; gives their number by sink."""
+        with told(self.directory), transaction(self._connection, "FULL"):
+            gone = outbox.register(self._connection, sinks)
+            return {sink: deadletters.abandon(self._connection, sink, wall_ms()) for sink in gone}
+
+    def mailbox(self, sink: str) -> Mailbox:
+        """The queue of one sink, for its own thread."""
+        return Mailbox(self.directory, sink)
+
+    def spool_bytes(self) -> int:
+        """Bytes of all letters that wait for a sink."""
+        with told(self.directory):
+            return outbox.spool_bytes(self._connection)
+
+    def room(self, cap: int) -> int:
+        """Bytes that may still be entered under a bound of `cap`."""
+        return max(0, cap - self.spool_bytes())
+
+    def drop_oldest(self, cap: int) -> dict[str, int]:
+        """Throw away the oldest letters until at most `cap` bytes wait; only by the user's choice. Counted by sink."""
+        with told(self.directory), transaction(self._connection):
+            return outbox.drop_oldest(self._connection, cap)
+
+    def dropped(self) -> dict[str, int]:
+        """How many letters each sink has lost to `drop_oldest` since the state was made."""
+        with told(self.directory):
+            return outbox.dropped(self._connection)
+
+    def dead_letters(self, sink: str | None = None, *, after: int = 0, limit: int = -1) -> list[DeadLetter]:
+        """Letters that were refused for good, in the order in which they died: of one sink or all, behind number `after`."""
+        with told(self.directory):
+            return list(deadletters.dead_letters(self._connection, sink, after=after, limit=limit))
+
+    def replay(self, *, sink: str | None = None, to: str | None = None, seqs: Sequence[int] | None = None) -> int:
+        """Put dead letters back into a queue: all, those of `sink`, or those numbered; that of their sink, or of `to`."""
+        with told(self.directory), transaction(self._connection, "FULL"):
+            return deadletters.replay(self._connection, sink, to, seqs, wall_ms())
+
+    def scans(self, key: str) -> Scans:
+        """The finished files of one scan."""
+        return Scans(self._connection, self.directory, key)
+
+    def prune(self, now_ms: int, keep: Keep = _KEEP) -> Pruned:
+        """Let go of what is older than `keep` says. Nothing that waits for a sink or a roll-up goes."""
+        with told(self.directory):
+            return prune(self._connection, now_ms, keep)
+
+    def summary(self) -> Summary:
+        """Everything in numbers."""
+        with told(self.directory):
+            return summarise(self._connection)
+
+    def own_files(self) -> frozenset[tuple[int, int]]:
+        """(device, inode) of everything in the state directory: what must never be followed or scanned."""
+        found = set()
+        with told(self.directory), os.scandir(self.directory) as entries:
+            for entry in entries:
+                known = entry.stat(follow_symlinks=False)
+                found.add((known.st_dev, known.st_ino))
+        return frozenset(found)

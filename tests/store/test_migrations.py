@@ -1,0 +1,85 @@
+"""The versions of the schema."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from jwtleak.errors import StoreCorrupt, StoreError
+from jwtleak.store.migrations import APPLICATION, check, migrate, steps, version
+
+TWO = ("CREATE TABLE t (x INTEGER) STRICT;", "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE t SET y = x + 1;")
+
+
+def fresh():
+    """An empty database that closes itself."""
+    return closing(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def test_an_empty_file_becomes_the_newest_version():
+    """All steps run, and the file is marked as ours."""
+    with fresh() as connection:
+        migrate(connection)
+        assert version(connection) == len(steps())
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
+        migrate(connection)
+        check(connection)
+
+
+def test_tables_are_strict_and_checks_are_named():
+    """Every table is STRICT, every CHECK has a name that says what must be true."""
+    (schema,) = steps()[:1]
+    with fresh() as connection:
+        migrate(connection)
+        tables = connection.execute(
+            "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+        )
+        strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
+    assert len(strict) == 9
+    assert set(strict.values()) == {1}
+    checks = [line for line in schema.splitlines() if "CHECK (" in line]
+    assert len(checks) >= 15
+    assert all("CONSTRAINT" in line for line in checks)
+
+
+def test_an_old_file_is_brought_on():
+    """Only the missing steps run; what the file holds is kept."""
+    with fresh() as connection:
+        migrate(connection, TWO[:1])
+        connection.execute("INSERT INTO t VALUES (7)")
+        migrate(connection, TWO)
+        assert (version(connection), connection.execute("SELECT * FROM t").fetchall()) == (2, [(7, 8)])
+
+
+def test_a_step_that_fails_changes_nothing():
+    """The number and the tables of the version before stay."""
+    with fresh() as connection:
+        migrate(connection, TWO[:1])
+        with pytest.raises(sqlite3.Error):
+            migrate(connection, (TWO[0], "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE nothing SET y = 1;"))
+        assert version(connection) == 1
+        assert [name for _, name, *_ in connection.execute("PRAGMA table_info(t)")] == ["x"]
+
+
+def test_a_newer_version_is_refused():
+    """The error names both numbers, and the file is not touched."""
+    with fresh() as connection:
+        migrate(connection, TWO)
+        with pytest.raises(StoreError, match="newer version: it has schema 2, this one knows 1"):
+            migrate(connection, TWO[:1])
+        assert version(connection) == 2
+
+
+def test_other_files_are_refused():
+    """Another program's file is not ours; one of ours without its number is damaged."""
+    with fresh() as connection:
+        connection.execute("PRAGMA application_id = 5")
+        with pytest.raises(StoreError, match="another program"):
+            check(connection)
+    with fresh() as connection:
+        migrate(connection)
+        connection.execute("PRAGMA user_version = 0")
+        with pytest.raises(StoreCorrupt):
+            check(connection)

@@ -1,0 +1,76 @@
+"""Letters, queues, and what bounds them."""
+
+from __future__ import annotations
+
+from stored import alert_id, letter
+
+from jwtleak.store import Commit
+
+
+def put(store, *letters):
+    """Enter letters."""
+    store.commit(Commit(alerts=letters, at_ms=5))
+
+
+def ids(store, sink):
+    """The ids that wait for `sink`."""
+    with store.mailbox(sink) as box:
+        return [one.id for one in box.pending(999, 1 << 30)]
+
+
+def test_a_letter_enters_once(store):
+    """The same id and event is one letter while it waits; another event is another letter."""
+    put(store, letter("x"), letter("x"), letter("x", event="repeat"))
+    put(store, letter("x"))
+    assert ids(store, "a") == [alert_id("x")] * 2
+    assert store.spool_bytes() == 2 * len(letter("x").body)
+
+
+def test_a_letter_that_one_sink_has_does_not_come_to_it_again(store):
+    """Offered again while the other sink still waits for it, it stays where it is."""
+    put(store, letter("x"))
+    with store.mailbox("a") as box:
+        box.ack([one.seq for one in box.pending(9, 999)])
+    put(store, letter("x"))
+    assert (ids(store, "a"), ids(store, "b")) == ([], [alert_id("x")])
+
+
+def test_named_sinks(store):
+    """A letter for some goes to those that are registered; one for nobody is not kept."""
+    put(store, letter("x", sinks=("b", "nobody")), letter("y", sinks=()), letter("z", sinks=("nobody",)))
+    assert (ids(store, "a"), ids(store, "b")) == ([], [alert_id("x")])
+    assert store.spool_bytes() == len(letter("x").body)
+
+
+def test_room(store):
+    """Bytes of bodies count once, however many sinks wait for them."""
+    put(store, letter("x", body=b"x" * 100), letter("y", body=b"y" * 50))
+    assert store.spool_bytes() == 150
+    assert (store.room(200), store.room(100)) == (50, 0)
+    for sink in "ab":
+        with store.mailbox(sink) as box:
+            box.ack([one.seq for one in box.pending(1, 999)])
+    assert store.spool_bytes() == 50
+
+
+def test_drop_oldest(store):
+    """The oldest go until the rest fits, counted for each sink that still waited for them, over reopening."""
+    put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
+    with store.mailbox("a") as box:
+        box.ack([box.pending(1, 999)[0].seq])
+    assert store.drop_oldest(1000) == {}
+    assert store.drop_oldest(250) == {"a": 2, "b": 3}
+    assert ids(store, "a") == ids(store, "b") == [alert_id("s"), alert_id("t")]
+    assert store.drop_oldest(0) == {"a": 2, "b": 2}
+    assert store.dropped() == {"a": 4, "b": 5}
+    assert store.spool_bytes() == 0
+
+
+def test_an_abandoned_sink(store):
+    """Letters for a sink that is no longer configured are put away as dead, and are not waited for."""
+    put(store, letter("x"), letter("y"))
+    assert store.register(["b", "c"]) == {"a": 2}
+    assert (ids(store, "a"), ids(store, "b"), ids(store, "c")) == ([], [alert_id("x"), alert_id("y")], [])
+    put(store, letter("z"))
+    assert (ids(store, "a"), ids(store, "c")) == ([], [alert_id("z")])
+    assert store.register(["b", "c"]) == {}

@@ -1,0 +1,40 @@
+"""Cursors and sightings as rows."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwtleak.store import streams
+from jwtleak.types import Cursor
+
+_BIG = st.integers(0, 2**64 - 1)
+_COUNT = st.integers(0, 2**63 - 1)
+_DIGEST = st.sampled_from([b"", b"\0" * 32, bytes(range(32))])
+_PATHS = st.binary(min_size=1, max_size=300).map(
+    lambda raw: raw.replace(b"\0", b"/").decode("utf-8", "surrogateescape")
+)
+
+
+@given(
+    st.builds(
+        Cursor,
+        stream=st.uuids().map(lambda one: one.hex), path=_PATHS, device=_BIG, inode=_BIG, generation=st.none() | _BIG,
+        head_length=_COUNT, head=_DIGEST, anchor_length=_COUNT, anchor=_DIGEST, offset=_COUNT, lines=_COUNT,
+        line_start=_COUNT, size=_COUNT, mtime_ns=st.integers(-(2**63), 2**63 - 1),
+        state=st.sampled_from(["followed", "rotated", "finished"]), provisional=st.none() | st.just("f" * 40),
+    )
+)  # fmt: skip
+def test_every_cursor_comes_back(memory, cursor):
+    """Whatever a file system names and numbers: what is read is what was written."""
+    streams.put_cursors(memory, [cursor], 1)
+    assert list(streams.cursors(memory)) == [cursor]
+    streams.forget(memory, [cursor.stream])
+    assert list(streams.cursors(memory)) == []
+
+
+@given(_BIG)
+def test_signs(number):
+    """Every unsigned number of 64 bits fits into a signed one and comes back."""
+    assert -(2**63) <= streams.signed(number) < 2**63
+    assert streams.unsigned(streams.signed(number)) == number
