@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Protocol, TextIO
 
-from jwtleak.alerts.build import rfc3339
+from jwtleak.alerts.clean import rfc3339
 from jwtleak.alerts.formats.interface import DOCUMENTS, Document, Ending, Format, Options, by_name, document
 from jwtleak.alerts.record import Record
 from jwtleak.errors import UsageError
@@ -221,6 +221,20 @@ def _mend(fd: int) -> None:
         os.ftruncate(fd, size - len(line))
     elif line:
         os.write(fd, b"\n")
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write `data` beside `path` and into its place, whole or not at all. Raises UsageError."""
+    part = f"{path}.part"
+    with _open(part) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.replace(part, path)
+    except OSError as error:
+        os.unlink(part)
+        raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
 
 
 def _text(path: str | None) -> TextIO:

@@ -16,12 +16,13 @@ import msgspec
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.formats import interface as formats
+from jwtleak.alerts.policy import write_baseline
 from jwtleak.alerts.record import Record
-from jwtleak.alerts.select import Selection
+from jwtleak.alerts.select import LIVE, Selection
 from jwtleak.cli import voice
 from jwtleak.cli.main import forget_stdout
-from jwtleak.cli.options import MOMENT, SIZE
-from jwtleak.cli.output import Output, open_output
+from jwtleak.cli.options import MOMENT, SIZE, worth_options
+from jwtleak.cli.output import Output, open_output, write_file
 from jwtleak.core.channel import Channels
 from jwtleak.core.lifetime import DEFAULT_LEEWAY
 from jwtleak.core.userpattern import UserPatterns
@@ -30,6 +31,7 @@ from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.scan import Scan, Tally
 from jwtleak.runtime.shown import shown
 from jwtleak.runtime.work import Plan
+from jwtleak.runtime.worth import Asked, prepare
 from jwtleak.sources.interface import Limits, Notify
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.walk import Entry, walk
@@ -52,6 +54,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
     every: bool
     status: tuple[str, ...]
+    only_live: bool
+    config: str | None
+    baseline: str | None
+    write_baseline: str | None
+    show_suppressed: bool
+    jwks: tuple[str, ...]
+    weak_keys: str | None
+    weak_keys_time: float
     min_severity: Any
     min_confidence: Any
     fail_on: str
@@ -78,6 +88,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
               help="Processes.  [default: cores]")
 @click.option("--every", is_flag=True, help="One alert for each sighting, not for each token and file.")
 @click.option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only tokens of this status (repeatable).")
+@click.option("--only-live", is_flag=True,
+              help="Only tokens that may work now and are not public: --status of those, --min-severity low.")
 @click.option("--min-severity", type=_SEVERITY, default="info", show_default=True, help="Leave out what matters less.")
 @click.option("--min-confidence", type=click.Choice(CONFIDENCES), default="medium", show_default=True,
               help="Leave out what is less certain.")
@@ -92,6 +104,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--timestamp", type=click.Choice(["event", "detected"]), default="detected", show_default=True,
               help="Which time events of other formats stand at; the other one is kept too.")
 @click.option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
+@worth_options
+@click.option("--baseline", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+              help="Keep back the findings that FILE knows.")
+@click.option("--write-baseline", type=click.Path(dir_okay=False), metavar="FILE",
+              help="Write the findings of this scan to FILE, for --baseline.")
+@click.option("--show-suppressed", is_flag=True, help="Show what the policy or the baseline keeps back.")
 @click.option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
               help="Also look for the patterns in DIR (repeatable).")
 @click.option("--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes.")
@@ -139,8 +157,9 @@ def _plan(options: Options) -> Plan:
     if not kept:
         voice.warning("no place to keep this installation's key: subject hashes will differ in the next run")
     now = time.time() if options.now is None else options.now
+    asked = Asked(options.config, options.baseline, options.jwks, options.weak_keys, options.weak_keys_time)
     return Plan(
-        Setting(now, os.uname().nodename, key, options.leeway),
+        prepare(Setting(now, os.uname().nodename, key, options.leeway), asked, voice.warning),
         Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
         Channels(builtin_channels),
         _user_patterns(options.patterns),
@@ -196,13 +215,24 @@ def _here() -> str | None:
         return None
 
 
+def _selection(options: Options) -> Selection:
+    statuses: Any = frozenset(options.status)
+    least = options.min_severity
+    if options.only_live:
+        statuses = (statuses or LIVE) & LIVE
+        if not statuses:
+            raise click.UsageError("--only-live leaves nothing of --status")
+        least = "low" if least == "info" else least
+    return Selection(least, options.min_confidence, statuses, options.show_suppressed)
+
+
 class _Run:
     """One scan, from its options to its exit status."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        statuses = frozenset(options.status)
-        self._selection = Selection(options.min_severity, options.min_confidence, statuses)  # type: ignore[arg-type]
+        self._selection = _selection(options)
+        self._baseline: set[str] = set()
         self._tally = Tally()
         self._failed = False
         self._ledger: Ledger | None = None
@@ -245,6 +275,8 @@ class _Run:
         except BrokenPipeError:
             forget_stdout()
             return 1 if self._failed else 0
+        if self._options.write_baseline is not None and not interrupt.seen:
+            write_file(self._options.write_baseline, write_baseline(self._baseline))
         if interrupt.seen:
             self._unfinished(scan.unfinished())
             return 130
@@ -301,8 +333,11 @@ class _Run:
 
     def _show(self, alerts: Iterator[Record], output: Output) -> None:
         limit = self._options.fail_on
+        keep = self._options.write_baseline is not None
         for alert in alerts:
-            if limit != "never" and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit):
+            if keep:
+                self._baseline.add(alert.known_name())
+            if limit != "never" and not alert.suppressed and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit):
                 self._failed = True
             output.alert(alert)
 
@@ -319,6 +354,10 @@ class _Run:
         more = sum(tally.notice_kinds.values()) - len(tally.notices)
         if more:
             voice.warning(f"{more} more inputs could not be read whole")
+        if tally.suppressed and not self._options.show_suppressed:
+            voice.say(f"{tally.suppressed} findings kept back by the policy or the baseline: --show-suppressed shows them")
+        if tally.untried:
+            voice.warning(f"the time for --weak-keys ran out for {tally.untried} tokens: --weak-keys-time gives more")
         if tally.slow_patterns:
             voice.warning(f"user patterns ran out of time {tally.slow_patterns} times: some hits may be missing")
 

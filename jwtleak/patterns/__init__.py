@@ -1,4 +1,4 @@
-"""Pattern files: `loader` reads them, `check` proves them."""
+"""Pattern files: `loader` and `knowledge` read them, `check` and `check_knowledge` prove them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from jwtleak.core.channel import ChannelRule
 
 if TYPE_CHECKING:
+    from jwtleak.alerts.knowledge import Knowledge
     from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
 
-__all__ = ["builtin_channels", "builtin_directory", "load_channels", "load_shapes", "load_user_patterns"]
+__all__ = [
+    "builtin_channels", "builtin_directory", "load_channels", "load_knowledge", "load_shapes", "load_user_patterns",
+]  # fmt: skip
 
 
 def builtin_channels() -> tuple[ChannelRule, ...]:
@@ -18,6 +21,13 @@ def builtin_channels() -> tuple[ChannelRule, ...]:
     from jwtleak.patterns.loader import load_channels
 
     return load_channels()
+
+
+def load_knowledge() -> Knowledge:
+    """What is known of issuers, keys, claims and servers; its modules are loaded when the first token asks."""
+    from jwtleak.patterns.knowledge import load_knowledge
+
+    return load_knowledge()
 
 
 def __getattr__(name: str) -> object:

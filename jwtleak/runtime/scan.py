@@ -58,6 +58,8 @@ class Tally:
         self.notices: list[Notice] = []
         self.notice_kinds: Counter[str] = Counter()
         self.slow_patterns = 0
+        self.untried = 0  # tokens for which the time for the word list ran out
+        self.suppressed = 0  # alerts that the policy keeps back
         self.stopped: str | None = None  # the first file that an interrupt left unread
 
     # Notices kept with their texts; more are only counted, so that a tree of a million unreadable files fits.
@@ -76,6 +78,7 @@ class Tally:
         self.bytes_read += done.bytes_read
         self.rejections.update(done.rejections)
         self.slow_patterns += done.slow_patterns
+        self.untried += done.untried
         for notice in done.notices:
             self.notice(notice)
 
@@ -195,19 +198,22 @@ class Scan:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
         counted = Counted(leaf)
+        setting = self._plan.setting
+        builder = Builder(shown_info(leaf.info), setting)
         engine.open(mtime_ms=leaf.info.mtime_ms)
         before = self._tally.bytes_read
         try:
             for findings in follow(engine, Waiting(counted, wait)):
                 self._tally.bytes_read = before + counted.count
                 if findings:
-                    builder = Builder(shown_info(leaf.info), self._plan.setting._replace(now=clock()))
+                    builder.at(setting._replace(now=clock()))
                     for one in findings:
                         yield from grouping.add(write(builder.build(one, engine.occurrence(one))))
         except SourceError as error:  # from waiting
             counted.error = error
         if counted.error is not None:
             self._tally.notice(unreadable(leaf.info, counted.error, counted.count))
+        self._tally.untried = builder.untried
         yield from grouping.drain()
 
     def rest(self) -> Iterator[Record]:
@@ -237,7 +243,11 @@ class Scan:
         tally = self._tally
         for alert in alerts:
             if self._selection.wants(alert):
-                if not alert.repeat:  # one that says again what the first sight said
+                if alert.suppressed:
+                    tally.suppressed += not alert.repeat
+                    if not self._selection.suppressed:
+                        continue
+                elif not alert.repeat:  # one that says again what the first sight said
                     tally.alerts += 1
                     tally.statuses[alert.status or "pattern"] += 1
                 yield alert

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert, Sightings, to_json
-from jwtleak.alerts.build import rfc3339
+from jwtleak.alerts.clean import rfc3339
 from jwtleak.alerts.record import Record
 from jwtleak.store.interface import Letter, Sighting
 from jwtleak.types import SEVERITIES
