@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from sample_alerts import EVENTS, full, least, leaves, pattern_hit
+from sample_alerts import EVENTS, full, kept_back, least, leaves, pattern_hit
 
 from jwtleak.alerts.formats.cef import DETAILS, KEYS
 from jwtleak.alerts.formats.interface import by_name
@@ -43,7 +43,7 @@ def event(alert: Any = None, **changes: Any) -> dict[str, Any]:
 def written() -> dict[str, list[Any]]:
     """Every field that the program writes in ECS, with its values."""
     fields: dict[str, list[Any]] = {}
-    for alert in (*(full(event=kind) for kind in EVENTS), least(), pattern_hit()):
+    for alert in (*(full(event=kind) for kind in EVENTS), least(), pattern_hit(), kept_back()):
         for path, value in leaves(event(alert)):
             fields.setdefault(path, []).append(value)
     return fields
