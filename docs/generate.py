@@ -269,6 +269,26 @@ def pretty(value: Any, indent: int = 0) -> str:
     return "{\n" + ",\n".join(lines) + f"\n{' ' * indent}}}"
 
 
+def component_template() -> str:
+    """Elasticsearch's mappings: a type for every field that is written in ECS, and no others."""
+    properties: dict[str, Any] = {}
+    for one in (*ecs.FIELDS, *ecs.CONSTANTS, *(field._replace(target=f"jwtleak.{field.target}") for field in custom.FIELDS)):
+        place = properties
+        *above, name = one.target.split(".")
+        for step in above:
+            place = place.setdefault(step, {}).setdefault("properties", {})
+        place[name] = {"type": "match_only_text" if one.type == "text" else one.type}
+        if one.type == "keyword":
+            place[name]["ignore_above"] = 1024
+    properties["event"]["properties"]["ingested"] = {"type": "date"}
+    meta = {"description": "Fields of jwtleak's alerts; written by docs/generate.py"}
+    template = {"template": {"mappings": {"dynamic": False, "properties": properties}}, "_meta": meta}
+    return pretty(template) + "\n"
+
+
+# Whole files that the program knows.
+FILES: dict[str, Callable[[], str]] = {"docs/integrations/elastic/component-template.json": component_template}
+
 PARTS: dict[str, Callable[[], str]] = {
     "alert": sample_alert,
     "commands": commands,
@@ -295,10 +315,12 @@ def generated(page: str) -> str:
 
 
 def main() -> None:
-    """Write all pages."""
+    """Write all pages and files."""
     for name in PAGES:
         path = ROOT / name
         path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, make in FILES.items():
+        (ROOT / name).write_text(make(), encoding="utf-8")
 
 
 if __name__ == "__main__":
