@@ -16,7 +16,6 @@ import msgspec
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.formats import interface as formats
-from jwtleak.alerts.policy import write_baseline
 from jwtleak.alerts.record import Record
 from jwtleak.alerts.select import LIVE, Selection
 from jwtleak.cli import voice
@@ -276,6 +275,8 @@ class _Run:
             forget_stdout()
             return 1 if self._failed else 0
         if self._options.write_baseline is not None and not interrupt.seen:
+            from jwtleak.alerts.policy import write_baseline
+
             write_file(self._options.write_baseline, write_baseline(self._baseline))
         if interrupt.seen:
             self._unfinished(scan.unfinished())
