@@ -30,9 +30,13 @@ from jwtleak.alerts.formats import cef, csv_, custom, ecs, facts, gelf, leef, le
 from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.formats.layout import Field
 from jwtleak.cli.main import main as program
+from jwtleak.runtime.service.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "formats")))
+PAGES = (
+    "README.md",
+    *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "formats")),
+)
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SAMPLE = "docs/examples/logs/nginx/access.log"
 _WIDTH = 110
@@ -198,6 +202,12 @@ def shown(value: float, unit: str) -> str:
     return f"{value:,} bytes"
 
 
+def metrics() -> str:
+    """Every metric that is declared."""
+    rows = [(f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.help) for one in DECLARED]
+    return table(("metric", "kind", "labels", "what it counts"), rows)
+
+
 def scale() -> str:
     """Severities in the terms of each receiver."""
     head = ("jwtleak", "ECS `event.severity`", "OCSF `severity_id`", "CEF, LEEF", "syslog, GELF", "OTLP", "SARIF", "Splunk CIM", "GitLab")
@@ -265,6 +275,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "alert-fields": alert_fields,
     "severities": severities,
     "bounds": bounds,
+    "metrics": metrics,
     "scale": scale,
     "drop-order": drop_order,
     "custom-fields": lambda: fields_of(custom.FIELDS, "jwtleak."),

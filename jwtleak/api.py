@@ -11,7 +11,7 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Builder, Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.patterns import load_channels
+from jwtleak.patterns import builtin_channels, load_knowledge
 from jwtleak.types import Finding, StreamInfo
 
 __all__ = ["Finder", "Finding", "alert", "redact", "scan"]
@@ -19,7 +19,7 @@ __all__ = ["Finder", "Finding", "alert", "redact", "scan"]
 
 @lru_cache(maxsize=1)
 def _channels() -> Channels:
-    return Channels(load_channels())
+    return Channels(builtin_channels)
 
 
 class Finder:
@@ -58,4 +58,5 @@ def redact(data: bytes) -> bytes:
 def alert(finding: Finding, *, now: float, key: bytes, path: str | None = None, name: str = "0" * 40) -> Alert:
     """The alert for `finding` as at `now` (Unix seconds). `key` keys the HMAC that stands for `sub`; `name` is the
     alert's id, 40 hex characters."""
-    return Builder(StreamInfo("file" if path else "stdin", path), Setting(now, None, key)).build(finding, name)
+    setting = Setting(now, None, key, know=load_knowledge)
+    return Builder(StreamInfo("file" if path else "stdin", path), setting).build(finding, name)

@@ -17,6 +17,7 @@ Status: TypeAlias = Literal["live", "expired", "not_yet_valid", "no_expiry", "ba
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Confidence: TypeAlias = Literal["high", "medium", "low"]
 Integrity: TypeAlias = Literal["whole", "odd", "clipped"]
+OutputStream: TypeAlias = Literal["stdout", "stderr"]
 ChannelType: TypeAlias = Literal[
     "url_query",
     "url_fragment",
@@ -92,7 +93,8 @@ class Finding(msgspec.Struct, frozen=True):
     """A token (or a user pattern's hit) at a place. The span [offset, offset + length) covers its encoded form whole.
 
     `sha256` is that of the token as recovered, in hex. `line` and `column` count from 1, in bytes; `encodings` run from the
-    outermost inwards; `logged_at` is the time on the log line in Unix milliseconds.
+    outermost inwards; `logged_at` is the time on the log line in Unix milliseconds; `output` is the stream that a container
+    runtime's record names.
     """
 
     token: Token | PatternHit
@@ -105,6 +107,7 @@ class Finding(msgspec.Struct, frozen=True):
     encodings: tuple[str, ...]
     logged_at: int | None
     excerpt: str
+    output: OutputStream | None = None
 
 
 class StreamInfo(msgspec.Struct, frozen=True):

@@ -40,8 +40,8 @@ class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     audience: tuple[Text, ...] | UnsetType = UNSET
     subject_hash: Annotated[Digest, Meta(description="HMAC-SHA-256 of `sub` under the key of this installation")] | UnsetType = UNSET
     scopes: tuple[Text, ...] | UnsetType = UNSET
-    provider: Text | UnsetType = UNSET
-    use: Text | UnsetType = UNSET
+    provider: Annotated[Text, Meta(description="id of who issued it")] | UnsetType = UNSET
+    use: Annotated[Text, Meta(description="what it is for: access, id, refresh, session ...")] | UnsetType = UNSET
     signature: Annotated[Signature, Meta(description="what is known of the signature")] | UnsetType = UNSET
     weaknesses: Annotated[tuple[str, ...], Meta(description="named failures of policy or form")] = ()
     redacted: Annotated[str, Meta(description="the token as it may be shown")] = ""
@@ -103,6 +103,9 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=T
     confidence: Confidence
     reasons: Annotated[tuple[str, ...], Meta(description="short codes: why the severity is what it is")] = ()
     title: str
+    suppressed: Annotated[
+        Text, Meta(description="why the policy keeps it back: the rule's reason, or `baseline`; shown only when asked for")
+    ] | UnsetType = UNSET
     supersedes: Annotated[
         str, Meta(pattern=r"^[0-9a-f]{40}$", description="id of the alert that this one replaces: the token was longer")
     ] | UnsetType = UNSET

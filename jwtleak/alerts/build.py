@@ -1,138 +1,42 @@
 """From a finding to an alert: the one place where claims become fields.
 
 Promises: what comes from a token or a path is cleaned and cut; `sub` appears only as an HMAC; other claims do not appear.
-`now` and the key are arguments. What repeats from token to token is remembered: this runs once per sighting.
+`now`, the key, the tables and the policy are arguments. What repeats from token to token is remembered: this runs once per
+sighting.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import stringzilla
 from msgspec import UNSET, UnsetType
 
-from jwtleak.alerts import wording
+from jwtleak.alerts.advice import Server, server_of
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
-from jwtleak.alerts.severity import confidence, is_signed, severity
-from jwtleak.core.excerpt import clean
+from jwtleak.alerts.clean import Shown, issuer, rfc3339, subject_hash, text, texts
+from jwtleak.alerts.container import Containers
+from jwtleak.alerts.judged import is_clear, judged
+from jwtleak.alerts.knowledge import Assessor, Know, Worth, nothing
+from jwtleak.alerts.policy import Place, Policy, Verdict
+from jwtleak.alerts.severity import raised
 from jwtleak.core.lifetime import DEFAULT_LEEWAY, Times, live_at, status, times
-from jwtleak.core.shown import shown
-from jwtleak.types import (
-    Channel,
-    ChannelType,
-    Confidence,
-    Finding,
-    Integrity,
-    Kind,
-    PatternHit,
-    Severity,
-    Status,
-    StreamInfo,
-    Token,
-)
+from jwtleak.types import Channel, Finding, PatternHit, Status, StreamInfo, Token
 
-_EPOCH = datetime(1970, 1, 1)
-_LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
-
-# More audiences or scopes than this say nothing more; an attacker could fill an alert with them.
-_MAX_LIST = 16
-
-# Values remembered: those of one busy host. A value longer than a field can show is not worth remembering.
+# Channels that are remembered.
 _REMEMBER = 4096
-_SHORT = 256
-# Of a longer value no more than this is looked at: a field shows 256 characters of it.
-_LONGEST = 4096
-
-# `//user:password@` ends at the first of `/?#` (RFC 3986 section 3.2); browsers end it at a backslash too.
-_USERINFO = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.-]*:)?//[^/?#\\]*@")
-
-_Text: TypeAlias = str | UnsetType
-_hmac_sha256 = stringzilla.hmac_sha256
 
 
 class Setting(NamedTuple):
-    """What an alert says beyond the finding. `now` in Unix seconds; `key` names subjects without naming them."""
+    """What an alert says beyond the finding. `now` in Unix seconds; `key` names subjects without naming them; `know` gives
+    the tables when the first token asks for them: reading them takes longer than scanning a megabyte."""
 
     now: float
     host: str | None
     key: bytes
     leeway: float = DEFAULT_LEEWAY
-
-
-def rfc3339(milliseconds: int) -> str:
-    """`2026-01-15T12:02:31.123Z` for Unix milliseconds."""
-    seconds, fraction = divmod(min(max(milliseconds, 0), _LAST_MS), 1000)
-    minutes, second = divmod(seconds, 60)
-    return f"{_minute(minutes)}:{second:02}.{fraction:03}Z"
-
-
-@lru_cache(maxsize=_REMEMBER)
-def _minute(minutes: int) -> str:
-    """`2026-01-15T12:02` for minutes since 1970: times in a log share most of their text."""
-    return (_EPOCH + timedelta(minutes=minutes)).isoformat(timespec="minutes")
-
-
-def _shown(value: str) -> str:
-    """A claim, header parameter or name as it may be shown: cleaned, cut, and without a token of its own."""
-    return clean(shown(value[:_LONGEST]))
-
-
-_remembered = lru_cache(maxsize=_REMEMBER)(_shown)
-
-
-def _text(value: object) -> _Text:
-    if not isinstance(value, str):
-        return UNSET
-    return _remembered(value) if len(value) <= _SHORT else _shown(value)
-
-
-def _texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType:
-    """A string or a list of strings, as RFC 7519 section 4.1.3 allows for `aud`; scopes are split at spaces (RFC 8693)."""
-    if value is None:
-        return UNSET
-    if isinstance(value, str):
-        value = value.split(None, _MAX_LIST) if split else [value]
-    if not isinstance(value, list):
-        return UNSET
-    return tuple([_remembered(one[:_LONGEST]) for one in value[:_MAX_LIST] if isinstance(one, str)]) or UNSET
-
-
-def issuer(value: object) -> _Text:
-    """`iss` without the user and password that a URL may carry."""
-    if not isinstance(value, str):
-        return UNSET
-    return _issuer(value[:_LONGEST])
-
-
-@lru_cache(maxsize=_REMEMBER)
-def _issuer(value: str) -> str:
-    return _shown(_USERINFO.sub(lambda found: (found[1] or "") + "//", value))
-
-
-def subject_hash(subject: object, key: bytes) -> _Text:
-    """HMAC-SHA-256 of a subject: equal subjects stay equal, but cannot be guessed without the key."""
-    if not isinstance(subject, str):
-        return UNSET
-    digest: bytes = _hmac_sha256(key, subject.encode("utf-8", "surrogatepass"))
-    return digest.hex()
-
-
-def _weaknesses(token: Token, stated: Times) -> tuple[str, ...]:
-    if token.kind != "unsecured" and stated.expires is not None and not stated.nonstandard:
-        return ()
-    found = []
-    if token.kind == "unsecured":
-        found.append("alg_none")
-    if stated.nonstandard:
-        found.append("nonstandard_exp")
-    if stated.bad:
-        found.append("bad_exp")
-    if token.claims is not None and stated.expires is None and not stated.bad:
-        found.append("no_exp")
-    return tuple(found)
+    know: Know = nothing
+    policy: Policy = Policy()
 
 
 def _redacted(token: Token) -> str:
@@ -142,48 +46,37 @@ def _redacted(token: Token) -> str:
     return "eyJ***" + ".***" * dots + ("~***" if disclosed >= 0 else "")
 
 
-class _Words(NamedTuple):
-    """What an alert says by its sort alone."""
-
-    severity: Severity
-    confidence: Confidence
-    title: str
-    signature: Any
-    advice: tuple[str, ...]
-    references: tuple[str, ...]
-
-
-@lru_cache(maxsize=_REMEMBER)
-def _words(
-    now: Status, live: bool | None, kind: Kind, integrity: Integrity, claims: bool, channel: ChannelType
-) -> _Words:
-    signed = is_signed(kind, claims=claims)
-    unsigned = {"unsecured": "none", "jwe": UNSET}
-    return _Words(
-        severity(now, live, signed=signed, channel=channel),
-        confidence(kind, integrity, claims=claims),
-        wording.title(now, kind, channel),
-        unsigned.get(kind, "truncated" if integrity == "clipped" else "unchecked"),
-        wording.advice(now, kind, channel, live),
-        wording.references(channel),
-    )
-
-
 @lru_cache(maxsize=_REMEMBER)
 def _channel(channel: Channel, encodings: tuple[str, ...]) -> AlertChannel:
-    return AlertChannel(channel.type, _text(channel.name), encodings)
+    return AlertChannel(channel.type, text(channel.name), encodings)
+
+
+_SILENT = Verdict()
+
+
+def _or_unset(value: str | None) -> Shown:
+    return UNSET if value is None else value
 
 
 class Builder:
     """Makes the alerts of one stream. Remembers the cleaned texts of the last header: the next token mostly has it too."""
 
     def __init__(self, stream: StreamInfo, setting: Setting) -> None:
+        self.at(setting)
+        self._place = (stream.source, text(stream.path), text(stream.member))
+        # How a policy and a baseline name the place.
+        self._path = "!".join(one for one in self._place[1:] if isinstance(one, str)) or "-"
+        self._host = text(setting.host)
+        self._containers = Containers(stream)
+        self._assessor: Assessor | None = None
+        self._server: Server | None = None
+        self._header: dict[str, Any] = {}
+        self._header_texts: tuple[Shown, Shown, Shown, Shown] = (UNSET, UNSET, UNSET, UNSET)
+
+    def at(self, setting: Setting) -> None:
+        """Go on with `setting`, of which only the time may differ."""
         self._setting = setting
         self._detected_at = rfc3339(int(setting.now * 1000))
-        self._place = (stream.source, _text(stream.path), _text(stream.member))
-        self._host = _text(setting.host)
-        self._header: dict[str, Any] = {}
-        self._header_texts: tuple[_Text, _Text, _Text, _Text] = (UNSET, UNSET, UNSET, UNSET)
 
     def build(self, finding: Finding, name: str) -> Alert:
         """The alert for one sighting, named `name`."""
@@ -191,21 +84,46 @@ class Builder:
             return self._pattern(finding, finding.token, name)
         return self._token(finding, finding.token, name)
 
+    @property
+    def untried(self) -> int:
+        """For how many tokens the time for the word list ran out, in all streams of this process so far."""
+        weak = None if self._assessor is None else self._assessor.known.weak
+        return 0 if weak is None else weak.untried
+
+    def _known(self) -> Assessor:
+        """The tables, from the first token on."""
+        if self._assessor is None:
+            known = self._setting.know()
+            self._assessor = Assessor(known)
+            self._server = server_of(known.servers, None if self._path == "-" else self._path)
+        return self._assessor
+
     def _token(self, finding: Finding, token: Token, name: str) -> Alert:
-        setting, logged = self._setting, finding.logged_at
+        setting, logged, channel = self._setting, finding.logged_at, finding.channel.type
+        assessor = self._assessor or self._known()
         stated = times(token.claims)
         live = None if logged is None else live_at(token, stated, logged / 1000, setting.leeway)
         now = status(token, stated, setting.now, setting.leeway)
-        words = _words(now, live, token.kind, token.integrity, token.claims is not None, finding.channel.type)
+        worth = assessor.worth(finding, token, stated)
+        claims = token.claims is not None
+        words = judged(
+            now, live, token.kind, token.integrity, claims, channel, worth, self._server, is_clear(finding)
+        )  # fmt: skip
+        verdict = _SILENT if setting.policy.empty else self._judge(finding, token, worth)
+        reasons = words.reasons
+        if verdict.least is not None:
+            reasons = (*reasons, "policy")
         return Alert(
             schema="jwtleak/1",
             id=name,
             event="leak",
             detected_at=self._detected_at,
-            severity=words.severity,
+            severity=words.severity if verdict.least is None else raised(words.severity, verdict.least),
             confidence=words.confidence,
+            reasons=reasons,
             title=words.title,
-            token=self._facts(finding, token, stated, now, words.signature),
+            suppressed=UNSET if verdict.suppressed is None else text(verdict.suppressed),
+            token=self._facts(finding, token, stated, now, worth),
             channel=_channel(finding.channel, finding.encodings),
             logged_at=UNSET if logged is None else rfc3339(logged),
             live_when_logged=UNSET if live is None else live,
@@ -216,7 +134,23 @@ class Builder:
             sightings=Sightings(1, finding.offset, finding.offset),
         )
 
-    def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, signature: Any) -> TokenFacts:
+    def _judge(self, finding: Finding, token: Token | None, worth: Worth | None) -> Verdict:
+        """What the policy says of a sighting; of a user pattern's hit only the place and the fingerprint are known."""
+        signature = None if worth is None or isinstance(worth.signature, UnsetType) else worth.signature
+        origin = None if worth is None else worth.origin
+        place = Place(
+            {} if token is None else token.header,
+            (token.claims if token is not None else None) or {},
+            None if origin is None else origin.provider,
+            None if origin is None else origin.use,
+            signature,
+            finding.channel.type,
+            self._path,
+            finding.sha256,
+        )
+        return self._setting.policy.judge(place)
+
+    def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, worth: Worth) -> TokenFacts:
         claims = token.claims or {}
         expires, issued, setting = stated.expires, stated.issued, self._setting
         began = issued if issued is not None else stated.not_before
@@ -235,22 +169,22 @@ class Builder:
             UNSET if expires is None else int(expires - setting.now),
             UNSET if expires is None or began is None else int(expires - began),
             issuer(claims.get("iss")),
-            _texts(claims.get("aud")),
+            texts(claims.get("aud")),
             subject_hash(claims.get("sub"), setting.key),
-            _texts(claims.get("scope", claims.get("scp")), split=True),
-            UNSET,
-            UNSET,
-            signature,
-            _weaknesses(token, stated),
+            texts(claims.get("scope", claims.get("scp")), split=True),
+            _or_unset(worth.origin.provider),
+            _or_unset(worth.origin.use),
+            worth.signature,
+            worth.weaknesses,
             _redacted(token),
             len(token.raw),
         )
 
-    def _texts_of(self, header: dict[str, Any]) -> tuple[_Text, _Text, _Text, _Text]:
+    def _texts_of(self, header: dict[str, Any]) -> tuple[Shown, Shown, Shown, Shown]:
         if header is not self._header:
             self._header = header
             self._header_texts = (
-                _text(header.get("alg")), _text(header.get("enc")), _text(header.get("kid")), _text(header.get("typ")),
+                text(header.get("alg")), text(header.get("enc")), text(header.get("kid")), text(header.get("typ")),
             )  # fmt: skip
         return self._header_texts
 
@@ -261,6 +195,7 @@ class Builder:
             path=path,
             member=member,
             host=self._host,
+            container=self._containers.of(finding.output),
             offset=finding.offset,
             length=finding.length,
             line=finding.line,
@@ -268,14 +203,17 @@ class Builder:
         )
 
     def _pattern(self, finding: Finding, hit: PatternHit, name: str) -> Alert:
+        verdict = _SILENT if self._setting.policy.empty else self._judge(finding, None, None)
         return Alert(
             schema="jwtleak/1",
             id=name,
             event="leak",
             detected_at=self._detected_at,
-            severity=hit.severity,
+            severity=hit.severity if verdict.least is None else raised(hit.severity, verdict.least),
             confidence=hit.confidence,
+            reasons=() if verdict.least is None else ("policy",),
             title=hit.title,
+            suppressed=UNSET if verdict.suppressed is None else text(verdict.suppressed),
             token=TokenFacts(finding.sha256, "pattern", redacted="***", length=len(hit.raw)),
             channel=_channel(finding.channel, finding.encodings),
             logged_at=UNSET if finding.logged_at is None else rfc3339(finding.logged_at),

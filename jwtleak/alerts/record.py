@@ -6,12 +6,13 @@ Promises: writing happens once, where the alert is made; what is known only when
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from jwtleak.alerts.alert import Alert, to_json
+from jwtleak.alerts.policy import known_name
 from jwtleak.types import Confidence, Severity, Status
-
-_decode = msgspec.json.Decoder(Alert).decode
 
 # `line` and `column` end an alert's location, and its location and sightings end the alert.
 _OPEN = b',"line":'
@@ -22,7 +23,8 @@ _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"las
 class Record(msgspec.Struct, array_like=True, gc=False):
     """One alert: its JSON up to the line number, and the values by which it is placed, grouped and selected.
 
-    `status` is None for a user pattern's hit. `repeat` says that it sums up sightings after the first.
+    `status` is None for a user pattern's hit. `repeat` says that it sums up sightings after the first, `suppressed` that
+    the policy keeps it back.
     """
 
     head: bytes
@@ -36,6 +38,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     count: int
     last_offset: int
     repeat: bool = False
+    suppressed: bool = False
 
     @property
     def id(self) -> str:
@@ -46,9 +49,24 @@ class Record(msgspec.Struct, array_like=True, gc=False):
         """The alert as one line of JSON, without the newline."""
         return self.head + _REST % (self.line, self.column, self.count, self.offset, self.last_offset)
 
+    @property
+    def group(self) -> str:
+        """What its sightings are grouped by: a token that is kept back in one place may not hide its leaks in another."""
+        return self.sha256 + "-" if self.suppressed else self.sha256
+
+    def known_name(self) -> str:
+        """How a baseline names it."""
+        where = self.alert().location
+        return known_name(self.sha256, "!".join(one for one in (where.path, where.member) if isinstance(one, str)) or "-")
+
     def alert(self) -> Alert:
         """The alert itself."""
-        return _decode(self.json())
+        return _decoder().decode(self.json())
+
+
+@lru_cache(maxsize=1)
+def _decoder() -> msgspec.json.Decoder[Alert]:
+    return msgspec.json.Decoder(Alert)  # takes a while, and most runs read no alert
 
 
 def write(alert: Alert) -> Record:
@@ -68,4 +86,5 @@ def write(alert: Alert) -> Record:
         seen.count,
         seen.last_offset,
         alert.event == "repeat",
+        alert.suppressed is not msgspec.UNSET,
     )

@@ -10,13 +10,19 @@ import msgspec
 from jwtleak.alerts.record import Record
 from jwtleak.types import CONFIDENCES, SEVERITIES, Confidence, Severity, Status
 
+# What `--only-live` stands for: tokens that a verifier may accept now, and that are worth something to who finds them:
+# examples and tokens that are public by design are `info`.
+LIVE: frozenset[Status] = frozenset({"live", "no_expiry", "bad_expiry", "encrypted"})
+
 
 class Selection(msgspec.Struct, frozen=True):
-    """Alerts of at least this severity and confidence, and of these statuses (all when empty)."""
+    """Alerts of at least this severity and confidence, and of these statuses (all when empty). `suppressed`: also show
+    those that the policy keeps back."""
 
     min_severity: Severity = "info"
     min_confidence: Confidence = "medium"
     statuses: frozenset[Status] = frozenset()
+    suppressed: bool = False
 
     def wants(self, alert: Record) -> bool:
         """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves it out."""

@@ -25,14 +25,14 @@ class Grouping:
 
     def add(self, record: Record) -> Iterator[Record]:
         """One more sighting, or several that were grouped before; gives out what no longer fits."""
-        first = self._first.get(record.sha256)
+        first = self._first.get(record.group)
         if first is not None:
             first.count += record.count
             first.last_offset = record.last_offset
             return
         if len(self._first) >= self._capacity:
             yield from self.drain()
-        self._first[record.sha256] = record
+        self._first[record.group] = record
 
     def drain(self) -> Iterator[Record]:
         """All that was collected, in the order of first sightings."""
@@ -49,7 +49,7 @@ class FirstSight:
 
     def add(self, record: Record) -> Iterator[Record]:
         """One more sighting; the alert itself when it is the first."""
-        first = self._first.get(record.sha256)
+        first = self._first.get(record.group)
         if first is not None:
             first.count += 1
             first.last_offset = record.last_offset
@@ -57,7 +57,7 @@ class FirstSight:
         if len(self._first) >= self._capacity:
             yield from self.drain()
         # A copy: what was given out does not change any more.
-        self._first[record.sha256] = replace(record)
+        self._first[record.group] = replace(record)
         yield record
 
     def drain(self) -> Iterator[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 import click
 from msgspec import UNSET
@@ -13,24 +13,19 @@ from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.weaknesses import meaning_of
 from jwtleak.cli import voice
-from jwtleak.cli.options import MOMENT
+from jwtleak.cli.options import MOMENT, worth_options
 from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
-from jwtleak.patterns import load_channels
+from jwtleak.patterns import builtin_channels
 from jwtleak.runtime.installation import subject_key
+from jwtleak.runtime.worth import Asked, prepare
 from jwtleak.types import UNKNOWN_CHANNEL, StreamInfo
 
 # An explanation is for a few tokens; a larger text is for `scan`.
 _MAX_TOKENS = 100
-
-_WEAKNESS = {
-    "alg_none": "it is not signed (alg none): anyone can write one (RFC 8725 section 3.1)",
-    "nonstandard_exp": "exp is not a plain number of seconds: libraries read it differently (RFC 7519 section 4.1.4)",
-    "bad_exp": "exp cannot be read: some libraries will take the token for ever (RFC 7519 section 4.1.4)",
-    "no_exp": "it has no exp: it works until its key changes (RFC 8725 section 3.10, CWE-613)",
-}
 
 
 @click.command("inspect")
@@ -39,7 +34,8 @@ _WEAKNESS = {
 @click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="text for people, json for one alert a line.")
 @click.option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
-def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | None) -> int:
+@worth_options
+def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | None, **worth: Any) -> int:
     """Explain one token, or the tokens in a text, read from standard input.
 
     A token is never taken from the command line: other users see it in the process list, and the shell keeps it.
@@ -53,7 +49,8 @@ def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | No
     if form == "text" and file.isatty():
         voice.hint("paste a token, then Enter and Ctrl-D")
     found = 0
-    for alert in _alerts(file, time.time() if now is None else now):
+    setting = Setting(time.time() if now is None else now, None, subject_key()[0])
+    for alert in _alerts(file, prepare(setting, Asked(**worth), voice.warning)):
         found += 1
         if found > _MAX_TOKENS:
             voice.warning(f"more than {_MAX_TOKENS} tokens: the rest is left out; use jwtleak scan")
@@ -67,9 +64,9 @@ def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | No
     return 0 if found else 1
 
 
-def _alerts(file: IO[bytes], now: float) -> Iterator[Alert]:
-    engine = Engine(Channels(load_channels()))
-    builder = Builder(StreamInfo("stdin"), Setting(now, None, subject_key()[0]))
+def _alerts(file: IO[bytes], setting: Setting) -> Iterator[Alert]:
+    engine = Engine(Channels(builtin_channels))
+    builder = Builder(StreamInfo("stdin"), setting)
     # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it already has.
     read: Callable[[int], bytes] = getattr(file, "read1", file.read)
     while data := read(READ_SIZE):
@@ -85,6 +82,10 @@ def explain(alert: Alert) -> list[str]:
     fields: list[tuple[str, object]] = [
         ("sha256", token.sha256),
         ("severity", f"{alert.severity}, confidence {alert.confidence}"),
+        ("why", ", ".join(alert.reasons) or UNSET),
+        ("kept back", alert.suppressed),
+        ("provider", token.provider),
+        ("use", token.use),
         ("algorithm", token.alg),
         ("encryption", token.enc),
         ("key id", token.kid),
@@ -104,7 +105,11 @@ def explain(alert: Alert) -> list[str]:
     ]
     lines = [f"{_KINDS.get(token.kind, token.kind)}  {token.redacted}"]
     lines += [f"  {name + ':':<14}{value}" for name, value in fields if value is not UNSET]
-    lines += [f"  {'weakness:':<14}{_WEAKNESS[name]}" for name in token.weaknesses if name in _WEAKNESS]
+    for name in token.weaknesses:
+        weakness = meaning_of(name)
+        lines.append(f"  {'weakness:':<14}{name}: {weakness.meaning} ({', '.join(weakness.references)})")
+    lines += [f"  {'advice:':<14}{step}" for step in alert.advice[: -1 if len(alert.advice) > 1 else None]]
+    # The last step is about the place of the leak: a token that was typed in has none.
     return lines
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -76,3 +77,23 @@ class Duration(click.ParamType[float]):
 SIZE = Size()
 MOMENT = Moment()
 DURATION = Duration()
+
+_FILE = click.Path(exists=True, dir_okay=False)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# What judges the worth of tokens, for each command that does.
+_WORTH = (
+    click.option("--config", type=_FILE, metavar="FILE", help="Policy and keys: [[allow]], [[raise]], [verify]."),
+    click.option("--jwks", multiple=True, type=click.Path(exists=True), metavar="FILE|DIR",
+                 help="Verify signatures with these keys, offline (repeatable)."),
+    click.option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
+    click.option("--weak-keys-time", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
+                 help="Time for that in each second of work; 0 for as long as it takes."),
+)  # fmt: skip
+
+
+def worth_options(command: Command) -> Command:
+    """Gives `command` the options that speak of the worth of tokens."""
+    for option in reversed(_WORTH):
+        command = option(command)
+    return command

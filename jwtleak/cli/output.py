@@ -7,16 +7,21 @@ off; a table holds a bounded number of rows; a bar appears only where a person l
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable
 from typing import IO, Protocol, TextIO
 
-from jwtleak.alerts.build import rfc3339
+from jwtleak.alerts.clean import rfc3339
 from jwtleak.alerts.formats.interface import DOCUMENTS, Document, Ending, Format, Options, by_name, document
 from jwtleak.alerts.record import Record
 from jwtleak.errors import UsageError
 from jwtleak.runtime.scan import Tally
+
+# How each alert begins, and more than one can be long: its fields are cut to 256 characters, its lists to 16.
+_OURS = b'{"schema":"jwtleak/'
+_LONGEST_LINE = 1 << 20
 
 
 class Bar(Protocol):
@@ -60,6 +65,15 @@ class Output:
         """One alert."""
         self._sink.alert(alert)
 
+    def sync(self) -> None:
+        """Every alert so far is where it stays after a crash."""
+        if isinstance(self._sink, Lines):
+            self._sink.sync()
+
+    def place(self) -> tuple[int, int] | None:
+        """(device, inode) of a file that alerts are written to."""
+        return self._sink.place() if isinstance(self._sink, Lines) else None
+
     def close(self, seconds: float, *, complete: bool = True) -> None:
         """All is shown, or the scan was broken off."""
         if self._bar is not None:
@@ -76,12 +90,27 @@ class Lines:
         self._write = file.write
         self._flush: Callable[[], None] | None = file.flush if flush else None
         self._file = file
+        self._synced = 0
 
     def alert(self, alert: Record) -> None:
         """One line."""
         self._write(alert.json() + b"\n")
         if self._flush is not None:
             self._flush()
+
+    def sync(self) -> None:
+        """Everything so far has left; where the output is a file, it is on the disk."""
+        self._file.flush()
+        if self.place() is not None:
+            end = os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
+            if end != self._synced:
+                os.fsync(self._file.fileno())
+            self._synced = end
+
+    def place(self) -> tuple[int, int] | None:
+        """(device, inode), where the output is a file."""
+        found = os.fstat(self._file.fileno())
+        return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
     def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
         """Everything is on its way."""
@@ -131,7 +160,13 @@ class Whole:
 
 
 def open_output(
-    path: str | None, form: str | None, tally: Tally, *, progress: bool, options: Options | None = None
+    path: str | None,
+    form: str | None,
+    tally: Tally,
+    *,
+    progress: bool,
+    options: Options | None = None,
+    append: bool = False,
 ) -> Output:
     """The output for `--output` and `--format`. Raises UsageError where FILE cannot be written."""
     terminal = path is None and sys.stdout.isatty()
@@ -147,7 +182,7 @@ def open_output(
         return Output(Table(text), bar, tally, None if path is None else text)
     if path is None:
         return Output(_shows(sys.stdout.buffer, form, options or Options(), flush=True), bar, tally)
-    file = _open(path)
+    file = _open(path, append=append)
     return Output(_shows(file, form, options or Options(), flush=False), bar, tally, file)
 
 
@@ -160,11 +195,45 @@ def _shows(file: IO[bytes], form: str | None, options: Options, *, flush: bool) 
     return Events(file, by_name(form, options), flush=flush)
 
 
-def _open(path: str) -> IO[bytes]:
+def _open(path: str, *, append: bool = False) -> IO[bytes]:
     """Mode 0600: alerts are redacted, but they are a map of what leaked where."""
+    flags = os.O_RDWR | os.O_APPEND if append else os.O_WRONLY | os.O_TRUNC
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
+        fd = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if append:
+            _mend(fd)
+        return os.fdopen(fd, "wb")
     except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
+
+
+def _mend(fd: int) -> None:
+    """Cut off a last line that a crash left unfinished: its alert comes again. What was not written by us is kept."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return
+    start = size = os.fstat(fd).st_size
+    line = b""
+    while start and b"\n" not in line and len(line) < _LONGEST_LINE:
+        start = max(0, start - 65536)
+        line = os.pread(fd, size - start, start)
+    line = line.rpartition(b"\n")[2]
+    if line and (line.startswith(_OURS) or _OURS.startswith(line)):
+        os.ftruncate(fd, size - len(line))
+    elif line:
+        os.write(fd, b"\n")
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Write `data` beside `path` and into its place, whole or not at all. Raises UsageError."""
+    part = f"{path}.part"
+    with _open(part) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.replace(part, path)
+    except OSError as error:
+        os.unlink(part)
         raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
 
 

@@ -9,6 +9,7 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.patterns import load_channels, load_shapes, load_user_patterns
 from jwtleak.patterns.check import check
+from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.types import Token
 
 _DIRECTORIES = click.option(
@@ -19,7 +20,7 @@ _DIRECTORIES = click.option(
 
 @click.group("patterns")
 def command() -> None:
-    """List or check the patterns: token shapes, channels, and those of users."""
+    """List or check the patterns: token shapes, channels, issuers, keys, claims, servers, and those of users."""
 
 
 @command.command("list")
@@ -28,6 +29,16 @@ def list_(directories: tuple[str, ...]) -> None:
     """Show what is on, one pattern a line: sort, id, what it stands for."""
     rows: list[tuple[str, str, str]] = [("shape", shape.id, shape.kind) for shape in load_shapes()]
     rows += [("channel", rule.id, rule.type) for rule in load_channels()]
+    issuers, uses, _ = load_issuers()
+    rows += [("issuer", one.id, f"{one.name}: {', '.join(dict.fromkeys(use.use for use in one.uses))}") for one in issuers]
+    rows += [("use", one.use, "of any issuer") for one in uses]
+    rows += [(note.effect, note.id, note.why) for note in load_notes()]
+    keys, examples = load_keys()
+    rows += [("key", one.id, f"published: {one.reference}") for one in keys]
+    rows.append(("example", f"{sum(len(one.sha256) for one in examples)} tokens", f"of {len(examples)} documents"))
+    for table, kinds in load_claims()[0].items():
+        rows += [("claim", f"{table}: {kind}", ", ".join(names)) for kind, names in kinds.items()]
+    rows += [("server", one.id, "how to keep tokens out of its log") for one in load_servers()]
     rows += [("pattern", one.id, f"{one.severity}: {one.title}") for one in load_user_patterns(directories).patterns]
     for sort, name, meaning in rows:
         click.echo(f"{sort:<9}{name:<34}{meaning}")

@@ -225,7 +225,7 @@ def _row(one: DeadLetter) -> str:
 
 
 def _dead(one: DeadLetter) -> dict[str, Any]:
-    from jwtleak.alerts.build import rfc3339
+    from jwtleak.alerts.clean import rfc3339
 
     document = {
         "number": one.seq, "sink": one.sink, "at": rfc3339(one.at_ms), "status": one.status, "reason": one.reason,

@@ -28,12 +28,12 @@ _MAX_ROWS = 500
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 # Each column with the width that it needs at the least.
 _COLUMNS = {
-    "severity": 8, "status": 9, "expires in": 10, "issuer": 12, "alg": 5, "channel": 14, "where": 14, "seen": 4,
+    "severity": 8, "status": 9, "expires in": 10, "token": 10, "why": 10, "issuer": 12, "alg": 5, "channel": 12, "where": 14,
+    "seen": 4,
 }  # fmt: skip
 _SHORT = ("severity", "expires in", "alg", "seen")
-# On a narrower terminal paths would stand a few letters a line: issuer and algorithm give way.
-_WIDE = 120
-_ONLY_WIDE = ("issuer", "alg")
+# On a narrower terminal paths would stand a few letters a line: these give way, below the width that stands here.
+_NEEDS = {"issuer": 120, "alg": 120, "expires in": 90}
 _NO_TERMINAL = 144
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -122,7 +122,7 @@ class Table:
 
     def _table(self, plain: bool, width: int) -> RichTable:
         table = RichTable(box=box.ASCII if plain else box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        columns = [name for name in _COLUMNS if width >= _WIDE or name not in _ONLY_WIDE]
+        columns = [name for name in _COLUMNS if width >= _NEEDS.get(name, 0)]
         for name in columns:
             justify: Literal["left", "right"] = "right" if name == "seen" else "left"
             table.add_column(name, justify=justify, overflow="fold", min_width=_COLUMNS[name], no_wrap=name in _SHORT)
@@ -146,6 +146,8 @@ def _cells(row: _Row) -> dict[str, tuple[str, str]]:
         "severity": alert.severity,
         "status": alert.title if alert.pattern is not UNSET else _or_dash(token.status),
         "expires in": "-" if isinstance(token.expires_in, UnsetType) else duration(token.expires_in),
+        "token": " ".join(one for one in (token.provider, token.use) if isinstance(one, str)).replace("_", " ") or "-",
+        "why": _why(alert),
         "issuer": _or_dash(token.issuer).removeprefix("https://").removesuffix("/"),
         "alg": _or_dash(token.alg),
         "channel": _channel(alert),
@@ -153,6 +155,12 @@ def _cells(row: _Row) -> dict[str, tuple[str, str]]:
         "seen": str(row.count),
     }
     return {name: (clean(cell), colour if name in ("severity", "status") else "") for name, cell in cells.items()}
+
+
+def _why(alert: Alert) -> str:
+    """The reasons behind the status, which has a column of its own."""
+    reasons = [one.replace("_", " ") for one in alert.reasons if one != alert.token.status]
+    return ", ".join([*reasons, *(["suppressed"] if isinstance(alert.suppressed, str) else [])]) or "-"
 
 
 def _channel(alert: Alert) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple, TypeAlias
 
@@ -64,16 +64,20 @@ _Group: TypeAlias = tuple[tuple[bytes, ...], bool, list[_Compiled]]
 class Channels:
     """Classifies places by an ordered list of rules."""
 
-    def __init__(self, rules: Sequence[ChannelRule]) -> None:
-        """Rules are compiled when a token first needs them: most runs find none, and compiling takes longer than
-        scanning a megabyte. `check` compiles them all."""
-        self._rules: Final = tuple(rules)
+    def __init__(self, rules: Sequence[ChannelRule] | Callable[[], Sequence[ChannelRule]]) -> None:
+        """`rules`, or what loads them. They are loaded and compiled when a token first needs them: most runs find
+        none, and it takes longer than scanning 20 MB. `check` compiles them all."""
+        self._source: Final = rules
         self._by_last: Final[dict[int, list[_Group]]] = {}
 
     def check(self) -> None:
         """Raises PatternError, naming the rule, for an expression that is none."""
         for rule in self._rules:
             _compile(rule)
+
+    @cached_property
+    def _rules(self) -> tuple[ChannelRule, ...]:
+        return tuple(self._source() if callable(self._source) else self._source)
 
     def _ending(self, last: int) -> list[_Group]:
         """The rules for a token behind the byte `last`: it rules most of them out at once."""

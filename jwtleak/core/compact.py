@@ -11,17 +11,18 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from jwtleak.core.judge import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
+from jwtleak.core.lazy import lazy
 from jwtleak.secret import Secret
 from jwtleak.types import Integrity, Kind, Rejection, Token
 
 Buffer = bytes | bytearray
 
 # Up to five segments, each with its optional padding. Every repetition is possessive: linear on any input.
-_SEGMENTS = re.compile(
+_SEGMENTS = lazy(
     rb"([\w-]++)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+))?)?)?)?"
 )
 # SD-JWT: disclosures between tildes, then perhaps a key-binding JWT (draft-ietf-oauth-selective-disclosure-jwt section 4).
-_DISCLOSURES = re.compile(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
+_DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
 
 
 class Match(NamedTuple):

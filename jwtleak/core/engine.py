@@ -19,9 +19,10 @@ from jwtleak.core.leak import Leak
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
 from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
+from jwtleak.core.unwrap.records import output_of
 from jwtleak.core.userpattern import UserPatterns
-from jwtleak.core.usersearch import Spot, UserSearch
-from jwtleak.types import Finding, Token
+from jwtleak.core.usersearch import Spot, UserSearch, without_doubles
+from jwtleak.types import Finding, OutputStream, Token
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
 READ_SIZE = 512 * 1024
@@ -62,6 +63,7 @@ class Engine:
         """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0."""
         if self._patterns is not None:
             self._patterns.open(offset)
+        self._opened = offset
         self._base = offset  # stream offset of buffer[0]
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
@@ -109,8 +111,32 @@ class Engine:
             findings += self.buffer_updated(len(part))
         return findings
 
+    def settle(self) -> list[Finding]:
+        """After a short silence: what waits for the rest of its line only. A token that may still grow stays held."""
+        if self.pending != "context":
+            return []
+        findings = self._judge(final=False, patient=False)
+        if self.pending == "context":  # a hit of a user pattern, which only more bytes or the end make certain
+            self.pending = "growing"
+        return findings
+
+    def early(self) -> list[Finding]:
+        """What there would be if nothing followed. The stream goes on as if this had not been asked: what is held is
+        judged again with the bytes to come, and then given again, or as something longer at the same offset."""
+        kept = self._held, self._given, self._counted, self._lines, self._waiting, self.pending
+        hits = 0 if self._patterns is None else self._patterns.given
+        try:
+            return self._judge(final=True)
+        finally:
+            self._held, self._given, self._counted, self._lines, self._waiting, self.pending = kept
+            if self._patterns is not None:
+                self._patterns.given = hits
+
     def flush(self) -> list[Finding]:
-        """Judge what is held as if nothing followed, after a silence; the stream goes on."""
+        """After a silence: first what waits for its line, then, after a longer one, what is held as if nothing followed;
+        the stream goes on."""
+        if self.pending == "context":
+            return self.settle()
         return self._judge(final=True) if self.pending else []
 
     def close(self) -> list[Finding]:
@@ -139,14 +165,14 @@ class Engine:
             self._lines += _count(memoryview(self._buffer)[self._counted : index], b"\n")
             self._counted = index
 
-    def _judge(self, *, final: bool) -> list[Finding]:
+    def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
         floor = max(0, self._held - LOOKBACK)
         scan = self._scanner.scan(self._buffer, floor, self._held, self._end, final=final, given=self._given)
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
         findings = []
         for leak in scan.leaks:
-            if not final and self._wants_context(leak):
+            if not final and patient and self._wants_context(leak):
                 self._held, self.pending = leak.start, "context"
                 break
             self._given = leak.end
@@ -165,10 +191,12 @@ class Engine:
                 waiting.append(self._finding(spot))
         waiting.sort(key=attrgetter("offset"))
         settled = self._base + self._end if final else self.resume_offset
-        ready = _without_doubles([one for one in waiting if one.offset < settled])
+        ready = without_doubles([one for one in waiting if one.offset < settled])
         self._waiting = [one for one in waiting if one.offset >= settled]
         if self._waiting and self.pending is None:
             self.pending = "context"
+        if self.pending is None and not final and patterns.has_rest(self._base + self._end):
+            self.pending = "growing"
         return ready
 
     def _wants_context(self, leak: Leak) -> bool:
@@ -194,6 +222,7 @@ class Engine:
         limit = min(self._end, leak.end + self._reach(leak.start, begin))
         end = self._buffer.find(b"\n", leak.end, limit)
         line = bytes(self._buffer[begin : end if end >= 0 else limit])
+        output = self._output(begin, line)
         before, after = leak.before, leak.after
         if before is None or after is None:
             at = leak.start - begin
@@ -216,7 +245,17 @@ class Engine:
             leak.encodings,
             logged_at(line, mtime_ms=self._mtime_ms),
             excerpt(before, f"[{'JWT' if isinstance(leak.token, Token) else 'SECRET'} {sha256[:8]}]", after),
+            output,
         )
+
+    def _output(self, begin: int, line: bytes) -> OutputStream | None:
+        """The output stream that the record around buffer[begin] names; `line` is the text from there on."""
+        # A record of 16 KiB begins before what is otherwise looked at of a line.
+        floor = max(0, begin - LOOKBACK + _LINE)
+        start = self._buffer.rfind(b"\n", floor, begin) + 1
+        if start == 0 and (floor or self._base):
+            return None
+        return output_of(line if start == begin else bytes(self._buffer[start:begin]) + line)
 
     def lines_owned(self) -> tuple[int, int | None]:
         """(Newlines in the part that is owned, the offset behind the last of them or None), once it was read whole."""
@@ -225,6 +264,21 @@ class Engine:
         last = self._buffer.rfind(b"\n", 0, max(0, stop))
         start = self._base + last + 1 if last >= 0 else self._line_start
         return self._lines, start if self._lines else None
+
+    def position(self) -> tuple[int, int | None]:
+        """(Newlines of the owned part before `resume_offset`, the offset behind the last newline before it or None
+        where none was read)."""
+        index = self.resume_offset - self._base
+        more = _count(memoryview(self._buffer)[self._counted : index], b"\n") if index > self._counted else 0
+        last = self._buffer.rfind(b"\n", 0, index)
+        if last >= 0:
+            return self._lines + more, self._base + last + 1
+        return self._lines + more, self._line_start if self._line_start > self._opened else None
+
+    def rest(self) -> bytes:
+        """The line in which `resume_offset` stands, and all that follows it."""
+        index = self.resume_offset - self._base
+        return bytes(self._buffer[self._buffer.rfind(b"\n", 0, index) + 1 : self._end])
 
     def _column(self, start: int, begin: int) -> int:
         if begin > 0 and self._buffer[begin - 1] == 10:
@@ -237,14 +291,3 @@ class Engine:
         if self._occurrences is None or len(self._head) < HEAD:
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)
-
-
-def _without_doubles(findings: list[Finding]) -> list[Finding]:
-    """`findings` without the hits of user patterns that share bytes with a token."""
-    taken = [(one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)]
-    return [
-        one
-        for one in findings
-        if isinstance(one.token, Token)
-        or not any(start < one.offset + one.length and one.offset < end for start, end in taken)
-    ]

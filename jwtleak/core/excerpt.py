@@ -7,7 +7,7 @@ close by, or that the window cuts, is masked too.
 
 from __future__ import annotations
 
-import re
+from jwtleak.core.lazy import lazy
 
 # What people need to recognise the place: the request line or key before the token, a little after it.
 _BEFORE = 72
@@ -15,10 +15,10 @@ _AFTER = 32
 MAX_TEXT = 256
 
 _WORD = rb"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,14}|[0-9]{1,10})"
-_WORDS = re.compile(rb"[-_=~]*+" + _WORD + rb"(?:[-_=~]++" + _WORD + rb")*+[-_=~]*+")
+_WORDS = lazy(rb"[-_=~]*+" + _WORD + rb"(?:[-_=~]++" + _WORD + rb")*+[-_=~]*+")
 # Escapes enough to spell most of eight characters. Possessive: linear on any input.
 _MANY = 6
-_ESCAPED = re.compile(
+_ESCAPED = lazy(
     rb"(?:%[0-9A-Fa-f]{2}|\\\\?u00[0-9A-Fa-f]{2}|\\\\?x[0-9A-Fa-f]{2}|&#x?[0-9A-Fa-f]{2,4};|=[0-9A-F]{2}){6,}+"
 )
 _ESCAPES = (b"%", b"\\", b"&#", b"=")
@@ -32,11 +32,11 @@ _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
 # `accessToken`, `Sec-WebSocket-Protocol`: names are written so; eight characters of base64 look like it once in hundreds.
 _NAME_PART = r"(?:[A-Za-z][a-z]{0,14}|[A-Z]{2,8}|[0-9]{1,6})"
-_NAME = re.compile(rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}(?:[-_.]++{_NAME_PART})*+")
+_NAME = lazy(rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}(?:[-_.]++{_NAME_PART})*+")
 # What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it goes.
 _CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/~-"
 _CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
-_UNSAFE = re.compile(
+_UNSAFE = lazy(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 

@@ -6,23 +6,21 @@ parts, and judges it as its compact form. The span is the whole object.
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 from jwtleak.core.compact import Buffer, Match
 from jwtleak.core.judge import decode_object, jwe_integrity, signature_integrity
+from jwtleak.core.lazy import lazy
 from jwtleak.secret import Secret
 from jwtleak.types import MAX_TOKEN, Token
 
-_KEY = re.compile(rb'"protected"\s{0,8}:\s{0,8}"\Z')
+_KEY = lazy(rb'"protected"\s{0,8}:\s{0,8}"\Z')
 _KEY_BYTES = 40  # "protected", a colon, quotes and the white space above
 
 # Enclosing braces tried, inside out: a general serialisation nests three deep, per-signature headers add a few siblings.
 _MAX_BRACES = 12
 # Most objects are small; a hostile text must not be decoded whole for each of its braces.
 _REACHES = (2048, 16 * 1024, 2 * MAX_TOKEN)
-_decode_from = json.JSONDecoder().raw_decode
 
 
 def is_protected_value(buffer: Buffer, start: int) -> bool:
@@ -49,10 +47,12 @@ def match_object(buffer: Buffer, header_start: int, header: dict[str, Any], floo
 
 def _object_at(buffer: Buffer, brace: int, limit: int) -> tuple[dict[str, Any], int]:
     """The JSON object at `brace` and its length; nothing and 0 where there is none."""
+    import json  # few logs hold this serialisation
+
     for reach in _REACHES:
         text = buffer[brace : min(limit, brace + reach)].decode("latin-1")
         try:
-            return _decode_from(text)
+            return json.JSONDecoder().raw_decode(text)
         except json.JSONDecodeError as error:
             # Only where the text ran out can more of it help.
             if len(text) < reach or not (error.pos >= len(text) - 1 or error.msg.startswith("Unterminated")):

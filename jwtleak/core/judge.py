@@ -7,7 +7,6 @@ Never raises on any bytes. Remembers recent headers, since a log repeats a handf
 from __future__ import annotations
 
 import binascii
-import json
 from typing import Any, NamedTuple
 
 import msgspec
@@ -67,6 +66,8 @@ def decode_segment(segment: bytes) -> bytes | None:
 
 def _lenient_object(data: bytes) -> dict[str, Any] | None:
     """What a strict parser refuses but token libraries accept: lone surrogates, NaN, raw control characters, a BOM."""
+    import json  # one header in a million comes here
+
     try:
         value = json.loads(data.decode("utf-8-sig", "replace"), strict=False)
     except (ValueError, RecursionError):

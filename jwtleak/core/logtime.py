@@ -7,13 +7,13 @@ the line that is not part of a URL. A record without a zone is read as UTC: only
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from typing import Final
 
 import msgspec
 
 from jwtleak.core import stamps
+from jwtleak.core.lazy import lazy
 
 # A record's own time stands behind at most a host, an identity and a user (CLF), or a level and a logger: 160 bytes.
 _HEAD: Final = 160
@@ -23,21 +23,21 @@ _NEAR: Final = 512
 _LINE: Final = 16 * 1024
 
 # What ends the head of a line: quoted text, JSON, and the parameters of a URL or logfmt say what happened, not when.
-_MESSAGE: Final = re.compile(rb"""["'{=?&]""")
+_MESSAGE: Final = lazy(rb"""["'{=?&]""")
 # Byte order mark, colour, syslog priority and version (RFC 5424 section 6.2), brackets before the first stamp.
-_OPENING: Final = re.compile(
+_OPENING: Final = lazy(
     rb"""(?:\xef\xbb\xbf)?(?:\x1b\[[\d;]{0,16}m)?(?:<\d{1,3}>(?:\d{1,2} )?)?[\s\[("'*-]{0,4}"""
 )
 
 _NAMES: Final = rb"@timestamp|timestamp|eventTime|time|ts|datetime|date|asctime|@t|timeMillis|time_iso8601|time_local"
 # A quote behind a backslash belongs to a record inside this record's text; CSV doubles quotes.
-_JSON: Final = re.compile(rb'(?<![\\"])("{1,2})(?:' + _NAMES + rb')\1\s{0,4}:\s{0,4}"{0,2}')
-_LOGFMT: Final = re.compile(rb"(?:^|(?<=[\s,;]))(?:(?:" + _NAMES + rb')="?|msg=audit\()')
+_JSON: Final = lazy(rb'(?<![\\"])("{1,2})(?:' + _NAMES + rb')\1\s{0,4}:\s{0,4}"{0,2}')
+_LOGFMT: Final = lazy(rb"(?:^|(?<=[\s,;]))(?:(?:" + _NAMES + rb')="?|msg=audit\()')
 _LOGFMT_SIGNS: Final = (b"ts=", b"ime=", b"stamp=", b"date=", b"audit(")
 # Fields looked at in one line: more than this many named `ts=` are text that was written to be costly.
 _FIELDS: Final = 16
-_DOCKER: Final = re.compile(rb'\{\s{0,4}("{1,2})log\1\s{0,4}:\s{0,4}"')
-_PARAMETER: Final = re.compile(rb"[?&;/][^\s\"'?&;/]{0,128}\Z")
+_DOCKER: Final = lazy(rb'\{\s{0,4}("{1,2})log\1\s{0,4}:\s{0,4}"')
+_PARAMETER: Final = lazy(rb"[?&;/][^\s\"'?&;/]{0,128}\Z")
 
 
 class _Record(msgspec.Struct, gc=False):

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from jwtleak.core.compact import Buffer
 from jwtleak.core.leak import Leak
 from jwtleak.core.starts import run_before
-from jwtleak.core.unwrap import ALL, LINES, Base64, Unwrapper, View, Wide
+from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, View, Wide
 
 # How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a line that Docker split
 # holds 16 KiB of content before escaping.
@@ -25,6 +25,8 @@ LOOKBACK = 32 * 1024
 LOOKAHEAD = 192 * 1024
 # Most UTF-16 in binaries is a short string: the first look at it goes no further than this.
 _NEAR = 2048
+# Most records of container runtimes are short, and were not split.
+_NEAR_LINES = 4096
 # `"alg":""}` is 12 characters of base64 from its needle on, and the other needles stand before it. Eight of them, in
 # UTF-32, tell at little cost that a binary file only looks like wide text for a moment.
 _SHORTEST_WIDE = 32
@@ -103,7 +105,7 @@ class Regions:
         line = max(floor, self._buffer.rfind(b"\n", floor, place) + 1)
         for unwrapper in LINES:
             if unwrapper.applies(bytes(self._buffer[line : line + 128])):
-                leak = self._region(unwrapper, place, line).at(place)
+                leak = self._lines(unwrapper, place, line).at(place)
                 if leak is not None:
                     yield leak
 
@@ -150,13 +152,28 @@ class Regions:
     def _settled(self, place: int, end: int) -> int:
         return end if end < place + LOOKAHEAD else place + LOOKAHEAD // 2
 
-    def _region(self, unwrapper: Unwrapper, place: int, start: int | None = None) -> Region:
+    def _region(self, unwrapper: Unwrapper, place: int) -> Region:
         last = self._last.get(unwrapper.name)
         if last is not None and last.start <= place < last.end:
             return last
-        if start is None:
-            start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet)
+        start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet)
         end = self._run_after(unwrapper.alphabet, place, place)
+        return self._undone(unwrapper, place, start, end)
+
+    def _lines(self, unwrapper: LineUnwrapper, place: int, start: int) -> Region:
+        """The region from the line at `start` up to where it and all lines that begin meanwhile are whole."""
+        last = self._last.get(unwrapper.name)
+        if last is not None and last.start <= place < last.end:
+            return last
+        limit = min(self._end, place + LOOKAHEAD)
+        for reach in (_NEAR_LINES, limit - start):
+            extent = unwrapper.extent(bytes(self._buffer[start : min(limit, start + reach)]))
+            if extent is not None:
+                return self._undone(unwrapper, place, start, start + extent)
+        self._need(place, limit, start)
+        return self._undone(unwrapper, place, start, limit)
+
+    def _undone(self, unwrapper: Unwrapper, place: int, start: int, end: int) -> Region:
         view = unwrapper.unwrap(bytes(self._buffer[start:end]))
         leaks = [] if view is None else self._leaks(view, unwrapper.name, start, end)
         region = Region(start, self._settled(place, end), leaks)

@@ -6,11 +6,12 @@ in the bytes given. A stamp without a zone is read as UTC. Refuses: dates whose 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import lru_cache
 from typing import Final
+
+from jwtleak.core.lazy import lazy
 
 # Logs older than 1990 or newer than 2099 do not exist: such a number is a counter, an identifier or a mistake.
 _FIRST_YEAR: Final = 1990
@@ -35,25 +36,25 @@ _ZONES: Final = {
     b"EST": -5, b"EDT": -4, b"CST": -6, b"CDT": -5, b"MST": -7, b"MDT": -6, b"PST": -8, b"PDT": -7,
 }  # fmt: skip
 
-_REST: Final = re.compile(
+_REST: Final = lazy(
     rb"(:\d\d)(?:[.,](\d+))?"
     rb"( ?(?:[Zz]|UTC|GMT|CES?T|[ECMP][SD]T)(?![A-Za-z0-9])|[+-]\d\d(?::?\d\d)?(?!\d)| [+-]\d\d:?\d\d(?!\d))?"
 )
-_CLF_ZONE: Final = re.compile(rb" [+-]\d{4}\]")
-_ISO: Final = re.compile(rb"(\d{4})([-/])(\d\d)\2(\d\d)[Tt ](\d\d):(\d\d)")
-_DAY: Final = re.compile(rb"(\d{1,2})([-/ ])(" + _MONTH + rb")\2(\d{4})[: ](\d\d):(\d\d)")
-_BASIC: Final = re.compile(rb"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?:[.,](\d+))?(Z|[+-]\d{4})?(?!\d)")
-_BSD: Final = re.compile(
+_CLF_ZONE: Final = lazy(rb" [+-]\d{4}\]")
+_ISO: Final = lazy(rb"(\d{4})([-/])(\d\d)\2(\d\d)[Tt ](\d\d):(\d\d)")
+_DAY: Final = lazy(rb"(\d{1,2})([-/ ])(" + _MONTH + rb")\2(\d{4})[: ](\d\d):(\d\d)")
+_BASIC: Final = lazy(rb"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?:[.,](\d+))?(Z|[+-]\d{4})?(?!\d)")
+_BSD: Final = lazy(
     rb"(" + _MONTH + rb") {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?: (\d{4})(?![\d:]))?"
 )
-_KLOG: Final = re.compile(rb"[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3,9})")
-_NUMBER: Final = re.compile(rb"(\d{9,19})(?:\.(\d{1,9}))?(?![\w.])")
+_KLOG: Final = lazy(rb"[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3,9})")
+_NUMBER: Final = lazy(rb"(\d{9,19})(?:\.(\d{1,9}))?(?![\w.])")
 
 # Every form but the basic one has its minutes and seconds between colons: a search for that costs a tenth of one for a
 # date. The date begins at most 16 bytes before (`Jan 15 2026 12`, `15/Jan/2026:12`, `2026-01-15T12`).
-_CLOCK: Final = re.compile(rb":\d\d:\d\d|T\d{6}")
+_CLOCK: Final = lazy(rb":\d\d:\d\d|T\d{6}")
 _BEFORE: Final = 16
-_DATE: Final = re.compile(
+_DATE: Final = lazy(
     rb"(?<![0-9A-Za-z/])(?:(?P<iso>\d{4}[-/]\d\d[-/]\d\d[Tt ]\d\d)"
     rb"|(?P<day>\d{1,2}[-/ ]" + _MONTH + rb"[-/ ]\d{4}[: ])"
     rb"|(?P<bsd>" + _MONTH + rb" {1,2}\d{1,2} )|(?P<basic>\d{8})|(?P<klog>[IWEF]\d{4} \d\d))"

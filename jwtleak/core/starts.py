@@ -6,14 +6,14 @@ belong to something else (`ghs_123_eyJ`, `\\neyJ`), because the alignment of `"a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from jwtleak.core.compact import Buffer
+from jwtleak.core.lazy import lazy
 
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # `{"` is `eyJ` before a letter, `eyI` before a digit, sign or quote, `eyL` before other UTF-8.
-_OPENINGS = re.compile(rb"(?=ey[AIJL]|ew[o0k])")
+_OPENINGS = lazy(rb"(?=ey[AIJL]|ew[o0k])")
 
 _NEAR = 256
 

@@ -6,12 +6,12 @@ longer than MAX_MATCH is not reported. A run out of time is counted and returned
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from jwtleak.core.lazy import lazy
 from jwtleak.errors import PatternError
 from jwtleak.types import Confidence, Severity
 
@@ -24,7 +24,7 @@ REACH: Final = 2 * MAX_MATCH
 # A literal of 3 bytes occurs by chance every 16 MB of text; shorter ones would run the expression everywhere.
 MIN_KEYWORD: Final = 3
 
-_ID: Final = re.compile(r"[a-z][a-z0-9._-]{2,63}")
+_ID: Final = lazy(r"[a-z][a-z0-9._-]{2,63}")
 
 
 class UserPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

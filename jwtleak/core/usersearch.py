@@ -12,7 +12,7 @@ import stringzilla
 
 from jwtleak.core.userpattern import REACH, Hit, UserPatterns
 from jwtleak.secret import Secret
-from jwtleak.types import PatternHit
+from jwtleak.types import Finding, PatternHit, Token
 
 # Bytes that one run of an expression is responsible for: large beside the REACH it also sees on either side, small enough
 # that its time limit means some megabytes per second.
@@ -44,7 +44,11 @@ class UserSearch:
     def open(self, offset: int) -> None:
         """A stream whose first byte to come is at `offset`."""
         self.block = offset - offset % BLOCK  # offset of the block that is not finished
-        self._given = 0  # hits that begin before this offset have been given
+        self.given = 0  # hits that begin before this offset have been given
+
+    def has_rest(self, end: int) -> bool:
+        """Whether bytes before offset `end` stand in a block that is not whole yet."""
+        return self.block < end
 
     def scan(self, buffer: bytearray, base: int, end: int, *, final: bool) -> list[Spot]:
         """The hits that are certain; `base` is the offset of buffer[0], `end` the bytes in it."""
@@ -68,9 +72,9 @@ class UserSearch:
         placed: list[Spot] = []
         for hit in found.hits:
             offset = base + start + hit.start
-            if max(block, self._given) <= offset < block + BLOCK:
+            if max(block, self.given) <= offset < block + BLOCK:
                 placed.append(Spot(start + hit.start, start + hit.end, _token(hit, window)))
-                self._given = offset + hit.end - hit.start
+                self.given = offset + hit.end - hit.start
         return placed
 
 
@@ -78,3 +82,14 @@ def _token(hit: Hit, window: memoryview) -> PatternHit:
     one = hit.pattern
     secret = Secret(bytes(window[hit.start : hit.end]))
     return PatternHit(one.id, one.title, one.severity, one.confidence, one.references, secret)
+
+
+def without_doubles(findings: list[Finding]) -> list[Finding]:
+    """`findings` without the hits of user patterns that share bytes with a token."""
+    taken = [(one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)]
+    return [
+        one
+        for one in findings
+        if isinstance(one.token, Token)
+        or not any(start < one.offset + one.length and one.offset < end for start, end in taken)
+    ]

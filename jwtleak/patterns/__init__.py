@@ -1,5 +1,36 @@
-"""Pattern files: `loader` reads them, `check` proves them."""
+"""Pattern files: `loader` and `knowledge` read them, `check` and `check_knowledge` prove them."""
 
-from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
+from __future__ import annotations
 
-__all__ = ["builtin_directory", "load_channels", "load_shapes", "load_user_patterns"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from jwtleak.core.channel import ChannelRule
+
+if TYPE_CHECKING:
+    from jwtleak.alerts.knowledge import Knowledge
+    from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
+
+__all__ = [
+    "builtin_channels", "builtin_directory", "load_channels", "load_knowledge", "load_shapes", "load_user_patterns",
+]  # fmt: skip
+
+
+def builtin_channels() -> tuple[ChannelRule, ...]:
+    """The channel rules that come with jwtleak. The loader itself, with its parser, is loaded only now."""
+    from jwtleak.patterns.loader import load_channels
+
+    return load_channels()
+
+
+def load_knowledge() -> Knowledge:
+    """What is known of issuers, keys, claims and servers; its modules are loaded when the first token asks."""
+    from jwtleak.patterns.knowledge import load_knowledge
+
+    return load_knowledge()
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("jwtleak.patterns.loader"), name)

@@ -7,15 +7,16 @@ Refuses: real tokens. Examples of token shapes are templates, minted here from f
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from jwtleak.core.channel import MAX_WINDOW, WINDOW, ChannelRule, Channels
 from jwtleak.core.userpattern import UserPattern, UserPatterns, compile_pattern
 from jwtleak.errors import PatternError
+from jwtleak.patterns.check_knowledge import check_knowledge
 from jwtleak.patterns.loader import Shape, convert, load_channels, load_shapes, pattern_files, read_toml
+from jwtleak.patterns.problem import Problem, b64
 
 Find = Callable[[bytes], list[str]]
 
@@ -31,14 +32,6 @@ _RUN: Final = re.compile(rb"\w+|\W+")
 _CLAIMS: Final = b'{"sub":"example","iat":1700000000,"exp":1700003600}'
 
 
-class Problem(NamedTuple):
-    """What is wrong with an entry of a file."""
-
-    file: str
-    id: str
-    message: str
-
-
 def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
     """All problems of the patterns that come with jwtleak and of the user patterns in `directories`.
 
@@ -48,6 +41,7 @@ def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
     try:
         problems += check_shapes(load_shapes(), find)
         problems += check_channels(load_channels())
+        problems += check_knowledge()
     except PatternError as error:
         problems.append(Problem("patterns", "", str(error)))
     try:
@@ -134,7 +128,7 @@ def _part(kind: str, argument: str) -> str:
         text = f'{{{" " if kind == "pretty" else ""}"alg":"{alg}"{more}}}'.encode()
     else:
         text = _CLAIMS if kind == "claims" else b'{"cursor":"example","page":2}'
-    return urlsafe_b64encode(text).rstrip(b"=").decode()
+    return b64(text)
 
 
 def _check_file(path: Path, seen: dict[str, str]) -> Iterator[Problem]:

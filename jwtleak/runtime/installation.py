@@ -8,27 +8,35 @@ where it cannot be kept, a key for this run only.
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _KEY_BYTES = 32
 
 
 def state_dir() -> Path:
     """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without the variable, root has a place for services."""
+    from pathlib import Path  # a tenth of the time in which `scan` starts, for whoever asks
+
+    return Path(_directory())
+
+
+def _directory() -> str:
     base = os.environ.get("XDG_STATE_HOME")
     if not base:
         base = "/var/lib" if os.geteuid() == 0 else os.path.expanduser("~/.local/state")
-    return Path(base) / "jwtleak"
+    return os.path.join(base, "jwtleak")
 
 
-def subject_key() -> tuple[bytes, bool]:
-    """(The key, whether it will be the same next time)."""
-    path = state_dir() / "subject.key"
+def subject_key(directory: str | Path | None = None) -> tuple[bytes, bool]:
+    """(The key that is kept in `directory`, whether it will be the same next time)."""
+    path = os.path.join(directory or _directory(), "subject.key")
     kept = _read(path)
     if kept is None:
-        key = secrets.token_bytes(_KEY_BYTES)
+        key = os.urandom(_KEY_BYTES)
         with suppress(OSError):
             _keep(path, key)
         kept = _read(path)
@@ -37,18 +45,19 @@ def subject_key() -> tuple[bytes, bool]:
     return kept, True
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: str) -> bytes | None:
     try:
-        kept = path.read_bytes()
+        with open(path, "rb") as file:
+            kept = file.read()
     except OSError:
         return None
     return kept if len(kept) == _KEY_BYTES else None
 
 
-def _keep(path: Path, key: bytes) -> None:
+def _keep(path: str, key: bytes) -> None:
     """Write beside and link into place, unless another run was faster: its key is whole, and is the one to use."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    part = f"{path}.{os.urandom(8).hex()}"
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(key)
@@ -62,4 +71,5 @@ def _keep(path: Path, key: bytes) -> None:
         except OSError:  # a file system without links
             os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from jwtleak.alerts.build import Builder
 from jwtleak.alerts.record import Record, write
@@ -38,6 +39,9 @@ from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.unpack import open_streams
 from jwtleak.sources.walk import Entry
 
+if TYPE_CHECKING:
+    from jwtleak.runtime.resume import Ledger  # brings SQLite along: loaded only where a scan keeps a ledger
+
 # Below this, starting processes costs more than they save.
 _WORTH_A_POOL = 48 * 1024 * 1024
 
@@ -54,6 +58,8 @@ class Tally:
         self.notices: list[Notice] = []
         self.notice_kinds: Counter[str] = Counter()
         self.slow_patterns = 0
+        self.untried = 0  # tokens for which the time for the word list ran out
+        self.suppressed = 0  # alerts that the policy keeps back
         self.stopped: str | None = None  # the first file that an interrupt left unread
 
     # Notices kept with their texts; more are only counted, so that a tree of a million unreadable files fits.
@@ -72,6 +78,7 @@ class Tally:
         self.bytes_read += done.bytes_read
         self.rejections.update(done.rejections)
         self.slow_patterns += done.slow_patterns
+        self.untried += done.untried
         for notice in done.notices:
             self.notice(notice)
 
@@ -134,13 +141,17 @@ class Scan:
         self._tally = tally
         self._joiner = Joiner(plan.every)
         self._collected: Callable[[], Iterator[Record]] = self._joiner.rest
+        self._ledger: Ledger | None = None
         self._next: Task | None = None
         self._stopping = False
         self._tell_workers: Callable[[], None] = lambda: None
 
-    def files(self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None]) -> Iterator[Record]:
-        """The alerts of `entries`. `progress` is told the bytes of each finished task."""
-        planned = plan(entries)
+    def files(
+        self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None], ledger: Ledger | None = None
+    ) -> Iterator[Record]:
+        """The alerts of `entries`. `progress` is told the bytes of each finished task; `ledger` knows what is finished."""
+        self._ledger = ledger
+        planned = plan(entries if ledger is None else ledger.remaining(entries))
         first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
         tasks = self._until_stopped(chain(first, planned))
         if jobs > 1 and worth:
@@ -149,12 +160,17 @@ class Scan:
 
             with Pool(self._plan, jobs) as pool:
                 self._tell_workers = pool.stop
-                yield from self._select(self._alerts(pool.run(tasks), progress))
+                yield from self._given(pool.run(tasks), progress)
         else:
             worker = Worker(self._plan)
             self._tell_workers = lambda: setattr(worker, "stopping", True)
-            yield from self._select(self._alerts(run_here(worker, tasks), progress))
-        yield from self._select(self._joiner.rest())  # of a file that was broken off
+            yield from self._given(run_here(worker, tasks), progress)
+        yield from self.rest()  # of a file that was broken off
+
+    def _given(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Record]:
+        if self._ledger is None:
+            return self._select(self._alerts(messages, progress))
+        return self._select(self._ledger.unseen(self._alerts(self._ledger.watch(messages), progress)))
 
     def stop(self) -> None:
         """Come to an end: `files` gives what was found so far, and reads no further. Safe in a signal handler."""
@@ -182,24 +198,28 @@ class Scan:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
         counted = Counted(leaf)
+        setting = self._plan.setting
+        builder = Builder(shown_info(leaf.info), setting)
         engine.open(mtime_ms=leaf.info.mtime_ms)
         before = self._tally.bytes_read
         try:
             for findings in follow(engine, Waiting(counted, wait)):
                 self._tally.bytes_read = before + counted.count
                 if findings:
-                    builder = Builder(shown_info(leaf.info), self._plan.setting._replace(now=clock()))
+                    builder.at(setting._replace(now=clock()))
                     for one in findings:
                         yield from grouping.add(write(builder.build(one, engine.occurrence(one))))
         except SourceError as error:  # from waiting
             counted.error = error
         if counted.error is not None:
             self._tally.notice(unreadable(leaf.info, counted.error, counted.count))
+        self._tally.untried = builder.untried
         yield from grouping.drain()
 
     def rest(self) -> Iterator[Record]:
         """What was collected when the scan was broken off."""
-        return self._select(self._collected())
+        records = self._collected()
+        return self._select(records if self._ledger is None else self._ledger.unseen(records))
 
     def unfinished(self) -> str | None:
         """The first thing that was not scanned whole when the scan was broken off; None when everything was."""
@@ -223,7 +243,11 @@ class Scan:
         tally = self._tally
         for alert in alerts:
             if self._selection.wants(alert):
-                if not alert.repeat:  # one that says again what the first sight said
+                if alert.suppressed:
+                    tally.suppressed += not alert.repeat
+                    if not self._selection.suppressed:
+                        continue
+                elif not alert.repeat:  # one that says again what the first sight said
                     tally.alerts += 1
                     tally.statuses[alert.status or "pattern"] += 1
                 yield alert

@@ -61,7 +61,8 @@ class Alerts(msgspec.Struct, frozen=True, tag=True):
 
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines in this part, and
-    the offset behind the last one (None where the part has none). `stopped` names the file at which an interrupt came.
+    the offset behind the last one (None where the part has none). `untried` counts tokens for which the time for the word
+    list ran out. `stopped` names the file at which an interrupt came.
     """
 
     bytes_read: int
@@ -71,6 +72,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     notices: tuple[Notice, ...] = ()
     rejections: dict[str, int] = {}
     slow_patterns: int = 0
+    untried: int = 0
     stopped: str | None = None
 
 
@@ -107,12 +109,13 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._engine = make_engine(plan)
+        self._untried = 0
         self.stopping = False
 
     def run(self, task: Task) -> Iterator[Message]:
         """The task's alerts in order, then its `Done`."""
         self._engine.rejections.clear()
-        self._slow_before = self._engine.slow_patterns
+        self._slow_before, self._untried_before = self._engine.slow_patterns, self._untried
         yield from self._range(task) if isinstance(task, Range) else self._files(task)
 
     def _grouping(self) -> Grouping | Every:
@@ -157,6 +160,7 @@ class Worker:
     def _grouped(self, grouping: Grouping | Every, findings: list[Finding], builder: Builder) -> Iterator[Record]:
         for finding in findings:
             yield from grouping.add(write(builder.build(finding, self._engine.occurrence(finding))))
+        self._untried = max(self._untried, builder.untried)
 
     def _range(self, task: Range) -> Iterator[Message]:
         """Reads a little before the part, for tokens that reach into it, and on behind it until its last is whole."""
@@ -195,7 +199,8 @@ class Worker:
         stopped: str | None = None,
     ) -> Done:
         slow = self._engine.slow_patterns - self._slow_before
-        return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow, stopped)
+        untried = self._untried - self._untried_before
+        return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow, untried, stopped)
 
 
 def _batches(records: Iterable[Record]) -> Iterator[Alerts]:

@@ -2,18 +2,15 @@
 
 Promises: one shape for all decoders, that of `bz2.BZ2Decompressor`, so that one loop drives them; no call gives more
 than it was asked for; memory is known before a decoder is made. Whatever a decoder raises means that its input is bad.
+Each library is loaded when its format is met: all of them take as long as scanning 20 MB.
 """
 
 from __future__ import annotations
 
-import bz2
-import lzma
 from collections.abc import Callable
 from typing import Protocol
 
-import lz4.frame
 import msgspec
-from isal import igzip_lib
 
 from jwtleak.sources.ziplzma import ZipLzma, zip_lzma_memory
 from jwtleak.sources.zstdframe import ZstdFrame, zstd_memory
@@ -74,22 +71,32 @@ def is_skippable(head: bytes) -> bool:
 
 
 def _gzip(_memory: int) -> Decoder:
+    from isal import igzip_lib
+
     return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
 
 
 def _deflate(_memory: int) -> Decoder:
+    from isal import igzip_lib
+
     return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
 
 
 def _bzip2(_memory: int) -> Decoder:
+    import bz2
+
     return bz2.BZ2Decompressor()
 
 
 def _xz(memory: int) -> Decoder:
+    import lzma
+
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory)
 
 
 def _lz4(_memory: int) -> Decoder:
+    import lz4.frame
+
     return lz4.frame.LZ4FrameDecompressor()  # type: ignore[no-any-return]
 
 

@@ -6,9 +6,11 @@ that shrinks while it is read simply ends; errors of the system become `SourceEr
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from contextlib import closing
+from typing import NamedTuple
 
 from jwtleak.errors import SourceError
 from jwtleak.types import StreamInfo
@@ -103,6 +105,10 @@ class FileStream:
         self._position += count
         return count
 
+    def status(self) -> os.stat_result:
+        """What the system says of the open file."""
+        return os.fstat(self._fd)
+
     def close(self) -> None:
         """Close the file."""
         if self._fd >= 0:
@@ -112,6 +118,26 @@ class FileStream:
     @property
     def _path(self) -> str:
         return self.info.path or ""
+
+
+class Identity(NamedTuple):
+    """What a file is known by when it is met again, whatever its name is then. `head` is a digest of its beginning."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    head: bytes
+
+
+def identify(path: str, count: int) -> Identity:
+    """What the file at `path` is now, by its first `count` bytes. Raises `SourceError`."""
+    with closing(FileStream(path, end=count)) as stream:
+        head = bytearray(count)
+        length = stream.readinto(memoryview(head))
+        found = stream.status()
+    digest = hashlib.sha256(head[:length]).digest()
+    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, digest)
 
 
 def read_head(path: str, count: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,9 +22,11 @@ from jwtleak.sources.interface import Limits, Notice, Notify, Stream
 from jwtleak.sources.reader import Readable, Reader
 from jwtleak.sources.sniff import Container, sniff
 from jwtleak.sources.stdin import StdinStream
-from jwtleak.sources.tar import Tar
-from jwtleak.sources.zip import Zip
 from jwtleak.types import StreamInfo
+
+if TYPE_CHECKING:
+    from jwtleak.sources.tar import Tar
+    from jwtleak.sources.zip import Zip
 
 _DEFAULT = Limits()
 
@@ -170,8 +173,7 @@ class _Archive:
                 yield from self._unfold(Reader(decoded), inside)
 
     def _members(self, kind: Container, reader: Reader, place: _Place) -> Iterator[Stream]:
-        container = (Tar if kind == "tar" else Zip)(reader, self._budget, place.member)
-        for member in container.members():
+        for member in _container(kind, reader, self._budget, place.member).members():
             name = f"{place.member}!{member.name}" if place.member else member.name
             packed = place.packed or member.packed
             inside = _Place(name, place.level, packed=packed, size=member.size, mtime_ms=member.mtime_ms)
@@ -181,3 +183,14 @@ class _Archive:
         info = self._info
         mtime = info.mtime_ms if place.mtime_ms is None else place.mtime_ms
         return Leaf(StreamInfo(info.source, info.path, place.member, place.size, mtime, place.packed), reader)
+
+
+def _container(kind: Container, reader: Reader, budget: Budget, member: str | None) -> Tar | Zip:
+    """The container, loaded when one is met."""
+    if kind == "tar":
+        from jwtleak.sources.tar import Tar
+
+        return Tar(reader, budget, member)
+    from jwtleak.sources.zip import Zip
+
+    return Zip(reader, budget, member)

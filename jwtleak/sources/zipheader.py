@@ -5,7 +5,6 @@ Promises: pure functions of bytes; None for what is cut off or is no such header
 
 from __future__ import annotations
 
-import calendar
 import struct
 
 import msgspec
@@ -72,6 +71,8 @@ def looks_like_zip(head: bytes) -> bool:
 
 def _milliseconds(date: int, time: int) -> int:
     """A DOS date and time, which has no zone, read as UTC."""
+    import calendar
+
     parts = (1980 + (date >> 9), date >> 5 & 15, date & 31, time >> 11, time >> 5 & 63, (time & 31) * 2)
     return calendar.timegm(parts) * 1000 if 1 <= parts[1] <= 12 and parts[2] else 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import struct
 
 # Version and length of the properties, then the properties: one byte, and the dictionary size in bytes.
@@ -18,6 +17,8 @@ class ZipLzma:
     """A decoder in the shape of `bz2.BZ2Decompressor`. `size` is None when a mark ends the data."""
 
     def __init__(self, memory: int, size: int | None) -> None:
+        import lzma
+
         self._decoder = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=memory)
         self._size = size
         self._head: bytes | None = b""

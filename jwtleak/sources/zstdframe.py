@@ -7,8 +7,6 @@ headers gives both, and every block before the damage.
 
 from __future__ import annotations
 
-import zstandard
-
 _MAGIC = 4
 _BLOCK = 128 << 10  # the largest content of a block (section 3.1.1.2.4)
 _DICTIONARY_BYTES = (0, 1, 2, 4)
@@ -40,6 +38,8 @@ class ZstdFrame:
     """A decoder in the shape of `bz2.BZ2Decompressor`."""
 
     def __init__(self, memory: int) -> None:
+        import zstandard
+
         # The library's own default refuses windows that we may have the memory for; it wants 1 KiB at least.
         self._decoder = zstandard.ZstdDecompressor(max_window_size=max(1024, memory)).decompressobj()
         self.unused_data: bytes | None = None

@@ -49,15 +49,16 @@ class Scans:
             ).fetchone()
         return None if found is None else ScannedFile(device, inode, *found)
 
-    def finish(self, files: Iterable[ScannedFile], part: int, at_ms: int) -> None:
-        """Their alerts are out: mark them, and forget which alerts of this part were given while it was not finished."""
+    def finish(self, files: Iterable[ScannedFile], part: int | None, at_ms: int) -> None:
+        """Their alerts are out: mark them. Nothing of `part` is left to do: forget which of its alerts were given."""
         rows = (
             (self._key, signed(one.device), signed(one.inode), one.size, one.mtime_ns, one.head, one.notices, at_ms)
             for one in files
         )
         with told(self._directory), transaction(self._connection):
             self._connection.executemany(_PUT, rows)
-            self._connection.execute("DELETE FROM given_alerts WHERE scan = ? AND part = ?", (self._key, part))
+            if part is not None:
+                self._connection.execute("DELETE FROM given_alerts WHERE scan = ? AND part = ?", (self._key, part))
 
     def give(self, ids: Iterable[str], part: int, at_ms: int) -> None:
         """These alerts of a part that is not finished are out."""
@@ -73,6 +74,6 @@ class Scans:
             return False
         with told(self._directory):
             found = self._connection.execute(
-                "SELECT 1 FROM given_alerts WHERE scan = ? AND id = ?", (self._key, alert)
+                "SELECT 1 FROM given_alerts WHERE scan = ? AND id = ? AND part = -1", (self._key, alert)
             ).fetchone()
         return found is not None

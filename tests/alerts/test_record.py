@@ -24,6 +24,7 @@ def test_a_record_is_its_alert(kind):
     record = write(alert)
     assert record.alert() == alert
     assert record.json() == to_json(alert)
+    assert record.id == alert.id
 
 
 @given(st.text(max_size=60))

@@ -7,7 +7,20 @@ from typing import get_args
 
 import pytest
 
-from jwtleak.alerts.severity import confidence, exposure, is_signed, rows, severity
+from jwtleak.alerts.severity import (
+    BASE_REASONS,
+    RULES,
+    Case,
+    adjustments,
+    base,
+    confidence,
+    exposure,
+    is_signed,
+    raised,
+    rows,
+    severity,
+    shown_on,
+)
 from jwtleak.types import CONFIDENCES, SEVERITIES, ChannelType, Confidence, Integrity, Kind, Severity, Status
 
 TABLE: list[tuple[Status, Severity, Severity, Severity, Severity]] = [
@@ -26,16 +39,16 @@ def test_severity(row: tuple[Status, Severity, Severity, Severity, Severity]) ->
     """Severity follows from the status, the signature and whether the place passes the token on."""
     status, *expected = row
     places: list[tuple[bool, ChannelType]] = [(True, "url_query"), (True, "json_field"), (False, "url_query"), (False, "json_field")]
-    assert [severity(status, None, signed=signed, channel=channel) for signed, channel in places] == expected
+    assert [base(status, None, signed=signed, channel=channel) for signed, channel in places] == expected
 
 
 @pytest.mark.parametrize("channel", get_args(ChannelType))
 @pytest.mark.parametrize("signed", [True, False])
 def test_expired(channel: ChannelType, signed: bool) -> None:
     """An expired token is low where it worked when it was logged, and else for information only."""
-    assert severity("expired", True, signed=signed, channel=channel) == "low"
-    assert severity("expired", False, signed=signed, channel=channel) == "info"
-    assert severity("expired", None, signed=signed, channel=channel) == "info"
+    assert base("expired", True, signed=signed, channel=channel) == "low"
+    assert base("expired", False, signed=signed, channel=channel) == "info"
+    assert base("expired", None, signed=signed, channel=channel) == "info"
 
 
 def test_what_spreads() -> None:
@@ -48,8 +61,8 @@ def test_every_case_has_a_severity() -> None:
     """There is an answer for every combination, and no signature never makes it worse."""
     order = SEVERITIES.index
     for status, logged, channel in product(get_args(Status), (True, False, None), get_args(ChannelType)):
-        signed = severity(status, logged, signed=True, channel=channel)
-        assert order(signed) <= order(severity(status, logged, signed=False, channel=channel))
+        signed = base(status, logged, signed=True, channel=channel)
+        assert order(signed) <= order(base(status, logged, signed=False, channel=channel))
 
 
 def test_rows_are_the_table() -> None:
@@ -59,7 +72,7 @@ def test_rows_are_the_table() -> None:
     assert {line[0] for line in lines} == set(get_args(Status))
     for status, told, signed, place, worth in lines:
         channel: ChannelType = "url_query" if place == "spreads" else "json_field"
-        assert severity(status, told == "yes", signed=signed == "yes", channel=channel) == worth
+        assert base(status, told == "yes", signed=signed == "yes", channel=channel) == worth
 
 
 @pytest.mark.parametrize(
@@ -95,3 +108,102 @@ def test_confidence_is_total() -> None:
     """There is an answer for every combination."""
     for kind, integrity, claims in product(get_args(Kind), get_args(Integrity), (True, False)):
         assert confidence(kind, integrity, claims=claims) in CONFIDENCES
+
+
+LIVE = Case("live", None, True, "header")  # high
+SPREADS = LIVE._replace(channel="url_query")  # critical
+EXPIRED = Case("expired", False, True, "header")  # info
+
+ADJUSTED: list[tuple[Case, Severity, str]] = [
+    (SPREADS._replace(example=True), "info", "known_example"),
+    (EXPIRED._replace(signature="published_key"), "critical", "published_key"),
+    (EXPIRED._replace(signature="weak_key"), "critical", "weak_key"),
+    (SPREADS._replace(public=True), "info", "public_by_design"),
+    (LIVE._replace(signature="valid"), "critical", "signature_valid"),
+    (LIVE._replace(admin=True), "critical", "admin_privilege"),
+    (LIVE._replace(privilege="admin"), "critical", "admin_privilege"),
+    (LIVE._replace(privilege="service"), "critical", "service_privilege"),
+    (LIVE._replace(long_lived=True), "critical", "long_lived_use"),
+    (LIVE._replace(privilege="low"), "medium", "low_privilege"),
+    (SPREADS._replace(signature="invalid"), "low", "signature_invalid"),
+    (EXPIRED._replace(secret=True), "high", "secret_claim"),
+    (EXPIRED._replace(personal=True), "low", "personal_data"),
+]
+
+
+@pytest.mark.parametrize(("case", "worth", "code"), ADJUSTED, ids=lambda one: str(one)[:40])
+def test_each_rule_adjusts(case: Case, worth: Severity, code: str) -> None:
+    """Each rule changes the severity as it says, and puts its code behind the reasons of the base."""
+    found, reasons = severity(case)
+    assert (found, reasons[-1]) == (worth, code)
+
+
+NOT_ADJUSTED: list[tuple[Case, str]] = [
+    (LIVE, "known_example"),
+    (LIVE._replace(signature="unchecked"), "published_key"),
+    (LIVE._replace(signature="published_key"), "weak_key"),
+    (LIVE, "public_by_design"),
+    (EXPIRED._replace(signature="valid"), "signature_valid"),
+    (LIVE._replace(signature="valid", public=True), "signature_valid"),
+    (EXPIRED._replace(admin=True), "admin_privilege"),
+    (LIVE._replace(admin=True, signed=False), "admin_privilege"),
+    (LIVE._replace(privilege="service", admin=True), "service_privilege"),
+    (EXPIRED._replace(privilege="service"), "service_privilege"),
+    (EXPIRED._replace(long_lived=True), "long_lived_use"),
+    (LIVE._replace(privilege="low", admin=True), "low_privilege"),
+    (LIVE._replace(signature="valid"), "signature_invalid"),
+    (LIVE._replace(personal=True), "secret_claim"),
+    (LIVE._replace(secret=True), "personal_data"),
+]
+
+
+@pytest.mark.parametrize(("case", "code"), NOT_ADJUSTED, ids=lambda one: str(one)[:40])
+def test_each_rule_leaves_others_alone(case: Case, code: str) -> None:
+    """No rule speaks of a case that is not its own."""
+    assert code not in severity(case)[1]
+
+
+def test_every_rule_is_tried() -> None:
+    """Each rule has a case that it adjusts and one that it does not."""
+    codes = {rule.code for rule in RULES}
+    assert {code for _, _, code in ADJUSTED} == {code for _, code in NOT_ADJUSTED} == codes
+
+
+def test_examples_come_before_keys() -> None:
+    """A known example is for information whatever signed it; a published key outweighs all that a token says of itself."""
+    assert severity(SPREADS._replace(example=True, signature="published_key", secret=True))[0] == "info"
+    assert severity(LIVE._replace(public=True, signature="published_key")) == ("critical", ("live", "published_key"))
+
+
+def test_reasons_of_the_base() -> None:
+    """The status always, then whether it worked then, whether the place passes it on, and whether anyone would accept it."""
+    assert severity(SPREADS) == ("critical", ("live", "spreads"))
+    assert severity(LIVE) == ("high", ("live",))
+    assert severity(EXPIRED._replace(live_when_logged=True))[1] == ("expired", "live_when_logged")
+    assert severity(LIVE._replace(signed=False))[1] == ("live", "unsigned")
+    assert severity(Case("incomplete", None, False, "url_query"))[1] == ("incomplete",)
+    assert set(BASE_REASONS) == {"live_when_logged", "spreads", "unsigned", "policy"}
+
+
+def test_raised() -> None:
+    """A rule of the policy lifts to its severity and never lowers."""
+    assert (raised("low", "high"), raised("critical", "high")) == ("high", "critical")
+
+
+def test_adjustments_are_the_rules() -> None:
+    """The documented table has every rule once, and shows what it does to the common cases."""
+    lines = list(adjustments())
+    assert [line[0] for line in lines] == [rule.code for rule in RULES]
+    assert {len(line) for line in lines} == {3 + len(shown_on())}
+    (example,) = (line for line in lines if line[0] == "known_example")
+    assert set(example[3:]) == {"info"}
+
+
+@pytest.mark.parametrize(
+    ("signature", "expected"),
+    [("valid", "high"), ("published_key", "high"), ("weak_key", "high"), ("invalid", "medium"), ("unchecked", "high"), (None, "high")],
+)
+def test_confidence_by_signature(signature: str | None, expected: Confidence) -> None:
+    """A signature that a key made settles that it is a token; one that the issuer's keys did not make takes a step."""
+    assert confidence("jws", "whole", claims=True, signature=signature) == expected
+    assert confidence("jws", "odd", claims=False, signature="valid") == "high"

@@ -105,6 +105,60 @@ def test_a_file_that_cannot_be_written(tmp_path):
         open_output(str(tmp_path), None, Tally(), progress=False)
 
 
+OURS = b'{"schema":"jwtleak/1","id":"x"}\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", b""),
+        (OURS, OURS),
+        (OURS * 2 + OURS[:25], OURS * 2),
+        (OURS + OURS[:3], OURS),
+        (OURS[:-1], b""),
+        (b"notes of mine", b"notes of mine\n"),
+        (OURS + b"x" * 200_000, OURS + b"x" * 200_000 + b"\n"),
+        (OURS + OURS[:-4] + b"y" * 200_000, OURS),
+    ],
+)
+def test_going_on_with_a_file(tmp_path, record, before, after):
+    """Alerts are appended; a line of ours that a crash left unfinished goes first, what is not ours stays."""
+    (tmp_path / "o").write_bytes(before)
+    output = open_output(str(tmp_path / "o"), None, Tally(), progress=False, append=True)
+    output.alert(record)
+    output.close(1.0)
+    assert (tmp_path / "o").read_bytes() == after + record.json() + b"\n"
+
+
+def test_going_on_with_what_is_no_file():
+    """A device takes alerts as ever."""
+    output = open_output("/dev/null", None, Tally(), progress=False, append=True)
+    assert output.place() is None
+    output.sync()
+    output.close(1.0)
+
+
+def test_sync(tmp_path, record, monkeypatch):
+    """Into a file, what was given is on the disk, which is asked for only when there is something new."""
+    synced = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append((tmp_path / "o").read_bytes()), sync(fd)))
+    output = open_output(str(tmp_path / "o"), None, Tally(), progress=False)
+    for _ in range(2):
+        output.sync()
+    output.alert(record)
+    for _ in range(2):
+        output.sync()
+    assert synced == [record.json() + b"\n"]
+    found = (tmp_path / "o").stat()
+    assert output.place() == (found.st_dev, found.st_ino)
+    output.close(1.0)
+    table = open_output(str(tmp_path / "t"), "table", Tally(), progress=False)
+    table.sync()
+    assert table.place() is None
+    table.close(1.0)
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in DOCUMENTS])
 def test_events_are_lines(record, name):
     """Every event format is one line for each alert; into a pipe each leaves at once."""

@@ -304,6 +304,62 @@ def test_flush_without_anything_pending_is_free() -> None:
     assert [one.offset for one in ENGINE.feed(token.encode()[2:] + b"\n")] == [4]
 
 
+def test_settling_leaves_what_may_grow() -> None:
+    """After a short silence a token that has ended is given, and one that has not stays held, whole or not."""
+    first, second = jws(), jws({"n": 2})
+    ENGINE.open()
+    assert ENGINE.feed(f"a {first} b {second[:40]}".encode()) == []
+    assert ENGINE.pending == "context"
+    assert [one.sha256 for one in ENGINE.settle()] == [sha256(first)]
+    assert ENGINE.pending == "growing"
+    assert ENGINE.settle() == []
+    assert [one.sha256 for one in ENGINE.feed(second[40:].encode() + b"\n")] == [sha256(second)]
+
+
+def test_flushing_twice() -> None:
+    """`flush` gives what has ended, and only when asked again what may still grow."""
+    ENGINE.open()
+    ENGINE.feed(f"a {jws()} b {jws({'n': 2})}".encode())
+    assert [[one.sha256 for one in ENGINE.flush()] for _ in range(3)] == [[sha256(jws())], [sha256(jws({"n": 2}))], []]
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs(), st.integers(0, 1 << 30))
+def test_looking_early_changes_nothing(data: bytes, place: int) -> None:
+    """What is found is the same whether or not somebody looked early; that look finds what the bytes up to there hold."""
+    cut = place % (len(data) + 1)
+    ENGINE.open(mtime_ms=MTIME)
+    found = ENGINE.feed(data[:cut])
+    early = ENGINE.early()
+    rest = ENGINE.feed(data[cut:]) + ENGINE.close()
+    assert places(found + early) == places(run(data[:cut]))
+    assert found + rest == run(data)
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs(), st.integers(0, 1 << 30), st.integers(0, 1 << 30))
+def test_positions_count_lines(data: bytes, place: int, start: int) -> None:
+    """The position is that of `resume_offset` in the lines of the owned part."""
+    cut, start = place % (len(data) + 1), start % (len(data) + 1)
+    ENGINE.open(offset=start, head=data[:HEAD])
+    ENGINE.feed(data[start : start + cut])
+    at = ENGINE.resume_offset
+    last = data.rfind(b"\n", start, at) + 1
+    assert ENGINE.position() == (data.count(b"\n", start, at), last or None)
+
+
+def test_split_records_do_not_wait_for_more_than_their_end() -> None:
+    """An unusual token in a whole record of a container is given with the record's end, in a split one with the last."""
+    odd, stamp = jws(alg="X1"), b"2026-01-15T12:00:00.123456789Z stdout "
+    ENGINE.open()
+    found = ENGINE.feed(stamp + b"F t=" + odd.encode() + b" end\n")
+    assert [one.sha256 for one in found] == [sha256(odd)]
+    assert ENGINE.feed(stamp + b"P t=" + odd[:50].encode() + b"\n" + stamp.replace(b"out", b"err") + b"F other\n") == []
+    assert ENGINE.pending == "growing"
+    found = ENGINE.feed(stamp + b"F " + odd[50:].encode() + b" end\n")
+    assert [(one.sha256, one.encodings) for one in found] == [(sha256(odd), ("cri",))]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_newline_settles(kind: str) -> None:
     """A whole token comes out with the newline that ends its line, before anything else arrives."""
@@ -403,6 +459,15 @@ def test_user_patterns_beside_tokens() -> None:
     data = b"a key_0123abcd b " + jws().encode() + b" c key_89abcdef\n" + filler(1000)
     found = run(data, engine=with_pattern())
     assert [type(one.token).__name__ for one in found] == ["PatternHit", "Token", "PatternHit"]
+
+
+def test_user_patterns_after_a_silence() -> None:
+    """A hit in a block that is not whole waits as something growing; looking early and a flush give it, each once."""
+    engine = with_pattern()
+    engine.open()
+    assert engine.feed(b"a key_0123abcd b\n") == []
+    assert engine.pending == "growing"
+    assert [len(engine.early()), len(engine.early()), len(engine.flush()), len(engine.flush())] == [1, 1, 1, 0]
 
 
 def test_buffers_are_as_large_as_a_read() -> None:

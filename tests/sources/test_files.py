@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -99,3 +100,14 @@ def test_noatime_refused(digits: str, monkeypatch: pytest.MonkeyPatch, stream_by
     assert stream_bytes(stream) == b"0123456789"
     assert files._noatime == 0
     stream.close()
+
+
+def test_identity(digits: str):
+    """What a file is known by: where it lies, its size and time, and a digest of its beginning."""
+    found = os.stat(digits)
+    identity = files.identify(digits, 4)
+    assert identity[:4] == (found.st_dev, found.st_ino, 10, found.st_mtime_ns)
+    assert identity.head == hashlib.sha256(b"0123").digest()
+    assert files.identify(digits, 99).head == hashlib.sha256(b"0123456789").digest()
+    with pytest.raises(SourceError, match="no such file"):
+        files.identify(digits + "x", 4)

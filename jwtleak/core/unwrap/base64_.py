@@ -18,11 +18,11 @@ By chance these stand in random base64 once in 16, 16 and 33 million characters.
 
 from __future__ import annotations
 
-import re
 from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import Segment, View
 
 # MIME wraps at 76 (RFC 2045), PEM at 64 (RFC 7468), GitHub at 60, others at 72, 80, 100 and 120 columns. A token of
@@ -38,20 +38,20 @@ DENSEST = 8
 # With the characters of a group before each needle. The needle comes first in the pattern: `re` searches a literal
 # prefix several times faster than a look-behind.
 _NEEDLES = (
-    (0, re.compile(rb"ZXlK")),
-    (2, re.compile(rb"V5S(?<=[GWm2]V5S)(?=[g-v])")),
-    (3, re.compile(rb"leU(?<=[BFJNRVZdhlptx159]leU)(?=[op])")),
+    (0, lazy(rb"ZXlK")),
+    (2, lazy(rb"V5S(?<=[GWm2]V5S)(?=[g-v])")),
+    (3, lazy(rb"leU(?<=[BFJNRVZdhlptx159]leU)(?=[op])")),
 )
 # The same where a line break, real or written as JSON, may stand beside the needle.
 _LOOSE = (
     _NEEDLES[0][1],
-    re.compile(rb"V5S(?<=[GWm2\s\\n]V5S)(?=[g-v\s\\])"),
-    re.compile(rb"leU(?<=[BFJNRVZdhlptx159\s\\n]leU)(?=[op\s\\])"),
+    lazy(rb"V5S(?<=[GWm2\s\\n]V5S)(?=[g-v\s\\])"),
+    lazy(rb"leU(?<=[BFJNRVZdhlptx159\s\\n]leU)(?=[op\s\\])"),
 )
 
 # A unit may go on behind a line break, real or as JSON writes it, and behind the backslash of JSON's `\/`.
-_UNIT = re.compile(rb"[A-Za-z0-9+/_-]++(?:(?:\\(?=/)|(?:\r?\n|(?:\\r)?\\n)[ \t]*+)[A-Za-z0-9+/_-]++)*+")
-_LINES = re.compile(rb"(?:\r\n|\n|\\r\\n|\\n)[ \t]*+")
+_UNIT = lazy(rb"[A-Za-z0-9+/_-]++(?:(?:\\(?=/)|(?:\r?\n|(?:\\r)?\\n)[ \t]*+)[A-Za-z0-9+/_-]++)*+")
+_LINES = lazy(rb"(?:\r\n|\n|\\r\\n|\\n)[ \t]*+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 # (start, end) in the region

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 _SHORT_ESCAPE = rb"""[\\"'/bfnrt_.=~&%:+,;@?#<>(){}\[\]*!|^`$-]"""
-_ESCAPES = re.compile(
+_ESCAPES = lazy(
     rb"\\(?:(?P<u>u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*+)|(?P<x>x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)"
     rb"|" + _SHORT_ESCAPE + rb"(?:\\" + _SHORT_ESCAPE + rb")*+)"
 )

@@ -7,21 +7,27 @@ Promises: each reference becomes one byte, `?` for a character above 0x7f (no to
 from __future__ import annotations
 
 import re
-from html.entities import html5
+from functools import lru_cache
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # At most 11 bytes: encoders pad numbers to 7 digits at most; names that they write for ASCII have 8 letters at most.
-_ESCAPES = re.compile(rb"&(?:#(?P<dec>[0-9]{1,7})|#[xX](?P<hex>[0-9A-Fa-f]{1,7})|(?P<name>[A-Za-z]{2,8}));")
+_ESCAPES = lazy(rb"&(?:#(?P<dec>[0-9]{1,7})|#[xX](?P<hex>[0-9A-Fa-f]{1,7})|(?P<name>[A-Za-z]{2,8}));")
 
-_NAMES = {name[:-1].encode(): value for name, value in html5.items() if name.endswith(";")}
-# U+2010, but encoders that name their characters mean the ASCII hyphen by it.
-_NAMES[b"hyphen"] = _NAMES[b"dash"] = "-"
+
+@lru_cache(maxsize=1)
+def _names() -> dict[bytes, str]:
+    from html.entities import html5  # 2,231 names, which few logs ask for
+
+    # U+2010, but encoders that name their characters mean the ASCII hyphen by it.
+    hyphens = {b"hyphen": "-", b"dash": "-"}
+    return {name[:-1].encode(): value for name, value in html5.items() if name.endswith(";")} | hyphens
 
 
 def _decode(match: re.Match[bytes]) -> bytes | None:
     if match["name"] is not None:
-        text = _NAMES.get(match["name"])
+        text = _names().get(match["name"])
         if text is None:
             return None
         code = ord(text[0])

@@ -85,6 +85,9 @@ class LineUnwrapper(Unwrapper, Protocol):
     def applies(self, line: bytes) -> bool:
         """Whether `line` (its first 128 bytes are enough) is a record of this kind."""
 
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+
 
 def rewrite(
     region: bytes, escapes: re.Pattern[bytes], decode: Callable[[re.Match[bytes]], bytes | None]

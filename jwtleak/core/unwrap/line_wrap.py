@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # An alternative, not `\r?`, in front: `re` then skips to the next of two bytes instead of trying every place.
-_BREAKS = re.compile(rb"(?:\r\n|\n)(?:[ \t]++|\r?\n)*+")
+_BREAKS = lazy(rb"(?:\r\n|\n)(?:[ \t]++|\r?\n)*+")
 
 
 class _Joiner:

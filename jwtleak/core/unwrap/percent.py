@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to. The literal in front is what
 # `re` can search for.
-_ESCAPES = re.compile(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+")
+_ESCAPES = lazy(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+")
 
 
 def _decode(match: re.Match[bytes]) -> bytes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # 76 columns is the longest line (rule 5): more white space than that is no padding, and the bound keeps time linear.
-_ESCAPES = re.compile(rb"=(?:(?P<hex>[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+)|[ \t]{0,76}+\r?\n)")
+_ESCAPES = lazy(rb"=(?:(?P<hex>[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+)|[ \t]{0,76}+\r?\n)")
 
 
 def _decode(match: re.Match[bytes]) -> bytes:

@@ -12,20 +12,37 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import Segment, View
+from jwtleak.types import OutputStream
 
 # Kubernetes CRI logging: RFC 3339 time, stream, tags of which the first is P (partial) or F (full), content.
-_CRI = re.compile(
-    rb"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,24}(?:Z|[+-][0-9:]{5}) (?P<stream>stdout|stderr) "
-    rb"(?P<tag>[PF])(?::[^ \n]*)? (?P<content>[^\n]*+)(?P<end>\n?)",
-    re.MULTILINE,
+_CRI = lazy(
+    rb"(?m)^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,24}(?:Z|[+-][0-9:]{5}) (?P<stream>stdout|stderr) "
+    rb"(?P<tag>[PF])(?::[^ \n]*)? (?P<content>[^\n]*+)(?P<end>\n?)"
 )
-_CRI_PARTIAL = re.compile(rb" std(?:out|err) P[ :]")
+_CRI_PARTIAL = lazy(rb" std(?:out|err) P[ :]")
 
 # One JSON object a line, attributes in any order. Quotes within strings are escaped: `"log":"` is never content.
-_DOCKER_HEAD = re.compile(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
-_DOCKER_LOG = re.compile(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
-_DOCKER_STREAM = re.compile(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
+_DOCKER_HEAD = lazy(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
+_DOCKER_LOG = lazy(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
+_DOCKER_STREAM = lazy(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
+
+
+_OUTPUTS: dict[bytes, OutputStream] = {b"stdout": "stdout", b"stderr": "stderr"}
+
+
+def output_of(line: bytes) -> OutputStream | None:
+    """The output stream that the record at the beginning of `line` names, of CRI or Docker."""
+    if line[4:5] == b"-":
+        cri = _CRI.match(line)
+        return _OUTPUTS[cri["stream"]] if cri else None
+    if not line.startswith(b"{") or b'"stream"' not in line:
+        return None
+    end = line.find(b"\n")
+    stop = end if end >= 0 else len(line)
+    log = _DOCKER_LOG.search(line, 0, stop) if _DOCKER_HEAD.match(line) else None
+    return _OUTPUTS.get(_docker_stream(line, 0, stop, log) or b"") if log else None
 
 
 class Record(NamedTuple):
@@ -53,6 +70,24 @@ def _join(region: bytes, records: Iterator[Record]) -> View | None:
         if record.partial:
             unfinished[record.stream] = line
     return _view(region, [line for line in lines if len(line) > 1])
+
+
+def _extent(region: bytes, records: Iterator[Record]) -> int | None:
+    """Behind the record with which every line is whole that began in the region; None where it is not in the region.
+
+    A first line that is no record makes up nothing: it ends where it ends.
+    """
+    first = region.find(b"\n") + 1
+    unfinished: set[bytes] = set()
+    for record in records:
+        if first and record.start >= first and not unfinished:
+            break
+        if record.newline < 0:
+            return None
+        (unfinished.add if record.partial else unfinished.discard)(record.stream)
+        if not unfinished:
+            return record.newline + 1
+    return None if unfinished or not first else first
 
 
 def _view(region: bytes, lines: list[list[Record]]) -> View | None:
@@ -113,6 +148,10 @@ class Cri:
         """Whether `line` begins like a CRI record."""
         return _CRI.match(line) is not None
 
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        return _extent(region, _cri(region))
+
     def unwrap(self, region: bytes) -> View | None:
         """The split lines of `region`, whole."""
         return _join(region, _cri(region)) if _CRI_PARTIAL.search(region) else None
@@ -128,6 +167,10 @@ class Docker:
     def applies(self, line: bytes) -> bool:
         """Whether `line` begins like a json-file record."""
         return _DOCKER_HEAD.match(line) is not None
+
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        return _extent(region, _docker(region))
 
     def unwrap(self, region: bytes) -> View | None:
         """The split lines of `region`, whole and still JSON-escaped."""

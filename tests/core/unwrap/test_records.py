@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwtleak.core.unwrap import LINES
-from jwtleak.core.unwrap.records import Cri, Docker
+from jwtleak.core.unwrap.records import Cri, Docker, output_of
 
 STAMP = b"2026-11-23T10:15:30.123456789Z"
 WORD = st.text("abcXYZ019-_.", min_size=1, max_size=100).map(str.encode)
@@ -132,3 +132,45 @@ def test_records_are_known_by_their_beginning() -> None:
     assert [unwrapper.applies(two) for unwrapper in LINES] == [False, True]
     assert not any(unwrapper.applies(b'{"level":"info"}') for unwrapper in LINES)
     assert Cri().applies(b"2026-11-23T10:15:30.1+02:00 stdout F x")
+
+
+def test_how_far_split_lines_reach() -> None:
+    """Up to the record with which every line is whole that began meanwhile; a whole record reaches its own end."""
+    whole = cri((b"stdout", b"F", b"a"))
+    assert Cri().extent(whole + whole) == len(whole)
+    lines = cri((b"stdout", b"P", b"a1"), (b"stderr", b"P", b"b1"), (b"stdout", b"F", b"a2"), (b"stderr", b"F", b"b2"))
+    assert Cri().extent(lines + whole) == len(lines)
+    assert [Cri().extent(lines[:cut]) for cut in range(len(lines))] == [None] * len(lines)
+    split = docker(("stdout", "a1"), ("stderr", "b\n"), ("stdout", "a2\n"))
+    assert Docker().extent(split + docker(("stdout", "c"))) == len(split)
+    assert Docker().extent(split[:-1]) is None
+
+
+@pytest.mark.parametrize("unwrapper", LINES, ids=lambda one: one.name)
+def test_a_line_that_is_no_record_reaches_its_end(unwrapper: Cri | Docker) -> None:
+    """Records behind a line that is none do not belong to it; a line without an end goes on."""
+    other = b'{"log":"x"}\n'
+    assert unwrapper.extent(other + cri((b"stdout", b"P", b"a")) + docker(("stdout", "a"))) == len(other)
+    assert unwrapper.extent(other[:-1]) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "output"),
+    [
+        (cri((b"stdout", b"F", b"x")), "stdout"),
+        (cri((b"stderr", b"P", b"x")), "stderr"),
+        (docker(("stderr", "x\n")), "stderr"),
+        (docker(("stdout", "x")) + docker(("stderr", "y\n")), "stdout"),
+        (b'{"stream":"stderr","log":"x"}', "stderr"),
+        (docker(("stdout", '{"stream":"stderr"}\n')), "stdout"),
+        (docker(("stdin", "x\n")), None),
+        (b'{"log":"it was cut","stre', None),
+        (b'{"message":"no record","stream":"stderr"}', None),
+        (b"2026-01-15 12:00:01 on stdout F x", None),
+        (b"GET / stdout F", None),
+        (b"", None),
+    ],
+)
+def test_the_output_of_a_record(line: bytes, output: str | None) -> None:
+    """A record names its stream; its content cannot, and what is no record names none."""
+    assert output_of(line) == output

@@ -1,0 +1,104 @@
+"""`jwtleak check-config`: says what `tail` would do with these settings. Changes nothing and connects to nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import UNSET
+
+from jwtleak.cli import voice
+from jwtleak.cli.tail import options, settings_of
+from jwtleak.core.excerpt import clean
+from jwtleak.core.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jwtleak.runtime.settings import Settings
+    from jwtleak.sources.tail.interface import Event
+    from jwtleak.types import Cursor
+
+_MAX_PATH = 1000
+
+
+@click.command("check-config")
+@options
+def command(**given: Any) -> int:
+    """Say what tail would follow, from where, and where alerts would go. Nothing is changed, sent or connected.
+
+    Exit status: 0 the settings can be used, 1 they can, but nothing would be followed now, 2 they cannot.
+    """
+    from jwtleak.runtime.delivery.delivery import check
+    from jwtleak.runtime.service.address import parse
+
+    settings: Settings = settings_of(given)
+    check(settings.sinks)
+    if settings.metrics is not None:
+        parse(settings.metrics)
+    events = _look(settings)
+    lines = list(_files(events))
+    for line in [*lines, *_rest(settings)]:
+        click.echo(line)
+    if not lines:
+        voice.warning("nothing is there to be followed now")
+    return 0 if lines else 1
+
+
+def _look(settings: Settings) -> list[Event]:
+    """What a first look gives."""
+    from jwtleak.patterns import load_user_patterns
+    from jwtleak.sources.tail.follower import Follower
+    from jwtleak.sources.tail.interface import Trouble
+
+    load_user_patterns(settings.tail.patterns)
+    follower = Follower(settings.tail, _cursors(settings))
+    try:
+        events = follower.look()
+    finally:
+        follower.close()
+    for event in events:
+        if isinstance(event, Trouble):
+            voice.warning(f"{event.path}: {event.reason}")
+    return events
+
+
+def _cursors(settings: Settings) -> Sequence[Cursor]:
+    """What an earlier run knows; a daemon that runs now is not disturbed."""
+    from jwtleak.errors import StoreError
+    from jwtleak.store import Store
+
+    try:
+        with Store.open(settings.state, read_only=True) as store:
+            return store.cursors()
+    except StoreError as error:
+        if settings.state.exists():
+            voice.warning(str(error))
+        return ()
+
+
+def _files(events: Sequence[Event]) -> Iterator[str]:
+    from jwtleak.sources.tail.interface import Opened
+
+    for event in sorted((one for one in events if isinstance(one, Opened)), key=lambda one: one.path):
+        known = event.cursor.offset
+        rest = max(0, event.size - known)
+        where = f"from byte {known}" if known else "from the beginning"
+        yield f"follow  {_safe(event.path)}  {where}, {'packed' if event.packed else f'{rest} bytes to read'}"
+
+
+def _rest(settings: Settings) -> Iterator[str]:
+    from jwtleak.sinks.interface import open_sink
+
+    for one in settings.sinks:
+        sink = open_sink(one)
+        when = "" if one.when is UNSET else f"  when {one.when}"
+        yield f"sink    {_safe(one.title)}  {sink.guarantee}{_safe(when)}"
+        sink.close()
+    yield f"state   {_safe(str(settings.state))}"
+    if settings.metrics is not None:
+        yield f"metrics {_safe(settings.metrics)}"
+
+
+def _safe(text: str) -> str:
+    return clean(shown(text), _MAX_PATH)

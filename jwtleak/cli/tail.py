@@ -1,0 +1,77 @@
+"""`jwtleak tail`: follows files for ever, or catches up once. Reads options and starts the daemon."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jwtleak.cli.options import SIZE
+from jwtleak.types import CONFIDENCES, SEVERITIES
+
+
+def options(command: Any) -> Any:
+    """The options that `tail` and `check-config` share."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = (
+    click.argument("paths", nargs=-1, metavar="[PATH|GLOB|DIR]..."),
+    click.option("--config", "-c", type=click.Path(dir_okay=False), metavar="FILE",
+                 help="Read settings from this TOML file; options override it."),
+    click.option("--state", type=click.Path(file_okay=False), metavar="DIR",
+                 help="Where positions and undelivered alerts are kept.  [default: the state directory of the user]"),
+    click.option("--from", "from_", metavar="PLACE",
+                 help="Where to begin in files that are there at the first start: beginning, end, since:DURATION."
+                      "  [default: beginning]"),
+    click.option("--include", multiple=True, metavar="GLOB", help="Follow only files that match (repeatable)."),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include."),
+    click.option("--sink", multiple=True, metavar="URL",
+                 help="Where alerts go: stdout, file:PATH, or a receiver (repeatable).  [default: stdout]"),
+    click.option("--window", metavar="DURATION", help="Sum up repeats of a token once in this time.  [default: 60s]"),
+    click.option("--min-severity", type=click.Choice(SEVERITIES), help="Leave out what matters less.  [default: info]"),
+    click.option("--min-confidence", type=click.Choice(CONFIDENCES),
+                 help="Leave out what is less certain.  [default: medium]"),
+    click.option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
+                 help="Also look for the patterns in DIR (repeatable)."),
+    click.option("--poll", is_flag=True, help="Look by the clock alone, without file events."),
+    click.option("--rate", type=SIZE, metavar="SIZE", help="Read at most so many bytes a second; reading waits."),
+    click.option("--metrics", metavar="ADDRESS", help="Serve /metrics, /healthz and /readyz at PORT or ADDRESS:PORT."),
+    click.option("--log-format", "log", type=click.Choice(["text", "json"]),
+                 help="How the program's own words are written.  [default: text]"),
+)  # fmt: skip
+
+
+def settings_of(given: dict[str, Any]) -> Any:
+    """The settings of one call: the file's, and what was given instead."""
+    from jwtleak.runtime.settings import compose
+
+    given = dict(given)
+    config, sinks = given.pop("config"), given.pop("sink")
+    flags = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    if not flags["poll"]:
+        del flags["poll"]
+    return compose(Path(config) if config else None, flags, sinks)
+
+
+@click.command("tail")
+@options
+@click.option("--once", is_flag=True, help="Read what is there, deliver, and end.")
+def command(once: bool, **given: Any) -> int:
+    """Follow growing and rotating files and tell of tokens as they are written.
+
+    Alerts are redacted, stored before they are sent, and sent at least once: after a crash the same alert has the same
+    id. `jwtleak: ready` on standard error says that everything that is there is followed.
+
+    Signals: TERM and INT end in order, HUP reads the configuration again. Exit status: 0 ended by a signal; with --once
+    0 clean, 1 leaks found, 3 no leaks but some input could not be read; 2 wrong usage or configuration.
+    """
+    from jwtleak.runtime.tail.daemon import Daemon
+
+    # What is made for a token forms no cycles.
+    gc.set_threshold(50_000, 20, 100)
+    return Daemon(lambda: settings_of(given)).run(once=once)

@@ -1,0 +1,189 @@
+"""The endpoint of metrics and health: `/metrics`, `/healthz`, `/readyz` over HTTP, in a thread of its own.
+
+Promises: GET and HEAD only; a request head has a bounded size and must be whole within a bounded time; few connections
+at once, one request each; nothing of a request is logged or answered back. Refuses everything else with a plain status.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+import msgspec
+
+from jwtleak.errors import UsageError
+from jwtleak.runtime.service.address import Address
+from jwtleak.runtime.service.health import Answer, Health
+from jwtleak.runtime.service.metrics import Exposition, Metrics
+
+# A scraper's request line and headers take some hundred bytes.
+MAX_HEAD = 8 * 1024
+# A head that is not whole by then, or an answer that is not taken, ends the connection.
+DEADLINE = 5.0
+# One scraper, two probes, a person with curl; one more is turned away at once.
+MAX_CONNECTIONS = 8
+
+_JSON = "application/json"
+
+
+class Reply(NamedTuple):
+    """What a path is answered with."""
+
+    status: HTTPStatus
+    media_type: str
+    body: bytes
+
+
+def _told(answer: Answer) -> Reply:
+    status = HTTPStatus.OK if answer.good else HTTPStatus.SERVICE_UNAVAILABLE
+    return Reply(status, _JSON, msgspec.json.encode(answer.body) + b"\n")
+
+
+class Endpoint:
+    """Serves `metrics` and `health` at `address` from `start()` to `close()`."""
+
+    def __init__(self, address: Address, metrics: Metrics, health: Health) -> None:
+        exposition = Exposition(metrics)
+        paths: dict[str, Callable[[], Reply]] = {
+            "/metrics": lambda: Reply(HTTPStatus.OK, exposition.content_type, exposition.text()),
+            "/healthz": lambda: _told(health.alive()),
+            "/readyz": lambda: _told(health.ready()),
+        }
+        try:
+            self._server = _server(address, paths)
+        except OSError as error:
+            raise UsageError(f"metrics: cannot serve on {address.host}:{address.port}: {_why(error)}") from None
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is served; where 0 was asked for, the one that was given."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _server(address: Address, paths: dict[str, Callable[[], Reply]]) -> _Server:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    return _Server(family, address, type("Handler", (_Handler,), {"paths": paths}))
+
+
+class _Server(ThreadingHTTPServer):
+    # A connection that hangs must not hold up the end of the program.
+    daemon_threads = True
+
+    def __init__(self, family: socket.AddressFamily, address: Address, handler: type[_Handler]) -> None:
+        self.address_family = family
+        self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__((address.host, address.port), handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own asks a name server for the name of this host.
+        socketserver.TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nobody's trouble, and a traceback could show a request."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    paths: dict[str, Callable[[], Reply]]
+    timeout = DEADLINE
+    # Without versions: who can reach the port need not know them.
+    server_version = "jwtleak"
+    sys_version = ""
+    error_content_type = "text/plain; charset=utf-8"
+    error_message_format = "%(code)d\n"
+
+    def setup(self) -> None:
+        """Take the whole head first: a client that sends a byte now and then cannot stay."""
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BytesIO(_head(self.connection))
+
+    def do_GET(self) -> None:
+        """Answer one of the paths."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """The same without the body."""
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        give = self.paths.get(self.path.partition("?")[0])
+        if give is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        reply = give()
+        self.send_response(reply.status)
+        for name, value in (
+            ("Content-Type", reply.media_type),
+            ("Content-Length", str(len(reply.body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(reply.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """The status alone: the standard text would repeat the request."""
+        status = HTTPStatus(code)
+        if status is HTTPStatus.NOT_IMPLEMENTED:  # http.server's word for a method without `do_...`
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+        super().send_error(status, status.phrase)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
+        """Requests are not logged: a URL may hold a token."""
+
+
+def _head(connection: socket.socket) -> bytes:
+    """The request line and headers; empty, so that nothing is answered, when they are too long or too late."""
+    deadline = time.monotonic() + DEADLINE
+    head = b""
+    while b"\r\n\r\n" not in head:
+        left = deadline - time.monotonic()
+        if left <= 0 or len(head) > MAX_HEAD:
+            return b""
+        connection.settimeout(left)
+        try:
+            more = connection.recv(MAX_HEAD)
+        except OSError:
+            return b""
+        if not more:
+            return b""
+        head += more
+    connection.settimeout(DEADLINE)
+    return head

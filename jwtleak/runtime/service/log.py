@@ -1,0 +1,153 @@
+"""The daemon's log: a line for each thing that people should know, as text or JSON, on standard error.
+
+Promises: no token, no control character; a line has a bounded length; a storm of errors, of one file or of a million,
+cannot fill the journal, and what was held back is counted; a log that cannot be written never ends the program. May be
+used from any thread.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, TextIO, TypeAlias
+
+import msgspec
+
+from jwtleak.core.excerpt import clean
+from jwtleak.core.shown import shown
+
+Level: TypeAlias = Literal["info", "warning", "error"]
+Format: TypeAlias = Literal["text", "json"]
+
+# The same trouble of the same file is said once in this many seconds.
+REPEAT_SECONDS = 60.0
+# Troubles of different files, all together, in that time: a screen or two. Paths are an attacker's to make.
+MAX_TROUBLES = 100
+# Troubles remembered, each with a path: below a megabyte. The one not seen for longest is forgotten.
+_REMEMBERED = 2048
+_MAX_TEXT = 1000
+_MAX_PATH = 512
+
+
+class _Seen(NamedTuple):
+    """When a trouble was said, and how often it was held back since."""
+
+    at: float
+    held: int
+
+
+class Log:
+    """Writes the log. `clock` gives Unix seconds for the lines; `steady` gives seconds that only grow, for the limits.
+
+    `suppressed` counts the lines that were held back; `failed` those that could not be written.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        steady: Callable[[], float],
+        form: Format = "text",
+        stream: TextIO | None = None,
+    ) -> None:
+        self._clock, self._steady = clock, steady
+        self._write = {"text": _as_text, "json": _as_json}[form]
+        self._stream = stream
+        self._lock = threading.Lock()  # sinks have threads of their own
+        self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
+        self._window, self._troubles = steady(), 0
+        self.suppressed = 0
+        self.failed = 0
+
+    def say(self, kind: str, text: str, level: Level = "info", path: str | None = None) -> None:
+        """What happens seldom and by itself: ready, reloaded, stopping. Always written."""
+        self._put(level, kind, text, path, 0)
+
+    def warning(self, kind: str, text: str, path: str | None = None) -> None:
+        """What was not as it should be, though work goes on. Limited by kind and path, and all together."""
+        self._limited("warning", kind, text, path)
+
+    def error(self, kind: str, text: str, path: str | None = None) -> None:
+        """What went wrong. Limited like a warning."""
+        self._limited("error", kind, text, path)
+
+    def _limited(self, level: Level, kind: str, text: str, path: str | None) -> None:
+        with self._lock:
+            held = self._admit(kind, (path or "")[-_MAX_PATH:])
+        if held is None:
+            self.suppressed += 1
+        else:
+            self._put(level, kind, text, path, held)
+
+    def _admit(self, kind: str, path: str) -> int | None:
+        """How often this was held back since it was last said; None when it is held back now."""
+        now, key = self._steady(), (kind, path)
+        seen = self._seen.pop(key, None)
+        if seen is not None and now - seen.at < REPEAT_SECONDS:
+            self._seen[key] = _Seen(seen.at, seen.held + 1)
+            return None
+        if not self._room(now):
+            return None
+        self._seen[key] = _Seen(now, 0)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return 0 if seen is None else seen.held
+
+    def _room(self, now: float) -> bool:
+        """Whether one more trouble may be said in this stretch of time; the first that may not is announced."""
+        if now - self._window >= REPEAT_SECONDS:
+            self._window, self._troubles = now, 0
+        self._troubles += 1
+        if self._troubles == MAX_TROUBLES + 1:
+            self._put("warning", "log", f"more than {MAX_TROUBLES} troubles in a minute: the rest is only counted", None, 0)
+        return self._troubles <= MAX_TROUBLES
+
+    def _put(self, level: Level, kind: str, text: str, path: str | None, held: int) -> None:
+        line = self._write(_Line(self._clock(), level, kind, fit(text, _MAX_TEXT), path and fit(path, _MAX_PATH), held))
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(line + "\n")
+            stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.failed += 1
+
+
+class _Line(NamedTuple):
+    at: float
+    level: Level
+    kind: str
+    text: str
+    path: str | None
+    held: int
+
+
+def fit(text: str, limit: int) -> str:
+    """`text` as it may be shown: no token, no control character, cut."""
+    # Cut before it is searched too: a path of a megabyte is an attack on time.
+    return clean(shown(text[: 4 * limit]), limit)
+
+
+def _as_text(line: _Line) -> str:
+    """`jwtleak: warning: PATH: text`, the program's voice."""
+    sort = "" if line.level == "info" else f"{line.level}: "
+    where = f"{line.path}: " if line.path else ""
+    again = f" ({line.held} times more since it was last said)" if line.held else ""
+    return f"jwtleak: {sort}{where}{line.text}{again}"
+
+
+def _as_json(line: _Line) -> str:
+    """One object a line."""
+    when = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")
+    fields: dict[str, str | int] = {
+        "time": when.replace("+00:00", "Z"),
+        "level": line.level,
+        "kind": line.kind,
+        "message": line.text,
+    }
+    if line.path:
+        fields["path"] = line.path
+    if line.held:
+        fields["held_back"] = line.held
+    return msgspec.json.encode(fields).decode("utf-8")

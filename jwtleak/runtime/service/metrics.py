@@ -1,0 +1,190 @@
+"""Metrics: what is counted, declared once with its help, and the numbers.
+
+Promises: counting needs no server and no library; a number can be read back in a test; the number of series is bounded,
+whatever directories and sinks there are; labels are fit to be shown. prometheus-client only writes the numbers out, and
+is loaded when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+from jwtleak.core.excerpt import clean
+from jwtleak.core.shown import shown
+
+# Series of one metric: directories are an attacker's to make on a shared host, and a server of metrics pays for each
+# series for ever. What does not fit is summed up under the label `other`.
+MAX_SERIES = 256
+# Characters of a label. A longer directory still differs from its neighbours in its first part.
+MAX_LABEL = 200
+OTHER = "other"
+
+Labels: TypeAlias = tuple[str, ...]
+
+
+class Metric(NamedTuple):
+    """One metric: its whole name, what it says, and the names of its labels."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+DECLARED: list[Metric] = []
+
+
+def _declare(metric: Metric) -> Metric:
+    DECLARED.append(metric)
+    return metric
+
+
+def _counter(name: str, help_: str, *labels: str) -> Metric:
+    return _declare(Metric(f"jwtleak_{name}_total", "counter", help_, labels))
+
+
+def _gauge(name: str, help_: str, *labels: str) -> Metric:
+    return _declare(Metric(f"jwtleak_{name}", "gauge", help_, labels))
+
+
+BUILD_INFO = _gauge("build_info", "1, with the version that runs", "version")
+READY = _gauge("ready", "1 while files are followed, 0 before and after")
+
+BYTES_READ = _counter("bytes_read", "bytes of followed streams that were read and judged")
+BYTES_LOST = _counter("bytes_lost", "bytes known to have been written and gone before they could be read")
+LAG_BYTES = _gauge("lag_bytes", "bytes of followed streams that are there and not judged yet")
+THROTTLED_SECONDS = _counter("throttled_seconds", "time that reading waited for the limit of bytes a second")
+
+FILES_FOLLOWED = _gauge("files_followed", "streams that are followed")
+FILES_OPEN = _gauge("files_open", "followed streams that are held open")
+FILES_ROTATED = _counter("files_rotated", "streams that another file took the place of")
+FILES_TRUNCATED = _counter("files_truncated", "streams whose file was cut and written anew")
+WATCH_DIRECTORIES = _gauge("watch_directories", "directories, by how their changes are noticed (events, polling)", "mode")
+WATCH_MODE = _gauge("watch_mode", "1 for the way in which changes in a directory are noticed", "directory", "mode")
+
+ALERTS = _counter("alerts", "alerts, repeats not counted", "severity")
+REPEATS_SUPPRESSED = _counter("repeats_suppressed", "sightings that a roll-up sums up in place of an alert of their own")
+
+OUTBOX_DEPTH = _gauge("outbox_depth", "alerts that wait for a sink", "sink")
+OUTBOX_OLDEST_SECONDS = _gauge("outbox_oldest_seconds", "age of the oldest alert that waits for a sink", "sink")
+SINK_SENT = _counter("sink_sent", "alerts that a sink took", "sink")
+SINK_RETRIED = _counter("sink_retried", "attempts that failed and were made again", "sink")
+SINK_DEAD = _counter("sink_dead", "alerts that a sink refused for good; kept as dead letters", "sink")
+SINK_DROPPED = _counter("sink_dropped", "alerts dropped because the spool was full and `drop-oldest` was chosen", "sink")
+
+SPOOL_BYTES = _gauge("spool_bytes", "bytes of alerts that wait, of all sinks")
+STORE_STATE = _gauge("store_state", "1 for the state that the store is in (ok, full, failed), 0 for the others", "state")
+STORE_COMMITS = _counter("store_commits", "transactions of cursors, sightings and alerts")
+
+ERRORS = _counter("errors", "what went wrong, by kind", "kind")
+LOG_SUPPRESSED = _counter("log_lines_suppressed", "lines of the log that were held back as repeats of one another")
+RELOADS = _counter("reloads", "times that the configuration was read again", "result")
+
+STORE_STATES = ("ok", "full", "failed")
+
+
+class Metrics:
+    """The numbers. May be used from any thread."""
+
+    def __init__(self, max_series: int = MAX_SERIES) -> None:
+        self._lock = threading.Lock()
+        self._max_series = max_series
+        # A metric without labels is there from the beginning: a rate over it needs its 0.
+        self._series: dict[str, dict[Labels, float]] = {
+            one.name: {} if one.labels else {(): 0.0} for one in DECLARED
+        }
+
+    def add(self, metric: Metric, amount: float, *labels: str) -> None:
+        """Count `amount` more."""
+        with self._lock:
+            series, key = self._place(metric, labels)
+            series[key] = series.get(key, 0.0) + amount
+
+    def put(self, metric: Metric, value: float, *labels: str) -> None:
+        """The gauge stands at `value` now."""
+        with self._lock:
+            series, key = self._place(metric, labels)
+            series[key] = float(value)
+
+    def total(self, metric: Metric, value: float, *labels: str) -> None:
+        """A counter that somebody else keeps stands at `value`; it never goes down."""
+        with self._lock:
+            series, key = self._place(metric, labels)
+            series[key] = max(series.get(key, 0.0), float(value))
+
+    def renew(self, metric: Metric, values: Mapping[Labels, float]) -> None:
+        """All series of a gauge at once; those that are not named are gone."""
+        with self._lock:
+            self._series[metric.name].clear()
+            for labels, value in values.items():
+                series, key = self._place(metric, labels)
+                series[key] = series.get(key, 0.0) + value if OTHER in key else float(value)
+
+    def state(self, metric: Metric, states: tuple[str, ...], current: str) -> None:
+        """A gauge with one series for each of `states`: 1 for `current`, 0 for the others."""
+        self.renew(metric, {(state,): float(state == current) for state in states})
+
+    def value(self, metric: Metric, *labels: str) -> float:
+        """What is counted; 0 for what never happened."""
+        with self._lock:
+            return self._series[metric.name].get(_fit(labels), 0.0)
+
+    def all(self) -> Iterator[tuple[Metric, list[tuple[Labels, float]]]]:
+        """Every metric with its series, as they are at one moment."""
+        with self._lock:
+            copy = {name: list(series.items()) for name, series in self._series.items()}
+        for metric in DECLARED:
+            yield metric, copy[metric.name]
+
+    def _place(self, metric: Metric, labels: Labels) -> tuple[dict[Labels, float], Labels]:
+        if len(labels) != len(metric.labels):
+            raise ValueError(f"{metric.name} has the labels {metric.labels}")
+        series, key = self._series[metric.name], _fit(labels)
+        if key not in series and len(series) >= self._max_series:
+            key = (OTHER,) * len(labels)
+        return series, key
+
+
+def _fit(labels: Labels) -> Labels:
+    return tuple(clean(shown(one), MAX_LABEL) for one in labels)
+
+
+class _Collector:
+    """What prometheus-client asks for the numbers."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[object]:
+        """One family for each metric that is declared."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        for metric, series in self._metrics.all():
+            family = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}[metric.kind](
+                metric.name, metric.help, labels=metric.labels
+            )
+            for labels, value in series:
+                family.add_metric(labels, value)
+            yield family
+
+
+class Exposition:
+    """The numbers as Prometheus reads them, with memory, processor time and open files of this process."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self, metrics: Metrics) -> None:
+        from prometheus_client import CollectorRegistry, ProcessCollector
+
+        # A registry of its own: the global one belongs to the program that uses jwtleak as a library.
+        self._registry = CollectorRegistry()
+        self._registry.register(_Collector(metrics))  # type: ignore[arg-type]  # it asks for `collect` alone
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """The exposition format, version 0.0.4."""
+        from prometheus_client import generate_latest
+
+        return generate_latest(self._registry)

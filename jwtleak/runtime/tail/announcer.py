@@ -1,0 +1,58 @@
+"""From findings to letters: builds the alert, names what it replaces, asks the roll-up whether it is told.
+
+Promises: an alert that was given before its token had ended is not given again when nothing came after it, and is
+replaced, by name, when more did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from msgspec.structs import replace
+
+from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.record import write
+from jwtleak.alerts.select import Selection
+from jwtleak.core.engine import Engine
+from jwtleak.runtime.shown import shown_info
+from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.tail.stream import Stream
+from jwtleak.store.interface import Letter
+from jwtleak.types import Finding, StreamInfo
+
+
+class Announcer:
+    """Makes letters. `clock` gives Unix seconds."""
+
+    def __init__(self, setting: Setting, selection: Selection, rollup: Rollup, clock: Callable[[], float]) -> None:
+        self._setting = setting
+        self._selection = selection
+        self._rollup = rollup
+        self._clock = clock
+
+    def tell(self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False) -> Iterator[Letter]:
+        """The letters for what was found in `stream`; `early`: more bytes could change it."""
+        if found:
+            yield from self._letters(stream, engine, found, early)
+        if stream.early:
+            stream.early = {at: name for at, name in stream.early.items() if at >= stream.offset}
+
+    def _letters(self, stream: Stream, engine: Engine, found: list[Finding], early: bool) -> Iterator[Letter]:
+        now = self._clock()
+        builder = Builder(shown_info(StreamInfo("file", stream.path)), self._setting._replace(now=now))
+        for one in found:
+            name = engine.occurrence(one)
+            before = stream.early.get(one.offset)
+            if before == name:
+                continue
+            alert = builder.build(one, name)
+            if before is not None:
+                alert = replace(alert, supersedes=before)
+            record = write(alert)
+            if not self._selection.wants(record):
+                continue
+            if early:
+                stream.early[one.offset] = name
+            letter = self._rollup.see(stream.name, name, record, int(now * 1000), always=before is not None)
+            if letter is not None:
+                yield letter

@@ -1,0 +1,141 @@
+"""What the loop tells people: words in the log, numbers in the metrics, health.
+
+Promises: a state is said once when it begins and once when it ends; counters are those of the things themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from jwtleak.runtime.delivery.health import Health as SinkHealth
+from jwtleak.runtime.service import metrics as m
+from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.log import Log
+from jwtleak.runtime.service.metrics import Metrics
+from jwtleak.runtime.service.notify import Notifier
+from jwtleak.runtime.tail.gate import SpoolGate
+from jwtleak.sources.tail.interface import Ended, Mode, Trouble
+from jwtleak.store.interface import Letter
+
+if TYPE_CHECKING:
+    from jwtleak.runtime.tail.ledger import Ledger
+    from jwtleak.runtime.tail.loop import Loop
+    from jwtleak.runtime.tail.stream import Stream
+
+
+class Voices(NamedTuple):
+    """Where words and numbers go; they outlive a reload."""
+
+    log: Log
+    metrics: Metrics
+    health: Health
+    notifier: Notifier
+
+
+class Reporter:
+    """Tells of one session."""
+
+    def __init__(
+        self,
+        voices: Voices,
+        gate: SpoolGate,
+        sinks: Callable[[], Sequence[SinkHealth]],
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._voices = voices
+        self._log, self._metrics, self._health = voices.log, voices.metrics, voices.health
+        self._gate = gate
+        self._sinks = sinks
+        self._wall_ms = wall_ms
+        self._modes: dict[str, Mode] = {}
+        self._lost = self._commits = self._suppressed = 0
+        self.leaks = 0
+        self.troubles = 0
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Something could not be looked at or read."""
+        self.troubles += 1
+        self._metrics.add(m.ERRORS, 1, trouble.kind)
+        self._log.warning(trouble.kind, trouble.reason, trouble.path)
+
+    def mode(self, mode: Mode) -> None:
+        """How changes in a directory are noticed now. Polling is worth a word, and so is its end."""
+        before = self._modes.get(mode.directory)
+        self._modes[mode.directory] = mode
+        self._metrics.renew(m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()})
+        if mode.mode == "polling":
+            self._log.warning("polling", f"no events from here, looked at by the clock: {mode.reason}", mode.directory)
+        elif before is not None and before.mode == "polling":
+            self._log.say("events", f"events come again: {mode.reason}", path=mode.directory)
+
+    def ended(self, stream: Stream, ended: Ended) -> None:
+        """A stream is over."""
+        if ended.lost:
+            self._metrics.add(m.ERRORS, 1, "lost")
+            self._log.warning("lost", f"{ended.lost} bytes were gone before they could be read ({ended.reason})", stream.path)
+
+    def read(self, count: int) -> None:
+        """Bytes were taken."""
+        self._metrics.add(m.BYTES_READ, count)
+
+    def told(self, letters: list[Letter]) -> None:
+        """Alerts were made."""
+        for one in letters:
+            if one.event == "leak":
+                self.leaks += 1
+                self._metrics.add(m.ALERTS, 1, one.severity)
+
+    def store(self, ledger: Ledger) -> None:
+        """The ledger was to be written."""
+        trouble = ledger.trouble
+        self._metrics.state(m.STORE_STATE, m.STORE_STATES, "ok" if trouble is None else "full")
+        self._metrics.add(m.STORE_COMMITS, ledger.commits - self._commits)
+        self._commits = ledger.commits
+        if trouble is None:
+            if self._health.mend("store"):
+                self._log.say("store", "the state can be written again")
+            return
+        self._metrics.add(m.ERRORS, 1, "store")
+        if self._health.degrade("store", str(trouble)):
+            self._log.error("store", f"{trouble}; alerts are kept in memory and tried again")
+
+    def tick(self, loop: Loop) -> None:
+        """A second went by."""
+        stats, metrics = loop.follower.stats(), self._metrics
+        metrics.put(m.LAG_BYTES, sum(one.size - one.offset for one in loop.streams.values() if one.size > one.read))
+        metrics.put(m.FILES_FOLLOWED, stats.followed)
+        metrics.put(m.FILES_OPEN, stats.open)
+        metrics.add(m.BYTES_LOST, stats.bytes_lost - self._lost)
+        self._lost = stats.bytes_lost
+        metrics.add(m.REPEATS_SUPPRESSED, loop.suppressed - self._suppressed)
+        self._suppressed = loop.suppressed
+        metrics.renew(m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()})
+        metrics.put(m.SPOOL_BYTES, self._gate.bytes)
+        metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
+        self._spool()
+        self._queues()
+        self._health.beat()
+        self._voices.notifier.alive()
+
+    def _spool(self) -> None:
+        if self._gate.full:
+            if self._health.degrade("spool", "full: reading waits until alerts are delivered", halts=True):
+                self._log.warning("spool", f"{self._gate.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped")
+        elif self._health.mend("spool"):
+            self._log.say("spool", "there is room again: reading goes on")
+
+    def _queues(self) -> None:
+        metrics, now = self._metrics, self._wall_ms()
+        for sink in self._sinks():
+            metrics.put(m.OUTBOX_DEPTH, sink.queued, sink.name)
+            age = 0.0 if sink.oldest_ms is None else max(0.0, (now - sink.oldest_ms) / 1000)
+            metrics.put(m.OUTBOX_OLDEST_SECONDS, age, sink.name)
+            metrics.total(m.SINK_SENT, sink.sent, sink.name)
+            metrics.total(m.SINK_RETRIED, sink.retried, sink.name)
+            metrics.total(m.SINK_DEAD, sink.dead, sink.name)
+            metrics.total(m.SINK_DROPPED, sink.dropped, sink.name)
+            if sink.state in (None, "recovered"):
+                self._health.mend(f"sink:{sink.name}")
+            else:
+                self._health.degrade(f"sink:{sink.name}", sink.reason or str(sink.state))

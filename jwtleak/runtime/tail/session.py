@@ -1,0 +1,118 @@
+"""A session: the daemon with one configuration, from the first look to the last alert.
+
+Promises: nothing begins before everything was checked; at the end what was judged is stored and what waits is delivered,
+as far as the deadline allows; all that a next session needs is in the store.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from jwtleak.alerts.build import Setting
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine
+from jwtleak.core.userpattern import UserPatterns
+from jwtleak.patterns import load_channels, load_user_patterns
+from jwtleak.runtime.delivery.delivery import Delivery, own_files
+from jwtleak.runtime.delivery.health import Health as SinkHealth
+from jwtleak.runtime.service.limiter import Limiter
+from jwtleak.runtime.settings import Settings, seconds
+from jwtleak.runtime.tail.announcer import Announcer
+from jwtleak.runtime.tail.gate import SpoolGate
+from jwtleak.runtime.tail.heartbeat import Heartbeat
+from jwtleak.runtime.tail.ledger import Ledger
+from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
+from jwtleak.runtime.tail.report import Reporter, Voices
+from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.sources.tail.follower import Follower
+from jwtleak.store import Store
+
+# The state directory changes seldom.
+_OWN_SECONDS = 5.0
+# Standard output and error may have been sent to a file in a directory that is followed.
+_STANDARD = (1, 2)
+
+
+class Session:
+    """Everything at work. `run` or `catch_up`, then `close`."""
+
+    def __init__(self, settings: Settings, store: Store, key: bytes, voices: Voices, clocks: Clocks) -> None:
+        self._settings = settings
+        tail = settings.tail
+        patterns = load_user_patterns(tail.patterns)
+        self._delivery = Delivery(store, settings.sinks, say=lambda text: voices.log.warning("sink", text))
+        self._follower = Follower(
+            tail, store.cursors(), clock=clocks.steady, own=_Own(store, settings, clocks.steady).files
+        )
+        gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
+        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms)
+        rollup = Rollup(store, int(seconds(tail.window) * 1000))
+        host = os.uname().nodename
+        setting = Setting(clocks.wall(), host, key)
+        self.loop = Loop(
+            Parts(
+                follower=self._follower,
+                announcer=Announcer(setting, settings.selection, rollup, clocks.wall),
+                rollup=rollup,
+                heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
+                ledger=Ledger(store, self._follower, rollup, clocks.steady),
+                make_engine=_maker(patterns),
+                gate=gate,
+                limiter=Limiter(tail.rate, clocks.steady),
+                watcher=self.reporter,
+                poke=self._delivery.poke,
+                clocks=clocks,
+            )
+        )
+
+    def begin(self) -> None:
+        """Watch, deliver, and look for the first time."""
+        self._follower.start()
+        self._delivery.start()
+        self._delivery.poke()
+        self.loop.begin()
+
+    def close(self, deadline: float) -> list[SinkHealth]:
+        """Store, deliver within `deadline` seconds, let go. Gives the sinks that still have letters."""
+        try:
+            return self._delivery.close(deadline)
+        finally:
+            self._follower.close()
+
+    def reopen(self) -> None:
+        """Files of sinks were rotated."""
+        self._delivery.reopen()
+
+
+def _maker(patterns: UserPatterns) -> Callable[[], Engine]:
+    channels = Channels(load_channels())
+    return lambda: Engine(channels, None, patterns)
+
+
+class _Own:
+    """Own outputs and state, by (device, inode): reading them would feed the program with itself."""
+
+    def __init__(self, store: Store, settings: Settings, steady: Callable[[], float]) -> None:
+        self._store = store
+        self._outputs: list[Path | int] = [*own_files(settings.sinks), *_STANDARD]
+        self._steady = steady
+        self._until = steady()
+        self._state: frozenset[tuple[int, int]] = frozenset()
+
+    def files(self) -> frozenset[tuple[int, int]]:
+        """What must not be followed."""
+        if self._steady() >= self._until:
+            self._until = self._steady() + _OWN_SECONDS
+            self._state = self._store.own_files()
+        return self._state | {one for output in self._outputs for one in _identity(output)}
+
+
+def _identity(output: Path | int) -> list[tuple[int, int]]:
+    try:
+        known = os.stat(output)
+    except OSError:
+        return []
+    return [(known.st_dev, known.st_ino)] if stat.S_ISREG(known.st_mode) else []

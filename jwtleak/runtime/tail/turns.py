@@ -1,0 +1,54 @@
+"""Whose turn it is: who has little to read comes at once, who is far behind gets one turn a round.
+
+Promises: nobody waits for more than one turn of each other; a backlog of gigabytes delays a fresh line by one turn.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from jwtleak.runtime.tail.stream import Stream
+
+# Bytes of one turn: some milliseconds of reading where there are no tokens.
+TURN = 4 * 1024 * 1024
+
+
+class Turns:
+    """Streams that have bytes to read."""
+
+    def __init__(self) -> None:
+        self._live: OrderedDict[str, Stream] = OrderedDict()
+        self._behind: OrderedDict[str, Stream] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._live) + len(self._behind)
+
+    def update(self, stream: Stream) -> None:
+        """`stream` has more, less or nothing to read; one that waits keeps its place."""
+        if stream.backlog == 0:
+            self.remove(stream.name)
+        elif stream.backlog <= TURN:
+            self._behind.pop(stream.name, None)
+            self._live.setdefault(stream.name, stream)
+        elif stream.name not in self._live:  # what has a place among the quick keeps it for this turn
+            self._behind.setdefault(stream.name, stream)
+
+    def remove(self, name: str) -> None:
+        """The stream has nothing to read, or is over."""
+        self._live.pop(name, None)
+        self._behind.pop(name, None)
+
+    def round(self, on: Callable[[], bool]) -> Iterator[Stream]:
+        """The streams whose turn it is: the quick ones for as long as `on` says so, then one that is behind.
+
+        Each is taken off; `update` brings it back, behind the others.
+        """
+        for _ in range(len(self._live)):
+            if not self._live:
+                break
+            yield self._live.popitem(last=False)[1]
+            if not on():
+                break
+        if self._behind:
+            yield self._behind.popitem(last=False)[1]

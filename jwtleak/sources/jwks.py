@@ -1,0 +1,136 @@
+"""Keys from outside: JWK sets over https, from files, and HMAC secrets from files or the environment.
+
+Promises: only what the configuration names is opened; https with a verified certificate, no redirects, bounded in bytes
+and in time; every failure is one error that says what was wrong, and never a key.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from jwtleak.errors import SourceError, UsageError
+
+# The largest key sets of public providers are some tens of kilobytes, certificates included.
+MAX_BYTES = 512 * 1024
+# Key files in a directory that are read.
+MAX_FILES = 1024
+# A compressed answer could become large.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+# An HMAC secret: longer ones are hashed down anyway (RFC 2104 section 3).
+_MAX_SECRET = 64 * 1024
+
+
+class SecretSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[verify.secret]]`: where the HMAC secret of an issuer stands. The configuration itself holds none."""
+
+    issuer: str | None = None
+    file: str | None = None
+    env: str | None = None
+    base64: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("one of file and env is needed")
+
+
+def checked_url(url: str) -> str:
+    """`url` when it may be fetched; raises ValueError otherwise."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("is not an https URL")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("may not carry a user or password")
+    return url
+
+
+def fetch(url: str, *, timeout: float, ca_file: str | None = None) -> bytes:
+    """The body of `url`; raises SourceError. `timeout` bounds each step, and the body as a whole."""
+    import ssl
+
+    import httpx
+
+    deadline = time.monotonic() + timeout
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        with (
+            httpx.Client(verify=context, follow_redirects=False, timeout=timeout) as client,
+            client.stream("GET", checked_url(url), headers=_HEADERS) as answer,
+        ):
+            if answer.status_code != 200:
+                raise SourceError(url, f"answered with status {answer.status_code}")
+            body = b""
+            for part in answer.iter_raw():
+                body += part
+                if len(body) > MAX_BYTES:
+                    raise SourceError(url, f"answered with more than {MAX_BYTES // 1024} KiB")
+                if time.monotonic() > deadline:
+                    raise SourceError(url, f"took longer than {timeout:g} s")
+            if answer.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+                raise SourceError(url, "answered compressed, though not asked to")
+    except httpx.TimeoutException:
+        raise SourceError(url, f"took longer than {timeout:g} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        raise SourceError(url, f"cannot be fetched ({type(error).__name__})") from None
+    return body
+
+
+def read_key_files(path: Path) -> list[tuple[str, bytes]]:
+    """(Name, bytes) of a JWKS file, or of each `*.json` and `*.jwks` in a directory; raises UsageError."""
+    try:
+        if not path.is_dir():
+            return [(path.name, _read(path, MAX_BYTES))]
+        files = sorted(one for one in path.iterdir() if one.suffix in (".json", ".jwks", ".jwk"))
+        if not files:
+            raise UsageError(f"{path}: holds no *.json, *.jwk or *.jwks file")
+        if len(files) > MAX_FILES:
+            raise UsageError(f"{path}: holds more than {MAX_FILES} files")
+        return [(one.name, _read(one, MAX_BYTES)) for one in files]
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {(error.strerror or 'error').lower()}") from None
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise UsageError(f"{path}: is larger than {limit // 1024} KiB")
+    return data
+
+
+def read_secret(source: SecretSource) -> bytes:
+    """The secret that `source` names; raises UsageError. A newline at the end of a file is the editor's, not the key's."""
+    if source.env is not None:
+        text = os.environ.get(source.env)
+        if not text:
+            raise UsageError(f"environment variable {source.env}: is not set")
+        secret, name = text.encode("utf-8", "surrogateescape"), f"environment variable {source.env}"
+    else:
+        name = str(source.file)
+        try:
+            secret = _read(Path(name), _MAX_SECRET).removesuffix(b"\n").removesuffix(b"\r")
+        except OSError as error:
+            raise UsageError(f"{name}: cannot be read: {(error.strerror or 'error').lower()}") from None
+    if source.base64:
+        import base64
+        import binascii
+
+        try:
+            secret = base64.urlsafe_b64decode(secret.translate(bytes.maketrans(b"+/", b"-_")) + b"==")
+        except binascii.Error:
+            raise UsageError(f"{name}: is not base64") from None
+    if not secret:
+        raise UsageError(f"{name}: holds no secret")
+    return secret
+
+
+def read_words(path: str, limit: int) -> bytes:
+    """A word list of at most `limit` bytes; raises UsageError."""
+    try:
+        return _read(Path(path), limit)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {(error.strerror or 'error').lower()}") from None

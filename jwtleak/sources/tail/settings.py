@@ -1,0 +1,83 @@
+"""The section `[tail]`: what is followed, from where, and how often it is looked at.
+
+Promises: a value that means nothing is refused when it is read, with its key; a duration is a number of seconds or a
+text such as `30s`, `5m`, `1h30m`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from jwtleak.errors import UsageError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+
+Symlinks: TypeAlias = Literal["follow", "ignore"]
+Origin: TypeAlias = tuple[Literal["beginning", "end", "since"], float]
+
+
+def duration(text: str) -> float:
+    """`1h30m` in seconds. Raises `ValueError`."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"not a duration such as 30s, 5m or 1h30m: {text!r}")
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def origin(text: str) -> Origin:
+    """Where files begin that are there at the start: `beginning`, `end`, or `since:DURATION`. Raises `ValueError`."""
+    if text in ("beginning", "end"):
+        return text, 0.0  # type: ignore[return-value]
+    kind, colon, rest = text.partition(":")
+    if kind == "since" and colon:
+        return "since", duration(rest)
+    raise ValueError(f"not one of beginning, end, since:DURATION: {text!r}")
+
+
+class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How files are followed. Every time is in seconds."""
+
+    paths: list[str] = []
+    include: list[str] = []
+    exclude: list[str] = []
+    # Where to begin in files that are there when the program first starts; later ones are read from their beginning.
+    from_: str = msgspec.field(default="beginning", name="from")
+    poll: bool = False  # never use file events
+    symlinks: Symlinks = "follow"
+
+    # A known file that changed lately is looked at this often, event or not: tailers' users expect a second.
+    file_interval: float = 1.0
+    # A directory is listed again at least this often when its time stamp changed, or when no events come from it.
+    directory_interval: float = 5.0
+    # A file that left its name may still be written to: programs reopen their logs on a signal. Half a minute is what
+    # the slowest of them (a Java service in a long collection) was seen to need.
+    rotate_quiet: float = 30.0
+    # A compressed file is read when it did not change for so long.
+    settle: float = 2.0
+    # Files held open at once; None is half of what the system allows (RLIMIT_NOFILE).
+    max_open: int | None = None
+
+    def __post_init__(self) -> None:
+        origin(self.from_)
+        for name in ("file_interval", "directory_interval"):
+            if not 0.01 <= getattr(self, name) <= 3600:
+                raise ValueError(f"{name} must be between 0.01 and 3600 seconds")
+        if self.rotate_quiet < 0 or self.settle < 0:
+            raise ValueError("rotate_quiet and settle must not be negative")
+        if self.max_open is not None and self.max_open < 4:
+            raise ValueError("max_open must be at least 4")
+
+    @property
+    def origin(self) -> Origin:
+        """`from`, taken apart."""
+        return origin(self.from_)
+
+
+def need_paths(settings: TailSettings) -> None:
+    """Raises `UsageError` when there is nothing to follow."""
+    if not settings.paths:
+        raise UsageError("nothing to follow: give a file, a directory or a glob")

@@ -1,0 +1,108 @@
+"""What a token is worth by itself: looked at once, without data nothing breaks."""
+
+from __future__ import annotations
+
+import pytest
+from minting import NOW, detached, jwe, jws, kinds, sha256, unsecured
+from msgspec import UNSET
+
+from jwtleak.alerts.issuers import Issuer, Issuers, Use
+from jwtleak.alerts.keys import Keys, PublishedKey, WeakKeys
+from jwtleak.alerts.knowledge import Assessor, Knowledge, Worth, nothing
+from jwtleak.alerts.match import Match
+from jwtleak.core.compact import Match as Found
+from jwtleak.core.compact import match_at
+from jwtleak.core.judge import Headers
+from jwtleak.core.lifetime import times
+from jwtleak.types import Channel, Finding, Token
+
+HEADERS = Headers()
+
+
+class Says:
+    """A verifier that says the same of every token, and counts."""
+
+    def __init__(self, verdict: str | None) -> None:
+        self.verdict, self.asked = verdict, 0
+
+    def check(self, token: Token) -> str | None:
+        """The verdict."""
+        self.asked += 1
+        return self.verdict
+
+
+def worth(assessor: Assessor, token: str, excerpt: str = "t=[JWT 12345678]", channel: str | None = "t") -> Worth:
+    """What `assessor` says of a token at a place."""
+    found = match_at(token.encode(), 0, len(token), HEADERS)
+    assert isinstance(found, Found)
+    one = Finding(found.token, sha256(token), 0, len(token), 1, 1, Channel("url_query", channel), (), None, excerpt)
+    return assessor.worth(one, found.token, times(found.token.claims))
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_without_tables(kind: str) -> None:
+    """Without pattern files nothing is known of any kind of token, and nothing breaks."""
+    said = worth(Assessor(nothing()), kinds()[kind])
+    assert (said.origin.provider, said.origin.use, said.example, said.personal, said.secret) == (None, None, False, False, False)
+    assert said.signature in ("unchecked", "none", UNSET)
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [(jws(), "valid"), (jws()[:-9], "truncated"), (unsecured(), "none"), (jwe(), UNSET), (detached(), "valid")],
+)
+def test_signatures(token: str, expected: object) -> None:
+    """Only a whole signature is verified; a cut one is truncated, none is none, and a JWE has none to speak of."""
+    assert worth(Assessor(Knowledge(verifier=Says("valid"))), token).signature == expected
+
+
+def test_what_is_asked_first() -> None:
+    """Published keys, then the word list, then the keys of the issuer; None leaves the signature unchecked."""
+    published = Keys([PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")])
+    weak = WeakKeys(b"a throw-away key of the test suite", lambda: 0.0, 1.0)
+    verifier = Says("invalid")
+    assert worth(Assessor(Knowledge(keys=published, weak=weak, verifier=verifier)), jws()).signature == "published_key"
+    said = worth(Assessor(Knowledge(weak=weak, verifier=verifier)), jws())
+    assert (said.signature, said.weaknesses, verifier.asked) == ("weak_key", ("weak_key",), 0)
+    assert worth(Assessor(Knowledge(verifier=verifier)), jws()).signature == "invalid"
+    assert worth(Assessor(Knowledge(verifier=Says(None))), jws()).signature == "unchecked"
+
+
+def test_a_token_is_looked_at_once() -> None:
+    """A token that comes again costs no verification, in any place; another stream asks anew."""
+    verifier = Says("valid")
+    assessor = Assessor(Knowledge(verifier=verifier))
+    assert worth(assessor, jws()) is worth(assessor, jws(), "other=[JWT 12345678]", "other")
+    assert verifier.asked == 1
+    worth(assessor, jws({"sub": "2", "exp": NOW}))
+    assert verifier.asked == 2
+
+
+def test_memory_is_bounded() -> None:
+    """Tokens and headers that an attacker varies are not kept for ever."""
+    assessor = Assessor(nothing())
+    for number in range(9000):
+        worth(assessor, f"{jws({'n': number})[:60]}")
+    for number in range(1500):
+        worth(assessor, jws(kid=f"k{number}"))
+    assert len(assessor._worth) <= 8192
+    assert len(assessor._headers) <= 1024
+
+
+def test_what_stands_before() -> None:
+    """A prefix right before the token, with word characters between, is seen by the rules that ask for it."""
+    issuer = Issuer(id="g", name="g", match=(Match(before="ghs_"),), uses=(Use(use="access"),), revoke=("x",), reference="y")
+    assessor = Assessor(Knowledge(Issuers([issuer])))
+    for excerpt, provider in (
+        ("x ghs_12345_[JWT 12345678]", "g"), ("ghs_[JWT 12345678]", "g"), ("ghs_1 [JWT 12345678]", None),
+        ("aghs_1_[JWT 12345678]", None), ("[JWT 12345678] ghs_", None),
+    ):  # fmt: skip
+        assert worth(assessor, jws(), excerpt).origin.provider == provider
+
+
+def test_weaknesses_of_all_sorts() -> None:
+    """Header, key and claims are named in this order, each header once looked at for each kind."""
+    known = Knowledge(keys=Keys([PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")]))
+    said = worth(Assessor(known), jws({"iss": "x"}, jku="https://evil.test"))
+    assert said.weaknesses == ("jku_header", "published_key", "no_exp", "no_aud")
+    assert not said.long_lived

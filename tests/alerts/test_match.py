@@ -1,0 +1,113 @@
+"""Conditions on tokens: globs, names, and what they look at."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from minting import jws
+
+from jwtleak.alerts.match import LONGEST, MAX_VALUES, Condition, Match, Sight, facet, fits, sight_of
+from jwtleak.core.compact import Match as Found
+from jwtleak.core.compact import match_at
+from jwtleak.core.judge import Headers
+
+
+@pytest.mark.parametrize(
+    ("glob", "value", "expected"),
+    [
+        ("https://*.auth0.com/", "https://acme.eu.auth0.com/", True),
+        ("https://*.auth0.com/", "https://acme.auth0.com.evil.test/", False),
+        ("https://*.auth0.com/", "https://evil.test/x.auth0.com/", False),
+        ("https://*.auth0.com/", "https://evil.test#.auth0.com/", False),
+        ("https://*.auth0.com/", "https://evil.test?.auth0.com/", False),
+        ("https://*.auth0.com/", "https://u@evil.auth0.com/", False),
+        ("https://*.auth0.com/", "https://acme.auth0.com/\n", False),
+        ("https://**/realms/*", "https://idp.test/auth/realms/acme", True),
+        ("https://**/realms/*", "https://idp.test/realms/acme/x", False),
+        ("a.b", "axb", False),
+        ("*", "anything", True),
+    ],
+)
+def test_globs(glob: str, value: str, expected: bool) -> None:
+    """`*` stays inside one part of a URL, `**` goes anywhere, everything else is itself, and the whole value counts."""
+    assert fits(glob, (value,)) is expected
+
+
+def test_any_of_several() -> None:
+    """One of the globs and one of the values are enough; nothing fits no value."""
+    assert fits(("a", "b"), ("x", "b"))
+    assert not fits(("a", "b"), ("x",))
+    assert not fits("*", ())
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a", ("a",)), (["a", "b"], ("a", "b")), (True, ("true",)), (False, ("false",)), (7, ("7",)), (None, ("",)), ({}, ("",)),
+        ([1, None, "x"], ("1", "", "x")), (1.5, ("",)), (10**500, ("",)), ("y" * 9999, ("y" * LONGEST,)),
+        (["z"] * 9999, ("z",) * MAX_VALUES),
+    ],
+)  # fmt: skip
+def test_facets(value: object, expected: tuple[str, ...]) -> None:
+    """A claim is seen as strings, of bounded number and length, whatever it is."""
+    assert facet(value) == expected
+
+
+def holds(match: Match, claims: dict[str, Any], header: dict[str, Any] | None = None, before: str = "", channel: str = "") -> bool:
+    """Whether `match` is true."""
+    return Condition(match).holds(Sight(header or {}, claims, before, channel))
+
+
+@pytest.mark.parametrize(
+    ("match", "fit", "other"),
+    [
+        (Match(iss=("a",)), {"iss": "a"}, {"iss": "b"}),
+        (Match(aud=("a",)), {"aud": ["x", "a"]}, {"aud": ["x"]}),
+        (Match(azp=("a",)), {"azp": "a"}, {}),
+        (Match(claims={"r": "anon"}), {"r": "anon"}, {"r": "anonymous"}),
+        (Match(claims={"r": ("a", "b")}), {"r": "b"}, {"r": "c"}),
+        (Match(claims={"r": "*"}), {"r": None}, {"s": 1}),
+        (Match(claims={"r": "true"}), {"r": True}, {"r": False}),
+        (Match(claims={"r": "1"}, without=("x",)), {"r": 1}, {"r": 1, "x": 0}),
+        (Match(self_issued=True), {"iss": "a", "sub": "a"}, {"iss": "a", "sub": "b"}),
+        (Match(claims={"scope": "admin"}), {"scope": "read admin"}, {"scope": "administer"}),
+        (Match(iss=("a",), aud=("b",)), {"iss": "a", "aud": "b"}, {"iss": "a", "aud": "c"}),
+    ],
+)
+def test_conditions_on_claims(match: Match, fit: dict[str, Any], other: dict[str, Any]) -> None:
+    """All that a match names must hold."""
+    assert holds(match, fit)
+    assert not holds(match, other)
+
+
+def test_conditions_on_header_and_place() -> None:
+    """The header's `typ` in any case, other parameters as they are; the literal before; the channel's name in any case."""
+    assert holds(Match(typ=("at+jwt",)), {}, {"typ": "AT+JWT"})
+    assert not holds(Match(typ=("at+jwt",)), {}, {"typ": "JWT"})
+    assert not holds(Match(typ=("at+jwt",)), {}, {})
+    assert holds(Match(header={"alg": "dir"}), {}, {"alg": "dir"})
+    assert not holds(Match(header={"alg": "dir"}), {}, {"alg": "DIR"})
+    assert holds(Match(before="ghs_"), {}, before="ghs_")
+    assert not holds(Match(before="ghs_"), {}, before="ghp_")
+    assert holds(Match(channel=("*session-token*",)), {}, channel="__Secure-Session-Token.0")
+    assert not holds(Match(channel=("*session-token*",)), {}, channel="sid")
+
+
+def test_what_a_token_shows() -> None:
+    """A sight is the token's decoded parts and its place."""
+    data = jws({"iss": "x"}, kid="k").encode()
+    found = match_at(data, 0, len(data), Headers())
+    assert isinstance(found, Found)
+    sight = sight_of(found.token, "ghs_", "token")
+    assert (sight.header["kid"], sight.claims, sight.before, sight.channel) == ("k", {"iss": "x"}, "ghs_", "token")
+
+
+@pytest.mark.parametrize("value", ["https://" + "a." * 300, "https://" + "/realms" * 90, "x" * 100_000, "." * 600])
+def test_hostile_values_take_no_time(value: str) -> None:
+    """A long value that nearly fits takes milliseconds."""
+    started = time.process_time()
+    for glob in ("https://**/realms/*", "https://*.*.*/*/as", "**a**b**"):
+        fits(glob, facet(value))
+    assert time.process_time() - started < 1.0

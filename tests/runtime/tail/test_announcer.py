@@ -1,0 +1,80 @@
+"""From findings to letters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from minting import NOW
+from tailing import cursor, leak, name
+
+from jwtleak.alerts.build import Setting
+from jwtleak.alerts.select import Selection
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine
+from jwtleak.patterns import load_channels
+from jwtleak.runtime.tail.announcer import Announcer
+from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.tail.stream import Stream
+from jwtleak.sources.tail.interface import Opened
+from jwtleak.store import Letter, Store
+
+
+class Setup:
+    """An announcer over an empty store; `tell` gives what an engine finds in `data`."""
+
+    def __init__(self, store: Store, selection: Selection | None = None) -> None:
+        rollup = Rollup(store, 60_000)
+        self.announcer = Announcer(Setting(0.0, "web-01", b"k"), selection or Selection(), rollup, lambda: float(NOW))
+        self.engine = Engine(Channels(load_channels()))
+        self.stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
+
+    def tell(self, data: bytes, *, early: bool = False) -> list[Letter]:
+        """Letters for what is found in `data`."""
+        self.engine.open()
+        found = self.engine.feed(data)
+        found += self.engine.early() if early else self.engine.close()
+        return list(self.announcer.tell(self.stream, self.engine, found, early=early))
+
+
+def test_an_alert_with_time_and_place(tmp_path: Path) -> None:
+    """The letter holds the alert, with the time of the clock, the host and the stream's path."""
+    with Store.open(tmp_path) as store:
+        (letter,) = Setup(store).tell(leak(1))
+    alert = json.loads(letter.body)
+    assert (letter.fingerprint, letter.event, letter.id) == (name(1), "leak", alert["id"])
+    assert alert["detected_at"] == "2026-01-15T12:00:00.000Z"
+    assert (alert["location"]["host"], alert["location"]["path"]) == ("web-01", "/logs/a")
+
+
+def test_early_alerts_are_not_told_again(tmp_path: Path) -> None:
+    """What was told early is told once, and remembered until the offset has passed it."""
+    data = leak(1)[: leak(1).index(b" HTTP")]
+    with Store.open(tmp_path) as store:
+        setup = Setup(store)
+        assert len(setup.tell(data, early=True)) == 1
+        assert list(setup.stream.early) == [42]
+        assert setup.tell(data + b" HTTP/1.1\n") == []
+        setup.stream.offset = 43
+        setup.tell(b"")
+        assert setup.stream.early == {}
+
+
+def test_what_grew_replaces(tmp_path: Path) -> None:
+    """A longer token at the same place names the alert that it replaces, each time."""
+    line = leak(1)
+    stop = line.index(b" HTTP")
+    with Store.open(tmp_path) as store:
+        setup = Setup(store)
+        letters = [setup.tell(line[: stop - cut], early=True)[0] for cut in (20, 10, 0)]
+    replaced = [json.loads(one.body).get("supersedes") for one in letters]
+    assert replaced == [None, letters[0].id, letters[1].id]
+
+
+def test_what_is_not_wanted_is_not_told(tmp_path: Path) -> None:
+    """The selection decides, before anything is counted."""
+    with Store.open(tmp_path) as store:
+        setup = Setup(store, Selection(min_confidence="high"))
+        assert setup.tell(leak(1)[: leak(1).index(b" HTTP") - 20], early=True) == []
+        assert setup.stream.early == {}
+        assert len(setup.tell(leak(1))) == 1

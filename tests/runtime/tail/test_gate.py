@@ -1,0 +1,61 @@
+"""The gate before reading."""
+
+from __future__ import annotations
+
+from tailing import Clock
+
+from jwtleak.runtime.tail.gate import EVERY, SpoolGate, WhenFull
+
+
+class Spool:
+    """So many bytes wait."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.asked = 0
+
+    def spool_bytes(self) -> int:
+        """The size."""
+        self.asked += 1
+        return self.bytes
+
+    def drop_oldest(self, cap: int) -> dict[str, int]:
+        """Down to `cap`."""
+        dropped, self.bytes = self.bytes - cap, cap
+        return {"stdout": dropped}
+
+
+def gate(spool: Spool, clock: Clock, when_full: WhenFull = "wait") -> tuple[SpoolGate, list[dict[str, int]]]:
+    """A gate at 100 bytes, and what it says it dropped."""
+    dropped: list[dict[str, int]] = []
+    return SpoolGate(spool, 100, when_full, lambda: clock.steady, dropped.append), dropped
+
+
+def test_shut_while_full() -> None:
+    """It shuts when the spool is full and opens when there is room."""
+    spool, clock = Spool(), Clock()
+    one, _ = gate(spool, clock)
+    told = []
+    for size in (0, 99, 100, 150, 99):
+        spool.bytes = size
+        told.append(one.shut())
+        clock.pass_(EVERY)
+    assert told == [False, False, True, True, False]
+    assert one.bytes == 99
+
+
+def test_it_does_not_ask_all_the_time() -> None:
+    """Between two questions the last answer counts."""
+    spool, clock = Spool(), Clock()
+    one, _ = gate(spool, clock)
+    assert [one.shut() for _ in range(5)] == [False] * 5
+    assert spool.asked == 1
+
+
+def test_dropping_by_choice() -> None:
+    """With drop-oldest it never shuts, and says what it dropped."""
+    spool, clock = Spool(), Clock()
+    one, dropped = gate(spool, clock, "drop-oldest")
+    spool.bytes = 120
+    assert one.shut() is False
+    assert (dropped, spool.bytes) == ([{"stdout": 70}], 50)

@@ -1,0 +1,340 @@
+"""The loop: look, read, detect, commit."""
+
+from __future__ import annotations
+
+import pytest
+from minting import jws
+from tailing import Rig, cursor, leak, name
+
+from jwtleak.core.engine import READ_SIZE
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
+from jwtleak.core.userpattern import UserPattern, UserPatterns
+from jwtleak.runtime.tail import ledger
+from jwtleak.runtime.tail.desk import SEATS
+from jwtleak.runtime.tail.ledger import IDLE_SECONDS
+from jwtleak.runtime.tail.turns import TURN
+from jwtleak.sources.tail.interface import Mode, Moved, Trouble
+
+LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
+
+
+def test_an_alert_is_stored_with_the_cursor_that_covers_it(rig: Rig) -> None:
+    """One transaction holds both, and the follower is told afterwards."""
+    rig.files.open("a", leak(1) + leak(2))
+    rig.run()
+    (batch,) = rig.store.commits
+    assert [one.offset for one in batch.cursors] == [rig.files.committed_to["a"]]
+    assert [one.fingerprint for one in batch.alerts] == [name(1), name(2)] == rig.found()
+    assert rig.pokes == 1
+
+
+def test_bytes_without_alerts_are_committed_every_second(rig: Rig) -> None:
+    """Reading on costs a transaction a second, not one a round."""
+    rig.files.open("a")
+    rig.run()
+    for _ in range(10):
+        rig.files.append("a", LINE)
+        rig.run(0.05)
+    assert rig.store.commits == []
+    rig.run(IDLE_SECONDS)
+    assert len(rig.store.commits) == 1
+    assert rig.pokes == 0
+    rig.run(10)
+    assert len(rig.store.commits) == 1
+
+
+def test_a_restart_goes_on_at_the_cursor(rig: Rig) -> None:
+    """Lines and columns are those of the whole stream, in the line in which reading was broken off too."""
+    begin = LINE * 3 + leak(1) + b"half a line "
+    rig.files.open("a", begin)
+    rig.run(2)
+    rig.crash()
+    rig.files.append("a", leak(2) + leak(3))
+    rig.run()
+    data = rig.files.data["a"]
+    places = [(one["location"]["line"], one["location"]["column"]) for one in rig.alerts]
+    expected = []
+    for number in (2, 3):
+        at = data.index(jws({"n": number}).encode())
+        expected.append((data.count(b"\n", 0, at) + 1, at - data.rfind(b"\n", 0, at)))
+    assert places == expected
+
+
+def test_places_far_into_a_stream(rig: Rig) -> None:
+    """The same behind megabytes, and in a line that is longer than everything that is read again."""
+    long = b"x" * (LOOKBACK + LOOKAHEAD + 5000) + b" "
+    rig.files.open("a", LINE * 20_000 + long)
+    rig.run(2)
+    rig.crash()
+    rig.files.append("a", leak(1) + LINE + leak(2))
+    rig.run()
+    data = rig.files.data["a"]
+    at = data.index(jws({"n": 1}).encode())
+    first, second = (one["location"] for one in rig.alerts)
+    assert (first["line"], first["column"]) == (20_001, at - data.rfind(b"\n", 0, at))
+    assert (second["line"], second["column"]) == (20_003, 43)
+
+
+def test_a_stream_that_begins_at_its_end(rig: Rig) -> None:
+    """What stands before the cursor of a new stream is not told."""
+    data = leak(1) + leak(2)
+    rig.files.open("a", data, at=cursor("a", offset=len(data)))
+    rig.files.append("a", leak(3))
+    rig.run()
+    assert rig.found() == [name(3)]
+
+
+def test_a_serialisation_that_is_announced_late(rig: Rig) -> None:
+    """A JSON serialisation whose beginning was judged before a crash is found whole after it."""
+    head, payload, signature = jws().split(".")
+    text = f'{{"payload":"{payload}", "x":"{"word " * 400}", "signatures":[{{"protected":"{head}","signature":"{signature}"}}]}}\n'
+    cut = text.index('"signatures"')
+    rig.files.open("a", text[:cut].encode())
+    rig.run(2)
+    rig.crash()
+    rig.files.append("a", text[cut:].encode())
+    rig.run()
+    assert [(one["location"]["offset"], one["location"]["line"]) for one in rig.alerts] == [(0, 1)]
+
+
+def test_one_firehose_and_a_hundred_quiet_files(rig: Rig) -> None:
+    """A fresh line waits for one turn of a backlog at most, however long that is."""
+    rig.files.open("firehose", LINE * (3 * TURN // len(LINE)))
+    rig.loop.step()
+    for number in range(100):
+        rig.files.open(f"quiet{number}", leak(number))
+    rig.loop.step()
+    assert sorted(rig.found()) == sorted(name(number) for number in range(100))
+    assert len(rig.loop.turns) == 1
+    rig.run()
+    assert 0 <= rig.watch.bytes - sum(len(data) for data in rig.files.data.values()) < 1000  # what was held, again
+
+
+def test_the_engine_stays_with_a_busy_stream(rig: Rig) -> None:
+    """A stream that is read turn after turn is read once; with more streams than seats a little is read again."""
+    rig.files.open("a", LINE * (3 * READ_SIZE // len(LINE)))
+    rig.run()
+    assert sum(count for _, _, count in rig.files.reads) == len(rig.files.data["a"])
+    for number in range(SEATS):
+        rig.files.open(f"b{number}", LINE)
+    rig.run()
+    rig.files.reads.clear()
+    rig.files.append("a", leak(1))
+    rig.run()
+    assert LOOKBACK + LOOKAHEAD < sum(count for _, _, count in rig.files.reads) < LOOKBACK + LOOKAHEAD + 2048
+    assert rig.found() == [name(1)]
+
+
+def test_the_rest_of_a_line_is_waited_for(rig: Rig) -> None:
+    """A token that has ended is told after 20 ms, also when its line is not whole."""
+    rig.files.open("a", leak(1)[:-5])
+    rig.run()
+    assert rig.found() == []
+    rig.run(0.03)
+    assert rig.found() == [name(1)]
+
+
+def test_a_growing_token_is_told_and_replaced(rig: Rig) -> None:
+    """After a second of silence it is told; the longer alert names it, over a crash too; nothing is told twice."""
+    line = leak(1)
+    stop = line.index(b" HTTP") - 20
+    rig.files.open("a", line[:stop])
+    rig.run(0.5)
+    assert rig.alerts == []
+    rig.run(2)
+    (short,) = rig.alerts
+    assert rig.store.cursors()[0].provisional == short["id"]
+    rig.crash()
+    rig.run(3)
+    assert rig.alerts == []
+    rig.files.append("a", line[stop:])
+    rig.run(3)
+    (whole,) = rig.alerts
+    assert (whole["token"]["sha256"], whole["supersedes"]) == (name(1), short["id"])
+    assert rig.store.cursors()[0].provisional is None
+
+
+def test_a_token_that_does_not_grow_is_told_once(rig: Rig) -> None:
+    """A token that was whole when it was told early is not told again with the byte that ends it."""
+    line = leak(1)
+    stop = line.index(b" HTTP")
+    rig.files.open("a", line[:stop])
+    rig.run(2)
+    rig.files.append("a", line[stop:])
+    rig.run(2)
+    assert rig.found() == [name(1)]
+    assert rig.store.store.sightings()[0].total == 1
+
+
+def test_what_never_falls_silent_is_told_after_five_seconds(rig: Rig) -> None:
+    """A split record whose rest does not come delays nothing for longer, though its stream goes on."""
+    stamp = b"2026-01-15T12:00:00.123456789Z "
+    rig.files.open("a", stamp + b"stdout P t=" + leak(1)[42:100] + b"\n" + stamp + b"stderr F " + leak(2))
+    for _ in range(20):
+        rig.run(0.3)
+        rig.files.append("a", stamp + b"stderr F more\n")
+    assert name(2) in rig.found()
+    assert rig.clock.steady < 107
+
+
+def test_a_stream_that_ends_gives_what_is_held(rig: Rig) -> None:
+    """At the end nothing is waited for, and the cursor is forgotten."""
+    rig.files.open("a", leak(1)[: leak(1).index(b" HTTP")])
+    rig.run()
+    rig.files.end("a")
+    rig.run()
+    assert rig.found() == [name(1)]
+    rig.run(2)
+    assert rig.store.cursors() == []
+    assert [one.reason for one in rig.watch.ends] == ["rotated"]
+
+
+def test_a_finished_stream_is_remembered(rig: Rig) -> None:
+    """The cursor of what was unpacked stays, so that it is not unpacked again."""
+    rig.files.open("a", leak(1))
+    rig.run(2)
+    rig.files.end("a", "finished")
+    rig.run(2)
+    assert [one.state for one in rig.store.cursors()] == ["finished"]
+
+
+def test_moved(rig: Rig) -> None:
+    """Alerts name the path that a stream has now."""
+    rig.files.open("a", leak(1))
+    rig.files.events.append(Moved("a", "/logs/a.1"))
+    rig.run()
+    assert rig.alerts[0]["location"]["path"] == "/logs/a.1"
+
+
+def test_holes_are_stepped_over(rig: Rig) -> None:
+    """A hole of gigabytes is not read; places behind it are right, and a token that it ends is told."""
+    size = 64 << 20
+    first = leak(1)[: leak(1).index(b" HTTP")]
+    data = LINE + first + bytes(size) + leak(2)
+    rig.files.holes["a"] = len(LINE + first), len(LINE + first) + size
+    rig.files.open("a", data)
+    # A read stops at the hole, as the file system gives it by blocks.
+    whole, rig.files.data["a"] = rig.files.data["a"], data[: len(LINE + first)]
+    rig.run()
+    rig.files.data["a"] = whole
+    rig.files.append("a", b"")
+    rig.run()
+    assert rig.found() == [name(1), name(2)]
+    assert rig.watch.bytes < size
+    assert rig.alerts[1]["location"]["line"] == 2
+
+
+def test_a_stream_that_cannot_be_read_is_tried_again(rig: Rig) -> None:
+    """The others go on; it is read when it can be."""
+    rig.files.broken.add("a")
+    rig.files.open("a", leak(1))
+    rig.files.open("b", leak(2))
+    rig.run()
+    assert rig.found() == [name(2)]
+    assert rig.watch.troubles == [Trouble("unreadable", "/logs/a", "input/output error")]
+    rig.files.broken.clear()
+    rig.run(3)
+    assert rig.found() == [name(2), name(1)]
+
+
+def test_a_full_disk_holds_everything(rig: Rig) -> None:
+    """Detection goes on, cursors stay, the follower is told nothing; when there is room all is stored."""
+    rig.store.full = True
+    rig.files.open("a", leak(1))
+    rig.run()
+    rig.files.append("a", leak(2))
+    rig.run(5)
+    assert rig.watch.store_trouble is not None
+    assert (rig.alerts, rig.files.committed_to, rig.pokes) == ([], {}, 0)
+    rig.store.full = False
+    rig.run(2)
+    assert rig.found() == [name(1), name(2)]
+    assert rig.watch.store_trouble is None
+    assert rig.store.cursors()[0].offset == rig.files.committed_to["a"] > 0
+
+
+def test_a_full_disk_bounds_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When too much waits for the disk, reading waits too; nothing is lost."""
+    monkeypatch.setattr(ledger, "HELD_BYTES", 100_000)
+    rig.store.full = True
+    count = 100
+    rig.files.open("a", b"".join(leak(number) for number in range(count)))
+    rig.run(2)
+    read = rig.watch.bytes
+    rig.files.append("a", leak(count))
+    rig.run(2)
+    assert rig.watch.bytes == read
+    rig.store.full = False
+    rig.run(3)
+    assert len(rig.alerts) == count + 1
+
+
+def test_a_full_spool_stops_reading(rig: Rig) -> None:
+    """While the gate is shut nothing is read, and what waits is read when it opens."""
+    rig.shut_gate = True
+    rig.files.open("a", leak(1))
+    rig.run(3)
+    assert (rig.watch.bytes, rig.alerts) == (0, [])
+    rig.shut_gate = False
+    rig.run(1)
+    assert rig.found() == [name(1)]
+
+
+def test_a_rate_delays_and_drops_nothing(rig: Rig) -> None:
+    """With a limit everything is read, later."""
+    rig.close()
+    limited = Rig(rig.directory, rate=READ_SIZE)
+    limited.files.open("a", LINE * (4 * READ_SIZE // len(LINE)) + leak(1))
+    limited.run(0.9)
+    assert limited.watch.bytes <= 2 * READ_SIZE + TURN
+    limited.run(20)
+    assert limited.found() == [name(1)]
+    rig.store = limited.store
+
+
+def test_user_patterns_are_told_once(rig: Rig) -> None:
+    """A hit is told after a silence, and not again when its block is whole, nor after a crash; a token beside it neither."""
+    rig.close()
+    pattern = UserPattern(id="test.key", title="Key", regex=r"key_[0-9a-f]{8}", keywords=("key_",))
+    rig.start(UserPatterns([pattern]))
+    rig.files.open("a", b"key_0123abcd\n" + leak(1))
+    rig.run(3)
+    assert len(rig.alerts) == 2
+    rig.files.append("a", LINE * 3000)
+    rig.run(3)
+    assert len(rig.alerts) == 2
+
+
+def test_what_the_follower_says_is_passed_on(rig: Rig) -> None:
+    """Troubles and modes reach the watcher, and time its tick."""
+    mode = Mode("/logs", "polling", "no inotify")
+    rig.files.events += [mode, Trouble("directory", "/logs", "permission denied")]
+    rig.run(3)
+    assert rig.watch.modes == [mode]
+    assert len(rig.watch.troubles) == 1
+    assert rig.watch.ticks >= 3
+
+
+def test_catching_up(rig: Rig) -> None:
+    """Everything that is there is read, what is held is given, and a later run replaces it if it grew."""
+    line = leak(2)
+    stop = line.index(b" HTTP") - 10
+    rig.files.open("a", LINE * (2 * TURN // len(LINE)) + leak(1) + line[:stop])
+    rig.loop.begin()
+    rig.loop.catch_up()
+    assert len(rig.alerts) == 2
+    short = rig.alerts[1]["id"]
+    rig.crash()
+    rig.files.append("a", line[stop:])
+    rig.loop.begin()
+    rig.loop.catch_up()
+    assert [(one["token"]["sha256"], one["supersedes"]) for one in rig.alerts] == [(name(2), short)]
+
+
+def test_stopping(rig: Rig) -> None:
+    """`run` ends after the round in which it is asked to, and what was judged is stored."""
+    rig.files.open("a", LINE)
+    rig.loop.step()
+    rig.loop.stop()
+    rig.loop.run()
+    assert [one.offset for one in rig.store.cursors()] == [rig.files.committed_to["a"]]

@@ -1,0 +1,162 @@
+"""First sights at once, repeats once a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from minting import NOW, jws
+from msgspec.structs import replace
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.record import Record, write
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine
+from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.store import Commit, Letter, Store
+from jwtleak.types import Severity, StreamInfo
+
+T = NOW * 1000
+ENGINE = Engine(Channels(()))
+
+
+def record(number: int, offset: int, severity: Severity = "medium") -> tuple[str, Record]:
+    """A sighting of one token: its name and its record."""
+    ENGINE.open(offset=offset, head=b"h" * 1024)
+    (found,) = ENGINE.feed(f"{jws({'n': number})} \n".encode())
+    alert = Builder(StreamInfo("file", "/logs/a"), Setting(NOW, None, b"k")).build(found, ENGINE.occurrence(found))
+    return alert.id, write(replace(alert, severity=severity))
+
+
+def alert(letter: Letter) -> Alert:
+    """What the letter holds."""
+    return msgspec.json.decode(letter.body, type=Alert)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store."""
+    with Store.open(tmp_path / "state") as one:
+        yield one
+
+
+def stored(rollup: Rollup, store: Store) -> None:
+    """A commit."""
+    store.commit(Commit(sightings=rollup.changed(), at_ms=T))
+    rollup.settled()
+
+
+def test_the_first_sight_is_told(store: Store) -> None:
+    """One letter for each token and stream."""
+    rollup = Rollup(store, 60_000)
+    letters = [rollup.see(stream, *record(number, 10), T) for stream in ("a", "b") for number in (1, 2)]
+    assert [one and one.event for one in letters] == ["leak"] * 4
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
+    """Repeats are counted and told once at the end of the window that the first of them opened, with the id of the newest
+    and the times of the first and the last; also by a process that did not see them."""
+    rollup = Rollup(store, 60_000)
+    assert rollup.see("a", *record(1, 10), T)
+    for step in range(1, 4):
+        assert rollup.see("a", *record(1, 10 + step * 1000), T + step * 10_000) is None
+        stored(rollup, store)
+    assert rollup.suppressed == 3
+    if crash:
+        rollup = Rollup(store, 60_000)
+    assert list(rollup.due(T + 69_999)) == []
+    (letter,) = rollup.due(T + 70_000)
+    told = alert(letter)
+    assert letter.id == told.id == record(1, 3010)[0]
+    assert (told.event, told.sightings.count, told.sightings.first_offset, told.sightings.last_offset) == ("repeat", 3, 1010, 3010)
+    assert (told.first_seen, told.last_seen) == ("2026-01-15T12:00:10.000Z", "2026-01-15T12:00:30.000Z")
+    assert list(rollup.due(T + 70_000)) == []
+    stored(rollup, store)
+    assert list(rollup.due(T + 1_000_000)) == []
+
+
+def test_one_repeat_a_window(store: Store) -> None:
+    """A token that is written all the time has one letter a window."""
+    rollup = Rollup(store, 60_000)
+    told = 0
+    for second in range(300):
+        told += rollup.see("a", *record(1, 10 + second * 1000), T + second * 1000) is not None
+        stored(rollup, store)
+        told += len(list(rollup.due(T + second * 1000)))
+    assert told == 5
+
+
+def test_a_higher_severity_is_told_at_once(store: Store) -> None:
+    """What is worse than was told is not summed up; what is as bad as that is, from then on."""
+    rollup = Rollup(store, 60_000)
+    assert rollup.see("a", *record(1, 10, "low"), T)
+    assert rollup.see("a", *record(1, 1010, "low"), T) is None
+    letter = rollup.see("a", *record(1, 2010, "high"), T)
+    assert letter is not None
+    assert (letter.event, letter.severity) == ("leak", "high")
+    assert rollup.see("a", *record(1, 3010, "high"), T) is None
+    stored(rollup, store)
+    assert Rollup(store, 60_000).see("a", *record(1, 4010, "critical"), T) is not None
+
+
+def test_what_was_counted_is_not_counted_again(store: Store) -> None:
+    """A sighting at or before the newest is known, also to a new process."""
+    rollup = Rollup(store, 60_000)
+    rollup.see("a", *record(1, 10), T)
+    rollup.see("a", *record(1, 1010), T)
+    stored(rollup, store)
+    again = Rollup(store, 60_000)
+    assert [again.see("a", *record(1, place), T) for place in (10, 1010)] == [None, None]
+    assert store.sightings()[0].total == 2
+
+
+def test_always(store: Store) -> None:
+    """An alert that replaces another is told though its token is known."""
+    rollup = Rollup(store, 60_000)
+    rollup.see("a", *record(1, 1010), T)
+    assert rollup.see("a", *record(1, 10), T, always=True) is not None
+
+
+def test_without_a_window_each_sighting_is_told(store: Store) -> None:
+    """A window of nothing sums up nothing."""
+    rollup = Rollup(store, 0)
+    assert all(rollup.see("a", *record(1, 10 + 1000 * step), T) for step in range(3))
+    assert rollup.suppressed == 0
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_the_end_of_a_stream_sums_up(store: Store, crash: bool) -> None:
+    """What still waits is told when its stream is over, whether it was stored or not."""
+    rollup = Rollup(store, 60_000)
+    rollup.see("a", *record(1, 10), T)
+    rollup.see("a", *record(1, 1010), T)
+    rollup.see("b", *record(1, 10), T)
+    if crash:
+        stored(rollup, store)
+        rollup = Rollup(store, 60_000)
+    (letter,) = rollup.end("a")
+    assert (letter.event, alert(letter).sightings.count) == ("repeat", 1)
+    assert {one.stream for one in rollup.changed()} <= {"b"}
+
+
+def test_alerts_that_were_given_early(store: Store) -> None:
+    """Those at or behind the offset at which a cursor stayed, by their places."""
+    rollup = Rollup(store, 60_000)
+    for number, place in ((1, 10), (2, 1010)):
+        rollup.see("a", *record(number, place), T)
+    stored(rollup, store)
+    assert Rollup(store, 60_000).early("a", 500) == {1010: record(2, 1010)[0]}
+
+
+def test_memory_is_bounded(store: Store) -> None:
+    """What does not fit is asked of the store."""
+    rollup = Rollup(store, 60_000, capacity=3)
+    for number in range(10):
+        rollup.see("a", *record(number, 10 + number), T)
+        stored(rollup, store)
+    assert len(rollup._known) == 3
+    assert rollup.see("a", *record(0, 5000), T) is None

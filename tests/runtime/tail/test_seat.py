@@ -1,0 +1,139 @@
+"""One engine before one stream."""
+
+from __future__ import annotations
+
+import pytest
+from generated_logs import logs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tailing import Files, cursor, leak
+
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
+from jwtleak.errors import SourceError
+from jwtleak.patterns import load_channels
+from jwtleak.runtime.follow import CONTEXT_WAIT, GROWING_WAIT
+from jwtleak.runtime.tail.seat import LONGEST_WAIT, Seat, Watch
+from jwtleak.runtime.tail.stream import Stream
+from jwtleak.sources.tail.interface import Opened
+from jwtleak.types import Finding
+
+ENGINE = Engine(Channels(load_channels()))
+
+
+def seat(data: bytes, **fields: int) -> tuple[Seat, Files, Stream]:
+    """A seat before `data`, from a cursor on."""
+    files = Files()
+    files.data["a"] = data
+    stream = Stream(Opened("a", "/logs/a", cursor("a", **fields), len(data)))
+    one = Seat(ENGINE, files)
+    one.sit(stream)
+    return one, files, stream
+
+
+def everything(one: Seat, limit: int = 1 << 30) -> list[Finding]:
+    """What is found up to now."""
+    return one.take(limit, lambda: True)[1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs(), st.lists(st.integers(0, 1 << 30), max_size=4))
+def test_crashes_anywhere_change_no_finding(data: bytes, cuts: list[int]) -> None:
+    """A log that is read in pieces, each by a new engine from the last cursor on, gives each finding of the whole, with
+    the same line and column."""
+    one, files, stream = seat(b"")
+    found: dict[tuple[int, str], Finding] = {}
+    for cut in sorted(place % (len(data) + 1) for place in cuts):
+        files.data["a"], stream.size = data[:cut], cut
+        found.update({(each.offset, each.sha256): each for each in everything(one)})
+        one.sit(stream)
+    files.data["a"], stream.size = data, len(data)
+    found.update({(each.offset, each.sha256): each for each in everything(one) + one.close()})
+    ENGINE.open()
+    assert list(found.values()) == ENGINE.feed(data) + ENGINE.close()
+    assert stream.lines == data.count(b"\n", 0, stream.offset)
+    assert stream.line_start == data.rfind(b"\n", 0, stream.offset) + 1
+
+
+def test_a_limit_and_a_clock() -> None:
+    """A turn ends at its limit, or with the read after which the time is over."""
+    data = b"x" * 3_000_000
+    one, _, stream = seat(data)
+    taken, _ = one.take(1_000_000, lambda: True)
+    assert 1_000_000 <= taken < 2_000_000
+    more, _ = one.take(10_000_000, lambda: False)
+    assert more < 1_000_000
+    assert stream.read == taken + more
+
+
+def test_only_a_little_is_read_again() -> None:
+    """What stands before the cursor is read as far as a token could reach, no further."""
+    data = b"x" * 2_000_000
+    _, files, stream = seat(data, offset=1_500_000)
+    begin = min(offset for _, offset, _ in files.reads if offset)
+    assert begin == 1_500_000 - LOOKBACK - LOOKAHEAD
+    assert stream.read == 1_500_000
+
+
+def test_what_stands_before_may_be_gone() -> None:
+    """Where the bytes before the cursor cannot be read any more, reading begins at it."""
+    one, files, stream = seat(b"")
+    line = leak(1)
+    stream.offset, stream.lines, stream.line_start, stream.size = 5000, 7, 5000, 5000 + len(line)
+
+    def read(_: str, offset: int, buffer: memoryview) -> int:
+        part = line[offset - 5000 :][: len(buffer)] if offset >= 5000 else b""
+        buffer[: len(part)] = part
+        return len(part)
+
+    files.read = read  # type: ignore[method-assign]
+    one.sit(stream)
+    (found,) = everything(one)
+    assert (found.offset, found.line, found.column) == (5042, 8, 43)
+
+
+def test_a_stream_that_cannot_be_read() -> None:
+    """The error is passed on."""
+    one, files, stream = seat(b"x")
+    files.broken.add("a")
+    with pytest.raises(SourceError):
+        one.take(10, lambda: True)
+    stream.offset = 1
+    with pytest.raises(SourceError):
+        one.sit(stream)
+
+
+def test_a_hole_before_the_cursor_is_not_read() -> None:
+    """A cursor behind a hole needs nothing from before it."""
+    one, files, stream = seat(b"")
+    size = 1 << 20
+    files.data["a"], files.holes["a"] = bytes(size) + leak(1), (0, size)
+    stream.offset, stream.size = size, size + len(leak(1))
+    files.reads.clear()
+    one.sit(stream)
+    assert {offset for _, offset, _ in files.reads} == {0}  # the head
+    assert [each.offset for each in everything(one)] == [size + 42]
+
+
+def test_when_to_ask() -> None:
+    """The rest of a line is waited for shortly, a growing token for a second of silence and five seconds in all."""
+    watch = Watch()
+    assert watch.due is None
+    watch.grown(10.0, "context", 5)
+    assert watch.due == 10.0 + CONTEXT_WAIT
+    watch.asked(10.1, "growing")
+    assert watch.due == 10.0 + GROWING_WAIT
+    watch.grown(10.9, "growing", 5)
+    assert watch.due == 10.9 + GROWING_WAIT
+    for tenth in range(50):
+        watch.grown(11 + tenth / 10, "growing", 5)
+    assert watch.due == 10.1 + LONGEST_WAIT
+    watch.asked(15.1, "growing")
+    assert watch.due is None
+    watch.grown(15.2, "growing", 5)
+    assert watch.due == 15.2 + GROWING_WAIT
+    watch.grown(20.0, "growing", 90)
+    assert watch.due == 20.0 + GROWING_WAIT
+    watch.grown(20.1, None, 100)
+    assert watch.due is None

@@ -1,0 +1,82 @@
+"""The budget of open files."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+import pytest
+
+from jwtleak.sources.tail.descriptors import Descriptors, budget
+from jwtleak.sources.tail.stream import Stream
+from jwtleak.types import Cursor
+
+
+def stream(name: str, *, read_to: int = 10, end: int = 10, named: bool = True, uncommitted: bool = False) -> Stream:
+    """A stream that has read so much."""
+    cursor = Cursor(stream=name, path="/" + name, device=1, inode=1)
+    return Stream(
+        name=name, path="/" + name, stored=cursor, read_to=read_to, end=end, named=named, uncommitted=uncommitted
+    )
+
+
+def null() -> int:
+    """An open file."""
+    return os.open("/dev/null", os.O_RDONLY)
+
+
+def held(*streams: Stream, limit: int = 3) -> tuple[Descriptors, list[str]]:
+    """Hold the files of all streams, and which are still held."""
+    descriptors = Descriptors(limit)
+    for one in streams:
+        descriptors.keep(one, null())
+    names = [one.name for one in streams if one.fd >= 0]
+    descriptors.close()
+    return descriptors, names
+
+
+def test_the_least_recently_used_goes() -> None:
+    """Use keeps a file open."""
+    descriptors = Descriptors(3)
+    streams = [stream(name) for name in "abc"]
+    for one in streams:
+        descriptors.keep(one, null())
+    descriptors.use(streams[0])
+    descriptors.keep(stream("d"), null())
+    assert [one.fd >= 0 for one in streams] == [True, False, True]
+    assert len(descriptors) == 3
+    descriptors.close()
+    assert len(descriptors) == 0
+
+
+def test_files_with_unread_bytes_stay() -> None:
+    """A file that was read goes before one that was not, however recently it was used."""
+    _, names = held(stream("a", read_to=5), stream("b", uncommitted=True), stream("c"), stream("d"))
+    assert names == ["a", "b", "d"]
+
+
+def test_a_named_file_goes_before_the_budget_is_broken() -> None:
+    """When all have unread bytes, one that can be opened again by its name goes."""
+    _, names = held(stream("a", read_to=5, named=False), stream("b", read_to=5), stream("c", read_to=5), stream("d"))
+    assert names == ["a", "c", "d"]
+
+
+def test_files_without_a_name_are_never_closed() -> None:
+    """They break the budget rather, and it is kept again as soon as they are gone."""
+    lost = [stream(name, named=False) for name in "abcd"]
+    descriptors = Descriptors(3)
+    for one in [*lost, stream("e")]:
+        descriptors.keep(one, null())
+    assert len(descriptors) == 5
+    for one in lost[:2]:
+        descriptors.release(one)
+    descriptors.make_room()
+    assert len(descriptors) == 3
+    descriptors.close()
+
+
+def test_the_default_is_half_of_what_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And bounded where it allows anything."""
+    for soft, expected in ((256, 128), (2, 4), (resource.RLIM_INFINITY, 65536)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        assert budget() == expected

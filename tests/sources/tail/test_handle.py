@@ -1,0 +1,75 @@
+"""Open files that are looked at."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from jwtleak.sources.tail.handle import Handle, NotRegularError
+from jwtleak.sources.tail.identity import digest
+from jwtleak.sources.tail.stream import Stream
+from jwtleak.types import Cursor
+
+DATA = b"".join(b"%06d line\n" % number for number in range(1000))
+
+
+def nothing(*_: str) -> None:
+    """Troubles that nobody asks for."""
+
+
+def reader(read_to: int) -> Stream:
+    """A stream that has read `DATA` up to an offset."""
+    cursor = Cursor(stream="s", path="/a", device=0, inode=0)
+    anchor = DATA[max(0, read_to - 256) : read_to]
+    return Stream(
+        name="s",
+        path="/a",
+        stored=cursor,
+        head_length=64,
+        head=digest(DATA[:64]),
+        read_to=read_to,
+        anchor_length=len(anchor),
+        anchor=digest(anchor),
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_is_it_what_was_read(tmp_path: Path, packed: bool) -> None:
+    """Head and anchor are those of the content, compressed or not."""
+    path = tmp_path / "a"
+    path.write_bytes(gzip.compress(DATA) if packed else DATA)
+    handle = Handle(str(path), nothing)
+    assert (handle.packed is not None) == packed
+    assert handle.head == DATA[:1024]
+    assert (handle.head_is(reader(5000)), handle.anchor_is(reader(5000))) == ("same", "same")
+    assert handle.anchor_is(reader(0)) == "none"
+    other = reader(5000)
+    other.head = other.anchor = digest(b"other")
+    assert (handle.head_is(other), handle.anchor_is(other)) == ("differs", "differs")
+    assert handle.key == (os.stat(path).st_dev, os.stat(path).st_ino)
+    handle.close()
+    handle.close()
+
+
+def test_only_regular_files(tmp_path: Path) -> None:
+    """A pipe does not hang, a directory is none."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(NotRegularError):
+            Handle(str(path), nothing)
+    with pytest.raises(FileNotFoundError):
+        Handle(str(tmp_path / "none"), nothing)
+
+
+def test_a_descriptor_that_is_given_away_stays_open(tmp_path: Path) -> None:
+    """Closing the handle does not close it."""
+    path = tmp_path / "a"
+    path.write_bytes(DATA)
+    handle = Handle(str(path), nothing)
+    fd = handle.give()
+    handle.close()
+    assert os.pread(fd, 6, 0) == b"000000"
+    os.close(fd)
