@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from certificates import Authority
 from real_receivers import Sender, Started, free_port, program
-from receiving import Answer, Request, Web
+from receiving import Bulk, Web
 
 from jwtleak.alerts.alert import Alert
 
@@ -32,34 +31,14 @@ http {{
 """
 
 
-class Store:
-    """`_bulk`, as far as a sink sees it: remembers documents by id, says 409 for one it has."""
-
-    def __init__(self) -> None:
-        self.documents: dict[str, dict[str, object]] = {}
-        self.again = 0
-
-    def __call__(self, request: Request) -> Answer:
-        lines = request.body.splitlines()
-        items = []
-        for action, document in zip(lines[::2], lines[1::2], strict=True):
-            name = json.loads(action)["create"]["_id"]
-            there = name in self.documents
-            self.again += there
-            self.documents.setdefault(name, json.loads(document))
-            items.append({"create": {"status": 409 if there else 201}})
-        errors = any(one["create"]["status"] == 409 for one in items)
-        return Answer(200, json.dumps({"errors": errors, "items": items}).encode())
-
-
 @pytest.fixture
-def store() -> Store:
+def store() -> Bulk:
     """What arrived."""
-    return Store()
+    return Bulk()
 
 
 @pytest.fixture
-def upstream(store: Store) -> Iterator[Web]:
+def upstream(store: Bulk) -> Iterator[Web]:
     """The receiver behind nginx."""
     with Web(otherwise=store) as web:
         yield web
@@ -74,7 +53,7 @@ def front(start: Started, directory: Path, upstream: int, *, tls: str = ";", mor
     return port
 
 
-def arrived(store: Store, alerts: list[Alert]) -> None:
+def arrived(store: Bulk, alerts: list[Alert]) -> None:
     """Every alert is there, each once."""
     assert set(store.documents) == {one.id for one in alerts}
     for one in alerts:
@@ -84,7 +63,7 @@ def arrived(store: Store, alerts: list[Alert]) -> None:
 
 
 def test_a_batch_over_the_limit_is_split(
-    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], upstream: Web, store: Store
+    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], upstream: Web, store: Bulk
 ) -> None:
     """413: half as many, until they fit."""
     port = front(start, tmp_path, upstream.port, more="client_max_body_size 60k;")
@@ -95,7 +74,7 @@ def test_a_batch_over_the_limit_is_split(
 
 
 def test_a_rate_limit_is_obeyed(
-    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], upstream: Web, store: Store
+    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], upstream: Web, store: Bulk
 ) -> None:
     """429 with Retry-After: the wait is that of the receiver."""
     port = front(start, tmp_path, upstream.port, limit="limit_req zone=few; limit_req_status 429;")
@@ -105,7 +84,7 @@ def test_a_rate_limit_is_obeyed(
 
 
 def test_an_upstream_that_is_away_is_waited_for(
-    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], store: Store
+    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], store: Bulk
 ) -> None:
     """502: everything is kept, and arrives when it is back."""
     upstream = free_port()
@@ -118,7 +97,7 @@ def test_an_upstream_that_is_away_is_waited_for(
 
 
 def test_mutual_tls(
-    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], authority: Authority, upstream: Web, store: Store
+    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], authority: Authority, upstream: Web, store: Bulk
 ) -> None:
     """Without a client certificate nginx says 400; with one the alerts arrive. What was refused is not lost."""
     certificate, key = authority.issue("nginx")
