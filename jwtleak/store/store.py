@@ -140,8 +140,12 @@ class Store:
 
     def drop_oldest(self, cap: int) -> dict[str, int]:
         """Throw away the oldest letters until at most `cap` bytes wait; only by the user's choice. Counted by sink."""
-        with told(self.directory), transaction(self._connection):
-            return outbox.drop_oldest(self._connection, cap)
+        dropped: dict[str, int] = {}
+        while self.spool_bytes() > max(0, cap):
+            with told(self.directory), transaction(self._connection):
+                some = outbox.drop_oldest(self._connection, cap)
+            dropped = {sink: dropped.get(sink, 0) + some.get(sink, 0) for sink in {**dropped, **some}}
+        return dropped
 
     def dropped(self) -> dict[str, int]:
         """How many letters each sink has lost to `drop_oldest` since the state was made."""
