@@ -177,7 +177,8 @@ class Store:
             return summarise(self._connection)
 
     def own_files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of everything in the state directory: what must never be followed or scanned."""
+        """(device, inode) of everything in the state directory: what must never be followed or scanned, nor even opened in
+        this process. Closing a descriptor lets go of all POSIX locks on its file, those of SQLite too."""
         found = set()
         with told(self.directory), os.scandir(self.directory) as entries:
             for entry in entries:
