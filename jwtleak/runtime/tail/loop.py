@@ -8,21 +8,15 @@ nothing is dropped. One thread; only `stop` and `wake` may be called from others
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
 
-from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
-from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.desk import Desk
-from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.joint import Joints
-from jwtleak.runtime.tail.ledger import Ledger
-from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.tail.parts import Parts
 from jwtleak.runtime.tail.seat import Seat
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
-from jwtleak.sources.tail.interface import Ended, Event, Following, Grown, Mode, Moved, Opened, Trouble
+from jwtleak.sources.tail.interface import Ended, Event, Grown, Moved, Opened, Trouble
 from jwtleak.store.interface import Letter
 from jwtleak.types import Finding
 
@@ -30,51 +24,6 @@ from jwtleak.types import Finding
 ROUND_SECONDS = 0.01
 # How often windows are looked through, and the longest sleep.
 TICK = 1.0
-
-
-class Gate(Protocol):
-    """Says whether there is room for more alerts."""
-
-    def shut(self) -> bool: ...
-
-
-class Watcher(Protocol):
-    """Is told what happens: words, metrics, health."""
-
-    def trouble(self, trouble: Trouble) -> None: ...
-    def mode(self, mode: Mode) -> None: ...
-    def ended(self, stream: Stream, ended: Ended) -> None: ...
-    def read(self, count: int) -> None: ...
-    def told(self, letters: list[Letter]) -> None: ...
-    def store(self, ledger: Ledger) -> None: ...
-    def tick(self, loop: Loop) -> None: ...
-
-
-class Clocks(NamedTuple):
-    """Unix seconds, and seconds that only grow."""
-
-    wall: Callable[[], float]
-    steady: Callable[[], float]
-
-    def ms(self) -> int:
-        """Unix milliseconds."""
-        return int(self.wall() * 1000)
-
-
-class Parts(NamedTuple):
-    """What the loop works with."""
-
-    follower: Following
-    announcer: Announcer
-    rollup: Rollup
-    heartbeat: Heartbeat
-    ledger: Ledger
-    make_engine: Callable[[], Engine]
-    gate: Gate
-    limiter: Limiter
-    watcher: Watcher
-    poke: Callable[[], None]
-    clocks: Clocks
 
 
 class Loop:
@@ -98,6 +47,11 @@ class Loop:
     def suppressed(self) -> int:
         """Sightings that had no alert of their own."""
         return self._rollup.suppressed
+
+    @property
+    def kept_back(self) -> int:
+        """Sightings that the policy keeps back."""
+        return self._parts.announcer.kept_back
 
     def begin(self) -> None:
         """The first round, whose cursors are stored at once: from here on nothing is lost, whatever happens."""

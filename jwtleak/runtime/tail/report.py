@@ -49,7 +49,7 @@ class Reporter:
         self._sinks = sinks
         self._wall_ms = wall_ms
         self._modes: dict[str, Mode] = {}
-        self._lost = self._commits = self._suppressed = 0
+        self._lost = self._commits = self._suppressed = self._kept_back = 0
         self.leaks = 0
         self.troubles = 0
 
@@ -110,6 +110,8 @@ class Reporter:
         self._lost = stats.bytes_lost
         metrics.add(m.REPEATS_SUPPRESSED, loop.suppressed - self._suppressed)
         self._suppressed = loop.suppressed
+        metrics.add(m.ALERTS_KEPT_BACK, loop.kept_back - self._kept_back)
+        self._kept_back = loop.kept_back
         metrics.renew(m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()})
         metrics.put(m.SPOOL_BYTES, self._gate.bytes)
         metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
