@@ -42,6 +42,10 @@ class Loop:
         self._stopping = False
         self._shut = False
         self._tick = 0.0
+        self.throttled = 0.0  # seconds for which the limit of bytes a second held up reading
+        self._throttled_at: float | None = None
+        # Under a limit a turn is one read, or the debt of a long one would hold up everything else.
+        self._turn_bytes = 1 if parts.limiter.limited else TURN
 
     @property
     def suppressed(self) -> int:
@@ -154,6 +158,9 @@ class Loop:
 
     def _read(self) -> None:
         begin = self._steady()
+        if self._throttled_at is not None:
+            self.throttled += begin - self._throttled_at
+            self._throttled_at = None
 
         def on() -> bool:
             return self._steady() - begin < ROUND_SECONDS
@@ -161,6 +168,7 @@ class Loop:
         for stream in self.turns.round(on):
             if self._parts.limiter.wait() > 0:
                 self.turns.update(stream)
+                self._throttled_at = begin
                 break
             self._turn(stream, on)
 
@@ -168,7 +176,7 @@ class Loop:
         self._joints.grew(stream.name)
         try:
             seat = self._desk.seat(stream)
-            taken, found = seat.take(TURN, on)
+            taken, found = seat.take(self._turn_bytes, on)
         except SourceError as error:
             self._desk.free(stream.name)
             self._unread[stream.name] = stream

@@ -53,7 +53,7 @@ class Session:
             tail, store.cursors(), clock=clocks.steady, own=_Own(store, settings, clocks.steady).files
         )
         gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
-        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms)
+        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
         rollup = Rollup(store, int(seconds(tail.window) * 1000))
         host = os.uname().nodename
         setting = _Daily(settings, Setting(clocks.wall(), host, key), lambda text: voices.log.warning("policy", text))
@@ -93,7 +93,7 @@ class Session:
 
 
 def check(settings: Settings) -> None:
-    """Raises UsageError for settings with which no session could begin; nothing is changed or connected."""
+    """Raises JwtleakError for settings with which no session could begin; nothing is changed or connected."""
     check_sinks(settings.sinks)
     if settings.metrics is not None:
         from jwtleak.runtime.service.address import parse
