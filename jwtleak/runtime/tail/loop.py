@@ -168,9 +168,10 @@ class Loop:
         for stream in self.turns.round(on):
             if self._parts.limiter.wait() > 0:
                 self.turns.update(stream)
-                self._throttled_at = begin
                 break
             self._turn(stream, on)
+        if self.turns and self._parts.limiter.wait() > 0:
+            self._throttled_at = self._steady()
 
     def _turn(self, stream: Stream, on: Callable[[], bool]) -> None:
         self._joints.grew(stream.name)
