@@ -215,6 +215,7 @@ class Known:
             return
         if stream.name in self.heirs:
             # Its compressed form is to be remembered as read: it goes on there, with nothing left.
+            self.heirs.discard(stream.name)
             self._book.descriptors.release(stream)
             self.cut.append((stream, stream.path))
             self._book.orphan(stream)
