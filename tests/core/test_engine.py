@@ -11,7 +11,7 @@ from encodings_of_tokens import BINARY, TEXT
 from generated_logs import lines, logs, mixed_log
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from minting import jws, kinds, noise, sha256
+from minting import jws, kinds, noise, sd_jwt, sha256
 from msgspec.structs import replace
 from reference_detector import plain_tokens
 
@@ -358,6 +358,35 @@ def test_split_records_do_not_wait_for_more_than_their_end() -> None:
     assert ENGINE.pending == "growing"
     found = ENGINE.feed(stamp + b"F " + odd[50:].encode() + b" end\n")
     assert [(one.sha256, one.encodings) for one in found] == [(sha256(odd), ("cri",))]
+
+
+def interleaved(kind: str) -> tuple[bytes, list[str]]:
+    """Records of two streams: a split token of each among those of the other, and a plain one between; SD-JWTs, in which
+    a token follows a token."""
+    out, plain, err = sd_jwt(bound=True), jws({"n": "plain"}), jws({"n": "err"}, "RS256")
+
+    def record(stream: str, content: str, end: str = "") -> str:
+        if kind == "cri":
+            return f"2026-01-15T12:00:00.123456789Z {stream} {'F' if end else 'P'} {content}\n"
+        return f'{{"log":"{content}{end}","stream":"{stream}","time":"t"}}\n'
+
+    text = (
+        record("stdout", f"t={out[:90]}") + record("stderr", f"t={err[:200]}") + record("stdout", out[90:150])
+        + record("stderr", f"{err[200:]} end", "\\n") + record("stderr", f"t={plain} end", "\\n")
+        + record("stdout", f"{out[150:]} end", "\\n")
+    )  # fmt: skip
+    return text.encode(), [sha256(out), sha256(err), sha256(plain)]
+
+
+@pytest.mark.parametrize("kind", ["cri", "docker"])
+def test_tokens_of_two_streams_among_one_another(kind: str) -> None:
+    """A split token hides none that stands among its records, however the bytes come; nothing in it is one of its own."""
+    data, tokens = interleaved(kind)
+    whole = run(data)
+    assert [one.sha256 for one in whole] == tokens
+    assert [one.output for one in whole] == ["stdout", "stderr", "stderr"]
+    for cut in range(1, len(data), 3):
+        assert run(data, [cut]) == whole, f"cut at {cut}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
