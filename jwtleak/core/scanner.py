@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from jwtleak.core import jsonform
-from jwtleak.core.anchors import LONGEST, Anchors, Needle
+from jwtleak.core.anchors import Anchors, Needle
 from jwtleak.core.compact import Buffer, Match, match_at
 from jwtleak.core.judge import Headers
 from jwtleak.core.leak import Leak, rank
@@ -135,9 +135,9 @@ class _Pass:
         return bool(self._taken) and self._taken[0][0] <= place
 
     def _unfinished(self) -> int:
-        """Where a token may have begun whose anchor is still to come: the run that reaches the end of the data."""
-        floor = max(self._floor, self._end - LOOKBACK)
-        return min(self._end - LONGEST + 1, run_before(self._buffer, floor, self._end, _RUN))
+        """Where a token may have begun whose anchor is still to come: the run that reaches the end of the data. It
+        holds every needle that the end cuts."""
+        return run_before(self._buffer, max(self._floor, self._end - LOOKBACK), self._end, _RUN)
 
     def _at(self, place: int, needle: Needle) -> Iterable[Leak]:
         match needle.role:

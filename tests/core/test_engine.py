@@ -521,3 +521,25 @@ def test_a_line_without_end_is_judged_as_it_comes() -> None:
         given_early += len(ENGINE.feed(part))
     assert given_early >= 19
     assert given_early + len(ENGINE.close()) == 20
+
+
+@pytest.mark.parametrize("after", [b"\n2026-01-15T12:00:00Z next\n", b"\nnext line\n", b"\r\nX-Header: y\n", b"\n--\n"])
+@pytest.mark.parametrize("encoding", ["newline between segments", "wrapped at 76", "wrapped at 76 crlf"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "unsecured"])  # its signature is any word
+def test_the_next_line_may_begin_like_base64(kind: str, encoding: str, after: bytes) -> None:
+    """A token that was broken over lines ends with its last line, whatever the next one begins with."""
+    encoded = ENCODINGS[encoding][0](KINDS[kind])
+    (found,) = run(b"Authorization: Bearer " + encoded + after)
+    assert (found.sha256, found.length) == (sha256(KINDS[kind]), len(encoded))
+
+
+@pytest.mark.parametrize("length", [10, 97, 3000, 8000])
+def test_a_disclosure_may_be_cut_anywhere(length: int) -> None:
+    """However long a disclosure of an SD-JWT is, a cut in it does not end the token."""
+    token = f"{jws(alg='ES256')}~{'A' * length}~{jws({'nonce': 'n'}, 'ES256')}"
+    data = f"t={token} x\n".encode()
+    whole = run(data)
+    assert [one.length for one in whole] == [len(token)]
+    start = data.index(b"~")
+    for cut in {*range(start, len(data), 97), start + 1, start + length, start + length + 2}:
+        assert run(data, [cut]) == whole, cut
