@@ -11,8 +11,6 @@ from typing import NamedTuple
 from jwtleak.alerts.build import Setting
 from jwtleak.patterns import load_knowledge
 
-    log: Any = None
-
 
 class Asked(NamedTuple):
     """The options that speak of worth, as given."""
