@@ -218,7 +218,8 @@ class Follower:
                 stream.state, stream.left_at = "orphan", now
                 stream.reason = "rotated" if os.path.lexists(path) else "removed"
                 self._book.schedule.put(stream.name, now)
-            if stream.path != path or stream.state == "orphan":
+            # Of a stream that was empty nothing tells whether it was filled, copied and cut in between.
+            if stream.path != path or stream.state == "orphan" or not stream.read_to:
                 self._follow_on(stream, path, now)
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
