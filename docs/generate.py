@@ -29,13 +29,18 @@ from jwtleak.alerts.alert import Alert, json_schema
 from jwtleak.alerts.formats import cef, csv_, custom, ecs, facts, gelf, leef, levels, ocsf
 from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.formats.layout import Field
+from jwtleak.alerts.policy import Allow
+from jwtleak.alerts.weaknesses import WEAKNESSES
 from jwtleak.cli.main import main as program
+from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.runtime.service.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
+    "docs/how-to/mask-tokens.md",
     *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "formats")),
+    *(f"docs/reference/{name}.md" for name in ("issuers", "weaknesses", "policy")),
 )
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SAMPLE = "docs/examples/logs/nginx/access.log"
@@ -170,6 +175,75 @@ def severities() -> str:
     return table(("status", "live when logged", "signed", "channel", "severity"), severity.rows())
 
 
+def adjustments() -> str:
+    """The table of adjustments, with what each makes of four common cases."""
+    cases = [f"{case.status}, {severity.exposure(case.channel)} ({severity.severity(case)[0]})" for case in severity.shown_on()]
+    rows = ((f"`{code}`", *more) for code, *more in severity.adjustments())
+    return table(("reason", "when", "effect", *cases), rows)
+
+
+def reasons() -> str:
+    """The reasons that the first table gives."""
+    return table(("reason", "meaning"), ((f"`{code}`", meaning) for code, meaning in severity.BASE_REASONS.items()))
+
+
+def issuers() -> str:
+    """Every provider, its uses and how to take a token back."""
+    rows = []
+    for issuer in load_issuers()[0]:
+        for use in issuer.uses:
+            steps = "; ".join(use.revoke or issuer.revoke)
+            rows.append((f"[{issuer.name}]({issuer.reference})", f"`{issuer.id}`", f"`{use.use}`", use.privilege, steps))
+    return table(("provider", "id", "use", "privilege", "to take it back"), rows)
+
+
+def uses() -> str:
+    """Uses that any issuer's token can have, and the longest lifetime of each use."""
+    _, any_issuer, limits = load_issuers()
+    names = dict.fromkeys([*limits, *(use.use for use in any_issuer)])
+    told = {use.use: "by `typ` or claim names, whoever issued it" for use in any_issuer}
+    rows = ((f"`{name}`", told.get(name, "of known providers"), f"{limits.get(name, limits['other']):,} s") for name in names)
+    return table(("use", "recognised", "`long_lifetime` above"), rows)
+
+
+def notes() -> str:
+    """What is public by design, and what administers."""
+    return table(("note", "effect", "why", "reference"), ((f"`{one.id}`", one.effect, one.why, one.reference) for one in load_notes()))
+
+
+def keys() -> str:
+    """Published keys, by where they stand."""
+    return table(("id", "published in"), ((f"`{one.id}`", one.reference) for one in load_keys()[0]))
+
+
+def weaknesses() -> str:
+    """Every named weakness."""
+    rows = ((f"`{name}`", one.meaning, ", ".join(one.references)) for name, one in WEAKNESSES.items())
+    return table(("weakness", "meaning", "references"), rows)
+
+
+def claims() -> str:
+    """Names of claims that are personal data or secrets."""
+    words = {"personal": "personal_data", "secret": "secret_claim"}
+    rows = [
+        (f"`{words[sort]}:{kind}`", ", ".join(f"`{name}`" for name in names))
+        for sort, kinds in load_claims()[0].items()
+        for kind, names in kinds.items()
+    ]
+    return table(("weakness", "names of claims"), rows)
+
+
+def servers() -> str:
+    """How each server keeps tokens out of its log."""
+    rows = ((f"[{one.id}]({one.reference})", one.url, one.referer, one.header) for one in load_servers())
+    return table(("server", "token in the URL", "token in the Referer", "token in a header or cookie"), rows)
+
+
+def conditions() -> str:
+    """The keys of a rule, from its type."""
+    return ", ".join(f"`{name}`" for name in Allow.__struct_fields__ if name not in ("reason", "until")) + "\n"
+
+
 def bounds() -> str:
     """Every bound of `docs/reference/bounds.toml` with the value that the code holds."""
     document = tomllib.loads((ROOT / "docs/reference/bounds.toml").read_text(encoding="utf-8"))
@@ -269,11 +343,41 @@ def pretty(value: Any, indent: int = 0) -> str:
     return "{\n" + ",\n".join(lines) + f"\n{' ' * indent}}}"
 
 
+def component_template() -> str:
+    """Elasticsearch's mappings: a type for every field that is written in ECS, and no others."""
+    properties: dict[str, Any] = {}
+    for one in (*ecs.FIELDS, *ecs.CONSTANTS, *(field._replace(target=f"jwtleak.{field.target}") for field in custom.FIELDS)):
+        place = properties
+        *above, name = one.target.split(".")
+        for step in above:
+            place = place.setdefault(step, {}).setdefault("properties", {})
+        place[name] = {"type": "match_only_text" if one.type == "text" else one.type}
+        if one.type == "keyword":
+            place[name]["ignore_above"] = 1024
+    properties["event"]["properties"]["ingested"] = {"type": "date"}
+    meta = {"description": "Fields of jwtleak's alerts; written by docs/generate.py"}
+    template = {"template": {"mappings": {"dynamic": False, "properties": properties}}, "_meta": meta}
+    return pretty(template) + "\n"
+
+
+# Whole files that the program knows.
+FILES: dict[str, Callable[[], str]] = {"docs/integrations/elastic/component-template.json": component_template}
+
 PARTS: dict[str, Callable[[], str]] = {
     "alert": sample_alert,
     "commands": commands,
     "alert-fields": alert_fields,
     "severities": severities,
+    "adjustments": adjustments,
+    "reasons": reasons,
+    "issuers": issuers,
+    "uses": uses,
+    "notes": notes,
+    "keys": keys,
+    "weaknesses": weaknesses,
+    "claims": claims,
+    "servers": servers,
+    "conditions": conditions,
     "bounds": bounds,
     "metrics": metrics,
     "scale": scale,
@@ -295,10 +399,12 @@ def generated(page: str) -> str:
 
 
 def main() -> None:
-    """Write all pages."""
+    """Write all pages and files."""
     for name in PAGES:
         path = ROOT / name
         path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, make in FILES.items():
+        (ROOT / name).write_text(make(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,11 @@ def least(**changes: Any) -> Alert:
     return replace(alert, **changes)
 
 
+def kept_back() -> Alert:
+    """A leak that a policy keeps back, shown because somebody asked for it."""
+    return full(suppressed="public by design")
+
+
 def pattern_hit() -> Alert:
     """A hit of a user pattern."""
     return least(pattern="acme-key", title="ACME key", token=TokenFacts(DIGEST, "pattern", redacted="***", length=20))

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sample_alerts import EVENTS, full, hostile, least, pattern_hit
+from sample_alerts import EVENTS, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.alerts.formats.interface import Options, by_name
 
@@ -30,7 +30,7 @@ def written(alert, **options):
 
 def test_all_documents_are_valid(packages):
     """Every event, the fullest and the least alert, hits of patterns, hostile texts, both categories, any size."""
-    samples = [*(full(event=event) for event in EVENTS), *(least(event=event) for event in EVENTS), pattern_hit()]
+    samples = [*(full(event=event) for event in EVENTS), *(least(event=event) for event in EVENTS), pattern_hit(), kept_back()]
     documents = [written(one) for one in (*samples, *(alert for _, alert in hostile()))]
     documents += [written(full(), category="intrusion_detection"), written(full(), timestamp="event")]
     documents += [written(full(), max_bytes=size) for size in range(500, 4000, 250)]

@@ -9,7 +9,7 @@ import subprocess
 
 import jsonschema
 import pytest
-from sample_alerts import full, hostile, least, pattern_hit
+from sample_alerts import full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.alerts.formats.interface import Ending, Options, document
 
@@ -56,7 +56,7 @@ def validate(packages, schema, tmp_path):
 def test_documents_are_valid(validate):
     """Of no alert, of alerts of all sorts, of hostile ones: no error and no warning."""
     assert validate(written()) == []
-    assert validate(written(full(), full(event="test"), least(), pattern_hit(), full(severity="critical"))) == []
+    assert validate(written(full(), full(event="test"), least(), pattern_hit(), kept_back(), full(severity="critical"))) == []
     assert validate(written(*(one for _, one in hostile()))) == []
 
 

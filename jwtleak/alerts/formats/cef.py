@@ -23,7 +23,7 @@ from jwtleak.version import __version__
 _MAX_CUSTOM = 4000
 _MAX_HOST = 100
 _MAX_COUNT = 2**31 - 1
-_ACTION = {"leak": "detected", "repeat": "repeated", "heartbeat": "heartbeat", "test": "test"}
+_ACTION = {"leak": "detected", "repeat": "repeated", "suppressed": "suppressed", "heartbeat": "heartbeat", "test": "test"}
 
 
 class Key(NamedTuple):
@@ -45,7 +45,7 @@ KEYS = (
     Key("end", "last_seen", milliseconds),
     Key("externalId", "id"),
     Key("cat", "rule.id", lambda _: "credential-leak"),
-    Key("act", "event", _ACTION.__getitem__),
+    Key("act", "action", _ACTION.__getitem__),
     Key("dvchost", "location.host", lambda host: host[:_MAX_HOST]),
     Key("filePath", "location.path"),
     Key("fname", "location.path", posixpath.basename),
@@ -66,7 +66,7 @@ KEYS = (
     Key("flexString2", "excerpt", str, "excerpt"),
     Key("msg", "title"),
 )
-_SHOWN = {one.source for one in KEYS} - {"event"}
+_SHOWN = {one.source for one in KEYS}
 DETAILS = Layout(
     [one for one in CUSTOM.fields if one.source not in _SHOWN]
     + [Field(f"container.{name}", f"location.container.{name}") for name in ("namespace", "pod", "pod_uid", "name", "id")]

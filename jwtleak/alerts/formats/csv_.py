@@ -22,7 +22,7 @@ COLUMNS = (
     "token.weaknesses", "token.redacted", "token.length", "sightings.count", "sightings.first_offset",
     "sightings.last_offset", "first_seen", "last_seen", "location.container.namespace", "location.container.pod",
     "location.container.pod_uid", "location.container.name", "location.container.id", "location.container.stream",
-    "excerpt", "advice", "references", "pattern", "supersedes", "truncated", "schema",
+    "excerpt", "advice", "references", "pattern", "supersedes", "truncated", "suppressed", "schema",
 )  # fmt: skip
 # What begins a formula in a spreadsheet; OWASP's list, without the controls that facts cannot hold.
 _FORMULA = ("=", "+", "-", "@")

@@ -14,6 +14,7 @@ FIELDS = (
     Field("severity", "severity"),
     Field("confidence", "confidence"),
     Field("reasons", "reasons"),
+    Field("suppressed", "suppressed"),
     Field("supersedes", "supersedes"),
     Field("fingerprint", "token.sha256", convert="sha256:{}".format),
     Field("redacted", "token.redacted"),

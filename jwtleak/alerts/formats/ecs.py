@@ -21,10 +21,12 @@ from jwtleak.version import __version__
 
 ECS_VERSION = "9.4.0"
 
-# A repeat sums up what had its alert, and a heartbeat is about no leak: a rule that looks for alerts finds neither.
-_KIND = {"leak": "alert", "test": "alert", "repeat": "event", "heartbeat": "event"}
+# A repeat sums up what had its alert, a heartbeat is about no leak, and what a policy keeps back is nobody's work: a rule
+# that looks for alerts finds none of them.
+_KIND = {"leak": "alert", "test": "alert", "repeat": "event", "heartbeat": "event", "suppressed": "event"}
 _ACTION = {
-    "leak": "jwt-leak-detected", "repeat": "jwt-leak-repeated", "heartbeat": "heartbeat", "test": "test-alert",
+    "leak": "jwt-leak-detected", "repeat": "jwt-leak-repeated", "suppressed": "jwt-leak-suppressed",
+    "heartbeat": "heartbeat", "test": "test-alert",
 }  # fmt: skip
 
 
@@ -35,8 +37,8 @@ def _one(value: Any) -> list[Any]:
 FIELDS = (
     Field("@timestamp", "time", "date"),
     Field("message", "title", "text"),
-    Field("event.kind", "event", convert=_KIND.__getitem__),
-    Field("event.action", "event", convert=_ACTION.__getitem__),
+    Field("event.kind", "action", convert=_KIND.__getitem__),
+    Field("event.action", "action", convert=_ACTION.__getitem__),
     Field("event.code", "rule.id"),
     Field("event.id", "id"),
     Field("event.severity", "severity", "long", lambda one: LEVELS[one].ecs),
@@ -62,6 +64,18 @@ FIELDS = (
     Field("related.hash", "token.sha256", convert=_one),
     Field("related.hosts", "host_again", convert=_one),
 )
+# What is the same in every event about a leak, for index templates and pages.
+CONSTANTS = tuple(
+    Field(target, "")
+    for target in (
+        "ecs.version", "tags", "event.module", "event.provider", "event.dataset", "event.category", "event.type",
+        "data_stream.type", "data_stream.dataset", "data_stream.namespace", "observer.vendor", "observer.product",
+        "observer.type", "observer.version", "rule.category", "rule.ruleset", "rule.reference", "orchestrator.type",
+        "orchestrator.resource.type", "threat.framework", "threat.tactic.id", "threat.tactic.name",
+        "threat.technique.id", "threat.technique.name", "threat.technique.subtechnique.id",
+        "threat.technique.subtechnique.name",
+    )
+)  # fmt: skip
 _LAYOUT = Layout(FIELDS)
 _JWTLEAK = Layout(one._replace(target=f"jwtleak.{one.target}") for one in CUSTOM.fields)
 

@@ -36,8 +36,8 @@ _LEAK_ONLY = ("token.", "channel.", "sightings.", "location.offset", "location.l
 def facts(alert: Alert, options: Options) -> Facts:
     """What is known, by path: `token.kid`, `location.container.pod`. Absent means unknown.
 
-    Beside the alert's own fields: `time` (where the event stands), `started` (what it is about began), `rule.id`,
-    `rule.name`, and `attack` where techniques of MITRE ATT&CK belong.
+    Beside the alert's own fields: `time` (where the event stands), `started` (what it is about began), `action` (the
+    event, or `suppressed`), `rule.id`, `rule.name`, and `attack` where techniques of MITRE ATT&CK belong.
     """
     found = own(alert)
     found["rule.id"], found["rule.name"] = _rule(alert)
@@ -46,6 +46,7 @@ def facts(alert: Alert, options: Options) -> Facts:
             del found[name]
     else:
         found["attack"] = True
+    found["action"] = "suppressed" if alert.event == "leak" and "suppressed" in found else alert.event
     logged = found.get("logged_at", found.get("last_seen"))
     found["started"] = found.get("first_seen", logged or found["detected_at"])
     found["time"] = logged if logged and options.timestamp == "event" else found["detected_at"]

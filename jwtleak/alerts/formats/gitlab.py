@@ -81,6 +81,9 @@ class Gitlab:
             },
             "details": dict(_details(found)),
         }
+        if "suppressed" in found:
+            flag = {"type": "flagged-as-likely-false-positive", "origin": "jwtleak"}
+            vulnerability["flags"] = [{**flag, "description": "kept back by the policy: see the detail `suppressed`"}]
         if "advice" in found:
             vulnerability["solution"] = ". ".join(found["advice"])
         return encode_json(vulnerability)

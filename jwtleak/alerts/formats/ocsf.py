@@ -21,6 +21,7 @@ from jwtleak.version import __version__
 _CLASSES = {2004: "Detection Finding", 2006: "Data Security Finding"}
 # A repeat says more of a finding that exists; a heartbeat is none of the activities that the class has a number for.
 _ACTIVITIES = {"leak": (1, "Create"), "test": (1, "Create"), "repeat": (2, "Update"), "heartbeat": (99, "Heartbeat")}
+_NEW, _SUPPRESSED = {"status_id": 1, "status": "New"}, {"status_id": 3, "status": "Suppressed"}
 
 FIELDS = (
     Field("time", "time", "date", milliseconds),
@@ -110,7 +111,7 @@ class Ocsf:
     def _head(self, found: Facts) -> dict[str, Any]:
         event = found["event"]
         activity, activity_name = _ACTIVITIES[event]
-        head = {
+        head: dict[str, Any] = {
             "category_uid": 2,
             "category_name": "Findings",
             "class_uid": self._class,
@@ -119,14 +120,16 @@ class Ocsf:
             "activity_name": activity_name,
             "type_uid": self._class * 100 + activity,
             "type_name": f"{_CLASSES[self._class]}: {activity_name if activity != 99 else 'Other'}",
-            "is_alert": event in ("leak", "test"),
+            "is_alert": found["action"] in ("leak", "test"),
             "metadata": {
                 "version": self._options.ocsf_version,
                 "product": {"name": "jwtleak", "vendor_name": "jwtleak", "version": __version__},
             },
             "finding_info": {"types": ["Leaked credential"], "analytic": {"type_id": 1, "type": "Rule"}},
         }
-        return {**head, "status_id": 1, "status": "New"} if activity == 1 else head
+        if activity == 1:
+            head |= _SUPPRESSED if found["action"] == "suppressed" else _NEW
+        return head
 
     def _detection(self, tree: dict[str, Any], found: Facts) -> None:
         evidence: dict[str, Any] = {"name": "Redacted token occurrence", "data": _DATA.fill(found)}

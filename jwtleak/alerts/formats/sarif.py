@@ -77,6 +77,7 @@ class Sarif:
     def _write(self, found: Facts) -> bytes:
         return encode_json(
             {
+                **_suppressions(found),
                 "ruleId": found["rule.id"],
                 "ruleIndex": self._rule(found),
                 "kind": "fail",
@@ -126,6 +127,12 @@ def _file_uri(path: str) -> str:
 def _escaped(path: str) -> str:
     """The path part of a URI (RFC 3986 section 3.3); a colon too, since it could end a scheme."""
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in path.encode("utf-8"))
+
+
+def _suppressions(found: Facts) -> dict[str, Any]:
+    if "suppressed" not in found:
+        return {}
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": found["suppressed"]}]}
 
 
 def _member(found: Facts) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from cefevent.extensions import extension_dictionary as dictionary
 from grammars import cef
 from hypothesis import given, settings
 from msgspec.structs import replace
-from sample_alerts import EVENTS, alerts, filled_with, full, hostile, least, pattern_hit
+from sample_alerts import EVENTS, alerts, filled_with, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.alerts.formats.cef import KEYS, make
 from jwtleak.alerts.formats.interface import DEFAULT, Options
@@ -25,7 +25,7 @@ def written(alert, **options):
 def samples():
     """Alerts of all sorts."""
     yield from (full(event=event) for event in EVENTS)
-    yield from (least(), pattern_hit())
+    yield from (least(), pattern_hit(), kept_back())
     yield from (alert for _, alert in hostile())
 
 
@@ -98,6 +98,12 @@ def test_cefevent_finds_mutations(old, new):
     assert old in text
     with pytest.raises(ValueError):  # noqa: PT011  # cefevent raises nothing narrower
         rebuilt(text.replace(old, new, 1))
+
+
+def test_what_is_kept_back_is_not_detected():
+    """A leak that a policy keeps back has an action of its own, and its reason in the details."""
+    found = cef(written(kept_back()))[1]
+    assert (found["act"], json.loads(found["cs5"])["suppressed"]) == ("suppressed", "public by design")
 
 
 def test_bounds_of_the_dictionary():

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from sample_alerts import full, leaves, pattern_hit
+from sample_alerts import full, kept_back, leaves, pattern_hit
 
 from jwtleak.alerts.formats.custom import CUSTOM
 from jwtleak.alerts.formats.facts import facts
 from jwtleak.alerts.formats.interface import DEFAULT
 
-ELSEWHERE = {"id", "title", "location.path", "location.host", "time", "started", "rule.id", "rule.name", "attack", "host_again"}
+ELSEWHERE = {"id", "title", "location.path", "location.host", "time", "started", "action", "rule.id", "rule.name", "attack", "host_again"}
 PYTHON = {"keyword": str, "date": str, "long": int, "boolean": bool}
 
 
 def test_every_fact_is_here_or_has_a_home_of_its_own():
     """Nothing is left out but what all formats have a field for."""
     known = {one.source for one in CUSTOM.fields}
-    missing = {*facts(full(), DEFAULT), *facts(pattern_hit(), DEFAULT)} - known - ELSEWHERE
+    missing = {*facts(full(), DEFAULT), *facts(pattern_hit(), DEFAULT), *facts(kept_back(), DEFAULT)} - known - ELSEWHERE
     assert missing == {f"location.container.{name}" for name in ("namespace", "pod", "pod_uid", "name", "id")}
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from hypothesis import given, settings
-from sample_alerts import alerts, full, least, leaves, pattern_hit
+from sample_alerts import alerts, full, kept_back, least, leaves, pattern_hit
 
 from jwtleak.alerts.formats.ecs import make
 from jwtleak.alerts.formats.interface import DEFAULT, Options
@@ -42,9 +42,11 @@ def test_the_fields_that_rules_look_at():
     ],
 )
 def test_events_by_kind(event, kind, tags):
-    """Only a leak and a test are alerts; tests and heartbeats are marked."""
+    """Only a leak that is not kept back and a test are alerts; tests and heartbeats are marked."""
     document = written(full(event=event))
     assert (document["event"]["kind"], document["tags"]) == (kind, tags)
+    assert written(kept_back())["event"]["kind"] == "event"
+    assert written(kept_back())["event"]["action"] == "jwt-leak-suppressed"
     assert ("threat" in document, "category" in document["event"]) == (event != "heartbeat", event != "heartbeat")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sample_alerts import fields, full, least, pattern_hit
+from sample_alerts import EVENTS, fields, full, kept_back, least, pattern_hit
 
 from jwtleak.alerts.formats.facts import DROP, drop, facts, fitted, own, rule
 from jwtleak.alerts.formats.interface import DEFAULT, Options
 
-DERIVED = {"time", "started", "rule.id", "rule.name", "attack", "host_again"}
+DERIVED = {"time", "action", "started", "rule.id", "rule.name", "attack", "host_again"}
 
 
 def test_every_set_field_is_a_fact():
@@ -51,6 +51,12 @@ def test_rules():
     assert rule("cookie") == ("jwt.cookie", "JWT in a cookie")
     assert (facts(pattern_hit(), DEFAULT)["rule.id"], facts(pattern_hit(), DEFAULT)["rule.name"]) == ("pattern.acme-key", "ACME key")
     assert facts(full(event="heartbeat"), DEFAULT)["rule.id"] == "jwtleak.heartbeat"
+
+
+def test_what_is_kept_back_is_no_alert():
+    """The action of a leak that a policy keeps back is of its own."""
+    assert facts(kept_back(), DEFAULT)["action"] == "suppressed"
+    assert [facts(full(event=event), DEFAULT)["action"] for event in EVENTS] == list(EVENTS)
 
 
 def test_a_heartbeat_tells_of_no_token():

@@ -8,7 +8,7 @@ import json
 import jsonschema
 import pytest
 from hypothesis import given, settings
-from sample_alerts import EVENTS, alerts, full, hostile, least, pattern_hit
+from sample_alerts import EVENTS, alerts, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.alerts.formats.gitlab import make
 from jwtleak.alerts.formats.interface import Ending, Options
@@ -24,6 +24,7 @@ def record(required, **properties):
 
 TOOL = record("id name version vendor", id=TEXT, name=TEXT, version=TEXT, vendor=record("name", name=TEXT))
 IDENTIFIER = record("type name value", type=TEXT, name=TEXT, value=TEXT, url={"type": "string", "pattern": "^https?://.+"})
+FLAG = record("type origin description", type={"const": "flagged-as-likely-false-positive"}, origin=TEXT, description=TEXT)
 DETAIL = {
     "oneOf": [
         record("name type value", name=TEXT, type={"const": "text"}, value={"type": "string"}),
@@ -52,6 +53,7 @@ SCHEMA = record(
                 "commit", file={"type": "string"}, start_line={"type": "integer", "minimum": 1},
                 end_line={"type": "integer"}, commit=record("sha", sha=TEXT),
             ),
+            flags={"type": "array", "items": FLAG},
             details={"type": "object", "additionalProperties": DETAIL},
         ),
     },
@@ -68,7 +70,7 @@ def report(samples, ending=ENDING):
 
 def test_reports_are_valid():
     """Of no alert, of all sorts, of hostile ones, of a broken scan."""
-    samples = [*(full(event=event) for event in EVENTS), least(), pattern_hit(), *(one for _, one in hostile())]
+    samples = [*(full(event=event) for event in EVENTS), least(), pattern_hit(), kept_back(), *(one for _, one in hostile())]
     for found in ([], samples):
         VALIDATOR.validate(report(found))
     broken = report([], Ending(ENDING.started_at, ENDING.ended_at, complete=False, unread=2))

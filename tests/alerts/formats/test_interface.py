@@ -11,8 +11,9 @@ import sys
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
-from sample_alerts import EVENTS, HOSTILE, alerts, fields, full, hostile, least, pattern_hit
+from sample_alerts import EVENTS, HOSTILE, alerts, fields, full, hostile, kept_back, least, pattern_hit
 
+from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.formats.interface import DOCUMENTS, NAMES, Document, Format, Options, by_name, document
 from jwtleak.errors import UsageError
 
@@ -35,8 +36,9 @@ def spellings(value: object) -> set[str]:
 def test_every_field_has_a_home(name):
     """Every value of an alert stands in the output of every format."""
     shown = by_name(name).encode(full()).decode().replace("\\=", "=").replace('""', '"')
-    shown += by_name(name).encode(pattern_hit()).decode()
-    values = fields(full()) | {"pattern": ["acme-key"]}
+    shown += by_name(name).encode(pattern_hit()).decode() + by_name(name).encode(kept_back()).decode()
+    values = fields(kept_back()) | {"pattern": ["acme-key"]}
+    assert {path.partition(".")[0] for path in values} == set(Alert.__struct_fields__)
     missing = {
         path for path, found in values.items() for one in found if not any(text in shown for text in spellings(one))
     }
@@ -47,7 +49,7 @@ def test_every_field_has_a_home(name):
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_event_can_be_written(name, event):
     """Leaks, repeats, heartbeats and tests are written by every format, with all fields set and with the fewest."""
-    for alert in (full(event=event), least(event=event), pattern_hit()):
+    for alert in (full(event=event), least(event=event), pattern_hit(), kept_back()):
         data = by_name(name).encode(alert)
         assert data
         assert b"\n" not in data or name in DOCUMENTS

@@ -10,7 +10,7 @@ import jsonschema
 import ocsf_json_schema as schemas
 import pytest
 from hypothesis import given, settings
-from sample_alerts import EVENTS, alerts, full, hostile, least, pattern_hit
+from sample_alerts import EVENTS, alerts, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.alerts.formats.interface import Options
 from jwtleak.alerts.formats.ocsf import make
@@ -39,7 +39,7 @@ def written(alert, version="1.8.0", number=2004, **options):
 @pytest.mark.parametrize(("version", "number"), BOTH)
 def test_all_alerts_are_valid(version, number):
     """Every event, the fullest and the least alert, pattern hits and hostile texts are valid."""
-    samples = [*(full(event=event) for event in EVENTS), *(least(event=event) for event in EVENTS), pattern_hit()]
+    samples = [*(full(event=event) for event in EVENTS), *(least(event=event) for event in EVENTS), pattern_hit(), kept_back()]
     for alert in (*samples, *(one for _, one in hostile())):
         assert problems(written(alert, version, number), version, number) == []
 
@@ -79,6 +79,12 @@ def test_activities(event, activity, alert):
     """A repeat updates a finding; a heartbeat is none of the known activities; only leaks and tests are alerts."""
     document = written(full(event=event))
     assert (document["activity_id"], document["type_uid"], document["is_alert"]) == (activity, 200400 + activity, alert)
+
+
+def test_what_is_kept_back_is_suppressed():
+    """A leak that a policy keeps back has OCSF's own status for it, and is no alert."""
+    document = written(kept_back())
+    assert (document["status_id"], document["status"], document["is_alert"]) == (3, "Suppressed", False)
 
 
 def put(path: str, value: object):

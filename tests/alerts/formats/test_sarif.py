@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
-from sample_alerts import alerts, full, hostile, least, leaves, pattern_hit
+from sample_alerts import alerts, full, hostile, kept_back, least, leaves, pattern_hit
 
 from jwtleak.alerts.formats.interface import Ending, Options
 from jwtleak.alerts.formats.sarif import make
@@ -66,6 +66,14 @@ def test_a_result():
     assert result["partialFingerprints"]["jwtleakTokenSha256/v1"] == full().token.sha256
     assert result["properties"]["jwtleak"]["jwt"]["kid"] == "prod-2025-11"
     assert (result["occurrenceCount"], result["level"], result["kind"]) == (17, "error", "fail")
+
+
+def test_what_is_kept_back_is_suppressed():
+    """A leak that a policy keeps back is a result with a suppression."""
+    (run,) = document([kept_back(), full()])["runs"]
+    first, second = run["results"]
+    assert first["suppressions"] == [{"kind": "external", "status": "accepted", "justification": "public by design"}]
+    assert "suppressions" not in second
 
 
 def test_an_encoded_token_may_end_on_another_line():
