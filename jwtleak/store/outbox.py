@@ -48,11 +48,12 @@ def register(connection: sqlite3.Connection, sinks: Sequence[str]) -> list[str]:
 
 def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None:
     """A sink is done with letters."""
-    for seq in seqs:
-        connection.execute("DELETE FROM queue WHERE sink = ? AND seq = ?", (sink, seq))
-        connection.execute(
-            "DELETE FROM outbox WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)", (seq,)
-        )
+    gone = list(seqs)
+    connection.executemany("DELETE FROM queue WHERE sink = ? AND seq = ?", [(sink, seq) for seq in gone])
+    connection.executemany(
+        "DELETE FROM outbox WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)",
+        [(seq,) for seq in gone],
+    )
 
 
 def spool_bytes(connection: sqlite3.Connection) -> int:
