@@ -15,7 +15,7 @@ import msgspec
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.formats.interface import Options
 from jwtleak.alerts.wording import place
-from jwtleak.core.excerpt import clean
+from jwtleak.core.excerpt import MAX_TEXT, clean
 from jwtleak.types import ChannelType
 
 Facts: TypeAlias = dict[str, Any]
@@ -66,11 +66,12 @@ def own(alert: Alert) -> Facts:
 
 def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
     for name, one in value.items():
-        if isinstance(one, str):
-            into[prefix + name] = clean(one)
-        elif isinstance(one, dict):
+        kind = type(one)  # what to_builtins gives has these types exactly; this runs for every field of every event
+        if kind is str:
+            into[prefix + name] = one if one.isascii() and one.isprintable() and len(one) <= MAX_TEXT else clean(one)
+        elif kind is dict:
             _flatten(one, f"{prefix}{name}.", into)
-        elif isinstance(one, list | tuple):
+        elif kind is list or kind is tuple:
             if one:
                 into[prefix + name] = [clean(item) for item in one]
         else:
