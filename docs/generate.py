@@ -29,13 +29,18 @@ from jwtleak.alerts.alert import Alert, json_schema
 from jwtleak.alerts.formats import cef, csv_, custom, ecs, facts, gelf, leef, levels, ocsf
 from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.formats.layout import Field
+from jwtleak.alerts.policy import Allow
+from jwtleak.alerts.weaknesses import WEAKNESSES
 from jwtleak.cli.main import main as program
+from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.runtime.service.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
+    "docs/how-to/mask-tokens.md",
     *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "formats")),
+    *(f"docs/reference/{name}.md" for name in ("issuers", "weaknesses", "policy")),
 )
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SAMPLE = "docs/examples/logs/nginx/access.log"
@@ -170,6 +175,75 @@ def severities() -> str:
     return table(("status", "live when logged", "signed", "channel", "severity"), severity.rows())
 
 
+def adjustments() -> str:
+    """The table of adjustments, with what each makes of four common cases."""
+    cases = [f"{case.status}, {severity.exposure(case.channel)} ({severity.severity(case)[0]})" for case in severity.shown_on()]
+    rows = ((f"`{code}`", *more) for code, *more in severity.adjustments())
+    return table(("reason", "when", "effect", *cases), rows)
+
+
+def reasons() -> str:
+    """The reasons that the first table gives."""
+    return table(("reason", "meaning"), ((f"`{code}`", meaning) for code, meaning in severity.BASE_REASONS.items()))
+
+
+def issuers() -> str:
+    """Every provider, its uses and how to take a token back."""
+    rows = []
+    for issuer in load_issuers()[0]:
+        for use in issuer.uses:
+            steps = "; ".join(use.revoke or issuer.revoke)
+            rows.append((f"[{issuer.name}]({issuer.reference})", f"`{issuer.id}`", f"`{use.use}`", use.privilege, steps))
+    return table(("provider", "id", "use", "privilege", "to take it back"), rows)
+
+
+def uses() -> str:
+    """Uses that any issuer's token can have, and the longest lifetime of each use."""
+    _, any_issuer, limits = load_issuers()
+    names = dict.fromkeys([*limits, *(use.use for use in any_issuer)])
+    told = {use.use: "by `typ` or claim names, whoever issued it" for use in any_issuer}
+    rows = ((f"`{name}`", told.get(name, "of known providers"), f"{limits.get(name, limits['other']):,} s") for name in names)
+    return table(("use", "recognised", "`long_lifetime` above"), rows)
+
+
+def notes() -> str:
+    """What is public by design, and what administers."""
+    return table(("note", "effect", "why", "reference"), ((f"`{one.id}`", one.effect, one.why, one.reference) for one in load_notes()))
+
+
+def keys() -> str:
+    """Published keys, by where they stand."""
+    return table(("id", "published in"), ((f"`{one.id}`", one.reference) for one in load_keys()[0]))
+
+
+def weaknesses() -> str:
+    """Every named weakness."""
+    rows = ((f"`{name}`", one.meaning, ", ".join(one.references)) for name, one in WEAKNESSES.items())
+    return table(("weakness", "meaning", "references"), rows)
+
+
+def claims() -> str:
+    """Names of claims that are personal data or secrets."""
+    words = {"personal": "personal_data", "secret": "secret_claim"}
+    rows = [
+        (f"`{words[sort]}:{kind}`", ", ".join(f"`{name}`" for name in names))
+        for sort, kinds in load_claims()[0].items()
+        for kind, names in kinds.items()
+    ]
+    return table(("weakness", "names of claims"), rows)
+
+
+def servers() -> str:
+    """How each server keeps tokens out of its log."""
+    rows = ((f"[{one.id}]({one.reference})", one.url, one.referer, one.header) for one in load_servers())
+    return table(("server", "token in the URL", "token in the Referer", "token in a header or cookie"), rows)
+
+
+def conditions() -> str:
+    """The keys of a rule, from its type."""
+    return ", ".join(f"`{name}`" for name in Allow.__struct_fields__ if name not in ("reason", "until")) + "\n"
+
+
 def bounds() -> str:
     """Every bound of `docs/reference/bounds.toml` with the value that the code holds."""
     document = tomllib.loads((ROOT / "docs/reference/bounds.toml").read_text(encoding="utf-8"))
@@ -294,6 +368,16 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "alert-fields": alert_fields,
     "severities": severities,
+    "adjustments": adjustments,
+    "reasons": reasons,
+    "issuers": issuers,
+    "uses": uses,
+    "notes": notes,
+    "keys": keys,
+    "weaknesses": weaknesses,
+    "claims": claims,
+    "servers": servers,
+    "conditions": conditions,
     "bounds": bounds,
     "metrics": metrics,
     "scale": scale,

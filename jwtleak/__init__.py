@@ -11,6 +11,7 @@ As a library:
     findings = finder.feed(chunk) + finder.close()
 
     clean = jwtleak.redact(data)                        # every token replaced by [JWT 78b91dd3]
+    redactor = jwtleak.Redactor()                       # the same in pieces: feed, flush after a silence, close
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from typing import TYPE_CHECKING
 from jwtleak.version import __version__
 
 if TYPE_CHECKING:
-    from jwtleak.api import Finder, alert, redact, scan
+    from jwtleak.api import Finder, Redactor, alert, redact, scan
     from jwtleak.types import Finding
 
-__all__ = ["Finder", "Finding", "__version__", "alert", "redact", "scan"]
+__all__ = ["Finder", "Finding", "Redactor", "__version__", "alert", "redact", "scan"]
 
 
 def __getattr__(name: str) -> object:

@@ -11,10 +11,11 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Builder, Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
+from jwtleak.core.redactor import Redactor
 from jwtleak.patterns import builtin_channels, load_knowledge
 from jwtleak.types import Finding, StreamInfo
 
-__all__ = ["Finder", "Finding", "alert", "redact", "scan"]
+__all__ = ["Finder", "Finding", "Redactor", "alert", "redact", "scan"]
 
 
 @lru_cache(maxsize=1)
@@ -47,12 +48,8 @@ def scan(data: bytes) -> list[Finding]:
 
 def redact(data: bytes) -> bytes:
     """`data` with every token, in whatever encoding it stands, replaced by `[JWT ` and 8 hex of its SHA-256 and `]`."""
-    parts = []
-    done = 0
-    for finding in scan(data):
-        parts += [data[done : finding.offset], b"[JWT %b]" % finding.sha256[:8].encode("ascii")]
-        done = finding.offset + finding.length
-    return b"".join([*parts, data[done:]])
+    redactor = Redactor()
+    return redactor.feed(data) + redactor.close()
 
 
 def alert(finding: Finding, *, now: float, key: bytes, path: str | None = None, name: str = "0" * 40) -> Alert:

@@ -68,8 +68,10 @@ class Driver:
         match event:
             case Opened(stream=stream):
                 known = self.logs.get(stream)
-                if known is None or known.ended:
+                if known is None:
                     self.logs[stream] = Log(event)
+                elif known.ended:
+                    known.ended = None
                 else:  # met again after a restart: what was read behind the cursor comes once more
                     del known.data[event.cursor.offset - known.start :]
                     known.offset, known.size, known.path = event.cursor.offset, event.size, event.path
@@ -77,11 +79,10 @@ class Driver:
             case Grown(stream=stream, size=size):
                 self.logs[stream].size = size
             case Moved(stream=stream, path=path):
-                if stream in self.logs:
-                    self.logs[stream].path = path
+                self.logs[stream].path = path
             case Ended(stream=stream, cursor=cursor):
-                if stream in self.logs:
-                    self.logs[stream].ended = event
+                assert self.logs[stream].ended is None
+                self.logs[stream].ended = event
                 self.cursors.pop(stream, None)
                 if cursor is not None:
                     self.cursors[stream] = cursor

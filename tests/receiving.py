@@ -6,6 +6,7 @@ Each closes all its sockets and joins its threads at the end of its `with`.
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import ssl
 import threading
@@ -123,6 +124,8 @@ class Web(Listener):
         self.script = list(script)
         self._otherwise = otherwise
         self.requests: list[Request] = []
+        # Sees the requests whose answer is lost, where a test wants them to have arrived.
+        self.keep: Callable[[Request], object] | None = None
 
     def __enter__(self) -> Web:
         super().__enter__()
@@ -139,6 +142,8 @@ class Web(Listener):
                 with self._lock:
                     self.requests.append(request)
                     answer = self.script.pop(0) if self.script else self._otherwise(request)
+                if answer.fault == "lost" and self.keep is not None:
+                    self.keep(request)
                 if answer.fault == "hang":
                     self.closing.wait(60)
                 if answer.fault:
@@ -164,6 +169,29 @@ def _response(answer: Answer) -> bytes:
     headers = {"content-length": str(len(answer.body)), **answer.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {answer.status} Whatever\r\n{lines}\r\n".encode() + answer.body
+
+
+class Bulk:
+    """`_bulk`, as far as a sink sees it: remembers documents by id, says 409 for one it has. An `otherwise` for Web."""
+
+    def __init__(self, *, forget: bool = False) -> None:
+        self.documents: dict[str, dict[str, object]] = {}
+        self.again = 0
+        self._forget = forget  # only answer
+
+    def __call__(self, request: Request) -> Answer:
+        lines = request.body.splitlines()
+        if self._forget:
+            return Answer(200, b'{"errors":false,"items":[]}')
+        items = []
+        for action, document in zip(lines[::2], lines[1::2], strict=True):
+            name = json.loads(action)["create"]["_id"]
+            there = name in self.documents
+            self.again += there
+            self.documents.setdefault(name, json.loads(document))
+            items.append({"create": {"status": 409 if there else 201}})
+        errors = any(one["create"]["status"] == 409 for one in items)
+        return Answer(200, json.dumps({"errors": errors, "items": items}).encode())
 
 
 class Bytes(Listener):

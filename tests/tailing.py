@@ -137,7 +137,7 @@ class Keeper:
         self.letters: list[Letter] = []
         self.commits: list[Commit] = []
         self.sighting, self.sightings, self.due = store.sighting, store.sightings, store.due
-        self.cursors = store.cursors
+        self.cursors, self.prune = store.cursors, store.prune
 
     def commit(self, batch: Commit) -> None:
         """Into the store, or not."""

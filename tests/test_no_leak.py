@@ -167,6 +167,20 @@ COMMANDS = [
 ]
 
 
+def test_the_filter_leaves_nothing(place):
+    """The real filter, with one write for each line: no forbidden slice of any token in any encoding and channel."""
+    checker = Checker()
+    texts = []
+    for token in kinds().values():
+        checker.forbid(token)
+        for encode, _ in ENCODINGS.values():
+            data = checker.forbid_encoded(token, encode(token))
+            texts += [around(data) + b"\n2026-01-15 next\n" for around in CHANNELS.values()]
+    shown = program(place, "redact", "--check", stdin=b"".join(texts))
+    assert shown.count(b"[JWT ") >= len(texts)
+    checker.check(shown)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_or_writes_a_slice(place, command):
     """The whole corpus through each command: standard output, standard error, output files and the state directory."""
@@ -185,6 +199,8 @@ def test_wrong_use_prints_no_slice(place):
     for args in (
         ("inspect", token),
         ("inspect", f"--file={token}"),
+        ("redact", token),
+        ("redact", f"--output=/nowhere/{token}", "-"),
         ("scan", token),
         ("scan", f"--{token}", "."),
         ("scan", f"--output=/nowhere/{token}", "logs"),

@@ -8,20 +8,21 @@ sighting.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from jwtleak.alerts.advice import Server, server_of
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
 from jwtleak.alerts.clean import Shown, issuer, rfc3339, subject_hash, text, texts
 from jwtleak.alerts.container import Containers
-from jwtleak.alerts.judged import is_clear, judged
-from jwtleak.alerts.knowledge import Assessor, Know, Worth, nothing
-from jwtleak.alerts.policy import Place, Policy, Verdict
-from jwtleak.alerts.severity import raised
 from jwtleak.core.lifetime import DEFAULT_LEEWAY, Times, live_at, status, times
-from jwtleak.types import Channel, Finding, PatternHit, Status, StreamInfo, Token
+from jwtleak.types import Channel, Finding, PatternHit, Severity, Status, StreamInfo, Token
+
+if TYPE_CHECKING:
+    # Loaded with the tables when the first token asks for them: most runs find none.
+    from jwtleak.alerts.advice import Server
+    from jwtleak.alerts.knowledge import Assessor, Know, Worth
+    from jwtleak.alerts.policy import Policy, Verdict
 
 # Channels that are remembered.
 _REMEMBER = 4096
@@ -35,8 +36,8 @@ class Setting(NamedTuple):
     host: str | None
     key: bytes
     leeway: float = DEFAULT_LEEWAY
-    know: Know = nothing
-    policy: Policy = Policy()
+    know: Know | None = None
+    policy: Policy | None = None
 
 
 def _redacted(token: Token) -> str:
@@ -49,9 +50,6 @@ def _redacted(token: Token) -> str:
 @lru_cache(maxsize=_REMEMBER)
 def _channel(channel: Channel, encodings: tuple[str, ...]) -> AlertChannel:
     return AlertChannel(channel.type, text(channel.name), encodings)
-
-
-_SILENT = Verdict()
 
 
 def _or_unset(value: str | None) -> Shown:
@@ -93,7 +91,12 @@ class Builder:
     def _known(self) -> Assessor:
         """The tables, from the first token on."""
         if self._assessor is None:
-            known = self._setting.know()
+            from jwtleak.alerts.advice import server_of
+            from jwtleak.alerts.judged import is_clear, judged
+            from jwtleak.alerts.knowledge import Assessor, nothing
+
+            known = (self._setting.know or nothing)()
+            self._judged, self._is_clear = judged, is_clear
             self._assessor = Assessor(known)
             self._server = server_of(known.servers, None if self._path == "-" else self._path)
         return self._assessor
@@ -106,23 +109,22 @@ class Builder:
         now = status(token, stated, setting.now, setting.leeway)
         worth = assessor.worth(finding, token, stated)
         claims = token.claims is not None
-        words = judged(
-            now, live, token.kind, token.integrity, claims, channel, worth, self._server, is_clear(finding)
+        words = self._judged(
+            now, live, token.kind, token.integrity, claims, channel, worth, self._server, self._is_clear(finding)
         )  # fmt: skip
-        verdict = _SILENT if setting.policy.empty else self._judge(finding, token, worth)
-        reasons = words.reasons
-        if verdict.least is not None:
-            reasons = (*reasons, "policy")
+        weight, reasons, suppressed = words.severity, words.reasons, None
+        if setting.policy is not None:
+            weight, reasons, suppressed = self._by_policy(setting.policy, finding, token, worth, weight, reasons)
         return Alert(
             schema="jwtleak/1",
             id=name,
             event="leak",
             detected_at=self._detected_at,
-            severity=words.severity if verdict.least is None else raised(words.severity, verdict.least),
+            severity=weight,
             confidence=words.confidence,
             reasons=reasons,
             title=words.title,
-            suppressed=UNSET if verdict.suppressed is None else text(verdict.suppressed),
+            suppressed=UNSET if suppressed is None else text(suppressed),
             token=self._facts(finding, token, stated, now, worth),
             channel=_channel(finding.channel, finding.encodings),
             logged_at=UNSET if logged is None else rfc3339(logged),
@@ -134,8 +136,22 @@ class Builder:
             sightings=Sightings(1, finding.offset, finding.offset),
         )
 
-    def _judge(self, finding: Finding, token: Token | None, worth: Worth | None) -> Verdict:
-        """What the policy says of a sighting; of a user pattern's hit only the place and the fingerprint are known."""
+    def _by_policy(
+        self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None, weight: Severity,
+        reasons: tuple[str, ...],
+    ) -> tuple[Severity, tuple[str, ...], str | None]:  # fmt: skip
+        """Severity and reasons as the policy leaves them, and why it keeps the sighting back. Of a user pattern's hit only
+        the place and the fingerprint are known."""
+        from jwtleak.alerts.severity import raised
+
+        verdict = self._verdict(policy, finding, token, worth)
+        if verdict.least is None:
+            return weight, reasons, verdict.suppressed
+        return raised(weight, verdict.least), (*reasons, "policy"), verdict.suppressed
+
+    def _verdict(self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None) -> Verdict:
+        from jwtleak.alerts.policy import Place
+
         signature = None if worth is None or isinstance(worth.signature, UnsetType) else worth.signature
         origin = None if worth is None else worth.origin
         place = Place(
@@ -148,7 +164,7 @@ class Builder:
             self._path,
             finding.sha256,
         )
-        return self._setting.policy.judge(place)
+        return policy.judge(place)
 
     def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, worth: Worth) -> TokenFacts:
         claims = token.claims or {}
@@ -203,17 +219,22 @@ class Builder:
         )
 
     def _pattern(self, finding: Finding, hit: PatternHit, name: str) -> Alert:
-        verdict = _SILENT if self._setting.policy.empty else self._judge(finding, None, None)
+        policy = self._setting.policy
+        weight: Severity = hit.severity
+        reasons: tuple[str, ...] = ()
+        suppressed = None
+        if policy is not None:
+            weight, reasons, suppressed = self._by_policy(policy, finding, None, None, weight, reasons)
         return Alert(
             schema="jwtleak/1",
             id=name,
             event="leak",
             detected_at=self._detected_at,
-            severity=hit.severity if verdict.least is None else raised(hit.severity, verdict.least),
+            severity=weight,
             confidence=hit.confidence,
-            reasons=() if verdict.least is None else ("policy",),
+            reasons=reasons,
             title=hit.title,
-            suppressed=UNSET if verdict.suppressed is None else text(verdict.suppressed),
+            suppressed=UNSET if suppressed is None else text(suppressed),
             token=TokenFacts(finding.sha256, "pattern", redacted="***", length=len(hit.raw)),
             channel=_channel(finding.channel, finding.encodings),
             logged_at=UNSET if finding.logged_at is None else rfc3339(finding.logged_at),

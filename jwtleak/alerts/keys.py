@@ -145,13 +145,13 @@ _PIECE = 1024
 # A line longer than this is no key that a person chose.
 _LONGEST_WORD = 512
 _RESULTS = 65_536
+# Seconds of trying that are free: a small scan is over before its share amounts to anything.
+GRACE = 1.0
 
 
 class WeakKeys:
     """A word list, tried on each token once, for at most `share` seconds in a second of work (0: as long as it takes)
     and `GRACE` seconds before that counts. `untried` counts tokens for which the time ran out."""
-
-    GRACE = 1.0
 
     def __init__(self, data: bytes, clock: Callable[[], float], share: float) -> None:
         words = (line.rstrip(b"\r") for line in data.split(b"\n"))
@@ -188,7 +188,7 @@ class WeakKeys:
         by = signed.by
         for at in range(0, len(self._words), _PIECE):
             now = self._clock()
-            if self._share and self._spent > self._share * (now - self._began) + self.GRACE:
+            if self._share and self._spent > self._share * (now - self._began) + GRACE:
                 return None
             found = any(by(word) for word in self._words[at : at + _PIECE])
             self._spent += self._clock() - now

@@ -11,7 +11,6 @@ from functools import lru_cache
 import msgspec
 
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.policy import known_name
 from jwtleak.types import Confidence, Severity, Status
 
 # `line` and `column` end an alert's location, and its location and sightings end the alert.
@@ -56,6 +55,8 @@ class Record(msgspec.Struct, array_like=True, gc=False):
 
     def known_name(self) -> str:
         """How a baseline names it."""
+        from jwtleak.alerts.policy import known_name
+
         where = self.alert().location
         return known_name(self.sha256, "!".join(one for one in (where.path, where.member) if isinstance(one, str)) or "-")
 

@@ -138,7 +138,7 @@ BASE_REASONS: dict[str, str] = {
     "live_when_logged": "it has expired, but worked when it was logged",
     "spreads": "it stands in a URL or Referer, which go on to histories, proxies and other sites",
     "unsigned": "no sound verifier accepts it: alg none, or no claims object",
-    "policy": "a [[raise]] rule of the policy",
+    "policy": "a `[[raise]]` rule of the policy",
 }
 
 

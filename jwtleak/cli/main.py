@@ -23,6 +23,7 @@ _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
     "tail": "Follow growing and rotating files and tell of tokens as they are written",
     "check-config": "Say what tail would follow and where alerts would go, and touch nothing",
+    "redact": "Copy a stream with every token replaced",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
     "state": "Look into, prune or forget what is remembered; dead letters",

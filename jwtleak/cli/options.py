@@ -97,3 +97,19 @@ def worth_options(command: Command) -> Command:
     for option in reversed(_WORTH):
         command = option(command)
     return command
+
+
+def sink_options(command: Command) -> Command:
+    """The options of `scan` that send alerts to sinks."""
+    for option in reversed(_SINK):
+        command = option(command)
+    return command
+
+
+_SINK = (
+    click.option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
+    click.option("--sink-config", type=click.Path(dir_okay=False), metavar="FILE",
+                 help="Also send alerts to the sinks of this configuration file."),
+    click.option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
+                 help="At the end, wait so long for sinks to take what is left."),
+)  # fmt: skip

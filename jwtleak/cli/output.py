@@ -182,7 +182,7 @@ def open_output(
         return Output(Table(text), bar, tally, None if path is None else text)
     if path is None:
         return Output(_shows(sys.stdout.buffer, form, options or Options(), flush=True), bar, tally)
-    file = _open(path, append=append)
+    file = open_private(path, append=append)
     return Output(_shows(file, form, options or Options(), flush=False), bar, tally, file)
 
 
@@ -195,8 +195,8 @@ def _shows(file: IO[bytes], form: str | None, options: Options, *, flush: bool) 
     return Events(file, by_name(form, options), flush=flush)
 
 
-def _open(path: str, *, append: bool = False) -> IO[bytes]:
-    """Mode 0600: alerts are redacted, but they are a map of what leaked where."""
+def open_private(path: str, *, append: bool = False) -> IO[bytes]:
+    """FILE of `--output`, mode 0600: alerts are redacted, but they are a map of what leaked where. Raises UsageError."""
     flags = os.O_RDWR | os.O_APPEND if append else os.O_WRONLY | os.O_TRUNC
     try:
         fd = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -226,7 +226,7 @@ def _mend(fd: int) -> None:
 def write_file(path: str, data: bytes) -> None:
     """Write `data` beside `path` and into its place, whole or not at all. Raises UsageError."""
     part = f"{path}.part"
-    with _open(part) as file:
+    with open_private(part) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -240,5 +240,5 @@ def write_file(path: str, data: bytes) -> None:
 def _text(path: str | None) -> TextIO:
     if path is None:
         return sys.stdout
-    _open(path).close()
+    open_private(path).close()
     return open(path, "w", encoding="utf-8")

@@ -25,11 +25,12 @@ from jwtleak.version import __version__
 
 if TYPE_CHECKING:
     from jwtleak.cli.scan import Options
+    from jwtleak.cli.sinks import Sending
 
 
 # What does not change which alerts a scan gives: it may go on with another choice of these. PATHs count as what they name,
 # patterns by what is in them.
-_FREE = ("paths", "patterns", "jobs", "fail_on", "output", "format", "progress", "state", "resume")
+_FREE = ("paths", "patterns", "jobs", "fail_on", "output", "format", "progress", "state", "resume", "sink", "sink_config", "sink_deadline")
 
 
 def key_of(options: Options, patterns: UserPatterns) -> str:
@@ -52,15 +53,23 @@ def open_state(directory: Path) -> Store:
     return store
 
 
-def make_ledger(store: Store, key: str, tally: Tally, output: Output, *, resume: bool) -> Ledger:
-    """The ledger of the scan `key`, begun anew or gone on with."""
+def make_ledger(
+    store: Store, key: str, tally: Tally, output: Output, *, resume: bool, sent: Sending | None = None
+) -> Ledger:
+    """The ledger of the scan `key`, begun anew or gone on with. A file is finished when its alerts are out everywhere."""
     scans = store.scans(key)
     count = scans.begin(resume=resume)
     if resume:
         voice.say(f"{count} files are finished" if count else "nothing is finished: everything is read")
     place = output.place()
     own = store.own_files() | (frozenset() if place is None else {place})
-    return Ledger(scans, Surroundings(own, output.sync, tally.notice, output.progress, _trouble, _now_ms))
+
+    def sync() -> None:
+        output.sync()
+        if sent is not None:
+            sent.flush()
+
+    return Ledger(scans, Surroundings(own, sync, tally.notice, output.progress, _trouble, _now_ms))
 
 
 def _trouble(text: str) -> None:

@@ -16,12 +16,11 @@ import msgspec
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.formats import interface as formats
-from jwtleak.alerts.policy import write_baseline
 from jwtleak.alerts.record import Record
 from jwtleak.alerts.select import LIVE, Selection
 from jwtleak.cli import voice
 from jwtleak.cli.main import forget_stdout
-from jwtleak.cli.options import MOMENT, SIZE, worth_options
+from jwtleak.cli.options import MOMENT, SIZE, sink_options, worth_options
 from jwtleak.cli.output import Output, open_output, write_file
 from jwtleak.core.channel import Channels
 from jwtleak.core.lifetime import DEFAULT_LEEWAY
@@ -38,6 +37,7 @@ from jwtleak.sources.walk import Entry, walk
 from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
 
 if TYPE_CHECKING:
+    from jwtleak.cli.sinks import Sending
     from jwtleak.runtime.resume import Ledger
     from jwtleak.store import Store
 
@@ -78,6 +78,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_depth: int
     state: str | None
     resume: bool
+    sink: tuple[str, ...]
+    sink_config: str | None
+    sink_deadline: float
 
 
 @click.command("scan")
@@ -122,13 +125,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--state", type=click.Path(file_okay=False), metavar="DIR",
               help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.")
 @click.option("--resume", is_flag=True, help="Do not read again what is finished by --state; append to FILE of --output.")
+@sink_options
 def command(**given: Any) -> int:
     """Find tokens in files, directories, archives, or standard input (-).
 
     Archives (gzip, bzip2, xz, zstd, lz4, zip, tar) are recognised by content. Alerts are redacted.
 
     Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but some input could not be read (a
-    PATH that does not exist is one), 130 interrupted.
+    PATH that does not exist is one) or a sink did not take every alert, 130 interrupted.
     """
     options = Options(**given)
     if not options.paths:
@@ -236,15 +240,34 @@ class _Run:
         self._tally = Tally()
         self._failed = False
         self._ledger: Ledger | None = None
+        self._sending: Sending | None = None
 
     def run(self) -> int:
         started = time.monotonic()
         with ExitStack() as stack:
             store = self._store(stack)
             plan = _plan(self._options)
-            output = self._output()
-            self._ledger = None if store is None else self._make_ledger(store, plan, output)
-            return self._scan(Scan(plan, self._selection, self._tally), output, started)
+            self._sending = self._sinks(store, stack)
+            try:
+                status = self._outputs(store, plan, started)
+            except BaseException:
+                if self._sending is not None:
+                    self._sending.finish(3)
+                raise
+            return status if self._sending is None else self._sending.finish(status)
+
+    def _outputs(self, store: Store | None, plan: Plan, started: float) -> int:
+        output = self._output()
+        self._ledger = None if store is None else self._make_ledger(store, plan, output)
+        return self._scan(Scan(plan, self._selection, self._tally), output, started)
+
+    def _sinks(self, store: Store | None, stack: ExitStack) -> Sending | None:
+        given = self._options
+        if not given.sink and given.sink_config is None:
+            return None
+        from jwtleak.cli.sinks import Sending, chosen
+
+        return Sending(chosen(given.sink, given.sink_config), store, given.sink_deadline, stack)
 
     def _store(self, stack: ExitStack) -> Store | None:
         """The state, before FILE is opened: a second run must not empty the FILE of the first."""
@@ -266,7 +289,7 @@ class _Run:
         from jwtleak.cli.resume import key_of, make_ledger
 
         key = key_of(self._options, plan.patterns)
-        return make_ledger(store, key, self._tally, output, resume=self._options.resume)
+        return make_ledger(store, key, self._tally, output, resume=self._options.resume, sent=self._sending)
 
     def _scan(self, scan: Scan, output: Output, started: float) -> int:
         interrupt = _Interrupt(scan.stop)
@@ -276,6 +299,8 @@ class _Run:
             forget_stdout()
             return 1 if self._failed else 0
         if self._options.write_baseline is not None and not interrupt.seen:
+            from jwtleak.alerts.policy import write_baseline
+
             write_file(self._options.write_baseline, write_baseline(self._baseline))
         if interrupt.seen:
             self._unfinished(scan.unfinished())
@@ -340,6 +365,8 @@ class _Run:
             if limit != "never" and not alert.suppressed and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit):
                 self._failed = True
             output.alert(alert)
+            if self._sending is not None and not alert.suppressed:
+                self._sending.add(alert)
 
     def _explain(self) -> None:
         tally = self._tally

@@ -1,12 +1,28 @@
-"""Options that name sinks, shared by the commands that have some."""
+"""Sinks of a command line: which ones, and the alerts of a scan on their way to them.
+
+Promises: what a sink did not take is told, counted in the exit status, and kept where a later run finds it.
+"""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from jwtleak.cli import voice
 from jwtleak.config import read
+from jwtleak.errors import DeliveryError
+from jwtleak.runtime.delivery.delivery import Delivery, check
+from jwtleak.runtime.delivery.dispatch import Dispatch
+from jwtleak.runtime.delivery.health import Health
 from jwtleak.sinks.settings import SinkFile, SinkSettings, from_url
+from jwtleak.store import Store
+
+if TYPE_CHECKING:
+    pass
 
 
 def chosen(urls: Sequence[str], config: str | None) -> list[SinkSettings]:
@@ -15,3 +31,44 @@ def chosen(urls: Sequence[str], config: str | None) -> list[SinkSettings]:
     if config is not None:
         settings += read(Path(config), SinkFile).settings(config)
     return settings
+
+
+class Sending:
+    """The sinks of one scan. `add` each alert; `finish` gives the exit status."""
+
+    def __init__(self, settings: Sequence[SinkSettings], store: Store | None, deadline: float, stack: ExitStack) -> None:
+        check(settings)
+        self._deadline = deadline
+        self._own = None if store is not None else Path(tempfile.mkdtemp(prefix="jwtleak-"))
+        self._store = stack.enter_context(Store.open(self._own)) if self._own is not None else store
+        assert self._store is not None
+        delivery = Delivery(self._store, settings, say=voice.warning)
+        self._dispatch = Dispatch(self._store, delivery, deadline=deadline)
+        self.add = self._dispatch.add
+        self.flush = self._dispatch.flush
+
+    def finish(self, status: int) -> int:
+        """Deliver the rest. The exit status is 3 where something was not taken; an interrupt stays one."""
+        try:
+            self._dispatch.close()
+        except DeliveryError as error:
+            voice.error(str(error))
+        unsent = False
+        for one in self._dispatch.health():
+            unsent |= self._tell(one)
+        if self._own is not None and not unsent:
+            shutil.rmtree(self._own, ignore_errors=True)
+        elif self._own is not None:
+            voice.hint(f"what was not taken is kept in {self._own}: a scan with --state {self._own} and the same sinks sends it")
+        return status if not unsent or status == 130 else 3
+
+    def _tell(self, health: Health) -> bool:
+        """Say how a sink fared; whether something was not taken."""
+        if health.sent:
+            voice.say(f"{health.sent} alerts sent to {health.name}")
+        if health.queued:
+            why = f": {health.reason}" if health.reason else ""
+            voice.error(f"sink {health.name}: {health.queued} alerts were not delivered in {self._deadline:g} s{why}")
+        if health.dead:
+            voice.error(f"sink {health.name}: {health.dead} alerts were refused: see `jwtleak state dead-letters`")
+        return bool(health.queued or health.dead)

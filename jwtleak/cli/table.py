@@ -34,7 +34,7 @@ _COLUMNS = {
 _SHORT = ("severity", "expires in", "alg", "seen")
 # On a narrower terminal paths would stand a few letters a line: these give way, below the width that stands here.
 _NEEDS = {"issuer": 120, "alg": 120, "expires in": 90}
-_NO_TERMINAL = 144
+_NO_TERMINAL = 160
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 

@@ -23,6 +23,8 @@ _SEGMENTS = lazy(
 )
 # SD-JWT: disclosures between tildes, then perhaps a key-binding JWT (draft-ietf-oauth-selective-disclosure-jwt section 4).
 _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
+# What would be one more of either if it went on.
+_BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
 
 
 class Match(NamedTuple):
@@ -32,8 +34,6 @@ class Match(NamedTuple):
     end: int
     token: Token
     stop: int
-
-
 
 
 def _padding(buffer: Buffer, start: int, end: int) -> int:
@@ -69,12 +69,12 @@ _NONE = frozenset("".join(letters) for letters in product("nN", "oO", "nN", "eE"
 
 def _match(
     buffer: Buffer, found: re.Match[bytes], end: int, kind: Kind, fields: dict[str, Any], claims: dict[str, Any] | None,
-    integrity: Integrity, signature_length: int,
+    integrity: Integrity, signature_length: int, stop: int = 0,
 ) -> Match:
-    start, stop = found.span()
+    start = found.start()
     raw = Secret(bytes(buffer[start:end]))
     token = Token(kind, fields, claims, integrity, signature_length, raw)
-    return Match(start, end, token, stop if stop > end else end)
+    return Match(start, end, token, max(end, stop, found.end()))
 
 
 def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
@@ -93,11 +93,14 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     if not payload:
         return _match(buffer, found, end, "detached", header.fields, None, integrity, length)
     kind: Kind = "jws"
+    stop = end
     if buffer[end : end + 1] == b"~":
         tail = _DISCLOSURES.match(buffer, end, found.endpos)
         if tail is not None:
             kind, end = "sd-jwt", tail.end()
-    return _match(buffer, found, end, kind, header.fields, decode_object(payload), integrity, length)
+            begun = _BEGUN.match(buffer, end, found.endpos)
+            stop = begun.end() if begun else end
+    return _match(buffer, found, end, kind, header.fields, decode_object(payload), integrity, length, stop)
 
 
 def _unsecured(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:

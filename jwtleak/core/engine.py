@@ -175,7 +175,7 @@ class Engine:
             if not final and patient and self._wants_context(leak):
                 self._held, self.pending = leak.start, "context"
                 break
-            self._given = leak.end
+            self._given = leak.first_end
             if self._owned.start <= self._base + leak.start < self._owned.stop:
                 findings.append(self._finding(leak))
         return findings if self._patterns is None else self._with_hits(self._patterns, findings, final=final)

@@ -11,6 +11,7 @@ class Leak(NamedTuple):
     """A token in the original bytes [start, end).
 
     `before` and `after` are the decoded text around it; None where nothing had to be decoded and the buffer says it.
+    `pieces` are the parts of [start, end) that are its own where other text stands among them: records of another stream.
     """
 
     start: int
@@ -19,6 +20,12 @@ class Leak(NamedTuple):
     encodings: tuple[str, ...] = ()
     before: bytes | None = None
     after: bytes | None = None
+    pieces: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def first_end(self) -> int:
+        """Where what is its own ends for the first time."""
+        return self.pieces[0][1] if self.pieces else self.end
 
 
 _RANK = {"whole": 3, "odd": 2, "clipped": 1}

@@ -37,6 +37,9 @@ CONTEXT = 1024
 # The shortest token: a header with an `alg`, a dot and a payload (`eyJhbGciOiIifQ.e30`).
 _SHORTEST = 18
 
+# Encodings of lines among which other lines stand.
+_SPLIT = frozenset(one.name for one in LINES)
+
 _by_place = attrgetter("start")
 
 
@@ -204,8 +207,11 @@ class Regions:
                 before = bytes(self._buffer[max(self._floor, start - CONTEXT) : start]) + before
             if len(after) < CONTEXT:
                 after += bytes(self._buffer[end : min(self._end, end + CONTEXT)])
+            pieces: tuple[tuple[int, int], ...] = ()
+            if name in _SPLIT:
+                pieces = tuple((start + a, start + b) for a, b in view.pieces(inner.start, inner.end))
             leaks.append(
-                Leak(start + first, start + last, inner.token, (name, *inner.encodings), before, after)
+                Leak(start + first, start + last, inner.token, (name, *inner.encodings), before, after, pieces)
             )
         leaks.sort(key=_by_place)
         return leaks

@@ -8,11 +8,12 @@ Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import NamedTuple
 
 from jwtleak.core import jsonform
-from jwtleak.core.anchors import LONGEST, Anchors, Needle
+from jwtleak.core.anchors import Anchors, Needle
 from jwtleak.core.compact import Buffer, Match, match_at
 from jwtleak.core.judge import Headers
 from jwtleak.core.leak import Leak, rank
@@ -90,6 +91,7 @@ class _Pass:
         self._final = final
         self._anchors = anchors
         self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
+        self._taken: list[tuple[int, int]] = []  # heap of the pieces of leaks that were found, behind their first ones
         self._run_end = 0  # where the last run ends in which a header was tried and failed
         self._failed = 0  # headers that failed in it
         self._tried = [floor] * 4  # for each alignment: headers that begin before this have been tried
@@ -107,6 +109,8 @@ class _Pass:
             else:
                 place, needle = hit
                 at = place + 1
+                if self._is_taken(place):
+                    continue
                 try:
                     found = self._at(place, needle)
                 except Undecided as undecided:
@@ -117,14 +121,23 @@ class _Pass:
             for leak in found:
                 if leak.start >= given:
                     leaks.append(leak)
-                    given = leak.end
+                    # Among the records of a split line those of another stream stand, with tokens of their own.
+                    given = leak.first_end
+                    for piece in leak.pieces[1:]:
+                        heappush(self._taken, piece)
                     at = max(at, given)
         return Scan(leaks, self._end if self._final else max(start, given, self._unfinished()), False)
 
+    def _is_taken(self, place: int) -> bool:
+        """Whether `place`, which only grows, belongs to a leak that was found further before."""
+        while self._taken and self._taken[0][1] <= place:
+            heappop(self._taken)
+        return bool(self._taken) and self._taken[0][0] <= place
+
     def _unfinished(self) -> int:
-        """Where a token may have begun whose anchor is still to come: the run that reaches the end of the data."""
-        floor = max(self._floor, self._end - LOOKBACK)
-        return min(self._end - LONGEST + 1, run_before(self._buffer, floor, self._end, _RUN))
+        """Where a token may have begun whose anchor is still to come: the run that reaches the end of the data. It
+        holds every needle that the end cuts."""
+        return run_before(self._buffer, max(self._floor, self._end - LOOKBACK), self._end, _RUN)
 
     def _at(self, place: int, needle: Needle) -> Iterable[Leak]:
         match needle.role:

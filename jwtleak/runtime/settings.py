@@ -45,7 +45,7 @@ class Tail(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     patterns: Annotated[list[str], Meta(description="directories with patterns of your own")] = msgspec.field(
         default_factory=list
     )
-    rate: Annotated[int | None, Meta(ge=1, description="bytes read a second at most; reading waits")] = None
+    rate: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="bytes read a second at most; reading waits")] = None
     spool: Annotated[int, Meta(ge=1 << 16, description="bytes of alerts that may wait for sinks")] = 256 << 20
     when_full: Annotated[
         WhenFull, Meta(description="when the spool is full: stop reading until there is room, or drop the oldest alerts")

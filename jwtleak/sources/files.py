@@ -6,11 +6,12 @@ that shrinks while it is read simply ends; errors of the system become `SourceEr
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from contextlib import closing
 from typing import NamedTuple
+
+import stringzilla
 
 from jwtleak.errors import SourceError
 from jwtleak.types import StreamInfo
@@ -136,8 +137,7 @@ def identify(path: str, count: int) -> Identity:
         head = bytearray(count)
         length = stream.readinto(memoryview(head))
         found = stream.status()
-    digest = hashlib.sha256(head[:length]).digest()
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, digest)
+    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, stringzilla.sha256(bytes(head[:length])))
 
 
 def read_head(path: str, count: int) -> bytes:

@@ -14,15 +14,15 @@ from jwtleak.store.interface import Pruned
 
 _DAY = 24 * 60 * 60 * 1000
 
-# A rotated file that was read to its end is remembered for as long as logs are usually kept, so that a copy or its
+# Days. A rotated file that was read to its end is remembered for as long as logs are usually kept, so that a copy or its
 # compressed form is known when it appears.
-KEEP_STREAMS = 30 * _DAY
+KEEP_STREAMS = 30
 # A token that was not seen for this long is told as new when it comes again.
-KEEP_SIGHTINGS = 7 * _DAY
+KEEP_SIGHTINGS = 7
 # Time to notice and to send again.
-KEEP_DEAD_LETTERS = 30 * _DAY
+KEEP_DEAD_LETTERS = 30
 # A scan of an archive that was not gone on with for this long is begun anew.
-KEEP_SCANNED_FILES = 90 * _DAY
+KEEP_SCANNED_FILES = 90
 # Sightings at most, some hundred megabytes: whoever can write to a log can write any number of tokens.
 MAX_SIGHTINGS = 200_000
 
@@ -33,10 +33,10 @@ _CHUNK = 2000
 class Keep(NamedTuple):
     """For how long each sort of row is kept, in milliseconds."""
 
-    streams: int = KEEP_STREAMS
-    sightings: int = KEEP_SIGHTINGS
-    dead_letters: int = KEEP_DEAD_LETTERS
-    scanned_files: int = KEEP_SCANNED_FILES
+    streams: int = KEEP_STREAMS * _DAY
+    sightings: int = KEEP_SIGHTINGS * _DAY
+    dead_letters: int = KEEP_DEAD_LETTERS * _DAY
+    scanned_files: int = KEEP_SCANNED_FILES * _DAY
 
 
 def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:

@@ -16,11 +16,12 @@ negative_examples = ["acme_short"]
 
 
 def test_list(run):
-    """`patterns list` shows shapes and channels, one a line."""
+    """`patterns list` shows every sort of entry, one a line, and no key."""
     result = run("patterns", "list")
     assert (result.status, result.err) == (0, "")
     sorts = {line.split()[0] for line in result.out.decode().splitlines()}
-    assert sorts == {"shape", "channel"}
+    assert sorts == {"shape", "channel", "issuer", "use", "public", "admin", "key", "example", "claim", "server"}
+    assert b"your-256-bit-secret" not in result.out
 
 
 def test_list_and_check_of_a_directory(run, work):

@@ -52,6 +52,14 @@ def gone(pid: int) -> bool:
     return False
 
 
+def reads(pid: int, path: Path) -> bool:
+    """Whether a process has a file open; it may let go of another while it is looked at."""
+    try:
+        return any(os.readlink(one) == str(path) for one in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False
+
+
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs /proc")
 
 
@@ -88,7 +96,9 @@ def test_interrupt_in_an_archive(environment, work):
     command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", "--max-ratio=9999", "a.gz"]
     pipe = subprocess.PIPE
     scan = subprocess.Popen(command, cwd=work, stdout=pipe, stderr=pipe, env=environment)
-    time.sleep(0.5)
+    while scan.poll() is None and not reads(scan.pid, work / "a.gz"):
+        time.sleep(0.005)
+    time.sleep(0.05)
     scan.send_signal(signal.SIGINT)
     out, err = scan.communicate(timeout=20)
     assert (scan.returncode, out.count(b"\n")) == (130, 1)

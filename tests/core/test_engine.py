@@ -11,7 +11,7 @@ from encodings_of_tokens import BINARY, TEXT
 from generated_logs import lines, logs, mixed_log
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from minting import jws, kinds, noise, sha256
+from minting import jws, kinds, noise, sd_jwt, sha256
 from msgspec.structs import replace
 from reference_detector import plain_tokens
 
@@ -360,6 +360,35 @@ def test_split_records_do_not_wait_for_more_than_their_end() -> None:
     assert [(one.sha256, one.encodings) for one in found] == [(sha256(odd), ("cri",))]
 
 
+def interleaved(kind: str) -> tuple[bytes, list[str]]:
+    """Records of two streams: a split token of each among those of the other, and a plain one between; SD-JWTs, in which
+    a token follows a token."""
+    out, plain, err = sd_jwt(bound=True), jws({"n": "plain"}), jws({"n": "err"}, "RS256")
+
+    def record(stream: str, content: str, end: str = "") -> str:
+        if kind == "cri":
+            return f"2026-01-15T12:00:00.123456789Z {stream} {'F' if end else 'P'} {content}\n"
+        return f'{{"log":"{content}{end}","stream":"{stream}","time":"t"}}\n'
+
+    text = (
+        record("stdout", f"t={out[:90]}") + record("stderr", f"t={err[:200]}") + record("stdout", out[90:150])
+        + record("stderr", f"{err[200:]} end", "\\n") + record("stderr", f"t={plain} end", "\\n")
+        + record("stdout", f"{out[150:]} end", "\\n")
+    )  # fmt: skip
+    return text.encode(), [sha256(out), sha256(err), sha256(plain)]
+
+
+@pytest.mark.parametrize("kind", ["cri", "docker"])
+def test_tokens_of_two_streams_among_one_another(kind: str) -> None:
+    """A split token hides none that stands among its records, however the bytes come; nothing in it is one of its own."""
+    data, tokens = interleaved(kind)
+    whole = run(data)
+    assert [one.sha256 for one in whole] == tokens
+    assert [one.output for one in whole] == ["stdout", "stderr", "stderr"]
+    for cut in range(1, len(data), 3):
+        assert run(data, [cut]) == whole, f"cut at {cut}"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_newline_settles(kind: str) -> None:
     """A whole token comes out with the newline that ends its line, before anything else arrives."""
@@ -492,3 +521,25 @@ def test_a_line_without_end_is_judged_as_it_comes() -> None:
         given_early += len(ENGINE.feed(part))
     assert given_early >= 19
     assert given_early + len(ENGINE.close()) == 20
+
+
+@pytest.mark.parametrize("after", [b"\n2026-01-15T12:00:00Z next\n", b"\nnext line\n", b"\r\nX-Header: y\n", b"\n--\n"])
+@pytest.mark.parametrize("encoding", ["newline between segments", "wrapped at 76", "wrapped at 76 crlf"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "unsecured"])  # its signature is any word
+def test_the_next_line_may_begin_like_base64(kind: str, encoding: str, after: bytes) -> None:
+    """A token that was broken over lines ends with its last line, whatever the next one begins with."""
+    encoded = ENCODINGS[encoding][0](KINDS[kind])
+    (found,) = run(b"Authorization: Bearer " + encoded + after)
+    assert (found.sha256, found.length) == (sha256(KINDS[kind]), len(encoded))
+
+
+@pytest.mark.parametrize("length", [10, 97, 3000, 8000])
+def test_a_disclosure_may_be_cut_anywhere(length: int) -> None:
+    """However long a disclosure of an SD-JWT is, a cut in it does not end the token."""
+    token = f"{jws(alg='ES256')}~{'A' * length}~{jws({'nonce': 'n'}, 'ES256')}"
+    data = f"t={token} x\n".encode()
+    whole = run(data)
+    assert [one.length for one in whole] == [len(token)]
+    start = data.index(b"~")
+    for cut in {*range(start, len(data), 97), start + 1, start + length, start + length + 2}:
+        assert run(data, [cut]) == whole, cut

@@ -17,7 +17,7 @@ Load = Callable[[str], ModuleType]
 # file -> (severity, status, channel, name, encodings, logged_at, sightings)
 EXPECTED = {
     "app/api.jsonl": [
-        ("high", "no_expiry", "authorization_header", "Authorization", [], "2026-01-15T11:58:21.340Z", 1),
+        ("critical", "no_expiry", "authorization_header", "Authorization", [], "2026-01-15T11:58:21.340Z", 1),
         ("low", "live", "json_field", "id_token", [], "2026-01-15T11:58:21.355Z", 1),
     ],
     "app/error.log": [("low", "expired", "error_message", None, [], "2025-12-16T12:05:00.872Z", 1)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from minting import jws, sha256
 
 # Long for a busy machine; a test that passes waits for none of it.
 DEADLINE = 30.0
+READY = re.compile(r'jwtleak: ready|"message":"ready"')
 
 
 def until(condition: Callable[[], Any], what: str = "it") -> Any:
@@ -64,7 +66,7 @@ class Tail:
         with self._out.open("ab") as out, self._err.open("ab") as err:
             self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment)
         if ready:
-            until(lambda: "jwtleak: ready" in self.said[self._started :] or self._dead(), "ready")
+            until(lambda: READY.search(self.said[self._started :]) or self._dead(), "ready")
         return self
 
     def _dead(self) -> bool:
@@ -79,9 +81,10 @@ class Tail:
 
     @property
     def alerts(self) -> list[dict[str, Any]]:
-        """Every alert so far, in order."""
+        """Every alert so far, in order; one that came again after a crash counts once."""
         data = self._out.read_bytes() if self._out.exists() else b""
-        return [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+        found = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+        return list({(one["id"], one["event"]): one for one in found}.values())
 
     def of(self, number: int) -> list[dict[str, Any]]:
         """The alerts about the token of `leak(number)`."""

@@ -44,6 +44,18 @@ class View(msgspec.Struct, frozen=True):
         d, o, num, den = self._segment(end - 1)
         return first, o - (d - end) * num // den
 
+    def pieces(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
+        """The original bytes that encode data[start:end], without what stands between segments."""
+        first = bisect_right(self.segments, start, key=_decoded_start) - 1
+        found = []
+        for index in range(first, len(self.segments)):
+            begin = max(start, self.segments[index][0])
+            stop = min(end, self.segments[index + 1][0] if index + 1 < len(self.segments) else end)
+            if begin >= end:
+                break
+            found.append(self.span(begin, stop))
+        return tuple(found)
+
     def _segment(self, index: int) -> Segment:
         return self.segments[bisect_right(self.segments, index, key=_decoded_start) - 1]
 

@@ -18,11 +18,13 @@ _BREAKS = lazy(rb"(?:\r\n|\n)(?:[ \t]++|\r?\n)*+")
 
 class _Joiner:
     """Decides on one break after another. A line shorter than the one it continues is the last of what was wrapped,
-    unless a segment ends there."""
+    unless a segment ends there. So is a longer one behind a line that a dot ends: where each segment has its own line,
+    no width says which is the last."""
 
     def __init__(self) -> None:
         self._begin = 0  # of the line, behind its indentation
         self._indented = 0  # width of that indentation
+        self._dotted = False  # whether a dot ends the line before
         self._widths = (0, 0)  # of the line before, where this one continues it: last word, whole line
 
     def __call__(self, match: re.Match[bytes]) -> bytes | None:
@@ -32,8 +34,10 @@ class _Joiner:
         word = max(line.rfind(b" ") + 1, line.rfind(b"=") + 1, line.find(b"eyJ"))
         widths = (len(line) - word, self._indented + len(line))
         last = widths[0] < self._widths[0] and widths[1] < self._widths[1]
+        last = last or (self._dotted and widths[1] > self._widths[1])
         joined = not last or line.endswith(b".") or region.startswith(b".", end)
         self._widths = widths if joined else (0, 0)
+        self._dotted = joined and line.endswith(b".")
         self._begin, self._indented = end, end - region.rfind(b"\n", start, end) - 1
         return b"" if joined else None
 

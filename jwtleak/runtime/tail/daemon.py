@@ -6,6 +6,7 @@ again, and a bad one changes nothing; `ready` is said when everything that is th
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -79,12 +80,13 @@ class Daemon:
 
         endpoint = Endpoint(parse(self._settings.metrics), self._voices.metrics, self._voices.health)
         endpoint.start()
+        self._voices.log.say("metrics", f"metrics and health are served on port {endpoint.port}")
         return endpoint
 
     def _catch_up(self, store: Store, key: bytes) -> int:
         session = self._begin(store, key)
         if not self._ending:
-            session.loop.catch_up()
+            session.loop.catch_up(self._settings.tail.settle + 1.0)
         self._finish(session)
         if session.reporter.leaks:
             return 1
@@ -94,6 +96,7 @@ class Daemon:
         voices = self._voices
         while True:
             session = self._begin(store, key)
+            gc.freeze()  # what is there now stays: looking through it for cycles would only delay an alert
             voices.health.phase("following")
             voices.metrics.put(m.READY, 1)
             voices.notifier.ready(f"{len(session.loop.streams)} files followed")
@@ -120,6 +123,7 @@ class Daemon:
         voices.health.phase("stopping")
         voices.metrics.put(m.READY, 0)
         voices.notifier.stopping()
+        voices.log.say("stopping", "stopping")
         for sink in session.close(seconds(self._settings.tail.drain)):
             text = f"sink {sink.name}: {sink.queued} alerts are still to be delivered; they are kept for the next start"
             voices.log.say("sink", text, "warning")

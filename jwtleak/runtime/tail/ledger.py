@@ -7,6 +7,7 @@ cannot be written loses nothing: the batch is kept, bounded by HELD_BYTES, and t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -24,12 +25,15 @@ IDLE_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 # Alerts that wait in memory for a disk that is full. Beyond it nothing more is read.
 HELD_BYTES = 16 * 1024 * 1024
+# What is too old is taken out of the store at the start and this often.
+PRUNE_SECONDS = 3600.0
 
 
 class Writing(Protocol):
     """What the ledger needs of the store."""
 
     def commit(self, batch: Commit) -> None: ...
+    def prune(self, now_ms: int) -> object: ...
 
 
 class Marking(Protocol):
@@ -51,7 +55,7 @@ class Ledger:
         self._bytes = 0
         self._judged: dict[str, Stream] = {}
         self._over: dict[str, Cursor | None] = {}
-        self._last = self._tried = steady()
+        self._last = self._tried = self._prune = steady()
         self.trouble: StoreError | None = None
         self.commits = 0
 
@@ -114,6 +118,10 @@ class Ledger:
         for stream, cursor in cursors.values():
             stream.stored(cursor)
             self._follower.committed(stream.name, stream.offset)
+        if self._tried >= self._prune:
+            self._prune = self._tried + PRUNE_SECONDS
+            with suppress(StoreError):  # there is another hour
+                self._store.prune(now_ms)
         return count
 
     def _cursor(self, stream: Stream) -> Cursor:

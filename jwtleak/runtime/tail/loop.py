@@ -115,25 +115,30 @@ class Loop:
             self._follower.wait(self.step())
         self.commit()
 
-    def catch_up(self) -> None:
+    def catch_up(self, settle: float) -> None:
         """Go round until what is there now was read, or `stop`; give what is held at the ends.
 
-        What a busy file gets meanwhile is not waited for.
+        What a busy file gets meanwhile is not waited for, and for `settle` seconds only what cannot be told yet to be
+        read or not: a compressed file that is being written, one that cannot be opened.
         """
         goal = {name: stream.size for name, stream in self.streams.items()}
-        while not self._stopping and not self._reached(goal):
+        until = self._steady() + settle
+        while not self._stopping:
+            if self._behind(goal):
+                until = self._steady() + settle
+            elif self.follower.unsettled() == 0 or self._steady() >= until:
+                break
             self._follower.wait(self.step())
         self._joints.finish(self._steady())
         for seat in self._desk.seats():
             self._look_early(seat)
         self.commit()
 
-    def _reached(self, goal: dict[str, int]) -> bool:
-        behind = any(
+    def _behind(self, goal: dict[str, int]) -> bool:
+        return any(
             stream.packed or (name not in self._unread and stream.read < goal.get(name, 0))
             for name, stream in self.streams.items()
         )
-        return not behind and self.follower.unsettled() == 0
 
     def step(self) -> float:
         """One round. Gives the seconds for which there is nothing to do."""

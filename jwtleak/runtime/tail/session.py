@@ -89,6 +89,7 @@ class Session:
 
 def _maker(patterns: UserPatterns) -> Callable[[], Engine]:
     channels = Channels(load_channels())
+    channels.classify(b"", b"")  # compiles them now: the first alert should not wait for that
     return lambda: Engine(channels, None, patterns)
 
 

@@ -45,15 +45,17 @@ class Own:
 
     def __init__(self, ask: Callable[[], frozenset[Key]]) -> None:
         self._ask = ask
-        self._now: frozenset[Key] = frozenset()
+        self._now: frozenset[Key] | None = None
         self._known: dict[Key, tuple[int | None, bytes]] = {}
 
-    def refresh(self) -> None:
-        """Ask again what is ours."""
-        self._now = self._ask()
+    def ask_again(self) -> None:
+        """What is ours may have changed."""
+        self._now = None
 
     def has(self, handle: Handle) -> bool:
         """Whether a file is or was ours. An inode number that another file has by now does not count."""
+        if self._now is None:
+            self._now = self._ask()
         mark = handle.generation, digest(handle.head[: HEAD_STEPS[0]])
         if handle.key in self._now:
             self._known[handle.key] = mark
@@ -91,20 +93,20 @@ class Arrivals:
         elif follows is not None:
             known.follows = follows
 
-    def process(self, now: float, *, hurry: bool = False) -> None:
-        """Decide on the names that wait; with `hurry` on all of them, because a stream lost its file."""
-        if not self.waiting:
-            return
-        self._own.refresh()
+    def meet(self, now: float, *, hurry: bool = False) -> list[str]:
+        """Decide on the names that lead to known files; gives those whose content has to be looked at.
+
+        Names that could not be decided on before are due after a pause; with `hurry` at once, because a stream lost its file.
+        """
         due = sorted(path for path, one in self.waiting.items() if one.retry_at <= now or hurry)
-        rest = [path for path in due if not self._by_identity(path, now)]
-        for stream in self._book.homeless:
-            if stream.state == "sought":
-                self._seeker.seek(stream, now)
-        for path in rest:
+        return [path for path in due if not self._by_identity(path, now)]
+
+    def welcome(self, paths: list[str], now: float) -> None:
+        """Decide on names by what is in their files."""
+        for path in paths:
             self._by_content(path, now)
         pause = max(self._settings.file_interval, len(self.waiting) / _OPENS_PER_SECOND)
-        for path in due:
+        for path in paths:
             if (waiting := self.waiting.get(path)) is not None:
                 waiting.retry_at = now + pause
 
@@ -117,6 +119,7 @@ class Arrivals:
                 self._settle(path)
             else:
                 self._book.trouble("unreadable", path, reason_of(error))
+                self.waiting[path].retry_at = now + self._settings.file_interval
             return True
         if not stat.S_ISREG(found.st_mode):
             if not stat.S_ISDIR(found.st_mode):
@@ -197,7 +200,7 @@ class Arrivals:
             rest=rest,
             packed=handle.packed is not None,
             settled=settled,
-            twin=not settled and self._twin(handle),
+            twin=not settled and not self.waiting[path].first and self._twin(handle),
         )
         if handle.packed is not None and rest == "elsewhere" and self._inherits(handle):
             return

@@ -39,7 +39,7 @@ class Between:
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
         found: list[tuple[int, str]] = []
-        for directory, base in self._seeker.places(path):
+        for directory, base in self._seeker.places(path, now):
             fresh = set(directory.fresh)
             for name in self._seeker.generations(directory, base):
                 other = os.path.join(directory.path, name)

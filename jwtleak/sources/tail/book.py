@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 # Distinct troubles that are remembered as told. Names are an attacker's to choose; more are counted and not told.
 MAX_TROUBLES = 10_000
+# Further names of one file that are remembered: a hard link or two, and what points at it.
+MAX_ALIASES = 15
 
 
 def fresh_name() -> str:
@@ -140,7 +142,8 @@ class Book:
         if stream.path != path:
             self.unname(stream)
             stream.path = path
-            self.tell(Moved(stream.name, path))
+            if stream.opened:
+                self.tell(Moved(stream.name, path))
         stream.named = True
         self.by_path[path] = stream
 
@@ -167,7 +170,7 @@ class Book:
     def alias(self, stream: Stream, path: str) -> None:
         """The stream's file has this name as well."""
         if self.by_path.setdefault(path, stream) is stream and path not in stream.aliases:
-            stream.aliases = [*stream.aliases, path]
+            stream.aliases = [*stream.aliases[-MAX_ALIASES:], path]
 
     def unname(self, stream: Stream) -> None:
         """The stream's file is not found at its path any more."""

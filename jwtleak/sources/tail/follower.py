@@ -56,7 +56,7 @@ class Follower:
         self._watch = Watch(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
         self._sync_at = 0.0
         self._synced = -1, -1
-        outputs = Own(own)
+        self._outputs = outputs = Own(own)
         transitions = Transitions(book)
         self._transitions = transitions
         self._known = Known(book, transitions, settings)
@@ -102,6 +102,7 @@ class Follower:
         """Compare what is due with what is there."""
         now = self._clock()
         hints, everything = self._hints.take()
+        self._outputs.ask_again()
         everything = everything or self._first
         self._examine(self._due(hints, now, everything), now)
         directories = {os.path.dirname(path) for _, path in self._known.cut}
@@ -112,10 +113,11 @@ class Follower:
             if self._tree.takes_path(path):
                 self._arrivals.add(path, first=False)
         self._lost(now)
-        self._arrivals.process(now, hurry=bool(self._known.cut))
+        arrived = self._arrivals.meet(now, hurry=bool(self._known.cut))
         if self._first:
             self._not_met(now)
             self._first = False
+        self._arrivals.welcome(arrived, now)
         # Not before: a read between two looks may find a file replaced as well.
         self._known.displaced.clear()
         self._known.cut.clear()
@@ -130,9 +132,10 @@ class Follower:
         if size == self._synced and now < self._sync_at:
             return
         self._synced, self._sync_at = size, now + self._settings.directory_interval
-        self._watch.sync({*self._tree.present(), *self._book.linked}, now)
+        wanted = {*self._tree.present(), *self._book.linked}
+        self._watch.sync(wanted, now)
         covered = self._watch.covered
-        self._known.events = covered
+        self._known.events, self._known.events_everywhere = covered, covered >= wanted
         for directory in self._tree.directories.values():
             directory.events = directory.path in covered
 
@@ -166,6 +169,7 @@ class Follower:
                 if stream.state == "followed" and stream.path != path:
                     self._known.examine(stream, now)
                 if stream.state == "leaving":
+                    stream.reason = "rotated"
                     self._book.name(stream, path)
 
     def _lost(self, now: float) -> None:
@@ -173,9 +177,13 @@ class Follower:
         for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
-            newest = self._between.find(stream, path, now)
-            if path in self._arrivals.waiting:
-                self._arrivals.add(path, first=False, follows=newest)
+            self._follow_on(stream, path, now)
+
+    def _follow_on(self, stream: Stream, path: str, now: float) -> None:
+        """What came between a stream that was at `path` and what is there now, and which follows which."""
+        newest = self._between.find(stream, path, now)
+        if path in self._arrivals.waiting:
+            self._arrivals.add(path, first=False, follows=newest)
 
     def _orphan(self, stream: Stream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
@@ -196,13 +204,15 @@ class Follower:
             self._book.schedule.put(stream.name, now + self._settings.file_interval)
 
     def _not_met(self, now: float) -> None:
-        """After the first look: the streams of cursors whose files were not where they had been."""
+        """At the first look: the streams of cursors whose files are not where they had been."""
         for stream in self._book.homeless:
-            if stream.state == "sought":
+            path = stream.path
+            if not self._seeker.seek(stream, now):
                 stream.state, stream.left_at = "orphan", now
-                stream.reason = "rotated" if os.path.lexists(stream.path) else "removed"
-                self._between.find(stream, stream.path, now)
+                stream.reason = "rotated" if os.path.lexists(path) else "removed"
                 self._book.schedule.put(stream.name, now)
+            if stream.path != path or stream.state == "orphan":
+                self._follow_on(stream, path, now)
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
         """The bytes at `offset`; 0: nothing there now."""

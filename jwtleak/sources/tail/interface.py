@@ -7,6 +7,9 @@ rest, of the decompressed bytes.
 
 The order of one round: `look`, then `read` for each stream that has bytes, then the caller stores its cursors (made by
 `cursor`, and the one of each `Opened`), then `committed` for every stream that was read. Only then may `Ended` come for it.
+
+Every event of a stream comes between its `Opened` and its `Ended`. A stream that is known only by its cursor and is gone,
+or a finished one whose file is gone, is opened and ended in one look, with nothing to read.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ from jwtleak.sources.tail.tree import DIRECTORY, Directory, Tree, listing
 
 # Neighbours of one log that are tried, newest names included: `rotate 1000` is the largest seen in the wild.
 MAX_NEIGHBOURS = 1000
+# What is remembered of files and directories to save work; with more of them the work is done again.
+_REMEMBERED = 5000
 
 
 class Neighbour(msgspec.Struct, gc=False):
@@ -48,12 +50,15 @@ class Seeker:
         self._neighbours: dict[str, Neighbour] = {}
         self._tried: dict[str, set[tuple[str, int, int]]] = {}
         self._ordered: dict[str, tuple[dict[str, int], list[str]]] = {}
+        self._listed: dict[str, tuple[float, Directory | None]] = {}
         self.waiting: set[str] = set()
 
     def settled(self, path: str, found: os.stat_result, now: float) -> bool:
         """Whether a file has not changed for the time that a copy or a compression may pause."""
         seen = self._neighbours.get(path)
         if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, found.st_mtime_ns):
+            if len(self._neighbours) >= _REMEMBERED:
+                self._neighbours.clear()  # they are only waited for anew
             self._neighbours[path] = Neighbour(found.st_size, found.st_mtime_ns, now)
             return self._settings.settle <= 0
         return now - seen.since >= self._settings.settle
@@ -90,26 +95,35 @@ class Seeker:
         self.waiting.discard(stream.name)
         return any(
             self._try(stream, os.path.join(directory.path, name), now)
-            for directory, base in self.places(stream.path)
+            for directory, base in self.places(stream.path, now)
             for name in dict.fromkeys([*self._named_by_inode(directory, stream, base), *self.generations(directory, base)])
         )
 
-    def places(self, path: str) -> Iterator[tuple[Directory, str]]:
+    def places(self, path: str, now: float) -> Iterator[tuple[Directory, str]]:
         """Where the neighbours of a file are, and its name there: beside its path, and beside what that leads to."""
-        directory = self._tree.directories.get(os.path.dirname(path)) or self._elsewhere(os.path.dirname(path))
+        directory = self._listing(os.path.dirname(path), now)
         if directory is not None:
             yield directory, os.path.basename(path)
         if os.path.islink(path):
             real = os.path.realpath(path)
-            directory = self._elsewhere(os.path.dirname(real))
+            directory = self._listing(os.path.dirname(real), now)
             if directory is not None:
                 yield directory, os.path.basename(real)
 
-    def _elsewhere(self, path: str) -> Directory | None:
-        """A directory that is not followed itself."""
+    def _listing(self, path: str, now: float) -> Directory | None:
+        """What is in a directory: one that is followed, or one that is listed for this, once for all who ask at a time."""
         known = self._tree.directories.get(path)
         if known is not None:
             return known
+        at, listed = self._listed.get(path, (-1.0, None))
+        if at != now:
+            if len(self._listed) >= _REMEMBERED:
+                self._listed.clear()
+            listed = self._list(path)
+            self._listed[path] = now, listed
+        return listed
+
+    def _list(self, path: str) -> Directory | None:
         try:
             found = os.stat(path)
             entries = listing(path)
@@ -132,6 +146,8 @@ class Seeker:
         """The names beside `base` that rotations of it have."""
         cached = self._ordered.get(directory.path)
         if cached is None or cached[0] is not directory.entries:
+            if len(self._ordered) >= _REMEMBERED:
+                self._ordered.clear()
             cached = self._ordered[directory.path] = directory.entries, sorted(directory.entries)
         names, stem = cached[1], base.rpartition(".")[0] or base
         found: list[str] = []

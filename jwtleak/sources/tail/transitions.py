@@ -107,7 +107,7 @@ class Transitions:
         self._book.add(stream)
         self._tell_opened(stream, follows)
         if stream.state == "finished":
-            self._book.tell(Ended(stream.name, "finished", 0, stream.stored))
+            self._tell_finished(stream)
         return stream
 
     def _attach(self, stream: Stream, handle: Handle, path: str, now: float) -> None:
@@ -269,6 +269,10 @@ class Transitions:
         lost = stream.lost + (0 if stream.packed is not None else max(0, stream.end - stream.read_to))
         if stream.stored.state == "finished":
             lost = 0
+        if not stream.opened:
+            # Its file was not met in this run, or it was finished long ago: nothing is to be read.
+            stream.end = stream.stored.offset
+            self._tell_opened(stream)
         self._book.end(stream, Ended(stream.name, stream.reason, lost))
 
     def finish(self, stream: Stream) -> None:
@@ -279,4 +283,8 @@ class Transitions:
         stream.stored = make_cursor(
             stream, offset=stream.read_to, anchor=anchor, lines=last.lines, line_start=last.line_start
         )
+        self._tell_finished(stream)
+
+    def _tell_finished(self, stream: Stream) -> None:
+        stream.opened = False
         self._book.tell(Ended(stream.name, "finished", stream.lost, stream.stored))

@@ -40,7 +40,7 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
 ]
 
-# watchdog runs a thread for each watched directory, some 40 KiB of memory each. The directories above that are polled.
+# watchdog runs a thread for each watched directory, some 25 KiB of memory each. The directories above that are polled.
 MAX_WATCHED = 1000
 # How often a directory that could not be watched is tried again: limits are raised, mounts change.
 _RETRY = 60.0

@@ -150,3 +150,10 @@ def test_a_large_region_costs_segments_not_bytes(escape: bytes) -> None:
     for unwrapper in ALL:
         view = unwrapper.unwrap(region)
         assert view is None or len(view.segments) <= len(region) // len(escape) + 1
+
+
+def test_pieces_leave_out_what_stands_between_segments() -> None:
+    """The pieces of a part of the decoded text are those of its segments, each cut where the part begins and ends."""
+    view = View(b"abcdef", ((0, 10, 1, 1), (3, 20, 1, 1), (5, 40, 1, 1)))
+    assert view.pieces(1, 6) == ((11, 13), (20, 22), (40, 41))
+    assert view.pieces(3, 5) == ((20, 22),)

@@ -57,6 +57,13 @@ def test_a_segment_may_end_in_a_short_line() -> None:
     assert view.data == b"aaaaaabbb.cc"
 
 
+def test_a_long_last_segment_on_its_own_line() -> None:
+    """Where each segment has its line, the line behind the last is not joined, though the last is the longest."""
+    view = LineWrap().unwrap(b"aaaa.\nbbbbbb.\ncccccccccc\n2026-01-15T12")
+    assert view is not None
+    assert view.data == b"aaaa.bbbbbb.cccccccccc\n2026-01-15T12"
+
+
 def test_one_line_is_left_alone() -> None:
     """Without a line end there is nothing to undo."""
     assert LineWrap().unwrap(b"eyJ.a.b and more") is None

@@ -123,5 +123,5 @@ def test_catching_up_does_not_wait(rig: Rig) -> None:
     rig.files.open("old", first)
     rig.files.open("new", second, follows="old")
     rig.loop.begin()
-    rig.loop.catch_up()
+    rig.loop.catch_up(1.0)
     assert rig.found() == [sha256(TOKEN)]

@@ -7,7 +7,7 @@ from tailing import Clock, Files, cursor
 
 from jwtleak.errors import StoreFull
 from jwtleak.runtime.tail import ledger as module
-from jwtleak.runtime.tail.ledger import IDLE_SECONDS, RETRY_SECONDS, Ledger
+from jwtleak.runtime.tail.ledger import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Ledger
 from jwtleak.runtime.tail.rollup import Rollup
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.sources.tail.interface import Ended, Opened
@@ -21,6 +21,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.full = False
+        self.pruned: list[int] = []
         self.commits: list[Commit] = []
 
     def commit(self, batch: Commit) -> None:
@@ -28,6 +29,12 @@ class Disk:
         if self.full:
             raise StoreFull("no space left on device")
         self.commits.append(batch)
+
+    def prune(self, now_ms: int) -> None:
+        """Noted; fails when full."""
+        self.pruned.append(now_ms)
+        if self.full:
+            raise StoreFull("no space left on device")
 
     def sighting(self, stream: str, sha256: str) -> Sighting | None:
         """Nothing."""
@@ -135,3 +142,12 @@ def test_a_stream_that_left() -> None:
     del setup.files.data["a"]
     setup.ledger.commit(1)
     assert list(setup.disk.commits[0].cursors) == []
+
+
+def test_the_store_is_pruned_every_hour() -> None:
+    """At the first commit, and an hour later; a disk that fills up meanwhile is no trouble of the batch."""
+    setup = Setup()
+    for now, seconds in ((1, 10.0), (2, PRUNE_SECONDS), (3, 1.0), (4, 1.0)):
+        setup.ledger.commit(now)
+        setup.clock.pass_(seconds)
+    assert setup.disk.pruned == [1, 3]

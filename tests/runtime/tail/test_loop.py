@@ -321,13 +321,13 @@ def test_catching_up(rig: Rig) -> None:
     stop = line.index(b" HTTP") - 10
     rig.files.open("a", LINE * (2 * TURN // len(LINE)) + leak(1) + line[:stop])
     rig.loop.begin()
-    rig.loop.catch_up()
+    rig.loop.catch_up(1.0)
     assert len(rig.alerts) == 2
     short = rig.alerts[1]["id"]
     rig.crash()
     rig.files.append("a", line[stop:])
     rig.loop.begin()
-    rig.loop.catch_up()
+    rig.loop.catch_up(1.0)
     assert [(one["token"]["sha256"], one["supersedes"]) for one in rig.alerts] == [(name(2), short)]
 
 

@@ -50,6 +50,7 @@ def test_a_file_belongs_to_one_stream(book: Book) -> None:
 def test_a_new_name_is_told(book: Book) -> None:
     """The old one leads nowhere then; the same one again is no news."""
     one = stream("/a")
+    one.opened = True
     book.add(one)
     book.name(one, "/a")
     book.name(one, "/b")

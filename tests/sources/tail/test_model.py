@@ -68,6 +68,9 @@ class World:
     def save(self) -> None:
         """What is stored survives a crash, and what the model asks for is what was known then."""
         driver = self.driver
+        for stream, log in driver.logs.items():
+            if log.ended is None:
+                driver.commit(stream, log)
         musts = [(one, one.must, one.seen) for one in self.generations]
         self.saved = (dict(driver.cursors), copy.deepcopy(driver.logs), list(driver.events), musts)
 
@@ -163,9 +166,8 @@ class World:
         """A turn that is over before everything was read."""
         driver = self.driver
         for stream, log in driver.logs.items():
-            if log.ended is None and (count := driver._once(stream, log, size)):
-                log.offset += count
-                driver.commit(stream, log)
+            if log.ended is None:
+                log.offset += driver._once(stream, log, size)
         self.save()
 
     def commit(self, _: int) -> None:
@@ -174,11 +176,8 @@ class World:
 
     def restart(self, _: int) -> None:
         """A stop that stores what is known, without reading on."""
-        for stream, log in self.driver.logs.items():
-            if log.ended is None:
-                self.driver.commit(stream, log)
-        self.driver.restart()
         self.save()
+        self.driver.restart()
 
     def crash(self, _: int) -> None:
         """Everything since the last commit is forgotten, by the follower and by the model."""

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs real receivers for `pytest -m receivers`: rsyslog, nginx and NATS from Debian, syslog-ng beside them (its package
+# conflicts with rsyslog's), moto's S3 from PyPI, and, where Go is there, VictoriaLogs and an OpenTelemetry Collector.
+#   tests/receivers/install.sh DIR
+# The tests find DIR in JWTLEAK_RECEIVERS. What is there already is not fetched again. Starts nothing, and leaves no service
+# running that a package would start.
+set -euo pipefail
+
+dir=${1:?usage: tests/receivers/install.sh DIR}
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$dir"
+dir=$(cd "$dir" && pwd)
+
+debian() {
+  missing=()
+  for package in rsyslog rsyslog-gnutls nginx-light nats-server; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ "${#missing[@]}" -gt 0 ] || [ ! -d "$dir/syslog-ng" ] || return 0
+  apt-get update -qq
+  if [ "${#missing[@]}" -gt 0 ]; then
+    # Packages start their services where init lets them: nothing may listen on the machine's own ports.
+    [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; made=yes; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    [ -z "${made:-}" ] || rm -f /usr/sbin/policy-rc.d
+  fi
+}
+
+syslog_ng() {
+  [ ! -d "$dir/syslog-ng" ] || return 0
+  mkdir -p "$dir/debs"
+  (cd "$dir/debs" && apt-get download -qq syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 2>/dev/null)
+  for package in "$dir"/debs/*.deb; do dpkg -x "$package" "$dir/syslog-ng.new"; done
+  mv "$dir/syslog-ng.new" "$dir/syslog-ng"
+}
+
+moto() {
+  [ ! -x "$dir/moto/bin/moto_server" ] || return 0
+  "${PYTHON:-python3}" -m venv "$dir/moto"
+  "$dir/moto/bin/pip" install -q --no-compile 'moto[s3]>=5' flask flask-cors
+}
+
+if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+  debian
+  syslog_ng
+else
+  echo "install.sh: needs Debian and root for rsyslog, syslog-ng, nginx and NATS: skipped" >&2
+fi
+moto

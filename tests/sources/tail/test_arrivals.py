@@ -1,0 +1,118 @@
+"""Files that arrive."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from followed import Driver, append, lines
+
+from jwtleak.sources.tail import arrivals as module
+from jwtleak.sources.tail.arrivals import Own
+from jwtleak.sources.tail.handle import Handle
+
+Drive = Callable[..., Driver]
+
+
+def handle(path: Path) -> Handle:
+    """A file, open."""
+    return Handle(str(path), lambda *_: None)
+
+
+def test_what_was_ours_stays_ours(tmp_path: Path) -> None:
+    """Under any name; another file with the same inode number is not."""
+    path = tmp_path / "out"
+    path.write_bytes(lines(0, 10))
+    mine = handle(path)
+    ids = {mine.key}
+    own = Own(lambda: frozenset(ids))
+    ids.clear()
+    assert not own.has(mine)
+    ids.add(mine.key)
+    own.ask_again()
+    assert own.has(mine)
+    ids.clear()
+    own.ask_again()
+    assert own.has(mine)
+    other = handle(path)
+    other.generation = None if mine.generation is None else mine.generation + 1
+    other.head = b"other"
+    assert not own.has(other)
+    mine.close()
+    other.close()
+
+
+def test_a_file_that_cannot_be_opened_is_tried_again(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, and read from where it would have been begun."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+
+    def refuse(path: str, tell: object) -> Handle:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "Handle", refuse)
+        driver.turn(times=5)
+    assert driver.troubles() == [("unreadable", "a.log")]
+    assert driver.follower.unsettled() == 1
+    driver.turn(2)
+    assert driver.contents() == [lines(0, 10)]
+    assert driver.follower.unsettled() == 0
+
+
+def test_a_file_that_is_still_being_compressed(drive: Drive, tmp_path: Path) -> None:
+    """Is left alone until it has not changed for a while, and read once, whole."""
+    packed = tmp_path / "a.log.gz"
+    data = gzip.compress(lines(0, 5000))
+    driver = drive(tmp_path)
+    driver.turn()
+    for at in range(0, len(data), 4000):
+        with packed.open("ab") as file:
+            file.write(data[at : at + 4000])
+        driver.turn()
+        assert driver.contents() == []
+    driver.turn(times=5)
+    assert driver.contents() == [lines(0, 5000)]
+    assert driver.ends() == [("finished", 0)]
+    assert driver.troubles() == []
+
+
+def test_a_compressed_file_at_the_start(drive: Drive, tmp_path: Path) -> None:
+    """`from = end` leaves it alone, for ever."""
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(lines(0, 10)))
+    driver = drive(tmp_path, from_="end")
+    driver.turn(times=5)
+    assert driver.ends() == [("finished", 0)]
+    driver.restart()
+    driver.turn(times=5)
+    assert driver.contents() == [b""]
+
+
+def test_a_pipe_takes_the_place_of_a_log(drive: Drive, tmp_path: Path) -> None:
+    """It is not opened, and the log is read to its end."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    append(log, lines(10, 11))
+    log.unlink()
+    os.mkfifo(log)
+    driver.turn(times=3)
+    assert driver.contents() == [lines(0, 11)]
+    assert driver.troubles() == [("skipped", "a.log")]
+
+
+def test_two_names_that_come_together(drive: Drive, tmp_path: Path) -> None:
+    """A file that arrives under two names is one stream from the first look."""
+    driver = drive(tmp_path)
+    driver.turn()
+    (tmp_path / "a.log").write_bytes(lines(0, 10))
+    os.link(tmp_path / "a.log", tmp_path / "b.log")
+    driver.turn(6)
+    assert driver.contents() == [lines(0, 10)]

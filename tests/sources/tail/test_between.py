@@ -1,0 +1,66 @@
+"""Generations that no look saw."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from followed import Driver, append, lines
+
+Drive = Callable[..., Driver]
+
+
+def test_two_copies_between_two_looks(drive: Drive, tmp_path: Path) -> None:
+    """A log that was copied and cut twice: the first copy is the rest, the second a generation of its own."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    append(log, lines(10, 20))
+    shutil.copyfile(log, tmp_path / "a.log.2")
+    os.truncate(log, 0)
+    append(log, lines(100, 120))
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    os.truncate(log, 0)
+    append(log, lines(200, 230))
+    driver.turn()
+    driver.turn()
+    assert sorted(driver.contents()) == [lines(0, 20), lines(100, 120), lines(200, 230)]
+    first, new, middle = (
+        next(one for one in driver.logs.values() if one.data.startswith(lines(number, number + 1)))
+        for number in (0, 200, 100)
+    )
+    assert middle.opened.follows == first.opened.stream
+    assert new.opened.follows is not None
+
+
+def test_a_deleted_file_leaves_none(drive: Drive, tmp_path: Path) -> None:
+    """Rotated files that were there before are not read because the log was deleted and made again."""
+    log = tmp_path / "a.log"
+    (tmp_path / "a.log.1").write_bytes(lines(900, 910))
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.unlink()
+    log.write_bytes(lines(100, 110))
+    driver.turn()
+    driver.turn()
+    assert driver.contents() == [lines(0, 10), lines(100, 110)]
+
+
+def test_our_own_output_is_none(drive: Drive, tmp_path: Path) -> None:
+    """Whatever it is called."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    own: set[tuple[int, int]] = set()
+    driver = drive(log, own=lambda: frozenset(own))
+    driver.turn()
+    log.rename(tmp_path / "a.log.2")
+    out = tmp_path / "a.log.1"
+    out.write_bytes(lines(500, 510))
+    own.add((out.stat().st_dev, out.stat().st_ino))
+    log.write_bytes(lines(100, 110))
+    driver.turn()
+    assert driver.contents() == [lines(0, 10), lines(100, 110)]
