@@ -29,6 +29,8 @@ DROP = (
     "first_seen", "last_seen", "location.path",
 )  # fmt: skip
 
+# Events that break no rule.
+_NO_LEAK = {"heartbeat": "jwtleak is alive", "test": "Test of the way to here"}
 # A heartbeat is about no token: what its alert must hold for form's sake is left out.
 _LEAK_ONLY = ("token.", "channel.", "sightings.", "location.offset", "location.length", "location.line", "location.column")
 
@@ -79,8 +81,8 @@ def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
 
 
 def _rule(alert: Alert) -> tuple[str, str]:
-    if alert.event == "heartbeat":
-        return "jwtleak.heartbeat", "jwtleak is alive"
+    if alert.event in _NO_LEAK:
+        return f"jwtleak.{alert.event}", _NO_LEAK[alert.event]
     if isinstance(alert.pattern, str):
         return f"pattern.{clean(alert.pattern)}", clean(alert.title)
     return rule(alert.channel.type)
