@@ -13,7 +13,8 @@ dir=$(cd "$dir" && pwd)
 
 debian() {
   missing=()
-  for package in rsyslog rsyslog-gnutls nginx-light nats-server; do
+  # The last ones read what docs/deploy holds: units, rotation, alert rules.
+  for package in rsyslog rsyslog-gnutls nginx-light nats-server logrotate systemd prometheus; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || [ ! -d "$dir/syslog-ng" ] || return 0
