@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from jwtleak.alerts.policy import Allow, Policy, Raise
 from jwtleak.alerts.select import Selection
 from jwtleak.config import read
 from jwtleak.errors import UsageError
 from jwtleak.runtime.installation import state_dir
 from jwtleak.runtime.service.log import Format
 from jwtleak.runtime.tail.gate import WhenFull
+from jwtleak.runtime.verify import VerifySettings
 from jwtleak.sinks.settings import SinkSettings, from_table, from_url
 from jwtleak.sources.tail.settings import TailSettings, duration, need_paths
 from jwtleak.types import Confidence, Severity
@@ -78,10 +80,15 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[Format, Meta(description="text for people, json for one object a line")] = "text"
 
 
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. Each `[[sink]]` is a table of its own (see the reference of sinks)."""
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}):
+    """The whole file. `scan` and `inspect` use its `[verify]`, `[[allow]]` and `[[raise]]`.
+
+    Each `[[sink]]` is a table of its own (see the reference of sinks)."""
 
     tail: Tail = Tail()
+    verify: VerifySettings = VerifySettings()
+    allow: tuple[Allow, ...] = ()
+    raises: tuple[Raise, ...] = ()
     sink: list[dict[str, Any]] = []
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
@@ -91,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True):
     """What the daemon runs with."""
 
     tail: Tail
+    verify: VerifySettings
+    policy: Policy
     sinks: tuple[SinkSettings, ...]
     metrics: str | None
     log: Format
@@ -126,4 +135,5 @@ def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) ->
         chosen = [from_url(one) for one in sinks]
     else:
         chosen = [from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(document.sink)]
-    return Settings(tail, tuple(chosen or [from_url("stdout")]), metrics, log)
+    policy = Policy(document.allow, document.raises)
+    return Settings(tail, document.verify, policy, tuple(chosen or [from_url("stdout")]), metrics, log)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import pickle
+from datetime import date
 from pathlib import Path
 
 import pytest
 from minting import CLAIMS, NOW, jws, sha256
 
 from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.policy import write_baseline
+from jwtleak.alerts.policy import Allow, Policy, write_baseline
+from jwtleak.config import convert
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import UsageError
 from jwtleak.patterns import load_channels, load_knowledge
-from jwtleak.runtime.tables import Tables, load, put_together
+from jwtleak.runtime.tables import Tables, for_daemon, load, put_together
+from jwtleak.runtime.verify import VerifySettings
 from jwtleak.runtime.worth import Asked
+from jwtleak.sources.jwks import SecretSource
 from jwtleak.types import StreamInfo
 
 SETTING = Setting(NOW, "host", b"k" * 32)
@@ -54,12 +58,12 @@ def test_policy(tmp_path: Path) -> None:
     config = write(
         tmp_path / "jwtleak.toml",
         '[[allow]]\nissuer = "a"\nreason = "known"\n[[allow]]\nissuer = "b"\nreason = "old"\nuntil = 2026-01-14\n'
-        '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n',
+        '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n[[sink]]\nurl = "stdout"\n',
     )
     warned: list[str] = []
     policy = prepared(Asked(config), warned).policy
     assert policy is not None
-    assert [rule.reason for rule in policy.allow] == ["known"]
+    assert [rule.reason for rule in policy.allow] == ["known", "old"]
     assert [rule.severity for rule in policy.raises] == ["critical"]
     assert warned == ["a rule of the policy ended on 2026-01-14: old"]
 
@@ -110,3 +114,14 @@ def test_secrets_stay_where_they_are(tmp_path: Path) -> None:
 def test_tables_are_loaded_once() -> None:
     """The same tables are the same object in a process."""
     assert load(Tables()) is load(Tables())
+
+
+def test_for_a_program_that_runs_on(tmp_path: Path) -> None:
+    """The pattern files and the policy of the file; a verifier that keeps its keys fresh only where keys are configured."""
+    rule = convert({"issuer": "a", "reason": "old", "until": date(2020, 1, 1)}, Allow, "t")
+    warned: list[str] = []
+    plain = for_daemon(SETTING, VerifySettings(), Policy((rule,)), warned.append)
+    assert (plain.know, plain.policy, warned) == (load_knowledge, Policy((rule,)), ["a rule of the policy ended on 2020-01-01: old"])
+    assert for_daemon(SETTING, VerifySettings(), Policy(), pytest.fail).policy is None
+    secret = SecretSource(issuer=CLAIMS["iss"], file=write(tmp_path / "secret", "a throw-away key of the test suite"))
+    assert signature_of(for_daemon(SETTING, VerifySettings(secret=(secret,)), Policy(), pytest.fail), jws()) == "valid"

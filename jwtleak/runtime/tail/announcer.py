@@ -29,6 +29,7 @@ class Announcer:
         self._selection = selection
         self._rollup = rollup
         self._clock = clock
+        self.suppressed = 0  # sightings that the policy keeps back
 
     def tell(self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False) -> Iterator[Letter]:
         """The letters for what was found in `stream`; `early`: more bytes could change it."""
@@ -50,6 +51,9 @@ class Announcer:
                 alert = replace(alert, supersedes=before)
             record = write(alert)
             if not self._selection.wants(record):
+                continue
+            if record.suppressed and not self._selection.suppressed:
+                self.suppressed += 1
                 continue
             if early:
                 stream.early[one.offset] = name

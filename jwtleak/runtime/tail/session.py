@@ -20,6 +20,7 @@ from jwtleak.runtime.delivery.delivery import Delivery, own_files
 from jwtleak.runtime.delivery.health import Health as SinkHealth
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.settings import Settings, seconds
+from jwtleak.runtime.tables import for_daemon
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.gate import SpoolGate
 from jwtleak.runtime.tail.heartbeat import Heartbeat
@@ -51,7 +52,9 @@ class Session:
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms)
         rollup = Rollup(store, int(seconds(tail.window) * 1000))
         host = os.uname().nodename
-        setting = Setting(clocks.wall(), host, key)
+        setting = for_daemon(
+            Setting(clocks.wall(), host, key), settings.verify, settings.policy, lambda text: voices.log.warning("worth", text)
+        )
         self.loop = Loop(
             Parts(
                 follower=self._follower,

@@ -9,7 +9,9 @@ from minting import NOW
 from tailing import cursor, leak, name
 
 from jwtleak.alerts.build import Setting
+from jwtleak.alerts.policy import Allow, Policy
 from jwtleak.alerts.select import Selection
+from jwtleak.config import convert
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.patterns import load_channels
@@ -78,3 +80,14 @@ def test_what_is_not_wanted_is_not_told(tmp_path: Path) -> None:
         assert setup.tell(leak(1)[: leak(1).index(b" HTTP") - 20], early=True) == []
         assert setup.stream.early == {}
         assert len(setup.tell(leak(1))) == 1
+
+
+def test_what_the_policy_keeps_back_is_not_told(tmp_path: Path) -> None:
+    """An allowed leak gives no letter and is counted; `suppressed` of the selection tells it."""
+    rule = convert({"path": "/logs/*", "reason": "known"}, Allow, "t")
+    with Store.open(tmp_path) as store:
+        for selection, letters, kept in ((Selection(), 0, 1), (Selection(suppressed=True), 1, 0)):
+            setup = Setup(store, selection)
+            setting = Setting(0.0, "web-01", b"k", policy=Policy((rule,)))
+            setup.announcer = Announcer(setting, selection, Rollup(store, 60_000), lambda: float(NOW))
+            assert (len(setup.tell(leak(1))), setup.announcer.suppressed) == (letters, kept)
