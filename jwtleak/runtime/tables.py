@@ -42,6 +42,7 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store: Any = None
     state: Any = None
     metrics: Any = None
+    log: Any = None
     delivery: Any = None
     health: Any = None
 

@@ -15,8 +15,10 @@ from jwtleak.alerts.build import Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.core.userpattern import UserPatterns
+from jwtleak.errors import JwtleakError
 from jwtleak.patterns import load_channels, load_user_patterns
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
+from jwtleak.runtime.delivery.delivery import check as check_sinks
 from jwtleak.runtime.delivery.health import Health as SinkHealth
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.settings import Settings, seconds
@@ -24,12 +26,15 @@ from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.gate import SpoolGate
 from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.ledger import Ledger
-from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
+from jwtleak.runtime.tail.loop import Loop
+from jwtleak.runtime.tail.parts import Clocks, Parts
 from jwtleak.runtime.tail.report import Reporter, Voices
 from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.worth import prepare
 from jwtleak.sources.tail.follower import Follower
 from jwtleak.store import Store
 
+_DAY = 86400
 # The state directory changes seldom.
 _OWN_SECONDS = 5.0
 # Standard output and error may have been sent to a file in a directory that is followed.
@@ -43,19 +48,21 @@ class Session:
         self._settings = settings
         tail = settings.tail
         patterns = load_user_patterns(tail.patterns)
-        self._delivery = Delivery(store, settings.sinks, say=lambda text: voices.log.warning("sink", text))
+        self._delivery = Delivery(
+            store, settings.sinks, say=lambda text: voices.log.warning("sink", text), timestamp="event"
+        )
         self._follower = Follower(
             tail, store.cursors(), clock=clocks.steady, own=_Own(store, settings, clocks.steady).files
         )
         gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
-        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms)
+        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
         rollup = Rollup(store, int(seconds(tail.window) * 1000))
         host = os.uname().nodename
-        setting = Setting(clocks.wall(), host, key)
+        setting = _Daily(settings, Setting(clocks.wall(), host, key), lambda text: voices.log.warning("policy", text))
         self.loop = Loop(
             Parts(
                 follower=self._follower,
-                announcer=Announcer(setting, settings.selection, rollup, clocks.wall),
+                announcer=Announcer(setting.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
                 ledger=Ledger(store, self._follower, rollup, clocks.steady),
@@ -85,6 +92,41 @@ class Session:
     def reopen(self) -> None:
         """Files of sinks were rotated."""
         self._delivery.reopen()
+
+
+def check(settings: Settings) -> None:
+    """Raises JwtleakError for settings with which no session could begin; nothing is changed or connected."""
+    check_sinks(settings.sinks)
+    if settings.metrics is not None:
+        from jwtleak.runtime.service.address import parse
+
+        parse(settings.metrics)
+    load_user_patterns(settings.tail.patterns)
+    prepare(Setting(0.0, None, b""), settings.worth, lambda _: None)
+    Follower(settings.tail).close()
+
+
+class _Daily:
+    """What alerts say beyond the finding. Rules of the policy end with a day, so it is put together anew each day."""
+
+    def __init__(self, settings: Settings, setting: Setting, warn: Callable[[str], None]) -> None:
+        self._asked = settings.worth
+        self._warn = warn
+        self._prepare(setting)
+
+    def _prepare(self, setting: Setting) -> None:
+        self._setting = prepare(setting, self._asked, self._warn)
+        self._day = setting.now // _DAY
+
+    def at(self, now: float) -> Setting:
+        """As it is at this time."""
+        if now // _DAY != self._day:
+            self._day = now // _DAY
+            try:
+                self._prepare(self._setting._replace(now=now))
+            except JwtleakError as error:  # a file that was there at the start
+                self._warn(f"the rules of yesterday stay: {error}")
+        return self._setting._replace(now=now)
 
 
 def _maker(patterns: UserPatterns) -> Callable[[], Engine]:

@@ -286,9 +286,10 @@ def test_a_rate_delays_and_drops_nothing(rig: Rig) -> None:
     limited = Rig(rig.directory, rate=READ_SIZE)
     limited.files.open("a", LINE * (4 * READ_SIZE // len(LINE)) + leak(1))
     limited.run(0.9)
-    assert limited.watch.bytes <= 2 * READ_SIZE + TURN
+    assert limited.watch.bytes <= 3 * READ_SIZE
     limited.run(20)
     assert limited.found() == [name(1)]
+    assert 1.0 < limited.loop.throttled < 4.0
     rig.store = limited.store
 
 
