@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jwtleak.errors import UsageError
+from jwtleak.sinks.interface import SCHEMES
 from jwtleak.sinks.settings import SinkFile, SinkSettings, from_table, from_url, token_needed
 
 
@@ -73,3 +75,10 @@ def test_a_sink_may_need_a_credential() -> None:
         token_needed(SinkSettings(url="stdout"), "a key")
     for where in ("token_env", "token_file", "token_credential"):
         token_needed(SinkSettings(url="stdout", **{where: "x"}), "a key")
+
+
+def test_every_setting_and_sink_is_documented() -> None:
+    """The reference names each setting, and each scheme."""
+    page = (Path(__file__).parents[2] / "docs/reference/sinks.md").read_text(encoding="utf-8")
+    assert [name for name in SinkSettings.__struct_fields__ if f"`{name}`" not in page] == []
+    assert [name for name in SCHEMES if name not in page] == []

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
@@ -38,8 +38,16 @@ class Delivery:
     """`start`, then `poke` after each commit, `health` at any time, `close` at the end."""
 
     def __init__(
-        self, store: Outbox, settings: Sequence[SinkSettings], *, say: Say = lambda _: None, clock: Clock | None = None
+        self,
+        store: Outbox,
+        settings: Sequence[SinkSettings],
+        *,
+        say: Say = lambda _: None,
+        clock: Clock | None = None,
+        timestamp: Literal["event", "detected"] = "detected",
     ) -> None:
+        """`timestamp` is for sinks whose settings do not say at which time their events stand."""
+        settings = [replace(one, timestamp=one.get("timestamp", timestamp)) for one in settings]
         names = [one.title for one in settings]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

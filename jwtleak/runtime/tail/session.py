@@ -48,7 +48,9 @@ class Session:
         self._settings = settings
         tail = settings.tail
         patterns = load_user_patterns(tail.patterns)
-        self._delivery = Delivery(store, settings.sinks, say=lambda text: voices.log.warning("sink", text))
+        self._delivery = Delivery(
+            store, settings.sinks, say=lambda text: voices.log.warning("sink", text), timestamp="event"
+        )
         self._follower = Follower(
             tail, store.cursors(), clock=clocks.steady, own=_Own(store, settings, clocks.steady).files
         )

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from jwtleak.sources.files import reason_of
+from jwtleak.errors import SourceError
+from jwtleak.sources.files import read_head, reason_of
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Arrival, Placement, begin_at, welcome
 from jwtleak.sources.tail.handle import Handle, NotRegularError
-from jwtleak.sources.tail.identity import ANCHOR, HEAD_STEPS, Key, digest, same_generation
+from jwtleak.sources.tail.identity import ANCHOR, HEAD_STEPS, Key, compare, digest, same_generation
 from jwtleak.sources.tail.known import GONE, Known
+from jwtleak.sources.tail.rotation import bases
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
@@ -92,6 +94,11 @@ class Arrivals:
             self.waiting[path] = Waiting(first, follows, taken)
         elif follows is not None:
             known.follows = follows
+
+    def hurry(self, path: str) -> None:
+        """Something happened to a name that waits."""
+        if (waiting := self.waiting.get(path)) is not None:
+            waiting.retry_at = 0.0
 
     def meet(self, now: float, *, hurry: bool = False) -> list[str]:
         """Decide on the names that lead to known files; gives those whose content has to be looked at.
@@ -200,7 +207,7 @@ class Arrivals:
             rest=rest,
             packed=handle.packed is not None,
             settled=settled,
-            twin=not settled and not self.waiting[path].first and self._twin(handle),
+            twin=not settled and not self.waiting[path].first and (self._begun(handle, path) or self._twin(handle)),
         )
         if handle.packed is not None and rest == "elsewhere" and self._inherits(handle):
             return
@@ -237,6 +244,17 @@ class Arrivals:
                 return True
         return False
 
+    def _begun(self, handle: Handle, path: str) -> bool:
+        """Whether a file may be a copy of a live log that was just begun: it has none of its bytes yet, or its first ones."""
+        if len(handle.head) >= HEAD_STEPS[-1] or handle.packed is not None:
+            return False
+        directory, name = os.path.split(path)
+        logs = [log for base in bases(name) if (log := os.path.join(directory, base)) in self._book.by_path]
+        try:
+            return any(read_head(log, len(handle.head)) == handle.head for log in logs)
+        except SourceError:
+            return False
+
     def _twin(self, handle: Handle) -> bool:
         """Whether all of a file stands in a live one as well."""
         heads = [digest(handle.head[:step]) for step in HEAD_STEPS if step <= len(handle.head)]
@@ -252,6 +270,8 @@ class Arrivals:
         except OSError:
             return False
         try:
+            if compare(fd, 0, other.head_length, other.head) != "same":
+                return True  # the original was cut since it was looked at: the next look finds its rest here
             return os.pread(fd, length, size - length) == os.pread(handle.fd, length, size - length)
         finally:
             os.close(fd)

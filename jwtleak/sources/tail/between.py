@@ -39,6 +39,7 @@ class Between:
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
         found: list[tuple[int, str]] = []
+        since = stream.mtime_ns if stream.read_to else stream.stored.mtime_ns
         for directory, base in self._seeker.places(path, now):
             fresh = set(directory.fresh)
             for name in self._seeker.generations(directory, base):
@@ -49,7 +50,7 @@ class Between:
                     seen = os.stat(other)
                 except OSError:
                     continue
-                if seen.st_mtime_ns >= stream.mtime_ns and self._book.at((seen.st_dev, seen.st_ino)) is None:
+                if seen.st_mtime_ns >= since and self._book.at((seen.st_dev, seen.st_ino)) is None:
                     found.append((seen.st_mtime_ns, other))
         newest = stream.name
         for _, other in sorted(found):

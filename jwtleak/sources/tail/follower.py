@@ -50,6 +50,7 @@ class Follower:
             Filter(settings.include, settings.exclude),
             links=settings.symlinks == "follow",
             interval=settings.directory_interval,
+            pace=settings.file_interval,
             tell=book.trouble,
             well=book.well,
         )
@@ -63,7 +64,7 @@ class Follower:
         self._seeker = Seeker(book, self._tree, transitions, settings)
         self._arrivals = Arrivals(book, self._known, transitions, self._seeker, settings, outputs)
         self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, outputs)
-        self._reading = Reading(book, self._known, clock)
+        self._reading = Reading(book, self._known, clock, self._hints.wake)
         self._first = True
         self._remember(cursors)
 
@@ -112,6 +113,8 @@ class Follower:
         for path in self._known.displaced:
             if self._tree.takes_path(path):
                 self._arrivals.add(path, first=False)
+        for path in hints:
+            self._arrivals.hurry(path)
         self._lost(now)
         arrived = self._arrivals.meet(now, hurry=bool(self._known.cut))
         if self._first:
@@ -177,13 +180,17 @@ class Follower:
         for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
-            self._follow_on(stream, path, now)
+            newest = self._follow_on(stream, path, now)
+            fresh = self._book.by_path.get(path)
+            if fresh is not None and (stream.state != "orphan" or newest != stream.name):
+                fresh.rewrites = 0  # a copy was made of it: this is rotation, however often it happens
 
-    def _follow_on(self, stream: Stream, path: str, now: float) -> None:
+    def _follow_on(self, stream: Stream, path: str, now: float) -> str:
         """What came between a stream that was at `path` and what is there now, and which follows which."""
         newest = self._between.find(stream, path, now)
         if path in self._arrivals.waiting:
             self._arrivals.add(path, first=False, follows=newest)
+        return newest
 
     def _orphan(self, stream: Stream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
@@ -211,7 +218,8 @@ class Follower:
                 stream.state, stream.left_at = "orphan", now
                 stream.reason = "rotated" if os.path.lexists(path) else "removed"
                 self._book.schedule.put(stream.name, now)
-            if stream.path != path or stream.state == "orphan":
+            # Of a stream that was empty nothing tells whether it was filled, copied and cut in between.
+            if stream.path != path or stream.state == "orphan" or not stream.read_to:
                 self._follow_on(stream, path, now)
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:

@@ -6,7 +6,7 @@ Promises: each change is made here, in one step with what is told of it, after `
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.book import Book, fresh_name
@@ -21,6 +21,8 @@ Anchor: TypeAlias = tuple[int, bytes]  # length and digest of the bytes before a
 
 NO_ANCHOR: Anchor = 0, b""
 
+_STATES: dict[str, Literal["rotated", "finished"]] = {"leaving": "rotated", "orphan": "rotated", "finished": "finished"}
+
 
 def anchor_of(data: bytes) -> Anchor:
     """The anchor that these bytes make."""
@@ -31,7 +33,6 @@ def make_cursor(
     stream: Stream, *, offset: int, anchor: Anchor, lines: int, line_start: int, alert: str | None = None
 ) -> Cursor:
     """The cursor of a stream as it is now. `anchor` is that at `offset`, `NO_ANCHOR` where it is not known."""
-    leaving = stream.state in ("leaving", "orphan")
     return Cursor(
         stream=stream.name,
         path=stream.path,
@@ -48,7 +49,7 @@ def make_cursor(
         # Of a compressed file the size says nothing about what is left.
         size=0 if stream.packed is not None or stream.state == "finished" else stream.end,
         mtime_ns=stream.mtime_ns,
-        state="finished" if stream.state == "finished" else "rotated" if leaving else "followed",
+        state=stream.stored.state if stream.state == "sought" else _STATES.get(stream.state, "followed"),
         provisional=alert,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,3 +130,14 @@ def test_settings_are_checked_before_anything_starts() -> None:
 def test_files_that_sinks_write_are_named() -> None:
     """`tail` must never follow them."""
     assert own_files([from_url("stdout"), from_url("file:/var/log/x")]) == [Path("/var/log/x")]
+
+
+def test_the_caller_says_at_which_time_events_stand(store: Store, tmp_path: Path) -> None:
+    """A daemon at that on the log line, a scan at that of detection; what a sink's settings say comes first."""
+    settings = [from_url(f"file:{tmp_path}/{name}?format=ecs{more}") for name, more in (("a", ""), ("b", "&timestamp=detected"))]
+    delivery = Delivery(store, settings, timestamp="event")
+    commit(store, 1)
+    delivery.start()
+    assert delivery.close(10) == []
+    times = [json.loads((tmp_path / name).read_bytes())["@timestamp"] for name in "ab"]
+    assert times == [alert(1).logged_at, alert(1).detected_at]
