@@ -286,10 +286,14 @@ def configuration() -> str:
 
 def _keys(schema: dict[str, Any]) -> str:
     rows = [
-        (f"`{name}`", _type(one).removesuffix(" or null"), "" if one.get("default") in (None, []) else f"`{json.dumps(one['default'])}`", _said(one))
+        (f"`{name}`", _type(one).removesuffix(" or null"), _default(one), _said(one))
         for name, one in schema["properties"].items()
     ]
     return table(("key", "value", "default", "meaning"), rows)
+
+
+def _default(schema: dict[str, Any]) -> str:
+    return "" if schema.get("default") in (None, []) else f"`{json.dumps(schema['default'])}`"
 
 
 def _said(schema: dict[str, Any]) -> str:

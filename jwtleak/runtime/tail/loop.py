@@ -13,6 +13,7 @@ from jwtleak.errors import SourceError
 from jwtleak.runtime.tail.desk import Desk
 from jwtleak.runtime.tail.joint import Joints
 from jwtleak.runtime.tail.parts import Parts
+from jwtleak.runtime.tail.rollup import AT_ONCE
 from jwtleak.runtime.tail.seat import Seat
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
@@ -237,7 +238,10 @@ class Loop:
             self.turns.update(stream)
         self._unread.clear()
         now_ms = self._parts.clocks.ms()
-        yield from self._rollup.due(now_ms)
+        repeats = list(self._rollup.due())
+        yield from repeats
+        if len(repeats) >= AT_ONCE:
+            self._tick = now
         yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
 
     def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:
