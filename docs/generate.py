@@ -284,6 +284,11 @@ def configuration() -> str:
     return "\n".join(f"## `[{name}]`\n\n{_keys(parts[part])}" for name, part in sections)
 
 
+def _default(one: dict[str, Any]) -> str:
+    default = one.get("default")
+    return "" if default in (None, []) else f"`{json.dumps(default)}`"
+
+
 def _keys(schema: dict[str, Any]) -> str:
     rows = [
         (f"`{name}`", _type(one).removesuffix(" or null"), _default(one), _said(one))

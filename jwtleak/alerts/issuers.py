@@ -12,17 +12,19 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from jwtleak.alerts.match import Condition, Match, Sight, facet, fits
+from jwtleak.alerts.match import Condition, Match, Sight, fits, words
 from jwtleak.types import Token
 
 Privilege = Literal["low", "user", "service", "admin"]
 
-# Claims that differ from token to token: rules look at their shape, so what no rule's glob fits is one kind.
+# Claims that differ from token to token: not worth remembering.
 _VARIED = frozenset({"sub", "email", "preferred_username", "upn"})
 
 # Kinds of token remembered: those of a busy gateway are some hundreds. An attacker who varies them costs a look each.
 _REMEMBER = 4096
 _HEADERS = 256
+# Longer values are not remembered.
+_SHORT = 256
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,7 +115,8 @@ class Issuers:
             for name, asked in one.asked:
                 globs.setdefault(name, []).extend(asked)
         self._valued = frozenset(globs)
-        self._shapes = {name: tuple(globs[name]) for name in _VARIED & globs.keys()}
+        self._globs = {name: tuple(dict.fromkeys(asked)) for name, asked in globs.items()}
+        self._seen: dict[tuple[str, str], object] = {}
         self.prefixes = tuple(sorted({one.before for one in conditions if one.before is not None}))
         self._valued_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._known: dict[tuple[Any, ...], Origin] = {}
@@ -138,10 +141,19 @@ class Issuers:
         return known
 
     def _value(self, name: str, value: object) -> object:
-        if name in self._shapes:
-            value = facet(value)
-            return value if fits(self._shapes[name], value) else None
-        return value if type(value) is str and len(value) < 256 else facet(value)
+        """What rules can tell of a value: all values that no rule asks for are one."""
+        if type(value) is not str or name in _VARIED or len(value) > _SHORT:
+            return self._told(name, value)
+        known = self._seen.get((name, value), self)
+        if known is self:
+            if len(self._seen) >= _REMEMBER:
+                self._seen.clear()
+            known = self._seen[name, value] = self._told(name, value)
+        return known
+
+    def _told(self, name: str, value: object) -> object:
+        strings = words(name, value)
+        return strings if fits(self._globs[name], strings) else None
 
     def _valued_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(self._valued_of) >= _REMEMBER:

@@ -82,7 +82,9 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}):
-    """The whole file. Each `[[sink]]` is a table of its own (see the reference of sinks)."""
+    """The whole file. `scan` and `inspect` use its `[verify]`, `[[allow]]` and `[[raise]]`.
+
+    Each `[[sink]]` is a table of its own (see the reference of sinks)."""
 
     tail: Tail = Tail()
     sink: list[dict[str, Any]] = []

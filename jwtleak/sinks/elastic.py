@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from isal import igzip
@@ -66,7 +67,7 @@ class Elastic:
     def __init__(self, settings: SinkSettings) -> None:
         self._http = Http(settings, _header(settings), max_reply=_MAX_REPLY)
         self._index = settings.get("index", INDEX)
-        pipeline = "" if settings.pipeline is UNSET else f"&pipeline={settings.pipeline}"
+        pipeline = "" if settings.pipeline is UNSET else f"&pipeline={quote(settings.pipeline, safe='')}"
         self._path = f"{settings.address.path.rstrip('/')}/_bulk?{_FILTER}{pipeline}"
         self._compress: bool = settings.get("compress", True)
 

@@ -80,6 +80,8 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"only one of {', '.join(kept)}")
         if (self.cert_file is UNSET) and (self.key_file is not UNSET):
             raise ValueError("`key_file` without `cert_file`")
+        if self.proxy is not UNSET and "@" in self.proxy:
+            raise ValueError("`proxy` must not hold credentials")
 
     @property
     def address(self) -> Address:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs real receivers for `pytest -m receivers`: rsyslog, nginx and NATS from Debian, syslog-ng beside them (its package
-# conflicts with rsyslog's), moto's S3 from PyPI, and, where Go is there, VictoriaLogs and an OpenTelemetry Collector.
+# conflicts with rsyslog's), moto's S3 from PyPI, and, where Go is there,
+# VictoriaLogs.
 #   tests/receivers/install.sh DIR
 # The tests find DIR in JWTLEAK_RECEIVERS. What is there already is not fetched again. Starts nothing, and leaves no service
 # running that a package would start.
@@ -41,6 +42,20 @@ moto() {
   "$dir/moto/bin/pip" install -q --no-compile 'moto[s3]>=5' flask flask-cors
 }
 
+# A compiler is not asked for: where there is one, a store for `_bulk`, OTLP and syslog is built with it.
+victoria_logs() {
+  [ ! -x "$dir/bin/victoria-logs" ] || return 0
+  command -v go >/dev/null || { echo "install.sh: Go is not here: VictoriaLogs is left out" >&2; return 0; }
+  export GOPATH="$dir/go" GOCACHE="$dir/go/cache" GOBIN="$dir/bin" GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0
+  if go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1 2>"$dir/go.log"; then
+    go clean -modcache
+    rm -rf "$dir/go"
+  else
+    echo "install.sh: VictoriaLogs could not be built and is left out:" >&2
+    tail -n 3 "$dir/go.log" >&2
+  fi
+}
+
 if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
   debian
   syslog_ng
@@ -48,3 +63,4 @@ else
   echo "install.sh: needs Debian and root for rsyslog, syslog-ng, nginx and NATS: skipped" >&2
 fi
 moto
+victoria_logs

@@ -20,7 +20,7 @@ class Logs:
     def __init__(self, start: Started, directory: Path) -> None:
         self.port, self.syslog = free_port(), free_port()
         start(
-            program("victoria-logs"), f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={directory}/logs",
+            program("victoria-logs", optional=True), f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={directory}/logs",
             f"-syslog.listenAddr.tcp=127.0.0.1:{self.syslog}", "-retentionPeriod=10y", "-loggerLevel=ERROR",
             "-memory.allowedBytes=256MiB", port=self.port,
         )  # fmt: skip

@@ -46,6 +46,7 @@ def test_credentials_are_not_written_out(name: str) -> None:
         ({"url": "stdout", "url_env": "X"}, "a sink needs one of"),
         ({"url": "stdout", "token_env": "A", "token_file": "B"}, "only one of token_env, token_file"),
         ({"url": "stdout", "key_file": "k"}, "`key_file` without `cert_file`"),
+        ({"url": "stdout", "proxy": "http://me:pa55word@h"}, "`proxy` must not hold credentials"),
         ({"url": "stdout", "colour": 1}, "object contains unknown field `colour`"),
         ({"url": "stdout", "facility": 24}, "facility: expected `int` <= 23"),
         ({"url": "stdout", "rfc": 1}, "rfc: invalid enum value 1"),

@@ -55,14 +55,17 @@ class Delivery:
         self._clock = clock or SystemClock()
         self._workers = [_worker(store, one, say, self._clock) for one in settings]
         self._threads: list[threading.Thread] = []
+        self._say = say
+        self._unchecked = [one.title for one in settings if one.get("verify", True) is False]
         self._dropped: Counter[str] = Counter()
         store.register(names)
 
     def start(self) -> None:
         """Begin to send."""
+        self._warn()
         for worker in self._workers:
             # Daemons: a sink that hangs in a system call must not keep the process from ending.
-            thread = threading.Thread(target=worker.run, name=f"sink {worker.name}", daemon=True)
+            thread = threading.Thread(target=worker.run, name=worker.name, daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -73,8 +76,14 @@ class Delivery:
 
     def reopen(self) -> None:
         """Files were rotated, certificates or credentials renewed."""
+        self._warn()
         for worker in self._workers:
             worker.reopen()
+
+    def _warn(self) -> None:
+        """Said again and again: what was meant for a test stays for years."""
+        for name in self._unchecked:
+            self._say(f"sink {name}: certificates are not checked (verify = false): alerts may go to anybody")
 
     def health(self) -> list[Health]:
         """How each sink is; the queues are as they were counted within the last second or so."""
@@ -86,6 +95,10 @@ class Delivery:
 
     def close(self, deadline: float) -> list[Health]:
         """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still have letters."""
+        if not self._threads:  # never started
+            for worker in self._workers:
+                worker.close()
+            return []
         for worker in self._workers:
             worker.drain()
         end = time.monotonic() + deadline
@@ -95,11 +108,8 @@ class Delivery:
             worker.stop()
         for thread in self._threads:
             thread.join(_LAST_WORD)
-        left = [
-            worker.health
-            for worker, thread in zip(self._workers, self._threads, strict=True)
-            if thread.is_alive() or worker.health.queued
-        ]
+        alive = {thread.name for thread in self._threads if thread.is_alive()}
+        left = [one.health for one in self._workers if one.name in alive or one.health.queued]
         self._threads = []
         return left
 

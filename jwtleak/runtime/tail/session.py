@@ -15,7 +15,6 @@ from jwtleak.alerts.build import Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.core.userpattern import UserPatterns
-from jwtleak.errors import JwtleakError
 from jwtleak.patterns import load_channels, load_user_patterns
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
 from jwtleak.runtime.delivery.delivery import check as check_sinks
@@ -107,25 +106,21 @@ def check(settings: Settings) -> None:
 
 
 class _Daily:
-    """What alerts say beyond the finding. Rules of the policy end with a day, so it is put together anew each day."""
+    """What alerts say beyond the finding. Rules of the policy end with a day: those that do are told."""
 
     def __init__(self, settings: Settings, setting: Setting, warn: Callable[[str], None]) -> None:
-        self._asked = settings.worth
         self._warn = warn
-        self._prepare(setting)
-
-    def _prepare(self, setting: Setting) -> None:
-        self._setting = prepare(setting, self._asked, self._warn)
+        self._setting = prepare(setting, settings.worth, warn, live=True)
         self._day = setting.now // _DAY
 
     def at(self, now: float) -> Setting:
         """As it is at this time."""
         if now // _DAY != self._day:
             self._day = now // _DAY
-            try:
-                self._prepare(self._setting._replace(now=now))
-            except JwtleakError as error:  # a file that was there at the start
-                self._warn(f"the rules of yesterday stay: {error}")
+            if self._setting.policy is not None:
+                from jwtleak.runtime.tables import tell_ended
+
+                tell_ended(self._setting.policy, now, self._warn)
         return self._setting._replace(now=now)
 
 

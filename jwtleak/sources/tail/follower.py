@@ -107,7 +107,7 @@ class Follower:
         everything = everything or self._first
         self._examine(self._due(hints, now, everything), now)
         directories = {os.path.dirname(path) for _, path in self._known.cut}
-        directories.update(path if path in self._tree.directories else os.path.dirname(path) for path in hints)
+        directories.update(filter(None, map(self._stirred, hints)))
         for directory in self._tree.refresh(now, directories, everything=everything):
             self._sort(directory, now)
         for path in self._known.displaced:
@@ -128,6 +128,14 @@ class Follower:
         self._cover(now)
         self._book.stats.looks += 1
         return self._book.take()
+
+    def _stirred(self, path: str) -> str | None:
+        """The directory that is to be listed because something happened at `path`: not for what is known to be in it."""
+        if path in self._tree.directories:
+            return path
+        parent, name = os.path.split(path)
+        directory = self._tree.directories.get(parent)
+        return parent if directory is not None and name not in directory.entries else None
 
     def _cover(self, now: float) -> None:
         """Have those directories watched in which something can happen."""

@@ -6,6 +6,7 @@ Promises: each change is made here, in one step with what is told of it, after `
 from __future__ import annotations
 
 import os
+import time
 from typing import Literal, TypeAlias
 
 from jwtleak.sources.files import reason_of
@@ -20,6 +21,9 @@ from jwtleak.types import Cursor
 Anchor: TypeAlias = tuple[int, bytes]  # length and digest of the bytes before an offset
 
 NO_ANCHOR: Anchor = 0, b""
+
+# A file that changed so long ago cannot change within the same tick of its file system's clock: FAT's is the slowest.
+_RECENT = 3.0
 
 _STATES: dict[str, Literal["rotated", "finished"]] = {"leaving": "rotated", "orphan": "rotated", "finished": "finished"}
 
@@ -130,9 +134,9 @@ class Transitions:
         stream.size, stream.mtime_ns, stream.ctime_ns = found.st_size, found.st_mtime_ns, found.st_ctime_ns
         stream.end = packed.position if packed is not None else end
         stream.reserved = packed is None and end < found.st_size
-        stream.confirm = True
+        stream.confirm = time.time() - found.st_mtime < _RECENT
         self._learn_head(stream, handle.head)
-        book.schedule.put(stream.name, now)
+        book.soon(stream, now)
         book.link(stream, _real(path))
 
     def _learn_head(self, stream: Stream, head: bytes) -> None:
@@ -170,7 +174,7 @@ class Transitions:
         stream.path = path
         book.by_path[path] = stream
         stream.named = True
-        book.schedule.put(stream.name, now)
+        book.soon(stream, now)
         book.link(stream, _real(path))
         stream.size, stream.ctime_ns = found.st_size, found.st_ctime_ns
         book.know_head(stream)

@@ -141,3 +141,18 @@ def test_the_caller_says_at_which_time_events_stand(store: Store, tmp_path: Path
     assert delivery.close(10) == []
     times = [json.loads((tmp_path / name).read_bytes())["@timestamp"] for name in "ab"]
     assert times == [alert(1).logged_at, alert(1).detected_at]
+
+
+def test_unchecked_certificates_are_warned_of(store: Store) -> None:
+    """At each start and each SIGHUP."""
+    said: list[str] = []
+    delivery = Delivery(store, [from_url("otlp+https://127.0.0.1:1?verify=false&name=lax")], say=said.append)
+    delivery.start()
+    delivery.reopen()
+    delivery.close(5)
+    assert said == ["sink lax: certificates are not checked (verify = false): alerts may go to anybody"] * 2
+
+
+def test_what_was_not_started_can_be_closed(store: Store, tmp_path: Path) -> None:
+    """Where something else failed before."""
+    assert Delivery(store, [from_url(f"file:{tmp_path}/a")]).close(5) == []
