@@ -208,7 +208,7 @@ class Rig:
         self.pokes = 0
         clock = self.clock
         clocks = Clocks(lambda: clock.wall, lambda: clock.steady)
-        rollup = Rollup(self.store, int(self._window * 1000))
+        rollup = Rollup(self.store, int(self._window * 1000), clocks.even())
         channels = Channels(load_channels())
         setting = Setting(0.0, "host", b"k" * 32)._replace
         self.loop = Loop(

@@ -99,6 +99,7 @@ def test_hup_reads_the_configuration_again(tail: Tail, tmp_path: Path) -> None:
     assert tail.end() == 0
 
 
+@pytest.mark.slow
 def test_a_full_spool_stops_reading_and_loses_nothing(tail: Tail, tmp_path: Path) -> None:
     """While no sink takes alerts reading waits and says so; later everything is delivered, in order."""
     config, out = tmp_path / "tail.toml", tmp_path / "missing" / "alerts.json"

@@ -116,7 +116,7 @@ def test_a_hundred_quiet_files_beside_a_backlog(tail: Tail) -> None:
     """Fresh lines are told while a long backlog is still read."""
     (tail.logs / "old.log").write_bytes(b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n" * 1_000_000)
     tail.write("old.log", leak(1000))
-    tail.start("--rate", "8m")
+    tail.start("--rate", "2m")
     for number in range(100):
         tail.write(f"{number}.log", leak(number))
     tail.told(*range(100))

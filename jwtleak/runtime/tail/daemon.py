@@ -46,12 +46,12 @@ class Daemon:
         )
         self._voices.metrics.put(m.BUILD_INFO, 1, __version__)
         self._ending = 0
-        self._reload = False
+        self._reload = self._once = False
         self._session: Session | None = None
 
     def run(self, *, once: bool = False) -> int:
         """Follow until a signal; or catch up and end. The exit status."""
-        log = self._voices.log
+        log, self._once = self._voices.log, once
         with _Signals(self._end, self._again), self._store() as store:
             key, kept = subject_key(self._settings.state)
             if not kept:
@@ -154,6 +154,8 @@ class Daemon:
             self._session.loop.stop()
 
     def _again(self) -> None:
+        if self._once:  # it ends soon, and knows what to do until then
+            return
         self._reload = True
         if self._session is not None:
             self._session.loop.stop()

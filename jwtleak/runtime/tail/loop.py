@@ -13,6 +13,7 @@ from jwtleak.errors import SourceError
 from jwtleak.runtime.tail.desk import Desk
 from jwtleak.runtime.tail.joint import Joints
 from jwtleak.runtime.tail.parts import Parts
+from jwtleak.runtime.tail.rollup import AT_ONCE
 from jwtleak.runtime.tail.seat import Seat
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
@@ -35,6 +36,7 @@ class Loop:
         self._ledger, self._rollup = parts.ledger, parts.rollup
         self._steady = parts.clocks.steady
         self.streams: dict[str, Stream] = {}
+        self._at: dict[str, Stream] = {}  # the last stream that appeared at a path
         self.turns = Turns()
         self._unread: dict[str, Stream] = {}
         self._desk = Desk(parts.make_engine, parts.follower, self._look_early)
@@ -132,9 +134,12 @@ class Loop:
         stream = self.streams[event.stream] = Stream(event)
         if event.cursor.provisional is not None:
             stream.early = self._rollup.early(stream.name, stream.offset)
-        old = None if event.follows is None else self.streams.get(event.follows)
+        # Where the old file left its name some looks ago, nobody says what the new one follows.
+        before = self._at.get(event.path)
+        old = self.streams.get(event.follows or (before.name if before is not None else ""))
         if old is not None:
             self._joints.opened(stream, old, self._steady())
+        self._at[event.path] = stream
         self.turns.update(stream)
         self._ledger.judged(stream)
 
@@ -142,6 +147,8 @@ class Loop:
         stream = self.streams.pop(event.stream)
         self.turns.remove(stream.name)
         self._unread.pop(stream.name, None)
+        if self._at.get(stream.home) is stream:
+            del self._at[stream.home]
         if self._joints.ended(stream, event):
             self._ledger.left(stream)
             return
@@ -231,7 +238,10 @@ class Loop:
             self.turns.update(stream)
         self._unread.clear()
         now_ms = self._parts.clocks.ms()
-        yield from self._rollup.due(now_ms)
+        repeats = list(self._rollup.due())
+        yield from repeats
+        if len(repeats) >= AT_ONCE:
+            self._tick = now
         yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
 
     def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:

@@ -47,6 +47,11 @@ class Clocks(NamedTuple):
         """Unix milliseconds."""
         return int(self.wall() * 1000)
 
+    def even(self) -> Callable[[], int]:
+        """Unix milliseconds that go on evenly from now, whatever the wall clock is set to."""
+        ahead = self.wall() - self.steady()
+        return lambda: int((self.steady() + ahead) * 1000)
+
 
 class Parts(NamedTuple):
     """What the loop works with."""

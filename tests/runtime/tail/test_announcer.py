@@ -27,7 +27,7 @@ class Setup:
     """An announcer over an empty store; `tell` gives what an engine finds in `data`."""
 
     def __init__(self, store: Store, selection: Selection | None = None) -> None:
-        rollup = Rollup(store, 60_000)
+        rollup = Rollup(store, 60_000, lambda: 0)
         self.policy = Policy()
         self.announcer = Announcer(self.setting, selection or Selection(), rollup, lambda: float(NOW))
         self.engine = Engine(Channels(load_channels()))
