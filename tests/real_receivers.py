@@ -45,6 +45,15 @@ def program(name: str, *, optional: bool = False) -> str:
     return found or absent(name)
 
 
+def java(name: str) -> tuple[str, str]:
+    """(Java, the class path of `name`), where Maven was there to fetch it."""
+    libraries = DIRECTORY / "java" / name
+    found = shutil.which("java")
+    if found is None or not libraries.is_dir():
+        pytest.skip(f"{name} is not here: tests/receivers/install.sh fetches it where Java is")
+    return found, f"{libraries}/*"
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A port that nobody has now."""
     with socket.socket(socket.AF_INET, kind) as one:
@@ -77,14 +86,16 @@ class Started:
         self._directory = directory
         self._stack = ExitStack()
 
-    def __call__(self, *command: str, port: int | None = None, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def __call__(
+        self, *command: str, port: int | None = None, env: dict[str, str] | None = None, seconds: float = 60
+    ) -> subprocess.Popen[bytes]:
         """Start a program and wait until it listens. What it says is in `said.txt`."""
         said = self._stack.enter_context((self._directory / "said.txt").open("ab"))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=self._directory,
                                    env={**os.environ, **(env or {})})  # fmt: skip
         self._stack.callback(end, process)
         if port is not None:
-            until(lambda: listens(port) or process.poll() is not None)
+            until(lambda: listens(port) or process.poll() is not None, seconds)
             assert process.poll() is None, (self._directory / "said.txt").read_text(errors="replace")[-2000:]
         return process
 

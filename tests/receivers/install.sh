@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs real receivers for `pytest -m receivers`: rsyslog, nginx and NATS from Debian, syslog-ng beside them (its package
-# conflicts with rsyslog's), moto's S3 from PyPI, and, where Go is there,
-# VictoriaLogs.
+# conflicts with rsyslog's), moto's S3 from PyPI; VictoriaLogs where Go is
+# there; OpenSearch and Kafka from Maven Central, with Debian's Java.
 #   tests/receivers/install.sh DIR
 # The tests find DIR in JWTLEAK_RECEIVERS. What is there already is not fetched again. Starts nothing, and leaves no service
 # running that a package would start.
@@ -56,11 +56,33 @@ victoria_logs() {
   fi
 }
 
+# Their own distributions are not on Maven Central, their libraries are: enough for a node and a broker.
+maven() {
+  command -v mvn >/dev/null || return 0
+  for name in opensearch kafka; do
+    [ ! -d "$dir/java/$name" ] || continue
+    if mvn -q -B -f "$here/java/pom.xml" -P "$name" -Dmaven.repo.local="$dir/maven" dependency:copy-dependencies \
+      -DoutputDirectory="$dir/java/$name.new" >"$dir/maven.log" 2>&1; then
+      mv "$dir/java/$name.new" "$dir/java/$name"
+    else
+      echo "install.sh: $name could not be fetched and is left out:" >&2
+      tail -n 3 "$dir/maven.log" >&2
+    fi
+  done
+  rm -rf "$dir/maven"
+}
+
 if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
   debian
   syslog_ng
 else
   echo "install.sh: needs Debian and root for rsyslog, syslog-ng, nginx and NATS: skipped" >&2
 fi
-moto
+# What needs the network and what needs the processor, beside each other.
+maven &
+fetching=$!
+moto &
+installing=$!
 victoria_logs
+wait "$fetching"
+wait "$installing"
