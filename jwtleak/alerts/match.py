@@ -103,6 +103,30 @@ def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     return any(map(_globs((globs,) if isinstance(globs, str) else globs), values))
 
 
+# Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and thousands of such sets
+# would not fit into the memory that there is.
+_MOST_NAMES = 48
+_MOST_LETTERS = 1024
+# As for headers that the judge remembers.
+_LONGEST_HEADER = 1024
+
+
+def is_small(texts: tuple[str, ...]) -> bool:
+    """Whether texts of a token are few and short enough to be remembered."""
+    return len(texts) <= _MOST_NAMES and sum(map(len, texts)) <= _MOST_LETTERS
+
+
+def has_small_header(token: Token) -> bool:
+    """Whether the header of `token` is short enough to be remembered."""
+    return token.raw.reveal().find(b".", 0, _LONGEST_HEADER + 1) >= 0 or len(token.raw) <= _LONGEST_HEADER
+
+
+def is_self_issued(claims: dict[str, Any]) -> bool:
+    """Whether issuer and subject are one string. Other values are not compared: nested lists may be deeper than a stack."""
+    issuer = claims.get("iss")
+    return isinstance(issuer, str) and issuer == claims.get("sub")
+
+
 class Condition:
     """A `Match`, made ready."""
 
@@ -129,7 +153,7 @@ class Condition:
             return False
         if match.channel and not fits(match.channel, (sight.channel.lower(),)):
             return False
-        if match.self_issued and claims["iss"] != claims["sub"]:
+        if match.self_issued and not is_self_issued(claims):
             return False
         if any(name in claims for name in match.without):
             return False
