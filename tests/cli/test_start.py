@@ -23,7 +23,10 @@ except SystemExit:
 """
 
 
-@pytest.mark.parametrize(("text", "needed"), [("nothing\n", set()), (f"GET /?t={jws()} x\n", {"hashlib", "pathlib", "tomllib", "urllib.parse"})])
+TABLES = {"hashlib", "pathlib", "tomllib", "urllib.parse"}
+
+
+@pytest.mark.parametrize(("text", "needed"), [("nothing\n", set()), (f"GET /?t={jws()} x\n", TABLES)])
 def test_what_a_scan_needs_not_is_not_loaded(environment, work, text, needed):
     """Nothing heavy is loaded for a plain file; a token in it asks for tables, which are TOML, and tries known keys."""
     (work / "a.log").write_text(text)
