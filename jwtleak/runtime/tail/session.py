@@ -34,8 +34,6 @@ from jwtleak.sources.tail.follower import Follower
 from jwtleak.store import Store
 
 _DAY = 86400
-# The state directory changes seldom.
-_OWN_SECONDS = 5.0
 # Standard output and error may have been sent to a file in a directory that is followed.
 _STANDARD = (1, 2)
 
@@ -51,7 +49,7 @@ class Session:
             store, settings.sinks, say=lambda text: voices.log.warning("sink", text), timestamp="event"
         )
         self._follower = Follower(
-            tail, store.cursors(), clock=clocks.steady, own=_Own(store, settings, clocks.steady).files
+            tail, store.cursors(), clock=clocks.steady, own=_outputs(settings), sealed=store.own_files
         )
         gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
@@ -130,22 +128,10 @@ def _maker(patterns: UserPatterns) -> Callable[[], Engine]:
     return lambda: Engine(channels, None, patterns)
 
 
-class _Own:
-    """Own outputs and state, by (device, inode): reading them would feed the program with itself."""
-
-    def __init__(self, store: Store, settings: Settings, steady: Callable[[], float]) -> None:
-        self._store = store
-        self._outputs: list[Path | int] = [*own_files(settings.sinks), *_STANDARD]
-        self._steady = steady
-        self._until = steady()
-        self._state: frozenset[tuple[int, int]] = frozenset()
-
-    def files(self) -> frozenset[tuple[int, int]]:
-        """What must not be followed."""
-        if self._steady() >= self._until:
-            self._until = self._steady() + _OWN_SECONDS
-            self._state = self._store.own_files()
-        return self._state | {one for output in self._outputs for one in _identity(output)}
+def _outputs(settings: Settings) -> Callable[[], frozenset[tuple[int, int]]]:
+    """Own outputs, by (device, inode): reading them would feed the program with itself."""
+    written: list[Path | int] = [*own_files(settings.sinks), *_STANDARD]
+    return lambda: frozenset(one for output in written for one in _identity(output))
 
 
 def _identity(output: Path | int) -> list[tuple[int, int]]:

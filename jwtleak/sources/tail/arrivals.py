@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -18,8 +18,9 @@ from jwtleak.sources.files import read_head, reason_of
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Arrival, Placement, begin_at, welcome
 from jwtleak.sources.tail.handle import Handle, NotRegularError
-from jwtleak.sources.tail.identity import ANCHOR, HEAD_STEPS, Key, compare, digest, same_generation
+from jwtleak.sources.tail.identity import ANCHOR, HEAD_STEPS, compare, digest, same_generation
 from jwtleak.sources.tail.known import GONE, Known
+from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.rotation import bases
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
@@ -40,32 +41,6 @@ class Waiting(msgspec.Struct, gc=False):
     follows: str | None
     taken: bool
     retry_at: float = 0.0
-
-
-class Own:
-    """Files that this program writes, also after they were rotated and are its own no more."""
-
-    def __init__(self, ask: Callable[[], frozenset[Key]]) -> None:
-        self._ask = ask
-        self._now: frozenset[Key] | None = None
-        self._known: dict[Key, tuple[int | None, bytes]] = {}
-
-    def ask_again(self) -> None:
-        """What is ours may have changed."""
-        self._now = None
-
-    def has(self, handle: Handle) -> bool:
-        """Whether a file is or was ours. An inode number that another file has by now does not count."""
-        if self._now is None:
-            self._now = self._ask()
-        mark = handle.generation, digest(handle.head[: HEAD_STEPS[0]])
-        if handle.key in self._now:
-            self._known[handle.key] = mark
-            return True
-        known = self._known.get(handle.key)
-        if known is None:
-            return False
-        return same_generation(known[0], mark[0]) and (known[0] is not None or known[1] == mark[1])
 
 
 class Arrivals:
@@ -131,6 +106,9 @@ class Arrivals:
         if not stat.S_ISREG(found.st_mode):
             if not stat.S_ISDIR(found.st_mode):
                 self._book.trouble("skipped", path, "not a regular file")
+            self._settle(path)
+            return True
+        if self._own.seals((found.st_dev, found.st_ino)):
             self._settle(path)
             return True
         known = self._book.at((found.st_dev, found.st_ino))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 
 from jwtleak.sources.files import reason_of
-from jwtleak.sources.tail.arrivals import Arrivals, Own
+from jwtleak.sources.tail.arrivals import Arrivals
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.known import GONE
+from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
-from jwtleak.sources.tail.arrivals import Arrivals, Own
+from jwtleak.sources.tail.arrivals import Arrivals
 from jwtleak.sources.tail.between import Between
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Leaving, may_end
@@ -19,6 +19,7 @@ from jwtleak.sources.tail.hints import Hints
 from jwtleak.sources.tail.identity import Key
 from jwtleak.sources.tail.interface import Event, FollowStats, Mode
 from jwtleak.sources.tail.known import Known
+from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.reading import Reading
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
@@ -40,7 +41,9 @@ class Follower:
         *,
         clock: Callable[[], float] = time.monotonic,
         own: Callable[[], frozenset[Key]] = frozenset,
+        sealed: Callable[[], frozenset[Key]] = frozenset,
     ) -> None:
+        """`own` gives the outputs, which are not followed; `sealed` files that must not be opened."""
         self._settings = settings
         self._clock = clock
         self._hints = Hints()
@@ -57,7 +60,7 @@ class Follower:
         self._watch = Watch(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
         self._sync_at = 0.0
         self._synced = -1, -1
-        self._outputs = outputs = Own(own)
+        self._outputs = outputs = Own(own, sealed)
         transitions = Transitions(book)
         self._transitions = transitions
         self._known = Known(book, transitions, settings)
