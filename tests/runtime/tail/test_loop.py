@@ -13,7 +13,7 @@ from jwtleak.runtime.tail import ledger, loop, rollup
 from jwtleak.runtime.tail.desk import SEATS
 from jwtleak.runtime.tail.ledger import IDLE_SECONDS
 from jwtleak.runtime.tail.turns import TURN
-from jwtleak.sources.tail.interface import Mode, Moved, Trouble
+from jwtleak.sources.tail.interface import Event, Mode, Moved, Trouble
 
 LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
 
@@ -350,3 +350,23 @@ def test_stopping(rig: Rig) -> None:
     rig.loop.stop()
     rig.loop.run()
     assert [one.offset for one in rig.store.cursors()] == [rig.files.committed_to["a"]]
+
+
+def test_reading_has_as_much_time_as_looking(rig: Rig) -> None:
+    """When a look takes a second because there are very many files, a round reads for a second too."""
+    look = rig.files.look
+
+    def slowly() -> list[Event]:
+        rig.clock.pass_(1.0)
+        return look()
+
+    def read(stream: str, offset: int, buffer: memoryview) -> int:
+        rig.clock.pass_(0.02)
+        return reading(stream, offset, buffer)
+
+    reading = rig.files.read
+    rig.files.look, rig.files.read = slowly, read  # type: ignore[method-assign]
+    for number in range(20):
+        rig.files.open(f"{number}", b"x\n")
+    rig.loop.step()
+    assert len(rig.loop.turns) == 0
