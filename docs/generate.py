@@ -34,12 +34,13 @@ from jwtleak.alerts.weaknesses import WEAKNESSES
 from jwtleak.cli.main import main as program
 from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.runtime.service.metrics import DECLARED
+from jwtleak.runtime.settings import File
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
     "docs/how-to/mask-tokens.md",
-    *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "formats")),
+    *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "configuration", "formats")),
     *(f"docs/reference/{name}.md" for name in ("issuers", "weaknesses", "policy")),
 )
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -276,6 +277,35 @@ def shown(value: float, unit: str) -> str:
     return f"{value:,} bytes"
 
 
+def configuration() -> str:
+    """Every key of the sections that have no page of their own."""
+    _, parts = msgspec.json.schema_components([File])
+    sections = (("tail", "Tail"), ("metrics", "MetricsSection"), ("log", "LogSection"))
+    return "\n".join(f"## `[{name}]`\n\n{_keys(parts[part])}" for name, part in sections)
+
+
+def _default(one: dict[str, Any]) -> str:
+    default = one.get("default")
+    return "" if default in (None, []) else f"`{json.dumps(default)}`"
+
+
+def _keys(schema: dict[str, Any]) -> str:
+    rows = [
+        (f"`{name}`", _type(one).removesuffix(" or null"), _default(one), _said(one))
+        for name, one in schema["properties"].items()
+    ]
+    return table(("key", "value", "default", "meaning"), rows)
+
+
+def _default(schema: dict[str, Any]) -> str:
+    return "" if schema.get("default") in (None, []) else f"`{json.dumps(schema['default'])}`"
+
+
+def _said(schema: dict[str, Any]) -> str:
+    """The description, which stands beside or inside the choices of a type."""
+    return str(schema.get("description") or next((_said(one) for one in schema.get("anyOf", ()) if _said(one)), ""))
+
+
 def metrics() -> str:
     """Every metric that is declared."""
     rows = [(f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.help) for one in DECLARED]
@@ -380,6 +410,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "conditions": conditions,
     "bounds": bounds,
     "metrics": metrics,
+    "configuration": configuration,
     "scale": scale,
     "drop-order": drop_order,
     "custom-fields": lambda: fields_of(custom.FIELDS, "jwtleak."),

@@ -72,6 +72,7 @@ class Driver:
                     self.logs[stream] = Log(event)
                 elif known.ended:
                     known.ended = None
+                    known.offset, known.size = event.cursor.offset, event.size
                 else:  # met again after a restart: what was read behind the cursor comes once more
                     del known.data[event.cursor.offset - known.start :]
                     known.offset, known.size, known.path = event.cursor.offset, event.size, event.path
@@ -95,14 +96,16 @@ class Driver:
             if log.ended:
                 continue
             read = False
-            while count := self._once(stream, log, step):
+            while log.offset < log.size and (count := self._once(stream, log, step)):
                 log.offset += count
                 read = True
+            if log.offset < log.size:
+                log.size = log.offset  # nothing there now: the next `Grown` tells
             if read and commit:
                 self.commit(stream, log)
 
     def _once(self, stream: str, log: Log, step: int) -> int:
-        buffer = bytearray(step)
+        buffer = bytearray(min(step, log.size - log.offset))
         ahead = self.follower.data_after(stream, log.offset)
         log.data += bytes(ahead - log.offset)
         log.offset = ahead

@@ -20,7 +20,8 @@ from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.ledger import Ledger
-from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
+from jwtleak.runtime.tail.loop import Loop
+from jwtleak.runtime.tail.parts import Clocks, Parts
 from jwtleak.runtime.tail.rollup import Rollup
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.sources.tail.interface import Ended, Event, FollowStats, Grown, Mode, Opened, Trouble
@@ -207,13 +208,13 @@ class Rig:
         self.pokes = 0
         clock = self.clock
         clocks = Clocks(lambda: clock.wall, lambda: clock.steady)
-        rollup = Rollup(self.store, int(self._window * 1000))
+        rollup = Rollup(self.store, int(self._window * 1000), clocks.even())
         channels = Channels(load_channels())
-        setting = Setting(0.0, "host", b"k" * 32)
+        setting = Setting(0.0, "host", b"k" * 32)._replace
         self.loop = Loop(
             Parts(
                 follower=self.files,
-                announcer=Announcer(setting, Selection(), rollup, clocks.wall),
+                announcer=Announcer(lambda now: setting(now=now), Selection(), rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(self._heartbeat, "host"),
                 ledger=Ledger(self.store, self.files, rollup, clocks.steady),

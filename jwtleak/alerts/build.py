@@ -7,6 +7,7 @@ sighting.
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from jwtleak.alerts.advice import Server
     from jwtleak.alerts.knowledge import Assessor, Know, Worth
     from jwtleak.alerts.policy import Policy, Verdict
+
+# Rules of a policy hold for days, in UTC.
+_EPOCH = date(1970, 1, 1)
+_LAST = 253_402_300_799  # the end of the year 9999
 
 # Channels that are remembered.
 _REMEMBER = 4096
@@ -75,6 +80,7 @@ class Builder:
         """Go on with `setting`, of which only the time may differ."""
         self._setting = setting
         self._detected_at = rfc3339(int(setting.now * 1000))
+        self._today = _EPOCH + timedelta(min(max(setting.now, 0), _LAST) // 86400)
 
     def build(self, finding: Finding, name: str) -> Alert:
         """The alert for one sighting, named `name`."""
@@ -164,7 +170,7 @@ class Builder:
             self._path,
             finding.sha256,
         )
-        return policy.judge(place)
+        return policy.judge(place, self._today)
 
     def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, worth: Worth) -> TokenFacts:
         claims = token.claims or {}

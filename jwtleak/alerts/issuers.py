@@ -12,17 +12,32 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from jwtleak.alerts.match import Condition, Match, Sight, facet, fits
+from jwtleak.alerts.match import (
+    Condition,
+    Facet,
+    Match,
+    Sight,
+    fits,
+    has_small_header,
+    is_self_issued,
+    is_small,
+    words,
+)
 from jwtleak.types import Token
 
 Privilege = Literal["low", "user", "service", "admin"]
 
-# Claims that differ from token to token: rules look at their shape, so what no rule's glob fits is one kind.
+# Claims that differ from token to token: not worth remembering.
 _VARIED = frozenset({"sub", "email", "preferred_username", "upn"})
 
+# Not yet seen.
+ABSENT: Facet = ("",)
+
 # Kinds of token remembered: those of a busy gateway are some hundreds. An attacker who varies them costs a look each.
-_REMEMBER = 4096
+_REMEMBER = 2048
 _HEADERS = 256
+# Longer values are not remembered.
+_SHORT = 256
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,7 +128,8 @@ class Issuers:
             for name, asked in one.asked:
                 globs.setdefault(name, []).extend(asked)
         self._valued = frozenset(globs)
-        self._shapes = {name: tuple(globs[name]) for name in _VARIED & globs.keys()}
+        self._globs = {name: tuple(dict.fromkeys(asked)) for name, asked in globs.items()}
+        self._seen: dict[tuple[str, str], Facet | None] = {}
         self.prefixes = tuple(sorted({one.before for one in conditions if one.before is not None}))
         self._valued_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._known: dict[tuple[Any, ...], Origin] = {}
@@ -125,34 +141,49 @@ class Issuers:
         if claims is None:
             return self._look(Sight(token.header, {}, before, channel or "")) if self._issuers else NOWHERE
         names = tuple(claims)
-        valued = self._valued_of.get(names)
-        if valued is None:
-            valued = self._valued_names(names)
+        valued = self._valued_of.get(names) or self._valued_names(names)
         values = tuple([self._value(name, claims[name]) for name in valued])
-        key = (self._header(token.header), names, values, before, claims.get("sub") == claims.get("iss"))
+        key = (self._header(token), names, values, before, is_self_issued(claims))
         known = self._known.get(key)
         if known is None:
-            if len(self._known) >= _REMEMBER:
-                self._known.clear()
-            known = self._known[key] = self._look(Sight(token.header, claims, before))
+            known = self._look(Sight(token.header, claims, before))
+            if key[0] and is_small(names) and all(value is None or is_small(value) for value in values):
+                if len(self._known) >= _REMEMBER:
+                    self._known.clear()
+                self._known[key] = known
         return known
 
-    def _value(self, name: str, value: object) -> object:
-        if name in self._shapes:
-            value = facet(value)
-            return value if fits(self._shapes[name], value) else None
-        return value if type(value) is str and len(value) < 256 else facet(value)
+    def _value(self, name: str, value: object) -> Facet | None:
+        """What rules can tell of a value: all values that no rule asks for are one."""
+        if type(value) is not str or name in _VARIED or len(value) > _SHORT:
+            return self._told(name, value)
+        known = self._seen.get((name, value), ABSENT)
+        if known is ABSENT:
+            if len(self._seen) >= _REMEMBER:
+                self._seen.clear()
+            known = self._seen[name, value] = self._told(name, value)
+        return known
+
+    def _told(self, name: str, value: object) -> Facet | None:
+        strings = words(name, value)
+        return strings if fits(self._globs[name], strings) else None
 
     def _valued_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(self._valued_of) >= _REMEMBER:
-            self._valued_of.clear()
-        valued = self._valued_of[names] = tuple(name for name in names if name in self._valued)
+        valued = tuple(name for name in names if name in self._valued)
+        if is_small(names):
+            if len(self._valued_of) >= _REMEMBER:
+                self._valued_of.clear()
+            self._valued_of[names] = valued
         return valued
 
-    def _header(self, header: dict[str, Any]) -> int:
-        """A number for a header: the judge gives the same object for the same bytes, and what is kept here stays."""
+    def _header(self, token: Token) -> int:
+        """A number for a header: the judge gives the same object for the same bytes, and what is kept here stays. 0 for a
+        header too long to be kept."""
+        header = token.header
         number = id(header)
         if number not in self._headers:
+            if not has_small_header(token):
+                return 0
             if len(self._headers) >= _HEADERS:
                 self._headers.clear()
                 self._known.clear()

@@ -19,14 +19,17 @@ from jwtleak.types import Token
 
 _hmac_sha256 = stringzilla.hmac_sha256
 _DIGESTS = {"HS384": "sha384", "HS512": "sha512"}
+_HMAC = ("HS256", *_DIGESTS)
 
 # Tokens of one signer that are all tried before tries are spread out: the same service signs with the same key, and a
 # second service behind the same header, issuer and claim names is met again within a few lines.
 TRIED_FIRST = 32
 # Then one in so many is tried with every key: 40 keys cost 25 microseconds, more than the rest of the work on a token.
 TRIED_EVERY = 32
-# Signers remembered in one stream.
+# Signers remembered in one stream, and how much of what names them.
 _SIGNERS = 1024
+_NAME = 128
+_CLAIMS = 48
 
 
 class PublishedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +68,7 @@ class Signed:
     def __init__(self, token: Token) -> None:
         alg = token.header.get("alg")
         self._bytes = self._digest = b""
-        if token.kind not in ("jws", "sd-jwt") or token.integrity == "clipped" or alg not in ("HS256", *_DIGESTS):
+        if token.kind not in ("jws", "sd-jwt") or token.integrity == "clipped" or alg not in _HMAC:
             return
         raw = token.raw.reveal()
         end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
@@ -113,10 +116,16 @@ class Signers:
 
     def published(self, token: Token) -> bool:
         """Whether a published key made the signature."""
-        if not self._keys:
+        alg = token.header.get("alg")
+        if not self._keys or alg not in _HMAC:
             return False
-        header, claims = token.header, token.claims or {}
-        name = (header.get("alg"), str(header.get("kid")), str(claims.get("iss"))[:256], tuple(claims))
+        claims = token.claims or {}
+        kid, issuer = token.header.get("kid"), claims.get("iss")
+        # Only strings name a signer: nested lists would take as deep a stack to compare as to build.
+        name = (
+            alg, kid[:_NAME] if isinstance(kid, str) else None,
+            issuer[:_NAME] if isinstance(issuer, str) else None, tuple(claims) if len(claims) <= _CLAIMS else len(claims),
+        )  # fmt: skip
         signer = self._signers.get(name)
         if signer is None:
             if len(self._signers) >= _SIGNERS:

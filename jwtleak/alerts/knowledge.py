@@ -18,6 +18,7 @@ from jwtleak.alerts.advice import Server
 from jwtleak.alerts.alert import Signature
 from jwtleak.alerts.issuers import Issuers, Origin
 from jwtleak.alerts.keys import Keys, Signers, WeakKeys
+from jwtleak.alerts.match import has_small_header
 from jwtleak.alerts.sensitive import Sensitive
 from jwtleak.core.lifetime import Times
 from jwtleak.types import Finding, Kind, Token
@@ -136,6 +137,8 @@ class Assessor:
         if known is not None and known[1] == token.kind:
             return known[2]
         found = weaknesses.in_header(token.kind, header)
+        if not has_small_header(token):
+            return found
         if len(self._headers) >= _HEADERS:
             self._headers.clear()
         self._headers[id(header)] = (header, token.kind, found)

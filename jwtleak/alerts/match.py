@@ -85,16 +85,46 @@ def _expression(pattern: str) -> str:
 
 
 @lru_cache(maxsize=2048)
-def _globs(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
-    return re.compile("|".join(map(_expression, patterns))).match
+def _globs(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an alternation of all of
+    them would try every one from the beginning."""
+    ready = [(max(pattern.split("*"), key=len), re.compile(_expression(pattern)).match) for pattern in patterns]
+
+    def fit(value: str) -> bool:
+        return any(literal in value and match(value) is not None for literal, match in ready)
+
+    return fit
 
 
 def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     """Whether one of `values` fits one of `globs`."""
     if globs == "*":
         return bool(values)
-    matches = _globs((globs,) if isinstance(globs, str) else globs)
-    return any(matches(value) is not None for value in values)
+    return any(map(_globs((globs,) if isinstance(globs, str) else globs), values))
+
+
+# Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and thousands of such sets
+# would not fit into the memory that there is.
+_MOST_NAMES = 48
+_MOST_LETTERS = 1024
+# As for headers that the judge remembers.
+_LONGEST_HEADER = 1024
+
+
+def is_small(texts: tuple[str, ...]) -> bool:
+    """Whether texts of a token are few and short enough to be remembered."""
+    return len(texts) <= _MOST_NAMES and sum(map(len, texts)) <= _MOST_LETTERS
+
+
+def has_small_header(token: Token) -> bool:
+    """Whether the header of `token` is short enough to be remembered."""
+    return token.raw.reveal().find(b".", 0, _LONGEST_HEADER + 1) >= 0 or len(token.raw) <= _LONGEST_HEADER
+
+
+def is_self_issued(claims: dict[str, Any]) -> bool:
+    """Whether issuer and subject are one string. Other values are not compared: nested lists may be deeper than a stack."""
+    issuer = claims.get("iss")
+    return isinstance(issuer, str) and issuer == claims.get("sub")
 
 
 class Condition:
@@ -123,12 +153,12 @@ class Condition:
             return False
         if match.channel and not fits(match.channel, (sight.channel.lower(),)):
             return False
-        if match.self_issued and claims["iss"] != claims["sub"]:
+        if match.self_issued and not is_self_issued(claims):
             return False
         if any(name in claims for name in match.without):
             return False
         return all(self._fits_header(name, globs, sight.header) for name, globs in self._header) and all(
-            globs == "*" or fits(globs, _words(name, claims[name])) for name, globs in self._claims
+            globs == "*" or fits(globs, words(name, claims[name])) for name, globs in self._claims
         )
 
     @staticmethod
@@ -143,8 +173,8 @@ class Condition:
 _SCOPES = frozenset({"scope", "scp", "roles", "permissions"})
 
 
-def _words(name: str, value: object) -> Facet:
-    """Scopes are a list in one string (RFC 8693 section 4.2)."""
+def words(name: str, value: object) -> Facet:
+    """The strings of the claim `name`: scopes are a list in one string (RFC 8693 section 4.2)."""
     if isinstance(value, str) and name in _SCOPES:
         return tuple(value[:LONGEST].split(None, MAX_VALUES))
     return facet(value)

@@ -94,15 +94,15 @@ class Policy(msgspec.Struct, frozen=True):
         """Whether there is nothing to ask."""
         return not (self.allow or self.raises or self.known)
 
-    def judge(self, place: Place) -> Verdict:
+    def judge(self, place: Place, today: date) -> Verdict:
         """The first `[[allow]]` that fits keeps back, else a baseline does; `[[raise]]` rules speak of what is left."""
         for rule in self.allow:
-            if _holds(rule, place):
+            if not is_over(rule, today) and _holds(rule, place):
                 return Verdict(suppressed=rule.reason)
         if self.known and known_name(place.sha256, place.path) in self.known:
             return Verdict(suppressed="baseline")
         for one in self.raises:  # in the order of the file: the first that fits, as for [[allow]]
-            if _holds(one, place):
+            if not is_over(one, today) and _holds(one, place):
                 return Verdict(least=one.severity)
         return _NOTHING
 
@@ -144,24 +144,9 @@ def _is_one(asked: str | tuple[str, ...], value: str) -> bool:
     return value == asked if isinstance(asked, str) else value in asked
 
 
-class Rules(NamedTuple):
-    """A policy for one day, and the rules whose day is over."""
-
-    policy: Policy
-    expired: tuple[Conditions, ...]
-
-
-def for_day(allow: tuple[Allow, ...], raises: tuple[Raise, ...], today: date) -> Rules:
-    """The rules that apply on `today`. A rule holds through the day that its `until` names."""
-    over = tuple(rule for rule in (*allow, *raises) if rule.until is not None and rule.until < today)
-    gone = set(map(id, over))
-    return Rules(
-        Policy(
-            tuple(rule for rule in allow if id(rule) not in gone),
-            tuple(rule for rule in raises if id(rule) not in gone),
-        ),
-        over,
-    )
+def is_over(rule: Conditions, today: date) -> bool:
+    """Whether the day of a rule is over: it holds through the day that its `until` names."""
+    return rule.until is not None and rule.until < today
 
 
 _BASELINE = 1

@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jwtleak.alerts.match import is_small
+
 # OpenID Connect nests `address`, applications nest a `user`; deeper is no shape of a real token.
 _DEPTH = 4
 _MOST = 512
-_REMEMBER = 4096
+_REMEMBER = 2048
 
 _SEPARATORS = re.compile(r"[\s_-]+")
 # A claim's name in a namespace is a URL or dotted (OpenID Connect Core section 5.1.2): its last part says what it is.
@@ -48,10 +50,12 @@ class Sensitive:
             names = tuple(claims)
         found = self._known.get(names)
         if found is None:
-            if len(self._known) >= _REMEMBER:
-                self._known.clear()
             words = (self._words.get(plain(name)) for name in names)
-            found = self._known[names] = tuple(dict.fromkeys(word for word in words if word is not None))
+            found = tuple(dict.fromkeys(word for word in words if word is not None))
+            if is_small(names):
+                if len(self._known) >= _REMEMBER:
+                    self._known.clear()
+                self._known[names] = found
         return found
 
 

@@ -29,13 +29,10 @@ def command(**given: Any) -> int:
 
     Exit status: 0 the settings can be used, 1 they can, but nothing would be followed now, 2 they cannot.
     """
-    from jwtleak.runtime.delivery.delivery import check
-    from jwtleak.runtime.service.address import parse
+    from jwtleak.runtime.tail.session import check
 
     settings: Settings = settings_of(given)
-    check(settings.sinks)
-    if settings.metrics is not None:
-        parse(settings.metrics)
+    check(settings)
     events = _look(settings)
     lines = list(_files(events))
     for line in [*lines, *_rest(settings)]:
@@ -47,11 +44,9 @@ def command(**given: Any) -> int:
 
 def _look(settings: Settings) -> list[Event]:
     """What a first look gives."""
-    from jwtleak.patterns import load_user_patterns
     from jwtleak.sources.tail.follower import Follower
     from jwtleak.sources.tail.interface import Trouble
 
-    load_user_patterns(settings.tail.patterns)
     follower = Follower(settings.tail, _cursors(settings))
     try:
         events = follower.look()

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,6 +128,8 @@ class Run:
         """The state, before FILE is opened: a second run must not empty the FILE of the first."""
         if self._options.state is None:
             return None
+        from pathlib import Path
+
         from jwtleak.cli.resume import open_state
 
         return stack.enter_context(open_state(Path(self._options.state)))

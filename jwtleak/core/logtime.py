@@ -79,7 +79,7 @@ def _searched(line: bytes, mtime_ms: int | None) -> int | None:
 
 def needs_rest_of_line(line_start: bytes) -> bool:
     """Whether the time can stand behind `line_start`: a JSON record that has not said it yet."""
-    if not (line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)):
+    if b"{" not in line_start or not (line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)):
         return False
     return _first(line_start) is None and _head(line_start, 0) is None and _field(line_start) is None
 

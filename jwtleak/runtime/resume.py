@@ -60,12 +60,12 @@ class Ledger:
     def remaining(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Those that are not finished."""
         for entry in entries:
+            if self._is_own(entry.path):
+                continue
             try:
                 now = identify(entry.path, HEAD)
             except SourceError:  # the scan will say why
                 yield entry
-                continue
-            if (now.device, now.inode) in self._around.own:
                 continue
             mark = self._scans.find(now.device, now.inode)
             if mark is not None and mark == ScannedFile(*now, notices=mark.notices):
@@ -74,6 +74,14 @@ class Ledger:
             if now.size == entry.size:  # else it grows: what is read now is not all
                 self._known[entry.path] = now
             yield entry
+
+    def _is_own(self, path: str) -> bool:
+        """Asked before it is opened: closing a second descriptor of SQLite's file would let go of SQLite's locks."""
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) in self._around.own
 
     def _pass(self, entry: Entry, mark: ScannedFile) -> None:
         for notice in _decode_notices(mark.notices):

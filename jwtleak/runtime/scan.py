@@ -6,6 +6,7 @@ memory is bounded by the grouping of one file and the pool's early messages.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -162,7 +163,7 @@ class Scan:
                 self._tell_workers = pool.stop
                 yield from self._given(pool.run(tasks), progress)
         else:
-            worker = Worker(self._plan)
+            worker = Worker(self._plan, ahead=_cores() > 1)
             self._tell_workers = lambda: setattr(worker, "stopping", True)
             yield from self._given(run_here(worker, tasks), progress)
         yield from self.rest()  # of a file that was broken off
@@ -251,6 +252,11 @@ class Scan:
                     tally.alerts += 1
                     tally.statuses[alert.status or "pattern"] += 1
                 yield alert
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _take(tasks: Iterator[Task], size: int) -> tuple[list[Task], bool]:

@@ -12,12 +12,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from jwtleak.alerts.policy import Allow, Raise
 from jwtleak.alerts.select import Selection
 from jwtleak.config import read
 from jwtleak.errors import UsageError
 from jwtleak.runtime.installation import state_dir
 from jwtleak.runtime.service.log import Format
 from jwtleak.runtime.tail.gate import WhenFull
+from jwtleak.runtime.verify import VerifySettings
+from jwtleak.runtime.worth import Asked
 from jwtleak.sinks.settings import SinkSettings, from_table, from_url
 from jwtleak.sources.tail.settings import TailSettings, duration, need_paths
 from jwtleak.types import Confidence, Severity
@@ -78,13 +81,18 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[Format, Meta(description="text for people, json for one object a line")] = "text"
 
 
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. Each `[[sink]]` is a table of its own (see the reference of sinks)."""
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}):
+    """The whole file. `scan` and `inspect` use its `[verify]`, `[[allow]]` and `[[raise]]`.
+
+    Each `[[sink]]` is a table of its own (see the reference of sinks)."""
 
     tail: Tail = Tail()
     sink: list[dict[str, Any]] = []
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
+    verify: VerifySettings = VerifySettings()
+    allow: tuple[Allow, ...] = ()
+    raises: tuple[Raise, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -94,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True):
     sinks: tuple[SinkSettings, ...]
     metrics: str | None
     log: Format
+    worth: Asked
 
     @property
     def state(self) -> Path:
@@ -109,7 +118,8 @@ class Settings(msgspec.Struct, frozen=True):
 def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) -> Settings:
     """The settings of the file, in which `flags` (those that were given) take the place of its values.
 
-    Flags are named like keys of `[tail]`, but `metrics` and `log`. Sinks that are given take the place of the file's.
+    Flags are named like keys of `[tail]`, but for `metrics`, `log` and what speaks of worth (`runtime.worth.Asked`). Sinks that are
+    given take the place of the file's.
     Raises UsageError.
     """
     document = File() if file is None else read(file, File)
@@ -117,6 +127,10 @@ def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) ->
     given = {name: value for name, value in flags.items() if value not in (None, (), [])}
     metrics = given.pop("metrics", document.metrics.address)
     log = given.pop("log", document.log.format)
+    asked = Asked(
+        None if file is None else str(file), given.pop("baseline", None), tuple(given.pop("jwks", ())),
+        given.pop("weak_keys", None),
+    )  # fmt: skip
     try:
         tail = msgspec.structs.replace(document.tail, **given)
     except ValueError as error:
@@ -126,4 +140,4 @@ def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) ->
         chosen = [from_url(one) for one in sinks]
     else:
         chosen = [from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(document.sink)]
-    return Settings(tail, tuple(chosen or [from_url("stdout")]), metrics, log)
+    return Settings(tail, tuple(chosen or [from_url("stdout")]), metrics, log, asked)

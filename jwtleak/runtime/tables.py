@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.keys import WeakKeys
 from jwtleak.alerts.knowledge import Knowledge
-from jwtleak.alerts.policy import Allow, Policy, Raise, for_day, read_baseline
+from jwtleak.alerts.policy import Policy, is_over, read_baseline
 from jwtleak.config import read
 from jwtleak.errors import UsageError
 from jwtleak.patterns import load_knowledge
-from jwtleak.runtime.verify import Spec, VerifySettings, spec_of, verifier_of
+from jwtleak.runtime.settings import File
+from jwtleak.runtime.verify import Spec, live_verifier, spec_of, verifier_of
 from jwtleak.runtime.worth import Asked
 from jwtleak.sources.jwks import read_words
 
@@ -29,21 +30,6 @@ from jwtleak.sources.jwks import read_words
 # into the time that there is.
 MAX_WORDS = 64 * 1024 * 1024
 MAX_BASELINE = 256 * 1024 * 1024
-
-
-class Sections(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"raises": "raise"}):
-    """The sections of `jwtleak.toml` that a scan uses. Those of other commands may stand beside them."""
-
-    allow: tuple[Allow, ...] = ()
-    raises: tuple[Raise, ...] = ()
-    verify: VerifySettings = VerifySettings()
-    tail: Any = None
-    sink: Any = None
-    store: Any = None
-    state: Any = None
-    metrics: Any = None
-    delivery: Any = None
-    health: Any = None
 
 
 class Tables(NamedTuple):
@@ -54,25 +40,32 @@ class Tables(NamedTuple):
     weak_keys_time: float = 1.0
 
 
-def put_together(setting: Setting, asked: Asked, warn: Callable[[str], None]) -> Setting:
-    """`setting` with the tables and the policy that were asked for."""
-    sections = Sections() if asked.config is None else read(Path(asked.config), Sections)
-    policy = _policy(sections, datetime.fromtimestamp(setting.now, UTC).date(), warn)
+def put_together(setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False) -> Setting:
+    """`setting` with the tables and the policy that were asked for. `live`: for a program that runs on, whose keys are
+    fetched anew as they grow old."""
+    sections = File() if asked.config is None else read(Path(asked.config), File)
+    policy = Policy(sections.allow, sections.raises)
     if asked.baseline is not None:
         known = read_baseline(read_words(asked.baseline, MAX_BASELINE), asked.baseline)
         policy = msgspec.structs.replace(policy, known=known)
-    verify = Spec()
-    if asked.jwks or sections.verify.issuers or sections.verify.secret:
-        verify = spec_of(sections.verify, asked.jwks, warn)
-    tables = Tables(verify, asked.weak_keys, asked.weak_keys_time)
-    return setting._replace(know=_know(tables), policy=None if policy.empty else policy)
+    tell_ended(policy, setting.now, warn)
+    setting = setting._replace(policy=None if policy.empty else policy)
+    if not asked.jwks and sections.verify.empty:
+        return setting._replace(know=_know(Tables(Spec(), asked.weak_keys, asked.weak_keys_time)))
+    if live:
+        known_here = _know(Tables(Spec(), asked.weak_keys, asked.weak_keys_time))()
+        verified = known_here._replace(verifier=live_verifier(sections.verify, asked.jwks, warn))
+        return setting._replace(know=lambda: verified)
+    verify = spec_of(sections.verify, asked.jwks, warn)
+    return setting._replace(know=_know(Tables(verify, asked.weak_keys, asked.weak_keys_time)))
 
 
-def _policy(sections: Sections, today: date, warn: Callable[[str], None]) -> Policy:
-    policy, expired = for_day(sections.allow, sections.raises, today)
-    for rule in expired:
-        warn(f"a rule of the policy ended on {rule.until}: {rule.reason}")
-    return policy
+def tell_ended(policy: Policy, now: float, warn: Callable[[str], None]) -> None:
+    """Name the rules whose day is over: they do not apply any more."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    for rule in (*policy.allow, *policy.raises):
+        if is_over(rule, today):
+            warn(f"a rule of the policy ended on {rule.until}: {rule.reason}")
 
 
 def _know(tables: Tables) -> Callable[[], Knowledge]:

@@ -48,6 +48,11 @@ class VerifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         if self.interval < 10 or self.expiry < self.interval:
             raise ValueError("interval: must be at least 10 seconds, and expiry at least as long")
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be verified."""
+        return not (self.issuers or self.secret)
+
 
 class Remote:
     """The keys behind one URL. Fetching happens in a thread of its own, one at a time."""

@@ -7,6 +7,7 @@ not be read comes back as notices, never as silence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 import msgspec
@@ -106,8 +107,10 @@ class Worker:
     has found and reads no further. A part of a large file is finished first, which takes milliseconds: the lines of the
     parts behind it depend on it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, ahead: bool = False) -> None:
+        """`ahead`: another core is idle, so archives may be unpacked ahead of the search."""
         self._plan = plan
+        self._ahead = ahead
         self._engine = make_engine(plan)
         self._untried = 0
         self.stopping = False
@@ -132,12 +135,13 @@ class Worker:
                 break
             files += 1
             for stream in open_streams(path, self._plan.limits, notice=notices.append):
-                counted = Counted(stream)
-                for alert in self._stream(counted):
-                    batch.append(alert)
-                    if len(batch) >= _BATCH:
-                        yield Alerts(batch)
-                        batch = []
+                counted = Counted(self._read_ahead(stream))
+                with closing(counted):
+                    for alert in self._stream(counted):
+                        batch.append(alert)
+                        if len(batch) >= _BATCH:
+                            yield Alerts(batch)
+                            batch = []
                 if counted.error is not None:
                     notices.append(unreadable(stream.info, counted.error, counted.count))
                 read += counted.count
@@ -147,6 +151,13 @@ class Worker:
         if batch:
             yield Alerts(batch)
         yield self._done(read, files, notices, stopped=stopped)
+
+    def _read_ahead(self, stream: Stream) -> Stream:
+        if not (self._ahead and stream.info.compressed):
+            return stream
+        from jwtleak.runtime.ahead import Ahead  # threads are loaded for archives only
+
+        return Ahead(stream)
 
     def _stream(self, stream: Counted) -> Iterator[Record]:
         engine, grouping = self._engine, self._grouping()

@@ -22,10 +22,11 @@ class Asked(NamedTuple):
     weak_keys_time: float = 1.0
 
 
-def prepare(setting: Setting, asked: Asked, warn: Callable[[str], None]) -> Setting:
-    """`setting` with the tables and the policy that were asked for. Raises UsageError; `warn` is told what is only odd."""
+def prepare(setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False) -> Setting:
+    """`setting` with the tables and the policy that were asked for. Raises UsageError; `warn` is told what is only odd.
+    `live`: for a program that runs on, in one process."""
     if not any((asked.config, asked.baseline, asked.jwks, asked.weak_keys)):
         return setting._replace(know=load_knowledge)
     from jwtleak.runtime.tables import put_together
 
-    return put_together(setting, asked, warn)
+    return put_together(setting, asked, warn, live=live)

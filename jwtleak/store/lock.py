@@ -39,7 +39,12 @@ class Lock:
     def __init__(self, directory: Path) -> None:
         path = directory / NAME
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        if not self._taken():
+        try:
+            taken = self._taken()
+        except OSError:  # a file system without locks
+            os.close(self._fd)
+            raise
+        if not taken:
             os.close(self._fd)
             holder = owner(directory)
             who = "another process" if holder is None else f"process {holder}"
@@ -53,7 +58,7 @@ class Lock:
         for wait in (*_WAITS, None):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 if wait is not None:
                     time.sleep(wait)
             else:

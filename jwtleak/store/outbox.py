@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from jwtleak.store.interface import Letter
 
+# Letters dropped in one transaction: the sinks wait for it.
+_CHUNK = 1000
+
 
 def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -> None:
     """Enter letters, each into the queues it is for. A letter that is for nobody is not kept."""
@@ -60,14 +63,12 @@ def spool_bytes(connection: sqlite3.Connection) -> int:
 
 
 def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
-    """Throw away the oldest letters until at most `cap` bytes wait. Gives how many each sink lost."""
+    """Throw away the oldest letters until at most `cap` bytes wait, but only some at a time. Gives how many each sink lost."""
     dropped: dict[str, int] = {}
     excess = spool_bytes(connection) - cap
-    while excess > 0:
-        oldest = connection.execute("SELECT seq, length(body) FROM outbox ORDER BY seq LIMIT 1").fetchone()
-        if oldest is None:
+    for seq, length in connection.execute(f"SELECT seq, length(body) FROM outbox ORDER BY seq LIMIT {_CHUNK}").fetchall():
+        if excess <= 0:
             break
-        seq, length = oldest
         for (sink,) in connection.execute("SELECT sink FROM queue WHERE seq = ?", (seq,)).fetchall():
             dropped[sink] = dropped.get(sink, 0) + 1
         connection.execute("DELETE FROM outbox WHERE seq = ?", (seq,))

@@ -140,8 +140,12 @@ class Store:
 
     def drop_oldest(self, cap: int) -> dict[str, int]:
         """Throw away the oldest letters until at most `cap` bytes wait; only by the user's choice. Counted by sink."""
-        with told(self.directory), transaction(self._connection):
-            return outbox.drop_oldest(self._connection, cap)
+        dropped: dict[str, int] = {}
+        while self.spool_bytes() > max(0, cap):
+            with told(self.directory), transaction(self._connection):
+                some = outbox.drop_oldest(self._connection, cap)
+            dropped = {sink: dropped.get(sink, 0) + some.get(sink, 0) for sink in {**dropped, **some}}
+        return dropped
 
     def dropped(self) -> dict[str, int]:
         """How many letters each sink has lost to `drop_oldest` since the state was made."""
@@ -173,7 +177,8 @@ class Store:
             return summarise(self._connection)
 
     def own_files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of everything in the state directory: what must never be followed or scanned."""
+        """(device, inode) of everything in the state directory: what must never be followed or scanned, nor even opened in
+        this process. Closing a descriptor lets go of all POSIX locks on its file, those of SQLite too."""
         found = set()
         with told(self.directory), os.scandir(self.directory) as entries:
             for entry in entries:

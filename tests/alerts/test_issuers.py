@@ -155,7 +155,27 @@ def test_memory_is_bounded() -> None:
     table = Issuers([issuer_of("a", Match(iss=("x",)))])
     for number in range(5000):
         table.recognise(token_of(json.dumps({"iss": f"i{number}", f"c{number}": 1})))
-    assert max(map(len, (table._known, table._headers, table._valued_of))) <= 4096
+    assert max(map(len, (table._known, table._headers, table._valued_of, table._seen))) <= 2048
+
+
+def test_large_tokens_are_not_remembered() -> None:
+    """Tokens with thousands of claims, long values or a long header are judged, and leave nothing behind."""
+    table = Issuers([issuer_of("a", Match(iss=("x",))), issuer_of("b", Match(aud=("y",)))])
+    claims = {f"a-claim-{number}": 1 for number in range(2000)}
+    assert table.recognise(token_of(json.dumps({"iss": "x", **claims}))).provider == "a"
+    assert table.recognise(token_of(json.dumps({"aud": ["y", *["z" * 500] * 30]}))).provider == "b"
+    assert table.recognise(token_of(json.dumps({"header": {"kid": "k" * 2000}, "claims": {"iss": "x"}}))).provider == "a"
+    assert len(table._known) == len(table._headers) - 2 == 0
+
+
+def test_deep_values() -> None:
+    """Claims and header parameters nested as deep as a decoder allows are no error, in any place."""
+    deep = "[" * 400 + "]" * 400
+    for name in ("iss", "aud", "scope", "kid", "crit", "jwk", "email"):
+        head = f'{{"alg":"HS256","kid":{deep},"crit":{deep},"typ":"JWT"}}'
+        token = jws(f'{{"iss":{deep},"sub":{deep},"{name}x":{deep},"{name}":{deep}}}'.encode(), head=head)
+        (finding,) = jwtleak.scan(f"token {token} x\n".encode())
+        assert jwtleak.alert(finding, now=NOW, key=b"k" * 32).severity
 
 
 @pytest.mark.parametrize("value", [None, 5, [], {}, [[["x"]]], True, 1.5, "\ud800", {"a": []}])

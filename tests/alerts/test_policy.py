@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from minting import CLAIMS, NOW, jws, sha256
 from msgspec import UNSET
 
 from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.policy import Allow, Place, Policy, Raise, for_day, read_baseline, write_baseline
+from jwtleak.alerts.policy import Allow, Place, Policy, Raise, is_over, read_baseline, write_baseline
 from jwtleak.alerts.record import write
 from jwtleak.config import convert
 from jwtleak.core.channel import Channels
@@ -20,6 +20,7 @@ from jwtleak.errors import UsageError
 from jwtleak.patterns import load_channels, load_knowledge
 from jwtleak.types import StreamInfo
 
+TODAY = date(2026, 1, 15)
 PLACE = Place(
     {"kid": "k1"}, {"iss": "https://idp.test/", "aud": ["api", "web"]}, "auth0", "access", "valid", "url_query",
     "/var/log/nginx/access.log", "a" * 64,
@@ -46,9 +47,9 @@ def test_each_condition(asked: dict[str, Any], other: Place) -> None:
     """A rule fits when all of its conditions do, for keeping back and for raising."""
     raising = convert({"reason": "r", "severity": "high", **asked}, Raise, "t")
     policy = Policy((convert({"reason": "known", **asked}, Allow, "t"),), (raising,))
-    assert policy.judge(PLACE).suppressed == "known"
-    assert policy.judge(other) == (None, None)
-    assert msgspec.structs.replace(policy, allow=()).judge(PLACE) == (None, "high")
+    assert policy.judge(PLACE, TODAY).suppressed == "known"
+    assert policy.judge(other, TODAY) == (None, None)
+    assert msgspec.structs.replace(policy, allow=()).judge(PLACE, TODAY) == (None, "high")
     assert not policy.empty
 
 
@@ -76,17 +77,24 @@ def test_broken_rules(rule: dict[str, Any], told: str) -> None:
 
 
 def test_days() -> None:
-    """A rule holds through its day; after it, it does not apply and is told."""
-    rule = convert({"reason": "until the move", "issuer": "x", "until": date(2026, 1, 15)}, Allow, "t")
-    other = convert({"reason": "r", "issuer": "x", "severity": "low"}, Raise, "t")
-    assert for_day((rule,), (other,), date(2026, 1, 15)) == (Policy((rule,), (other,)), ())
-    assert for_day((rule,), (other,), date(2026, 1, 16)) == (Policy((), (other,)), (rule,))
+    """A rule holds through its day, and not after it; one without a day holds always. The day is that of the alert."""
+    until = {"issuer": "https://idp.test/", "until": TODAY}
+    rules = convert({"reason": "move", **until}, Allow, "t"), convert({"reason": "r", "severity": "low", **until}, Raise, "t")
+    policy = Policy(rules[:1], rules[1:])  # type: ignore[arg-type]
+    assert [is_over(rule, TODAY) for rule in rules] == [False, False]
+    assert [is_over(rule, TODAY + timedelta(1)) for rule in rules] == [True, True]
+    assert not is_over(convert({"reason": "r", "issuer": "x"}, Allow, "t"), date.max)
+    assert policy.judge(PLACE, TODAY).suppressed == "move"
+    assert policy.judge(PLACE, TODAY + timedelta(1)) == (None, None)
+    midnight = NOW - NOW % 86400 + 86400
+    for now, expected in ((midnight - 1, "move"), (midnight, UNSET)):
+        assert alerts(f"t={jws()}\n", policy, now=now)[0].suppressed == expected
 
 
-def alerts(text: str, policy: Policy, path: str = "a.log", member: str | None = None) -> list[Any]:
+def alerts(text: str, policy: Policy, path: str = "a.log", member: str | None = None, now: float = NOW) -> list[Any]:
     """The alerts for `text` in a stream."""
     engine = Engine(Channels(load_channels()))
-    builder = Builder(StreamInfo("file", path, member), Setting(NOW, None, b"k", know=load_knowledge, policy=policy))
+    builder = Builder(StreamInfo("file", path, member), Setting(now, None, b"k", know=load_knowledge, policy=policy))
     return [builder.build(finding, "0" * 40) for finding in engine.feed(text.encode()) + engine.close()]
 
 

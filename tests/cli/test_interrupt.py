@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,14 +53,6 @@ def gone(pid: int) -> bool:
     return False
 
 
-def reads(pid: int, path: Path) -> bool:
-    """Whether a process has a file open; it may let go of another while it is looked at."""
-    try:
-        return any(os.readlink(one) == str(path) for one in Path(f"/proc/{pid}/fd").iterdir())
-    except FileNotFoundError:
-        return False
-
-
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs /proc")
 
 
@@ -83,6 +76,17 @@ def test_interrupt(program, jobs):
     assert all(gone(pid) for pid in workers)
 
 
+def until_open(pid: int, name: str) -> None:
+    """Wait until the process has a file of this name open: the program has started, however busy the machine is."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with suppress(OSError):
+            if any(os.readlink(link).endswith(name) for link in Path(f"/proc/{pid}/fd").iterdir()):
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"{name} was not opened")
+
+
 @needs_proc
 def test_interrupt_in_an_archive(environment, work):
     """Tokens found in an archive that is not read to its end are shown too."""
@@ -96,9 +100,8 @@ def test_interrupt_in_an_archive(environment, work):
     command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", "--max-ratio=9999", "a.gz"]
     pipe = subprocess.PIPE
     scan = subprocess.Popen(command, cwd=work, stdout=pipe, stderr=pipe, env=environment)
-    while scan.poll() is None and not reads(scan.pid, work / "a.gz"):
-        time.sleep(0.005)
-    time.sleep(0.05)
+    until_open(scan.pid, "a.gz")
+    time.sleep(0.3)
     scan.send_signal(signal.SIGINT)
     out, err = scan.communicate(timeout=20)
     assert (scan.returncode, out.count(b"\n")) == (130, 1)

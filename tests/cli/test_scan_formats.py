@@ -70,9 +70,16 @@ def test_the_time_of_events(two, scan, option, stands):
     assert json.loads(line)["@timestamp"] == stands
 
 
-def reads(pid: int, name: str) -> bool:
-    """Whether a process has a file of that name open; an error when the process has ended."""
-    return any(name in os.readlink(f"/proc/{pid}/fd/{one}") for one in os.listdir(f"/proc/{pid}/fd"))
+def reads(process: subprocess.Popen[bytes], name: str) -> bool:
+    """Whether a process that runs has a file of that name open."""
+    assert process.poll() is None
+    for descriptor in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            if name in os.readlink(f"/proc/{process.pid}/fd/{descriptor}"):
+                return True
+        except FileNotFoundError:  # closed since
+            continue
+    return False
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc")
@@ -84,7 +91,7 @@ def test_an_interrupted_scan_ends_its_document(environment, work, name):
         file.truncate(40 << 30)
     command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", f"--format={name}", "--jobs=1", "-o", "out", "."]
     scan = subprocess.Popen(command, cwd=work, env=environment, stderr=subprocess.PIPE)
-    while not reads(scan.pid, "b.log"):  # then a.log is done
+    while not reads(scan, "b.log"):  # then a.log is done
         time.sleep(0.02)
     scan.send_signal(signal.SIGINT)
     scan.communicate(timeout=30)

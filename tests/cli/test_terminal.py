@@ -54,7 +54,7 @@ def test_a_table_and_a_summary(terminal, work):
     lines = plain(shown).splitlines()
     assert status == 1
     (row,) = [line for line in lines if "critical" in line]
-    assert re.search(r"live +1h +- +spreads +idp\.test +HS256 +url_query access_token +\./a\.log:1 +3", row)
+    assert re.search(r"live +1h +- +spreads +idp\.test +HS256 +url_query +\./a\.log:1 +3", row)
     assert re.match(r"1 file, \d+ B in \d+\.\d s \(.*/s\): 1 live", lines[-1])
 
 

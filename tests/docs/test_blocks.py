@@ -17,7 +17,7 @@ import pytest
 
 _COMMANDS = re.compile(r"<!-- run: (\d+) -->\n```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_TESTED = ("tutorial", "incident-response", "pipe", "redact", "add-a-pattern", "state", "tune")
+_TESTED = ("tutorial", "incident-response", "pipe", "redact", "add-a-pattern", "state", "tail", "tune")
 
 
 @pytest.fixture

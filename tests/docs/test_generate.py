@@ -14,7 +14,8 @@ from jwtleak.alerts.alert import json_schema
 
 Load = Callable[[str], ModuleType]
 PAGES = ("README.md", "docs/reference/cli.md", "docs/reference/alert.md", "docs/reference/severity.md",
-         "docs/reference/bounds.md", "docs/reference/metrics.md", "docs/reference/formats.md", "docs/reference/issuers.md",
+         "docs/reference/bounds.md", "docs/reference/metrics.md", "docs/reference/configuration.md",
+         "docs/reference/formats.md", "docs/reference/issuers.md",
          "docs/reference/weaknesses.md", "docs/reference/policy.md", "docs/how-to/mask-tokens.md")  # fmt: skip
 
 

@@ -54,12 +54,12 @@ def test_policy(tmp_path: Path) -> None:
     config = write(
         tmp_path / "jwtleak.toml",
         '[[allow]]\nissuer = "a"\nreason = "known"\n[[allow]]\nissuer = "b"\nreason = "old"\nuntil = 2026-01-14\n'
-        '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n',
+        '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n[[sink]]\nurl = "stdout"\n',
     )
     warned: list[str] = []
     policy = prepared(Asked(config), warned).policy
     assert policy is not None
-    assert [rule.reason for rule in policy.allow] == ["known"]
+    assert [rule.reason for rule in policy.allow] == ["known", "old"]
     assert [rule.severity for rule in policy.raises] == ["critical"]
     assert warned == ["a rule of the policy ended on 2026-01-14: old"]
 
@@ -110,3 +110,25 @@ def test_secrets_stay_where_they_are(tmp_path: Path) -> None:
 def test_tables_are_loaded_once() -> None:
     """The same tables are the same object in a process."""
     assert load(Tables()) is load(Tables())
+
+
+def test_for_a_program_that_runs_on(tmp_path: Path) -> None:
+    """Rules whose day is over are told and stay in the policy, which asks for the day; keys are kept fresh."""
+    key = write(tmp_path / "secret", "a throw-away key of the test suite")
+    text = f'''
+[[allow]]
+issuer = "a"
+reason = "old"
+until = 2020-01-01
+
+[[verify.secret]]
+issuer = "{CLAIMS["iss"]}"
+file = "{key}"
+'''
+    path = write(tmp_path / "jwtleak.toml", text)
+    warned: list[str] = []
+    setting = put_together(SETTING, Asked(config=str(path)), warned.append, live=True)
+    assert warned == ["a rule of the policy ended on 2020-01-01: old"]
+    assert setting.policy is not None
+    assert signature_of(setting, jws()) == "valid"
+    assert setting.know() is setting.know()

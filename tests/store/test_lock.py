@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import sys
 import pytest
 
 from jwtleak.errors import StoreError
+from jwtleak.store import Store
 from jwtleak.store.lock import Lock, owner
 
 HOLD = """
@@ -65,3 +68,14 @@ def test_a_link_in_its_place_is_not_followed(tmp_path):
     with pytest.raises(OSError, match="symbolic"):
         Lock(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_system_without_locks(directory, monkeypatch):
+    """It is not taken for another process: the system's own words are said."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match="cannot be used: no locks available"):
+        Store.open(directory)

@@ -175,7 +175,7 @@ class Machine(RuleBasedStateMachine):
         assert self.store.dropped() == self.dropped
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(500, marks=pytest.mark.slow)])
 def test_any_sequence(examples):
     """Commits, deliveries, refusals, replays, drops, prunings and reopenings in any order agree with the model."""
     quick = settings(

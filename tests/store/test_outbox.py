@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from stored import alert_id, letter
 
-from jwtleak.store import Commit
+from jwtleak.store import Commit, outbox
 
 
 def put(store, *letters):
@@ -53,8 +54,10 @@ def test_room(store):
     assert store.spool_bytes() == 50
 
 
-def test_drop_oldest(store):
-    """The oldest go until the rest fits, counted for each sink that still waited for them, over reopening."""
+@pytest.mark.parametrize("chunk", [1, 2, 1000])
+def test_drop_oldest(store, monkeypatch, chunk):
+    """The oldest go until the rest fits, counted for each sink that still waited for them."""
+    monkeypatch.setattr(outbox, "_CHUNK", chunk)
     put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
     with store.mailbox("a") as box:
         box.ack([box.pending(1, 999)[0].seq])

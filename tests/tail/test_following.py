@@ -35,6 +35,7 @@ def test_a_restart_goes_on_where_the_last_run_was(tail: Tail) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_crash_gives_no_second_name(tail: Tail) -> None:
     """After kill -9 nothing is lost, and what is told twice has the same id."""
     tail.start()

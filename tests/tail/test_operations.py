@@ -23,6 +23,7 @@ def test_a_signal_ends_it_in_order(tail: Tail, number: int) -> None:
     assert "error" not in tail.said
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tail: Tail) -> None:
     """A sink that takes nothing holds up the end only until the second signal; the alert is delivered by the next run."""
     missing = tail.logs.parent / "missing"
@@ -53,6 +54,7 @@ def test_once(tail: Tail) -> None:
     assert len(tail.alerts) == 3
 
 
+@pytest.mark.slow
 def test_once_with_something_unreadable(tail: Tail) -> None:
     """Without leaks, what cannot be read is told in the status."""
     tail.write("a.log", "nothing\n")
@@ -97,6 +99,7 @@ def test_hup_reads_the_configuration_again(tail: Tail, tmp_path: Path) -> None:
     assert tail.end() == 0
 
 
+@pytest.mark.slow
 def test_a_full_spool_stops_reading_and_loses_nothing(tail: Tail, tmp_path: Path) -> None:
     """While no sink takes alerts reading waits and says so; later everything is delivered, in order."""
     config, out = tmp_path / "tail.toml", tmp_path / "missing" / "alerts.json"
@@ -136,6 +139,7 @@ def test_metrics_and_health(tail: Tail) -> None:
     assert json.loads(get("/readyz"))["status"] == json.loads(get("/healthz"))["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_repeats_are_rolled_up(tail: Tail) -> None:
     """A token that is written again and again has one alert and one repeat a window, over kill -9."""
     tail.start("--window", "3s")

@@ -16,7 +16,7 @@ ID = "ab" * 32
 POD = "shop_web-5d4f-x_0f9a1b2c-1111-2222-3333-444455556666"
 
 
-@pytest.mark.parametrize("poll", [False, True], ids=["events", "polling"])
+@pytest.mark.parametrize("poll", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["events", "polling"])
 def test_renamed(tail: Tail, poll: bool) -> None:
     """The rest of a renamed log and what is still written to it, and the new log, are read."""
     tail.start(*(["--poll"] if poll else []))
@@ -33,6 +33,7 @@ def test_renamed(tail: Tail, poll: bool) -> None:
     assert len(tail.alerts) == 4
 
 
+@pytest.mark.slow
 def test_renamed_and_packed_while_stopped(tail: Tail) -> None:
     """What was written before a rotation that nobody saw is found in the packed file, with its line, and nothing twice."""
     tail.write("a.log", "first\n" + leak(1))
@@ -110,11 +111,12 @@ def test_records_of_docker(tail: Tail) -> None:
     assert {one["location"]["container"]["id"] for one in found} == {ID}
 
 
+@pytest.mark.slow
 def test_a_hundred_quiet_files_beside_a_backlog(tail: Tail) -> None:
     """Fresh lines are told while a long backlog is still read."""
     (tail.logs / "old.log").write_bytes(b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n" * 1_000_000)
     tail.write("old.log", leak(1000))
-    tail.start("--rate", "8m")
+    tail.start("--rate", "2m")
     for number in range(100):
         tail.write(f"{number}.log", leak(number))
     tail.told(*range(100))

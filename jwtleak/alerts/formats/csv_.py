@@ -6,6 +6,7 @@ spreadsheet would take for a formula begins with an apostrophe.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
@@ -26,7 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 # What begins a formula in a spreadsheet; OWASP's list, without the controls that facts cannot hold.
 _FORMULA = ("=", "+", "-", "@")
-_SPECIAL = frozenset('",\n\r')
+_QUOTED = re.compile(r'[",\r\n]|\A\s|\s\Z')
 
 
 class Csv:
@@ -70,7 +71,7 @@ def _cell(value: Any) -> str:
     text = "; ".join(value) if isinstance(value, list) else value
     if text.lstrip().startswith(_FORMULA):
         text = "'" + text
-    return '"' + text.replace('"', '""') + '"' if _SPECIAL.intersection(text) or text != text.strip() else text
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def make(options: Options) -> Csv:

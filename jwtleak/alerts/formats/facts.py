@@ -15,7 +15,7 @@ import msgspec
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.formats.interface import Options
 from jwtleak.alerts.wording import place
-from jwtleak.core.excerpt import clean
+from jwtleak.core.excerpt import MAX_TEXT, clean
 from jwtleak.types import ChannelType
 
 Facts: TypeAlias = dict[str, Any]
@@ -29,6 +29,8 @@ DROP = (
     "first_seen", "last_seen", "location.path",
 )  # fmt: skip
 
+# Events that break no rule.
+_NO_LEAK = {"heartbeat": "jwtleak is alive", "test": "Test of the way to here"}
 # A heartbeat is about no token: what its alert must hold for form's sake is left out.
 _LEAK_ONLY = ("token.", "channel.", "sightings.", "location.offset", "location.length", "location.line", "location.column")
 
@@ -66,11 +68,12 @@ def own(alert: Alert) -> Facts:
 
 def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
     for name, one in value.items():
-        if isinstance(one, str):
-            into[prefix + name] = clean(one)
-        elif isinstance(one, dict):
+        kind = type(one)  # what to_builtins gives has these types exactly; this runs for every field of every event
+        if kind is str:
+            into[prefix + name] = one if one.isascii() and one.isprintable() and len(one) <= MAX_TEXT else clean(one)
+        elif kind is dict:
             _flatten(one, f"{prefix}{name}.", into)
-        elif isinstance(one, list | tuple):
+        elif kind is list or kind is tuple:
             if one:
                 into[prefix + name] = [clean(item) for item in one]
         else:
@@ -78,8 +81,8 @@ def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
 
 
 def _rule(alert: Alert) -> tuple[str, str]:
-    if alert.event == "heartbeat":
-        return "jwtleak.heartbeat", "jwtleak is alive"
+    if alert.event in _NO_LEAK:
+        return f"jwtleak.{alert.event}", _NO_LEAK[alert.event]
     if isinstance(alert.pattern, str):
         return f"pattern.{clean(alert.pattern)}", clean(alert.title)
     return rule(alert.channel.type)

@@ -22,6 +22,11 @@ class Limiter:
         self._room = 0.0 if rate is None else rate * BURST_SECONDS
         self._at = clock()
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self._rate is not None
+
     def wait(self) -> float:
         """Seconds until bytes may be read; 0 for now."""
         if self._rate is None:

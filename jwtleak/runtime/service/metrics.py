@@ -66,6 +66,7 @@ WATCH_MODE = _gauge("watch_mode", "1 for the way in which changes in a directory
 
 ALERTS = _counter("alerts", "alerts, repeats not counted", "severity")
 REPEATS_SUPPRESSED = _counter("repeats_suppressed", "sightings that a roll-up sums up in place of an alert of their own")
+ALERTS_KEPT_BACK = _counter("alerts_kept_back", "sightings that the policy or the baseline keeps back")
 
 OUTBOX_DEPTH = _gauge("outbox_depth", "alerts that wait for a sink", "sink")
 OUTBOX_OLDEST_SECONDS = _gauge("outbox_oldest_seconds", "age of the oldest alert that waits for a sink", "sink")

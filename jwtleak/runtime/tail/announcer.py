@@ -6,12 +6,13 @@ replaced, by name, when more did.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
 from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.record import write
+from jwtleak.alerts.record import Record, write
 from jwtleak.alerts.select import Selection
 from jwtleak.core.engine import Engine
 from jwtleak.runtime.shown import shown_info
@@ -20,15 +21,22 @@ from jwtleak.runtime.tail.stream import Stream
 from jwtleak.store.interface import Letter
 from jwtleak.types import Finding, StreamInfo
 
+# Makers of alerts that are kept, each for one stream: those of the streams that leak now.
+BUILDERS = 256
+
 
 class Announcer:
-    """Makes letters. `clock` gives Unix seconds."""
+    """Makes letters. `setting` gives what alerts say beyond the finding, for a time; `clock` gives Unix seconds."""
 
-    def __init__(self, setting: Setting, selection: Selection, rollup: Rollup, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, setting: Callable[[float], Setting], selection: Selection, rollup: Rollup, clock: Callable[[], float]
+    ) -> None:
         self._setting = setting
         self._selection = selection
         self._rollup = rollup
         self._clock = clock
+        self._builders: OrderedDict[tuple[str, str], Builder] = OrderedDict()
+        self.kept_back = 0  # sightings that the policy keeps back
 
     def tell(self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False) -> Iterator[Letter]:
         """The letters for what was found in `stream`; `early`: more bytes could change it."""
@@ -39,7 +47,7 @@ class Announcer:
 
     def _letters(self, stream: Stream, engine: Engine, found: list[Finding], early: bool) -> Iterator[Letter]:
         now = self._clock()
-        builder = Builder(shown_info(StreamInfo("file", stream.path)), self._setting._replace(now=now))
+        builder = self._builder(stream, self._setting(now))
         for one in found:
             name = engine.occurrence(one)
             before = stream.early.get(one.offset)
@@ -49,10 +57,29 @@ class Announcer:
             if before is not None:
                 alert = replace(alert, supersedes=before)
             record = write(alert)
-            if not self._selection.wants(record):
+            if not self._wants(record):
                 continue
             if early:
                 stream.early[one.offset] = name
             letter = self._rollup.see(stream.name, name, record, int(now * 1000), always=before is not None)
             if letter is not None:
                 yield letter
+
+    def _wants(self, record: Record) -> bool:
+        if record.suppressed:
+            self.kept_back += 1
+            return False
+        return self._selection.wants(record)
+
+    def _builder(self, stream: Stream, setting: Setting) -> Builder:
+        """One for each stream, since it remembers; another one when the stream has another path."""
+        key = stream.name, stream.path
+        builder = self._builders.get(key)
+        if builder is None:
+            builder = Builder(shown_info(StreamInfo("file", stream.path)), setting)
+            if len(self._builders) >= BUILDERS:
+                self._builders.popitem(last=False)
+            self._builders[key] = builder
+        self._builders.move_to_end(key)
+        builder.at(setting)
+        return builder

@@ -15,7 +15,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.delivery.delivery import check
 from jwtleak.runtime.installation import subject_key
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import Health
@@ -23,9 +22,9 @@ from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.settings import Settings, seconds
-from jwtleak.runtime.tail.loop import Clocks
+from jwtleak.runtime.tail.parts import Clocks
 from jwtleak.runtime.tail.report import Voices
-from jwtleak.runtime.tail.session import Session
+from jwtleak.runtime.tail.session import Session, check
 from jwtleak.store import Store
 from jwtleak.version import __version__
 
@@ -39,7 +38,7 @@ class Daemon:
     def __init__(self, load: Callable[[], Settings]) -> None:
         self._load = load
         self._settings = load()
-        check(self._settings.sinks)
+        check(self._settings)
         self._clocks = Clocks(time.time, time.monotonic)
         steady = self._clocks.steady
         self._voices = Voices(
@@ -47,12 +46,12 @@ class Daemon:
         )
         self._voices.metrics.put(m.BUILD_INFO, 1, __version__)
         self._ending = 0
-        self._reload = False
+        self._reload = self._once = False
         self._session: Session | None = None
 
     def run(self, *, once: bool = False) -> int:
         """Follow until a signal; or catch up and end. The exit status."""
-        log = self._voices.log
+        log, self._once = self._voices.log, once
         with _Signals(self._end, self._again), self._store() as store:
             key, kept = subject_key(self._settings.state)
             if not kept:
@@ -135,7 +134,7 @@ class Daemon:
         voices.notifier.reloading()
         try:
             settings = self._load()
-            check(settings.sinks)
+            check(settings)
         except JwtleakError as error:
             voices.metrics.add(m.RELOADS, 1, "failed")
             voices.log.say("reload", f"the configuration was not taken, the old one stays: {error}", "error")
@@ -155,6 +154,8 @@ class Daemon:
             self._session.loop.stop()
 
     def _again(self) -> None:
+        if self._once:  # it ends soon, and knows what to do until then
+            return
         self._reload = True
         if self._session is not None:
             self._session.loop.stop()

@@ -41,10 +41,10 @@ class Heartbeat:
             detected_at=rfc3339(now_ms),
             severity="info",
             confidence="high",
-            title=f"jwtleak follows {following} files",
+            title="jwtleak is running",
             token=TokenFacts(_NO_TOKEN, "jws"),
             channel=AlertChannel("unknown"),
-            excerpt="",
+            excerpt=f"{following} streams are followed",
             location=Location(source="file", host=self._host, offset=0, length=1, line=1, column=1),
             sightings=Sightings(1, 0, 0),
         )

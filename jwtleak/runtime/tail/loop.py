@@ -8,21 +8,16 @@ nothing is dropped. One thread; only `stop` and `wake` may be called from others
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
 
-from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
-from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.desk import Desk
-from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.joint import Joints
-from jwtleak.runtime.tail.ledger import Ledger
-from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.tail.parts import Parts
+from jwtleak.runtime.tail.rollup import AT_ONCE
 from jwtleak.runtime.tail.seat import Seat
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
-from jwtleak.sources.tail.interface import Ended, Event, Following, Grown, Mode, Moved, Opened, Trouble
+from jwtleak.sources.tail.interface import Ended, Event, Grown, Moved, Opened, Trouble
 from jwtleak.store.interface import Letter
 from jwtleak.types import Finding
 
@@ -30,51 +25,6 @@ from jwtleak.types import Finding
 ROUND_SECONDS = 0.01
 # How often windows are looked through, and the longest sleep.
 TICK = 1.0
-
-
-class Gate(Protocol):
-    """Says whether there is room for more alerts."""
-
-    def shut(self) -> bool: ...
-
-
-class Watcher(Protocol):
-    """Is told what happens: words, metrics, health."""
-
-    def trouble(self, trouble: Trouble) -> None: ...
-    def mode(self, mode: Mode) -> None: ...
-    def ended(self, stream: Stream, ended: Ended) -> None: ...
-    def read(self, count: int) -> None: ...
-    def told(self, letters: list[Letter]) -> None: ...
-    def store(self, ledger: Ledger) -> None: ...
-    def tick(self, loop: Loop) -> None: ...
-
-
-class Clocks(NamedTuple):
-    """Unix seconds, and seconds that only grow."""
-
-    wall: Callable[[], float]
-    steady: Callable[[], float]
-
-    def ms(self) -> int:
-        """Unix milliseconds."""
-        return int(self.wall() * 1000)
-
-
-class Parts(NamedTuple):
-    """What the loop works with."""
-
-    follower: Following
-    announcer: Announcer
-    rollup: Rollup
-    heartbeat: Heartbeat
-    ledger: Ledger
-    make_engine: Callable[[], Engine]
-    gate: Gate
-    limiter: Limiter
-    watcher: Watcher
-    poke: Callable[[], None]
-    clocks: Clocks
 
 
 class Loop:
@@ -86,6 +36,7 @@ class Loop:
         self._ledger, self._rollup = parts.ledger, parts.rollup
         self._steady = parts.clocks.steady
         self.streams: dict[str, Stream] = {}
+        self._at: dict[str, Stream] = {}  # the last stream that appeared at a path
         self.turns = Turns()
         self._unread: dict[str, Stream] = {}
         self._desk = Desk(parts.make_engine, parts.follower, self._look_early)
@@ -93,11 +44,20 @@ class Loop:
         self._stopping = False
         self._shut = False
         self._tick = 0.0
+        self.throttled = 0.0  # seconds for which the limit of bytes a second held up reading
+        self._throttled_at: float | None = None
+        # Under a limit a turn is one read, or the debt of a long one would hold up everything else.
+        self._turn_bytes = 1 if parts.limiter.limited else TURN
 
     @property
     def suppressed(self) -> int:
         """Sightings that had no alert of their own."""
         return self._rollup.suppressed
+
+    @property
+    def kept_back(self) -> int:
+        """Sightings that the policy keeps back."""
+        return self._parts.announcer.kept_back
 
     def begin(self) -> None:
         """The first round, whose cursors are stored at once: from here on nothing is lost, whatever happens."""
@@ -174,9 +134,12 @@ class Loop:
         stream = self.streams[event.stream] = Stream(event)
         if event.cursor.provisional is not None:
             stream.early = self._rollup.early(stream.name, stream.offset)
-        old = None if event.follows is None else self.streams.get(event.follows)
+        # Where the old file left its name some looks ago, nobody says what the new one follows.
+        before = self._at.get(event.path)
+        old = self.streams.get(event.follows or (before.name if before is not None else ""))
         if old is not None:
             self._joints.opened(stream, old, self._steady())
+        self._at[event.path] = stream
         self.turns.update(stream)
         self._ledger.judged(stream)
 
@@ -184,6 +147,8 @@ class Loop:
         stream = self.streams.pop(event.stream)
         self.turns.remove(stream.name)
         self._unread.pop(stream.name, None)
+        if self._at.get(stream.home) is stream:
+            del self._at[stream.home]
         if self._joints.ended(stream, event):
             self._ledger.left(stream)
             return
@@ -200,6 +165,9 @@ class Loop:
 
     def _read(self) -> None:
         begin = self._steady()
+        if self._throttled_at is not None:
+            self.throttled += begin - self._throttled_at
+            self._throttled_at = None
 
         def on() -> bool:
             return self._steady() - begin < ROUND_SECONDS
@@ -209,12 +177,14 @@ class Loop:
                 self.turns.update(stream)
                 break
             self._turn(stream, on)
+        if self.turns and self._parts.limiter.wait() > 0:
+            self._throttled_at = self._steady()
 
     def _turn(self, stream: Stream, on: Callable[[], bool]) -> None:
         self._joints.grew(stream.name)
         try:
             seat = self._desk.seat(stream)
-            taken, found = seat.take(TURN, on)
+            taken, found = seat.take(self._turn_bytes, on)
         except SourceError as error:
             self._desk.free(stream.name)
             self._unread[stream.name] = stream
@@ -268,7 +238,10 @@ class Loop:
             self.turns.update(stream)
         self._unread.clear()
         now_ms = self._parts.clocks.ms()
-        yield from self._rollup.due(now_ms)
+        repeats = list(self._rollup.due())
+        yield from repeats
+        if len(repeats) >= AT_ONCE:
+            self._tick = now
         yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
 
     def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:

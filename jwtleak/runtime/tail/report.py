@@ -42,14 +42,17 @@ class Reporter:
         gate: SpoolGate,
         sinks: Callable[[], Sequence[SinkHealth]],
         wall_ms: Callable[[], int],
+        *,
+        polling: bool = False,
     ) -> None:
         self._voices = voices
         self._log, self._metrics, self._health = voices.log, voices.metrics, voices.health
         self._gate = gate
         self._sinks = sinks
         self._wall_ms = wall_ms
+        self._polling = polling  # was asked for
         self._modes: dict[str, Mode] = {}
-        self._lost = self._commits = self._suppressed = 0
+        self._seen: dict[str, float] = {}
         self.leaks = 0
         self.troubles = 0
 
@@ -64,6 +67,8 @@ class Reporter:
         before = self._modes.get(mode.directory)
         self._modes[mode.directory] = mode
         self._metrics.renew(m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()})
+        if self._polling:
+            return
         if mode.mode == "polling":
             self._log.warning("polling", f"no events from here, looked at by the clock: {mode.reason}", mode.directory)
         elif before is not None and before.mode == "polling":
@@ -90,8 +95,7 @@ class Reporter:
         """The ledger was to be written."""
         trouble = ledger.trouble
         self._metrics.state(m.STORE_STATE, m.STORE_STATES, "ok" if trouble is None else "full")
-        self._metrics.add(m.STORE_COMMITS, ledger.commits - self._commits)
-        self._commits = ledger.commits
+        self._grown(m.STORE_COMMITS, ledger.commits)
         if trouble is None:
             if self._health.mend("store"):
                 self._log.say("store", "the state can be written again")
@@ -106,17 +110,27 @@ class Reporter:
         metrics.put(m.LAG_BYTES, sum(one.size - one.offset for one in loop.streams.values() if one.size > one.read))
         metrics.put(m.FILES_FOLLOWED, stats.followed)
         metrics.put(m.FILES_OPEN, stats.open)
-        metrics.add(m.BYTES_LOST, stats.bytes_lost - self._lost)
-        self._lost = stats.bytes_lost
-        metrics.add(m.REPEATS_SUPPRESSED, loop.suppressed - self._suppressed)
-        self._suppressed = loop.suppressed
         metrics.renew(m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()})
         metrics.put(m.SPOOL_BYTES, self._gate.bytes)
         metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
+        for metric, value in (
+            (m.BYTES_LOST, stats.bytes_lost),
+            (m.FILES_ROTATED, stats.rotated),
+            (m.FILES_TRUNCATED, stats.truncated),
+            (m.REPEATS_SUPPRESSED, loop.suppressed),
+            (m.ALERTS_KEPT_BACK, loop.kept_back),
+            (m.THROTTLED_SECONDS, loop.throttled),
+        ):
+            self._grown(metric, value)
         self._spool()
         self._queues()
         self._health.beat()
         self._voices.notifier.alive()
+
+    def _grown(self, metric: m.Metric, value: float) -> None:
+        """A counter of this session stands at `value`; those of the sessions before it count on."""
+        self._metrics.add(metric, value - self._seen.get(metric.name, 0.0))
+        self._seen[metric.name] = value
 
     def _spool(self) -> None:
         if self._gate.full:

@@ -8,7 +8,7 @@ what is not in it is asked of the store.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,9 @@ from jwtleak.types import SEVERITIES
 
 # Tokens remembered outside the store, about a kilobyte each with the alert that would sum them up.
 REMEMBERED = 16_384
+
+# Repeats that are told in one round; more of them wait for the next, which follows at once.
+AT_ONCE = 1000
 
 _decode = msgspec.json.Decoder(Alert).decode
 
@@ -48,10 +51,17 @@ class _Known:
 
 
 class Rollup:
-    """Decides which sightings become letters. `changed` goes into the next commit, then `settled` is to be called."""
+    """Decides which sightings become letters. `changed` goes into the next commit, then `settled` is to be called.
 
-    def __init__(self, memory: Memory, window_ms: int, capacity: int = REMEMBERED) -> None:
+    `even_ms` gives Unix milliseconds that do not jump while the program runs: windows end by it. Alerts show the times
+    that they are given.
+    """
+
+    def __init__(
+        self, memory: Memory, window_ms: int, even_ms: Callable[[], int], capacity: int = REMEMBERED
+    ) -> None:
         self._memory = memory
+        self._even_ms = even_ms
         self._window = window_ms
         self._capacity = capacity
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
@@ -88,13 +98,13 @@ class Rollup:
             last_offset=max(seen.last_offset, record.offset),
             last_ms=now_ms,
             severity=min(seen.severity, record.severity, key=SEVERITIES.index),
-            window_end_ms=now_ms + self._window if not told and seen.since == 0 else seen.window_end_ms,
+            window_end_ms=self._even_ms() + self._window if not told and seen.since == 0 else seen.window_end_ms,
         )
         self._put(key, known)
 
-    def due(self, now_ms: int) -> Iterator[Letter]:
-        """One `repeat` for each token whose window is over."""
-        for one in self._memory.due(now_ms):
+    def due(self) -> Iterator[Letter]:
+        """One `repeat` for each token whose window is over, at most AT_ONCE of them."""
+        for one in self._memory.due(self._even_ms(), AT_ONCE):
             letter = self._sum_up((one.stream, one.sha256), one)
             if letter is not None:
                 yield letter

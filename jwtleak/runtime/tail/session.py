@@ -17,6 +17,7 @@ from jwtleak.core.engine import Engine
 from jwtleak.core.userpattern import UserPatterns
 from jwtleak.patterns import load_channels, load_user_patterns
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
+from jwtleak.runtime.delivery.delivery import check as check_sinks
 from jwtleak.runtime.delivery.health import Health as SinkHealth
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.settings import Settings, seconds
@@ -24,14 +25,15 @@ from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.gate import SpoolGate
 from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.ledger import Ledger
-from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
+from jwtleak.runtime.tail.loop import Loop
+from jwtleak.runtime.tail.parts import Clocks, Parts
 from jwtleak.runtime.tail.report import Reporter, Voices
 from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.worth import prepare
 from jwtleak.sources.tail.follower import Follower
 from jwtleak.store import Store
 
-# The state directory changes seldom.
-_OWN_SECONDS = 5.0
+_DAY = 86400
 # Standard output and error may have been sent to a file in a directory that is followed.
 _STANDARD = (1, 2)
 
@@ -47,17 +49,17 @@ class Session:
             store, settings.sinks, say=lambda text: voices.log.warning("sink", text), timestamp="event"
         )
         self._follower = Follower(
-            tail, store.cursors(), clock=clocks.steady, own=_Own(store, settings, clocks.steady).files
+            tail, store.cursors(), clock=clocks.steady, own=_outputs(settings), sealed=store.own_files
         )
         gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
-        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms)
-        rollup = Rollup(store, int(seconds(tail.window) * 1000))
+        self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
+        rollup = Rollup(store, int(seconds(tail.window) * 1000), clocks.even())
         host = os.uname().nodename
-        setting = Setting(clocks.wall(), host, key)
+        setting = _Daily(settings, Setting(clocks.wall(), host, key), lambda text: voices.log.warning("policy", text))
         self.loop = Loop(
             Parts(
                 follower=self._follower,
-                announcer=Announcer(setting, settings.selection, rollup, clocks.wall),
+                announcer=Announcer(setting.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
                 ledger=Ledger(store, self._follower, rollup, clocks.steady),
@@ -89,28 +91,47 @@ class Session:
         self._delivery.reopen()
 
 
+def check(settings: Settings) -> None:
+    """Raises JwtleakError for settings with which no session could begin; nothing is changed or connected."""
+    check_sinks(settings.sinks)
+    if settings.metrics is not None:
+        from jwtleak.runtime.service.address import parse
+
+        parse(settings.metrics)
+    load_user_patterns(settings.tail.patterns)
+    prepare(Setting(0.0, None, b""), settings.worth, lambda _: None)
+    Follower(settings.tail).close()
+
+
+class _Daily:
+    """What alerts say beyond the finding. Rules of the policy end with a day: those that do are told."""
+
+    def __init__(self, settings: Settings, setting: Setting, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._setting = prepare(setting, settings.worth, warn, live=True)
+        self._day = setting.now // _DAY
+
+    def at(self, now: float) -> Setting:
+        """As it is at this time."""
+        if now // _DAY != self._day:
+            self._day = now // _DAY
+            if self._setting.policy is not None:
+                from jwtleak.runtime.tables import tell_ended
+
+                tell_ended(self._setting.policy, now, self._warn)
+        return self._setting._replace(now=now)
+
+
 def _maker(patterns: UserPatterns) -> Callable[[], Engine]:
     channels = Channels(load_channels())
     channels.classify(b"", b"")  # compiles them now: the first alert should not wait for that
     return lambda: Engine(channels, None, patterns)
 
 
-class _Own:
-    """Own outputs and state, by (device, inode): reading them would feed the program with itself."""
-
-    def __init__(self, store: Store, settings: Settings, steady: Callable[[], float]) -> None:
-        self._store = store
-        self._outputs: list[Path | int] = [*own_files(settings.sinks), *_STANDARD]
-        self._steady = steady
-        self._until = steady()
-        self._state: frozenset[tuple[int, int]] = frozenset()
-
-    def files(self) -> frozenset[tuple[int, int]]:
-        """What must not be followed."""
-        if self._steady() >= self._until:
-            self._until = self._steady() + _OWN_SECONDS
-            self._state = self._store.own_files()
-        return self._state | {one for output in self._outputs for one in _identity(output)}
+def _outputs(settings: Settings) -> Callable[[], frozenset[tuple[int, int]]]:
+    """Own outputs, by (device, inode): reading them would feed the program with itself."""
+    written: list[Path | int] = [*own_files(settings.sinks), *_STANDARD]
+    return lambda: frozenset(one for output in written for one in _identity(output))
 
 
 def _identity(output: Path | int) -> list[tuple[int, int]]:

@@ -14,13 +14,13 @@ class Stream:
     """One stream. `early` holds, by offset, the ids of alerts that were given before their token had ended."""
 
     __slots__ = (
-        "cursor", "early", "line_start", "lines", "mtime_ms", "name", "offset", "packed", "path", "read",
+        "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name", "offset", "packed", "path", "read",
         "size",
     )  # fmt: skip
 
     def __init__(self, opened: Opened) -> None:
         self.name = opened.stream
-        self.path = opened.path
+        self.path = self.home = opened.path  # `home` is the path at which it appeared
         self.size = opened.size
         self.packed = opened.packed
         self.cursor = opened.cursor  # as last stored, or as given

@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
-from jwtleak.sources.files import reason_of
+from jwtleak.errors import SourceError
+from jwtleak.sources.files import read_head, reason_of
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Arrival, Placement, begin_at, welcome
 from jwtleak.sources.tail.handle import Handle, NotRegularError
-from jwtleak.sources.tail.identity import ANCHOR, HEAD_STEPS, Key, digest, same_generation
+from jwtleak.sources.tail.identity import ANCHOR, HEAD_STEPS, compare, digest, same_generation
 from jwtleak.sources.tail.known import GONE, Known
+from jwtleak.sources.tail.own import Own
+from jwtleak.sources.tail.rotation import bases
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
@@ -38,32 +41,6 @@ class Waiting(msgspec.Struct, gc=False):
     follows: str | None
     taken: bool
     retry_at: float = 0.0
-
-
-class Own:
-    """Files that this program writes, also after they were rotated and are its own no more."""
-
-    def __init__(self, ask: Callable[[], frozenset[Key]]) -> None:
-        self._ask = ask
-        self._now: frozenset[Key] | None = None
-        self._known: dict[Key, tuple[int | None, bytes]] = {}
-
-    def ask_again(self) -> None:
-        """What is ours may have changed."""
-        self._now = None
-
-    def has(self, handle: Handle) -> bool:
-        """Whether a file is or was ours. An inode number that another file has by now does not count."""
-        if self._now is None:
-            self._now = self._ask()
-        mark = handle.generation, digest(handle.head[: HEAD_STEPS[0]])
-        if handle.key in self._now:
-            self._known[handle.key] = mark
-            return True
-        known = self._known.get(handle.key)
-        if known is None:
-            return False
-        return same_generation(known[0], mark[0]) and (known[0] is not None or known[1] == mark[1])
 
 
 class Arrivals:
@@ -92,6 +69,11 @@ class Arrivals:
             self.waiting[path] = Waiting(first, follows, taken)
         elif follows is not None:
             known.follows = follows
+
+    def hurry(self, path: str) -> None:
+        """Something happened to a name that waits."""
+        if (waiting := self.waiting.get(path)) is not None:
+            waiting.retry_at = 0.0
 
     def meet(self, now: float, *, hurry: bool = False) -> list[str]:
         """Decide on the names that lead to known files; gives those whose content has to be looked at.
@@ -124,6 +106,9 @@ class Arrivals:
         if not stat.S_ISREG(found.st_mode):
             if not stat.S_ISDIR(found.st_mode):
                 self._book.trouble("skipped", path, "not a regular file")
+            self._settle(path)
+            return True
+        if self._own.seals((found.st_dev, found.st_ino)):
             self._settle(path)
             return True
         known = self._book.at((found.st_dev, found.st_ino))
@@ -200,7 +185,7 @@ class Arrivals:
             rest=rest,
             packed=handle.packed is not None,
             settled=settled,
-            twin=not settled and not self.waiting[path].first and self._twin(handle),
+            twin=not settled and not self.waiting[path].first and (self._begun(handle, path) or self._twin(handle)),
         )
         if handle.packed is not None and rest == "elsewhere" and self._inherits(handle):
             return
@@ -237,6 +222,17 @@ class Arrivals:
                 return True
         return False
 
+    def _begun(self, handle: Handle, path: str) -> bool:
+        """Whether a file may be a copy of a live log that was just begun: it has none of its bytes yet, or its first ones."""
+        if len(handle.head) >= HEAD_STEPS[-1] or handle.packed is not None:
+            return False
+        directory, name = os.path.split(path)
+        logs = [log for base in bases(name) if (log := os.path.join(directory, base)) in self._book.by_path]
+        try:
+            return any(read_head(log, len(handle.head)) == handle.head for log in logs)
+        except SourceError:
+            return False
+
     def _twin(self, handle: Handle) -> bool:
         """Whether all of a file stands in a live one as well."""
         heads = [digest(handle.head[:step]) for step in HEAD_STEPS if step <= len(handle.head)]
@@ -252,6 +248,8 @@ class Arrivals:
         except OSError:
             return False
         try:
+            if compare(fd, 0, other.head_length, other.head) != "same":
+                return True  # the original was cut since it was looked at: the next look finds its rest here
             return os.pread(fd, length, size - length) == os.pread(handle.fd, length, size - length)
         finally:
             os.close(fd)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 
 from jwtleak.sources.files import reason_of
-from jwtleak.sources.tail.arrivals import Arrivals, Own
+from jwtleak.sources.tail.arrivals import Arrivals
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.known import GONE
+from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions
@@ -39,6 +40,7 @@ class Between:
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
         found: list[tuple[int, str]] = []
+        since = stream.mtime_ns if stream.read_to else stream.stored.mtime_ns
         for directory, base in self._seeker.places(path, now):
             fresh = set(directory.fresh)
             for name in self._seeker.generations(directory, base):
@@ -49,7 +51,7 @@ class Between:
                     seen = os.stat(other)
                 except OSError:
                     continue
-                if seen.st_mtime_ns >= stream.mtime_ns and self._book.at((seen.st_dev, seen.st_ino)) is None:
+                if seen.st_mtime_ns >= since and self._book.at((seen.st_dev, seen.st_ino)) is None:
                     found.append((seen.st_mtime_ns, other))
         newest = stream.name
         for _, other in sorted(found):

@@ -23,6 +23,9 @@ T = TypeVar("T")
 MAX_TROUBLES = 10_000
 # Further names of one file that are remembered: a hard link or two, and what points at it.
 MAX_ALIASES = 15
+# Files that were met together are looked at again at this rate, within this time (seconds).
+_SPREAD = 1500
+_LONGEST = 30.0
 
 
 def fresh_name() -> str:
@@ -119,6 +122,11 @@ class Book:
             del self._by_head[stream.head]
         self.streams.pop(stream.name, None)
         self.schedule.drop(stream.name)
+
+    def soon(self, stream: Stream, now: float) -> None:
+        """Look at a stream again: within a second, or when there are many, spread out so that no look takes long."""
+        spread = min(max(1.0, len(self.streams) / _SPREAD), _LONGEST)
+        self.schedule.put(stream.name, now + spread * int(stream.name[:4], 16) / 65536)
 
     def at(self, key: Key) -> Stream | None:
         """The stream that reads this file."""

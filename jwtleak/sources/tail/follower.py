@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
-from jwtleak.sources.tail.arrivals import Arrivals, Own
+from jwtleak.sources.tail.arrivals import Arrivals
 from jwtleak.sources.tail.between import Between
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Leaving, may_end
@@ -19,6 +19,7 @@ from jwtleak.sources.tail.hints import Hints
 from jwtleak.sources.tail.identity import Key
 from jwtleak.sources.tail.interface import Event, FollowStats, Mode
 from jwtleak.sources.tail.known import Known
+from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.reading import Reading
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
@@ -40,7 +41,9 @@ class Follower:
         *,
         clock: Callable[[], float] = time.monotonic,
         own: Callable[[], frozenset[Key]] = frozenset,
+        sealed: Callable[[], frozenset[Key]] = frozenset,
     ) -> None:
+        """`own` gives the outputs, which are not followed; `sealed` files that must not be opened."""
         self._settings = settings
         self._clock = clock
         self._hints = Hints()
@@ -50,20 +53,21 @@ class Follower:
             Filter(settings.include, settings.exclude),
             links=settings.symlinks == "follow",
             interval=settings.directory_interval,
+            pace=settings.file_interval,
             tell=book.trouble,
             well=book.well,
         )
         self._watch = Watch(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
         self._sync_at = 0.0
         self._synced = -1, -1
-        self._outputs = outputs = Own(own)
+        self._outputs = outputs = Own(own, sealed)
         transitions = Transitions(book)
         self._transitions = transitions
         self._known = Known(book, transitions, settings)
         self._seeker = Seeker(book, self._tree, transitions, settings)
         self._arrivals = Arrivals(book, self._known, transitions, self._seeker, settings, outputs)
         self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, outputs)
-        self._reading = Reading(book, self._known, clock)
+        self._reading = Reading(book, self._known, clock, self._hints.wake)
         self._first = True
         self._remember(cursors)
 
@@ -106,12 +110,14 @@ class Follower:
         everything = everything or self._first
         self._examine(self._due(hints, now, everything), now)
         directories = {os.path.dirname(path) for _, path in self._known.cut}
-        directories.update(path if path in self._tree.directories else os.path.dirname(path) for path in hints)
+        directories.update(filter(None, map(self._stirred, hints)))
         for directory in self._tree.refresh(now, directories, everything=everything):
             self._sort(directory, now)
         for path in self._known.displaced:
             if self._tree.takes_path(path):
                 self._arrivals.add(path, first=False)
+        for path in hints:
+            self._arrivals.hurry(path)
         self._lost(now)
         arrived = self._arrivals.meet(now, hurry=bool(self._known.cut))
         if self._first:
@@ -125,6 +131,14 @@ class Follower:
         self._cover(now)
         self._book.stats.looks += 1
         return self._book.take()
+
+    def _stirred(self, path: str) -> str | None:
+        """The directory that is to be listed because something happened at `path`: not for what is known to be in it."""
+        if path in self._tree.directories:
+            return path
+        parent, name = os.path.split(path)
+        directory = self._tree.directories.get(parent)
+        return parent if directory is not None and name not in directory.entries else None
 
     def _cover(self, now: float) -> None:
         """Have those directories watched in which something can happen."""
@@ -177,13 +191,17 @@ class Follower:
         for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
-            self._follow_on(stream, path, now)
+            newest = self._follow_on(stream, path, now)
+            fresh = self._book.by_path.get(path)
+            if fresh is not None and (stream.state != "orphan" or newest != stream.name):
+                fresh.rewrites = 0  # a copy was made of it: this is rotation, however often it happens
 
-    def _follow_on(self, stream: Stream, path: str, now: float) -> None:
+    def _follow_on(self, stream: Stream, path: str, now: float) -> str:
         """What came between a stream that was at `path` and what is there now, and which follows which."""
         newest = self._between.find(stream, path, now)
         if path in self._arrivals.waiting:
             self._arrivals.add(path, first=False, follows=newest)
+        return newest
 
     def _orphan(self, stream: Stream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
@@ -211,7 +229,8 @@ class Follower:
                 stream.state, stream.left_at = "orphan", now
                 stream.reason = "rotated" if os.path.lexists(path) else "removed"
                 self._book.schedule.put(stream.name, now)
-            if stream.path != path or stream.state == "orphan":
+            # Of a stream that was empty nothing tells whether it was filled, copied and cut in between.
+            if stream.path != path or stream.state == "orphan" or not stream.read_to:
                 self._follow_on(stream, path, now)
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:

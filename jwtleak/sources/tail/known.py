@@ -171,8 +171,11 @@ class Known:
             else:
                 self._book.schedule.put(fresh.name, now + self._interval(fresh, now))
         elif verdict == "continue" and found is not None:
+            empty = not stream.end
             try:
                 self._transitions.update(stream, found, now, thorough=thorough)
+                if empty and stream.end:  # perhaps not its first bytes: nothing tells that it was not copied and cut
+                    self.cut.append((stream, path))
                 self._book.well(stream.path)
             except OSError as error:
                 self._absent(stream, error, now)

@@ -23,25 +23,29 @@ from jwtleak.types import Cursor
 class Reading:
     """Reads from the files of a book."""
 
-    def __init__(self, book: Book, known: Known, clock: Callable[[], float]) -> None:
+    def __init__(self, book: Book, known: Known, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._book = book
         self._known = known
         self._clock = clock
+        self._wake = wake
 
     def read(self, name: str, offset: int, buffer: memoryview) -> int:
         """See `interface.Following.read`."""
         stream = self._book.streams.get(name)
-        if stream is None or not self._open(stream):
+        if stream is None:
             return 0
+        count = 0
         try:
-            count = self._packed(stream, offset, buffer) if stream.packed else self._plain(stream, offset, buffer)
+            if self._open(stream):
+                count = self._packed(stream, offset, buffer) if stream.packed else self._plain(stream, offset, buffer)
         except OSError as error:
             self._book.trouble("unreadable", stream.path, reason_of(error))
-            stream.stalled = True
-            return 0
         self._book.descriptors.use(stream)
         if count:
             stream.uncommitted = True
+        elif offset < stream.end:
+            # The caller was told of bytes that cannot be had here: it is to be told again when they can.
+            stream.stalled = True
         return count
 
     def _open(self, stream: Stream) -> bool:
@@ -60,6 +64,10 @@ class Reading:
         count = packed.read(offset, buffer)
         if offset + count > stream.read_to:
             self._advance(stream, offset + count, packed.exactly(max(0, offset + count - ANCHOR), ANCHOR))
+        if count and offset + count >= packed.position:
+            # More is unpacked when this was read; the caller need not wait for it.
+            self._book.schedule.put(stream.name, self._clock())
+            self._wake()
         return count
 
     def _plain(self, stream: Stream, offset: int, buffer: memoryview) -> int:

@@ -10,7 +10,17 @@ import re
 
 _SUFFIX = r"(?:\.(?:gz|xz|bz2|zst|zstd|lz4|Z))?"
 _STAMP = r"[.\-_]?\d[\d.\-_:TZ]*(?:[.\-](?:old|bak))?|\.(?:old|bak|prev|save)"
+_MIDDLE = re.compile(rf"(.+?)(?:{_STAMP})(\.[A-Za-z]\w*){_SUFFIX}")
 _REST = re.compile(rf"(?:{_STAMP}){_SUFFIX}|\.(?:gz|xz|bz2|zst|zstd|lz4)")
+
+
+def bases(name: str) -> list[str]:
+    """The names that `name` may be a generation of."""
+    found = [name[:end] for end in range(1, len(name)) if is_generation(name[:end], name)]
+    middle = _MIDDLE.fullmatch(name)
+    if middle and is_generation(middle[1] + middle[2], name):
+        found.append(middle[1] + middle[2])
+    return found
 
 
 def is_generation(base: str, name: str) -> bool:

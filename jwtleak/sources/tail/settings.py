@@ -7,9 +7,10 @@ text such as `30s`, `5m`, `1h30m`.
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from jwtleak.errors import UsageError
 
@@ -41,25 +42,33 @@ def origin(text: str) -> Origin:
 class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How files are followed. Every time is in seconds."""
 
-    paths: list[str] = []
-    include: list[str] = []
-    exclude: list[str] = []
-    # Where to begin in files that are there when the program first starts; later ones are read from their beginning.
-    from_: str = msgspec.field(default="beginning", name="from")
-    poll: bool = False  # never use file events
-    symlinks: Symlinks = "follow"
+    paths: Annotated[list[str], Meta(description="files, directories and globs to follow; `**` is any depth")] = []
+    include: Annotated[list[str], Meta(description="follow only files that match one of these globs")] = []
+    exclude: Annotated[list[str], Meta(description="leave out what matches; wins over `include`")] = []
+    from_: Annotated[
+        str,
+        Meta(
+            description="where to begin in files that are there at the very first start: `beginning`, `end`, "
+            "`since:DURATION`; later ones are read from their beginning"
+        ),
+    ] = msgspec.field(default="beginning", name="from")
+    poll: Annotated[bool, Meta(description="never use file events")] = False
+    symlinks: Annotated[Symlinks, Meta(description="follow what links lead to, or leave them alone")] = "follow"
 
-    # A known file that changed lately is looked at this often, event or not: tailers' users expect a second.
-    file_interval: float = 1.0
-    # A directory is listed again at least this often when its time stamp changed, or when no events come from it.
-    directory_interval: float = 5.0
+    # Tailers' users expect a second.
+    file_interval: Annotated[
+        float, Meta(description="a known file that changed lately is looked at this often, event or not")
+    ] = 1.0
+    directory_interval: Annotated[
+        float, Meta(description="a directory is listed again this often when it changed, or when no events come from it")
+    ] = 5.0
     # A file that left its name may still be written to: programs reopen their logs on a signal. Half a minute is what
     # the slowest of them (a Java service in a long collection) was seen to need.
-    rotate_quiet: float = 30.0
-    # A compressed file is read when it did not change for so long.
-    settle: float = 2.0
-    # Files held open at once; None is half of what the system allows (RLIMIT_NOFILE).
-    max_open: int | None = None
+    rotate_quiet: Annotated[float, Meta(description="how long a rotated file must be quiet before it is let go of")] = 30.0
+    settle: Annotated[float, Meta(description="a compressed file is read when it did not change for so long")] = 2.0
+    max_open: Annotated[
+        int | None, Meta(description="files held open at once; without it, half of what the system allows")
+    ] = None
 
     def __post_init__(self) -> None:
         origin(self.from_)

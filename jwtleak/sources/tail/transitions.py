@@ -6,7 +6,8 @@ Promises: each change is made here, in one step with what is told of it, after `
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+import time
+from typing import Literal, TypeAlias
 
 from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.book import Book, fresh_name
@@ -21,6 +22,11 @@ Anchor: TypeAlias = tuple[int, bytes]  # length and digest of the bytes before a
 
 NO_ANCHOR: Anchor = 0, b""
 
+# A file that changed so long ago cannot change within the same tick of its file system's clock: FAT's is the slowest.
+_RECENT = 3.0
+
+_STATES: dict[str, Literal["rotated", "finished"]] = {"leaving": "rotated", "orphan": "rotated", "finished": "finished"}
+
 
 def anchor_of(data: bytes) -> Anchor:
     """The anchor that these bytes make."""
@@ -31,7 +37,6 @@ def make_cursor(
     stream: Stream, *, offset: int, anchor: Anchor, lines: int, line_start: int, alert: str | None = None
 ) -> Cursor:
     """The cursor of a stream as it is now. `anchor` is that at `offset`, `NO_ANCHOR` where it is not known."""
-    leaving = stream.state in ("leaving", "orphan")
     return Cursor(
         stream=stream.name,
         path=stream.path,
@@ -48,7 +53,7 @@ def make_cursor(
         # Of a compressed file the size says nothing about what is left.
         size=0 if stream.packed is not None or stream.state == "finished" else stream.end,
         mtime_ns=stream.mtime_ns,
-        state="finished" if stream.state == "finished" else "rotated" if leaving else "followed",
+        state=stream.stored.state if stream.state == "sought" else _STATES.get(stream.state, "followed"),
         provisional=alert,
     )
 
@@ -129,9 +134,9 @@ class Transitions:
         stream.size, stream.mtime_ns, stream.ctime_ns = found.st_size, found.st_mtime_ns, found.st_ctime_ns
         stream.end = packed.position if packed is not None else end
         stream.reserved = packed is None and end < found.st_size
-        stream.confirm = True
+        stream.confirm = time.time() - found.st_mtime < _RECENT
         self._learn_head(stream, handle.head)
-        book.schedule.put(stream.name, now)
+        book.soon(stream, now)
         book.link(stream, _real(path))
 
     def _learn_head(self, stream: Stream, head: bytes) -> None:
@@ -169,7 +174,7 @@ class Transitions:
         stream.path = path
         book.by_path[path] = stream
         stream.named = True
-        book.schedule.put(stream.name, now)
+        book.soon(stream, now)
         book.link(stream, _real(path))
         stream.size, stream.ctime_ns = found.st_size, found.st_ctime_ns
         book.know_head(stream)

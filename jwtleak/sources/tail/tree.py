@@ -24,6 +24,8 @@ _STEADY = 2.0
 # Without events directories may be on file systems whose time stamps are remembered for a while; with them this is only
 # for what the events may have missed.
 _ANYWAY_EVENTS = 60.0
+# Time stamps that are looked at in a second, where no events come: as many as of files (`known`).
+_STATS_PER_SECOND = 1500
 # Links to links to directories, deeper than any log tree.
 _MAX_DEPTH = 40
 _GONE = (errno.ENOENT, errno.ENOTDIR)
@@ -75,6 +77,7 @@ class Tree:
         *,
         links: bool,
         interval: float,
+        pace: float,
         tell: Tell,
         well: Callable[[str], None],
     ) -> None:
@@ -82,6 +85,7 @@ class Tree:
         self._filter = chosen
         self._links = links
         self._interval = interval
+        self._pace = pace
         self._tell = tell
         self._well = well
         self.directories: dict[str, Directory] = {}
@@ -145,7 +149,8 @@ class Tree:
             if self._outdated(directory, now, everything) and self._list(directory, now):
                 changed.append(directory)
                 queue.extend(self._children(directory))
-            directory.due = now + self._interval
+            pace = max(self._pace, len(self.directories) / _STATS_PER_SECOND)
+            directory.due = now + (self._interval if directory.events else min(pace, self._interval))
         self._next = min((one.due for one in self.directories.values()), default=now + self._interval)
         return changed
 

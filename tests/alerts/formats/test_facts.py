@@ -46,11 +46,12 @@ def test_a_host_is_filled_in():
 
 
 def test_rules():
-    """A rule is a channel, a user pattern, or the heartbeat."""
+    """A rule is a channel or a user pattern; heartbeats and tests have names of their own."""
     assert facts(full(), DEFAULT)["rule.id"] == "jwt.url_query"
     assert rule("cookie") == ("jwt.cookie", "JWT in a cookie")
     assert (facts(pattern_hit(), DEFAULT)["rule.id"], facts(pattern_hit(), DEFAULT)["rule.name"]) == ("pattern.acme-key", "ACME key")
-    assert facts(full(event="heartbeat"), DEFAULT)["rule.id"] == "jwtleak.heartbeat"
+    for event in ("heartbeat", "test"):
+        assert facts(full(event=event), DEFAULT)["rule.id"] == f"jwtleak.{event}"
 
 
 def test_what_is_kept_back_is_no_alert():

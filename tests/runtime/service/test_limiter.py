@@ -78,3 +78,8 @@ def test_the_rate_holds(reads: list[int], rate: int) -> None:
         limiter.took(count)
     passed = clock.now - 100
     assert sum(reads) <= rate * (passed + 1) + max(reads, default=0) + 1
+
+
+def test_whether_there_is_a_limit() -> None:
+    """A rate is a limit, none is none."""
+    assert [Limiter(rate, lambda: 0.0).limited for rate in (None, 1.0)] == [False, True]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from minting import NOW
 from tailing import cursor, leak, name
 
 from jwtleak.alerts.build import Setting
+from jwtleak.alerts.policy import Allow, Policy
 from jwtleak.alerts.select import Selection
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.patterns import load_channels
+from jwtleak.runtime.tail import announcer as module
 from jwtleak.runtime.tail.announcer import Announcer
 from jwtleak.runtime.tail.rollup import Rollup
 from jwtleak.runtime.tail.stream import Stream
@@ -24,10 +27,15 @@ class Setup:
     """An announcer over an empty store; `tell` gives what an engine finds in `data`."""
 
     def __init__(self, store: Store, selection: Selection | None = None) -> None:
-        rollup = Rollup(store, 60_000)
-        self.announcer = Announcer(Setting(0.0, "web-01", b"k"), selection or Selection(), rollup, lambda: float(NOW))
+        rollup = Rollup(store, 60_000, lambda: 0)
+        self.policy = Policy()
+        self.announcer = Announcer(self.setting, selection or Selection(), rollup, lambda: float(NOW))
         self.engine = Engine(Channels(load_channels()))
         self.stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
+
+    def setting(self, now: float) -> Setting:
+        """What alerts say beyond the finding."""
+        return Setting(now, "web-01", b"k", policy=self.policy)
 
     def tell(self, data: bytes, *, early: bool = False) -> list[Letter]:
         """Letters for what is found in `data`."""
@@ -78,3 +86,26 @@ def test_what_is_not_wanted_is_not_told(tmp_path: Path) -> None:
         assert setup.tell(leak(1)[: leak(1).index(b" HTTP") - 20], early=True) == []
         assert setup.stream.early == {}
         assert len(setup.tell(leak(1))) == 1
+
+
+def test_the_policy_keeps_back(tmp_path: Path) -> None:
+    """What is accepted is counted and not told, and not remembered as told either."""
+    with Store.open(tmp_path) as store:
+        setup = Setup(store)
+        setup.policy = Policy(allow=(Allow(reason="known", path="/logs/*"),))
+        assert setup.tell(leak(1)) == []
+        assert setup.announcer.kept_back == 1
+        setup.policy = Policy()
+        assert len(setup.tell(leak(1))) == 1
+
+
+def test_makers_of_alerts_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each stream, as many as there is room for; a stream that moved has another one."""
+    monkeypatch.setattr(module, "BUILDERS", 2)
+    with Store.open(tmp_path) as store:
+        setup = Setup(store)
+        for number, path in enumerate(("/logs/a", "/logs/a", "/logs/b", "/logs/c")):
+            setup.stream.path = path
+            (letter,) = setup.tell(leak(number))
+            assert json.loads(letter.body)["location"]["path"] == path
+        assert len(setup.announcer._builders) == 2

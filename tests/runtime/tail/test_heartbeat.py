@@ -17,7 +17,8 @@ def test_it_beats_at_its_interval() -> None:
     beats = [letter for second in range(0, 900, 50) for letter in heart.beat(100.0 + second, second * 1000, 3)]
     assert len({one.id for one in beats}) == len(beats) == 3
     alert = msgspec.json.decode(beats[0].body, type=Alert)
-    assert (alert.event, alert.severity, alert.title) == ("heartbeat", "info", "jwtleak follows 3 files")
+    assert (alert.event, alert.severity, alert.title) == ("heartbeat", "info", "jwtleak is running")
+    assert alert.excerpt == "3 streams are followed"
     assert alert.location.host == "web-01"
 
 

@@ -6,7 +6,9 @@ import json
 
 import pytest
 from minting import jws, sha256
-from tailing import Rig, leak, name
+from tailing import Rig, cursor, leak, name
+
+from jwtleak.sources.tail.interface import Moved, Opened
 
 STAMP = b"2026-01-15T12:00:00.123456789Z "
 TOKEN = jws()
@@ -44,6 +46,22 @@ def test_a_line_that_is_split_over_a_rotation(rig: Rig, kind: str) -> None:
     rig.files.end("old")
     rig.run(10)
     assert len(rig.alerts) == 2
+
+
+def test_a_rotation_that_is_seen_in_two_looks(rig: Rig) -> None:
+    """When the old file has left its name before the new one appears, the path tells what follows what."""
+    first, second = parts("cri")
+    rig.files.open("old", first)
+    rig.files.events.append(Moved("old", "/logs/old.1"))
+    rig.run(0.1)
+    rig.files.data["new"] = second
+    rig.files.events.append(Opened("new", "/logs/old", cursor("new"), len(second)))
+    rig.run(0.1)
+    assert rig.found() == [sha256(TOKEN)]
+    rig.files.end("new")
+    rig.files.end("old")
+    rig.run(2)
+    assert rig.loop._at == {}
 
 
 def test_the_other_stream_comes_between(rig: Rig) -> None:

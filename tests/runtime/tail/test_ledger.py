@@ -53,7 +53,7 @@ class Setup:
 
     def __init__(self) -> None:
         self.clock, self.disk, self.files = Clock(), Disk(), Files()
-        self.ledger = Ledger(self.disk, self.files, Rollup(self.disk, 1000), lambda: self.clock.steady)
+        self.ledger = Ledger(self.disk, self.files, Rollup(self.disk, 1000, lambda: 0), lambda: self.clock.steady)
 
     def stream(self, name: str, offset: int = 5) -> Stream:
         """A stream that was judged up to `offset`."""

@@ -9,7 +9,7 @@ from tailing import Rig, cursor, leak, name
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.userpattern import UserPattern, UserPatterns
-from jwtleak.runtime.tail import ledger
+from jwtleak.runtime.tail import ledger, loop, rollup
 from jwtleak.runtime.tail.desk import SEATS
 from jwtleak.runtime.tail.ledger import IDLE_SECONDS
 from jwtleak.runtime.tail.turns import TURN
@@ -286,10 +286,22 @@ def test_a_rate_delays_and_drops_nothing(rig: Rig) -> None:
     limited = Rig(rig.directory, rate=READ_SIZE)
     limited.files.open("a", LINE * (4 * READ_SIZE // len(LINE)) + leak(1))
     limited.run(0.9)
-    assert limited.watch.bytes <= 2 * READ_SIZE + TURN
+    assert limited.watch.bytes <= 3 * READ_SIZE
     limited.run(20)
     assert limited.found() == [name(1)]
+    assert 1.0 < limited.loop.throttled < 4.0
     rig.store = limited.store
+
+
+def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More windows than are looked through in one round end one after the other, without waiting for a second each."""
+    monkeypatch.setattr(rollup, "AT_ONCE", 2)
+    monkeypatch.setattr(loop, "AT_ONCE", 2)
+    rig.files.open("a", b"".join(leak(number) for number in range(9)) * 2)
+    rig.run(59)
+    assert len(rig.alerts) == 9
+    rig.run(2.5)
+    assert [one["event"] for one in rig.alerts[9:]] == ["repeat"] * 9
 
 
 def test_user_patterns_are_told_once(rig: Rig) -> None:

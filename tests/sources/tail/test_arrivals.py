@@ -11,38 +11,9 @@ import pytest
 from followed import Driver, append, lines
 
 from jwtleak.sources.tail import arrivals as module
-from jwtleak.sources.tail.arrivals import Own
 from jwtleak.sources.tail.handle import Handle
 
 Drive = Callable[..., Driver]
-
-
-def handle(path: Path) -> Handle:
-    """A file, open."""
-    return Handle(str(path), lambda *_: None)
-
-
-def test_what_was_ours_stays_ours(tmp_path: Path) -> None:
-    """Under any name; another file with the same inode number is not."""
-    path = tmp_path / "out"
-    path.write_bytes(lines(0, 10))
-    mine = handle(path)
-    ids = {mine.key}
-    own = Own(lambda: frozenset(ids))
-    ids.clear()
-    assert not own.has(mine)
-    ids.add(mine.key)
-    own.ask_again()
-    assert own.has(mine)
-    ids.clear()
-    own.ask_again()
-    assert own.has(mine)
-    other = handle(path)
-    other.generation = None if mine.generation is None else mine.generation + 1
-    other.head = b"other"
-    assert not own.has(other)
-    mine.close()
-    other.close()
 
 
 def test_a_file_that_cannot_be_opened_is_tried_again(

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from followed import Driver, append, lines
 
 Drive = Callable[..., Driver]
@@ -64,3 +65,22 @@ def test_our_own_output_is_none(drive: Drive, tmp_path: Path) -> None:
     log.write_bytes(lines(100, 110))
     driver.turn()
     assert driver.contents() == [lines(0, 10), lines(100, 110)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_empty_log_that_was_filled_copied_and_cut(drive: Drive, tmp_path: Path, restarted: bool) -> None:
+    """Nothing is known of an empty log: what it was filled with first is read from the copy, also after a restart."""
+    log, old = tmp_path / "a.log", tmp_path / "a.log.9"
+    old.write_bytes(lines(900, 910))  # from before
+    os.utime(old, (1, 1))
+    log.touch()
+    driver = drive(log)
+    driver.turn()
+    append(log, lines(0, 10))
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    os.truncate(log, 0)
+    append(log, lines(50, 55))
+    if restarted:
+        driver.restart()
+    driver.turn(times=8)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(50, 55)]

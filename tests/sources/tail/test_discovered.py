@@ -105,6 +105,23 @@ def test_a_hint_in_a_directory_is_enough(drive: Drive, tmp_path: Path) -> None:
     assert driver.contents() == [lines(0, 2)]
 
 
+def test_writing_is_no_reason_to_list(drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory is not listed again because a file in it is written, followed or not."""
+    for name in ("a.log", "b.txt"):
+        (tmp_path / name).write_bytes(lines(0, 1))
+    driver = drive(tmp_path / "*.log")
+    driver.turn()
+    calls: list[str] = []
+    monkeypatch.setattr(tree, "listing", calls.append)
+    for number in range(5):
+        for name in ("a.log", "b.txt"):
+            append(tmp_path / name, lines(number, number + 1))
+            driver.follower.hint(str(tmp_path / name))
+        driver.turn(0.01)
+    assert calls == []
+    assert len(driver.text()) == len(lines(0, 1)) * 6
+
+
 def test_one_file_with_several_names(drive: Drive, tmp_path: Path) -> None:
     """Hard links and links beside their target are one stream; one name going is no rotation."""
     log = tmp_path / "a.log"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.sources.tail.rotation import is_generation
+from jwtleak.sources.tail.rotation import bases, is_generation
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ from jwtleak.sources.tail.rotation import is_generation
 def test_generations(base: str, name: str) -> None:
     """What logrotate, log4j, the kubelet and others make of a name."""
     assert is_generation(base, name)
+    assert base in bases(name)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,4 @@ def test_generations(base: str, name: str) -> None:
 def test_strangers(base: str, name: str) -> None:
     """A name that only begins alike is another log."""
     assert not is_generation(base, name)
+    assert base not in bases(name)

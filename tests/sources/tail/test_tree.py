@@ -18,7 +18,7 @@ def grow(*paths: Path | str, links: bool = True) -> tuple[Tree, list[tuple[str, 
     told: list[tuple[str, str, str]] = []
     arguments = [str(path) for path in paths]
     tell: Callable[[str, str, str], None] = lambda *trouble: told.append(trouble)  # noqa: E731
-    tree = Tree(targets(arguments), Filter([], []), links=links, interval=5.0, tell=tell, well=lambda path: None)
+    tree = Tree(targets(arguments), Filter([], []), links=links, interval=5.0, pace=5.0, tell=tell, well=lambda path: None)
     return tree, told
 
 
@@ -77,6 +77,21 @@ def test_new_directories_are_entered_at_once(tmp_path: Path) -> None:
     assert fresh(tree, 5) == {"x", "y", "a.log"}
     assert tree.takes_path(str(tmp_path / "x" / "y" / "a.log"))
     assert set(tree.present()) == {str(tmp_path), str(tmp_path / "x"), str(tmp_path / "x" / "y")}
+
+
+def test_without_events_time_stamps_are_looked_at_more_often(tmp_path: Path) -> None:
+    """A name that comes is found with the pace of files; with events only with that of directories."""
+    tree = Tree(
+        targets([str(tmp_path)]), Filter([], []), links=True, interval=5.0, pace=1.0, tell=print, well=print
+    )
+    fresh(tree, 0)
+    (tmp_path / "a").touch()
+    assert fresh(tree, 1) == {"a"}
+    tree.directories[str(tmp_path)].events = True
+    fresh(tree, 2)
+    (tmp_path / "b").touch()
+    assert fresh(tree, 3) == set()
+    assert fresh(tree, 7) == {"b"}
 
 
 def test_a_failure_is_not_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

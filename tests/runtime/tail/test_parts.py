@@ -1,0 +1,18 @@
+"""What the loop works with."""
+
+from __future__ import annotations
+
+from jwtleak.runtime.tail.parts import Clocks
+
+
+def test_milliseconds() -> None:
+    """Unix milliseconds are those of the wall clock."""
+    assert Clocks(lambda: 1.5, lambda: 99.0).ms() == 1500
+
+
+def test_even_time() -> None:
+    """It begins with the wall clock and goes on with the steady one."""
+    now = {"wall": 100.0, "steady": 5.0}
+    even = Clocks(lambda: now["wall"], lambda: now["steady"]).even()
+    now.update(wall=-3500.0, steady=6.0)
+    assert even() == 101_000

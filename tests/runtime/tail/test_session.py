@@ -1,0 +1,95 @@
+"""A session over real files."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+from tailing import leak, name
+
+from jwtleak.errors import JwtleakError
+from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.log import Log
+from jwtleak.runtime.service.metrics import Metrics
+from jwtleak.runtime.service.notify import Notifier
+from jwtleak.runtime.settings import Settings, compose
+from jwtleak.runtime.tail.parts import Clocks
+from jwtleak.runtime.tail.report import Voices
+from jwtleak.runtime.tail.session import Session, check
+from jwtleak.store import Store
+
+CLOCKS = Clocks(time.time, time.monotonic)
+
+
+def settings(root: Path, **flags: object) -> Settings:
+    """Follow `logs`, alerts into a file beside it."""
+    (root / "logs").mkdir(exist_ok=True)
+    given = {"paths": [str(root / "logs")], "state": str(root / "state"), "poll": True, **flags}
+    return compose(None, given, (f"file:{root / 'logs' / 'alerts.json'}",))
+
+
+def voices(words: io.StringIO) -> Voices:
+    """Words in memory."""
+    steady = time.monotonic
+    return Voices(Log(time.time, steady, stream=words), Metrics(), Health(steady), Notifier({}))
+
+
+def caught_up(root: Path, **flags: object) -> tuple[list[str], str]:
+    """The fingerprints in the file after catching up, and what was said."""
+    words = io.StringIO()
+    with Store.open(root / "state") as store:
+        session = Session(settings(root, **flags), store, b"k" * 32, voices(words), CLOCKS)
+        session.begin()
+        session.loop.catch_up(0.1)
+        assert session.close(10) == []
+    out = root / "logs" / "alerts.json"
+    lines = out.read_bytes().splitlines() if out.exists() else []
+    return [json.loads(line)["token"]["sha256"] for line in lines], words.getvalue()
+
+
+def test_from_files_to_a_file(tmp_path: Path) -> None:
+    """What stands in followed files is delivered once, over two sessions; its own file is not followed."""
+    settings(tmp_path)
+    (tmp_path / "logs" / "a.log").write_bytes(leak(1))
+    assert caught_up(tmp_path) == ([name(1)], "")
+    (tmp_path / "logs" / "b.log").write_bytes(leak(2))
+    assert caught_up(tmp_path) == ([name(1), name(2)], "")
+
+
+def test_user_patterns(tmp_path: Path) -> None:
+    """Patterns of one's own are looked for too."""
+    patterns = tmp_path / "patterns"
+    patterns.mkdir()
+    example = Path(__file__).parents[3] / "docs/examples/patterns/example.toml"
+    (patterns / "one.toml").write_bytes(example.read_bytes())
+    settings(tmp_path)
+    (tmp_path / "logs" / "a.log").write_bytes(leak(1))
+    assert caught_up(tmp_path, patterns=[str(patterns)]) == ([name(1)], "")
+
+
+def test_a_baseline_keeps_back(tmp_path: Path) -> None:
+    """What a scan knew before is not told."""
+    known = f"{name(1)} {tmp_path / 'logs' / 'a.log'}"
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(json.dumps({"version": 1, "findings": [known]}))
+    settings(tmp_path)
+    (tmp_path / "logs" / "a.log").write_bytes(leak(1) + leak(2))
+    assert caught_up(tmp_path, baseline=str(baseline)) == ([name(2)], "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "sinks"),
+    [
+        ({}, ("nowhere://x",)),
+        ({"metrics": "web:1"}, ("stdout",)),
+        ({"baseline": "/nowhere/baseline.json"}, ("stdout",)),
+        ({"patterns": ["/nowhere/patterns"]}, ("stdout",)),
+    ],
+)
+def test_settings_that_cannot_work(tmp_path: Path, flags: dict[str, object], sinks: tuple[str, ...]) -> None:
+    """Everything is checked before anything begins."""
+    with pytest.raises(JwtleakError):
+        check(compose(None, {"paths": [str(tmp_path)], **flags}, sinks))
