@@ -15,7 +15,7 @@ dir=$(cd "$dir" && pwd)
 debian() {
   missing=()
   # The last ones read what docs/deploy holds: units, rotation, alert rules.
-  for package in rsyslog rsyslog-gnutls nginx-light nats-server logrotate systemd prometheus; do
+  for package in rsyslog rsyslog-gnutls nginx-light nats-server openjdk-17-jdk-headless maven logrotate systemd prometheus; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || [ ! -d "$dir/syslog-ng" ] || return 0
@@ -47,8 +47,8 @@ with_go() {
   [ ! -x "$dir/bin/strict" ] || [ ! -x "$dir/bin/victoria-logs" ] || return 0
   command -v go >/dev/null || { echo "install.sh: Go is not here: VictoriaLogs and strict readers are left out" >&2; return 0; }
   export GOPATH="$dir/go" GOCACHE="$dir/go/cache" GOBIN="$dir/bin" GOTOOLCHAIN=local CGO_ENABLED=0
-  build strict -C "$here/strict" .
-  GOFLAGS=-mod=mod build victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1
+  [ -x "$dir/bin/strict" ] || build strict -C "$here/strict" .
+  [ -x "$dir/bin/victoria-logs" ] || GOFLAGS=-mod=mod build victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1
   go clean -modcache
   rm -rf "$dir/go"
 }
