@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs real receivers for `pytest -m receivers`: rsyslog, nginx and NATS from Debian, syslog-ng beside them (its package
-# conflicts with rsyslog's), moto's S3 from PyPI; VictoriaLogs where Go is
-# there; OpenSearch and Kafka from Maven Central, with Debian's Java.
+# conflicts with rsyslog's), moto's S3 from PyPI; VictoriaLogs and strict readers
+# where Go is there; OpenSearch and Kafka from Maven Central, with Debian's Java.
 #   tests/receivers/install.sh DIR
 # The tests find DIR in JWTLEAK_RECEIVERS. What is there already is not fetched again. Starts nothing, and leaves no service
 # running that a package would start.
@@ -15,7 +15,7 @@ dir=$(cd "$dir" && pwd)
 debian() {
   missing=()
   # The last ones read what docs/deploy holds: units, rotation, alert rules.
-  for package in rsyslog rsyslog-gnutls nginx-light nats-server logrotate systemd prometheus; do
+  for package in rsyslog rsyslog-gnutls nginx-light nats-server openjdk-17-jdk-headless maven logrotate systemd prometheus; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || [ ! -d "$dir/syslog-ng" ] || return 0
@@ -42,16 +42,23 @@ moto() {
   "$dir/moto/bin/pip" install -q --no-compile 'moto[s3]>=5' flask flask-cors
 }
 
-# A compiler is not asked for: where there is one, a store for `_bulk`, OTLP and syslog is built with it.
-victoria_logs() {
-  [ ! -x "$dir/bin/victoria-logs" ] || return 0
-  command -v go >/dev/null || { echo "install.sh: Go is not here: VictoriaLogs is left out" >&2; return 0; }
-  export GOPATH="$dir/go" GOCACHE="$dir/go/cache" GOBIN="$dir/bin" GOFLAGS=-mod=mod GOTOOLCHAIN=local CGO_ENABLED=0
-  if go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1 2>"$dir/go.log"; then
-    go clean -modcache
-    rm -rf "$dir/go"
-  else
-    echo "install.sh: VictoriaLogs could not be built and is left out:" >&2
+# A compiler is not asked for: where there is one, two strict readers, and a store for `_bulk`, OTLP and syslog, are built.
+with_go() {
+  [ ! -x "$dir/bin/strict" ] || [ ! -x "$dir/bin/victoria-logs" ] || return 0
+  command -v go >/dev/null || { echo "install.sh: Go is not here: VictoriaLogs and strict readers are left out" >&2; return 0; }
+  export GOPATH="$dir/go" GOCACHE="$dir/go/cache" GOBIN="$dir/bin" GOTOOLCHAIN=local CGO_ENABLED=0
+  [ -x "$dir/bin/strict" ] || build strict -C "$here/strict" .
+  [ -x "$dir/bin/victoria-logs" ] || GOFLAGS=-mod=mod build victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1
+  go clean -modcache
+  rm -rf "$dir/go"
+}
+
+build() {
+  name=$1
+  shift
+  if [ "$1" = -C ]; then at=(-C "$2"); shift 2; else at=(); fi
+  if ! go "${at[@]}" install "$@" 2>"$dir/go.log"; then
+    echo "install.sh: $name could not be built and is left out:" >&2
     tail -n 3 "$dir/go.log" >&2
   fi
 }
@@ -83,6 +90,6 @@ maven &
 fetching=$!
 moto &
 installing=$!
-victoria_logs
+with_go
 wait "$fetching"
 wait "$installing"
