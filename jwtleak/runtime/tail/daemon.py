@@ -92,20 +92,23 @@ class Daemon:
         return 3 if session.reporter.troubles else 0
 
     def _follow(self, store: Store, key: bytes) -> int:
-        voices = self._voices
         while True:
             session = self._begin(store, key)
             gc.freeze()  # what is there now stays: looking through it for cycles would only delay an alert
-            voices.health.phase("following")
-            voices.metrics.put(m.READY, 1)
-            voices.notifier.ready(f"{len(session.loop.streams)} files followed")
-            voices.log.say("ready", "ready")
-            if not self._ending and not self._reload:
+            self._ready(session)
+            while not self._ending and not (self._reload and self._renew()):
                 session.loop.run()
             if self._ending:
                 self._finish(session)
                 return 0
-            self._renew(session)
+            session.close(0)
+
+    def _ready(self, session: Session) -> None:
+        voices = self._voices
+        voices.health.phase("following")
+        voices.metrics.put(m.READY, 1)
+        voices.notifier.ready(f"{len(session.loop.streams)} files followed")
+        voices.log.say("ready", "ready")
 
     def _begin(self, store: Store, key: bytes) -> Session:
         session = Session(self._settings, store, key, self._voices, self._clocks)
@@ -127,10 +130,12 @@ class Daemon:
             text = f"sink {sink.name}: {sink.queued} alerts are still to be delivered; they are kept for the next start"
             voices.log.say("sink", text, "warning")
 
-    def _renew(self, session: Session) -> None:
-        """End the session and take the new configuration, if it is one."""
+    def _renew(self) -> bool:
+        """Take the new configuration, if it is one; the session that runs goes on with the old one if not."""
         self._reload = False
-        voices = self._voices
+        voices, session = self._voices, self._session
+        assert session is not None
+        session.loop.go_on()  # before anything else: a signal that comes from here on ends the next round again
         voices.notifier.reloading()
         try:
             settings = self._load()
@@ -138,13 +143,15 @@ class Daemon:
         except JwtleakError as error:
             voices.metrics.add(m.RELOADS, 1, "failed")
             voices.log.say("reload", f"the configuration was not taken, the old one stays: {error}", "error")
-        else:
-            voices.metrics.add(m.RELOADS, 1, "ok")
-            for name in ("state", "metrics", "log"):
-                if getattr(settings, name) != getattr(self._settings, name):
-                    voices.log.say("reload", f"a change of {name} needs a restart", "warning")
-            self._settings = settings
-        session.close(0)
+            session.reopen()
+            self._ready(session)
+            return False
+        voices.metrics.add(m.RELOADS, 1, "ok")
+        for name in ("state", "metrics", "log"):
+            if getattr(settings, name) != getattr(self._settings, name):
+                voices.log.say("reload", f"a change of {name} needs a restart", "warning")
+        self._settings = settings
+        return True
 
     def _end(self) -> None:
         self._ending += 1

@@ -70,6 +70,10 @@ class Loop:
         self._stopping = True
         self._follower.wake()
 
+    def go_on(self) -> None:
+        """After a `stop`: the next `run` goes round again."""
+        self._stopping = False
+
     def run(self) -> None:
         """Go round until `stop`."""
         while not self._stopping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from minting import jws
 from tailing import Rig, cursor, leak, name
 
@@ -238,3 +239,21 @@ def test_stopping(rig: Rig) -> None:
     rig.loop.stop()
     rig.loop.run()
     assert [one.offset for one in rig.store.cursors()] == [rig.files.committed_to["a"]]
+
+
+def test_going_on_after_a_stop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that was stopped goes round again when it is told to, and not before."""
+    rounds: list[int] = []
+
+    def step() -> float:
+        rounds.append(1)
+        rig.loop.stop()
+        return 0.0
+
+    monkeypatch.setattr(rig.loop, "step", step)
+    rig.loop.stop()
+    rig.loop.run()
+    assert rounds == []
+    rig.loop.go_on()
+    rig.loop.run()
+    assert rounds == [1]
