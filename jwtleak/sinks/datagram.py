@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Report
+
+# Seconds. Nothing tells that a receiver has moved: its name is looked up again.
+_RESOLVED = 300.0
 
 
 class Datagram:
     """Sends datagrams."""
 
-    def __init__(self, host: str, port: int, *, path: str | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, *, path: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._host, self._port, self._path = host, port, path
+        self._clock = clock
         self._socket: socket.socket | None = None
+        self._until = 0.0
 
     def send(self, frames: Sequence[Sequence[bytes]]) -> Report:
         """Send the datagrams of each message, up to the first message that cannot be sent now."""
@@ -36,8 +44,11 @@ class Datagram:
         return Report(tuple(outcomes), reason="sent; this protocol has no acknowledgement")
 
     def _send(self, parts: Sequence[bytes]) -> None:
+        if self._socket is not None and self._clock() > self._until:
+            self.close()
         if self._socket is None:
             self._socket = self._connected()
+            self._until = self._clock() + _RESOLVED
         for part in parts:
             self._socket.send(part)
 

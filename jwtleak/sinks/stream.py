@@ -149,7 +149,7 @@ class Stream:
         while True:
             left = max(0.0, end - self._clock())
             pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
-            if not pending and not select.select([connection], [], [], left)[0]:
+            if not pending and not _readable(connection, left):
                 return
             if not self._read(connection) and self._clock() >= end:
                 return
@@ -180,6 +180,13 @@ class Stream:
             self._unsure.clear()
             self._unsure_bytes = 0
         self._drop()
+
+
+def _readable(connection: socket.socket, seconds: float) -> bool:
+    """Whether there is something to read. Not `select`: it knows descriptors below 1,024 only, and `tail` holds more."""
+    look = select.poll()
+    look.register(connection, select.POLLIN)
+    return bool(look.poll(seconds * 1000))
 
 
 def _write(connection: socket.socket, data: bytes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 from jwtleak.sinks.datagram import Datagram
 
 
@@ -44,3 +46,19 @@ def test_a_unix_socket(tmp_path: Path) -> None:
             assert receiver.recv(100) == text
         path.unlink()
     mine.close()
+
+
+def test_a_name_is_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every five minutes: a receiver that moved does not say so."""
+    now = [0.0]
+    asked: list[str] = []
+    lookup = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: asked.append(host) or lookup(host, *more, **named))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        mine = Datagram("127.0.0.1", receiver.getsockname()[1], clock=lambda: now[0])
+        for when in (0.0, 299.0, 301.0):
+            now[0] = when
+            mine.send([(b"one",)])
+        mine.close()
+    assert len(asked) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -188,3 +190,24 @@ def test_certificates_that_go_away_block(authority: Authority, tmp_path: Any) ->
         report = mine.send([b"one"])
         assert report.problem == "blocked"
         assert "ca.pem" in report.reason
+
+
+def test_many_open_files_are_no_matter() -> None:
+    """A daemon that follows thousands of files has descriptors beyond those that `select` knows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("so many descriptors are not allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Bytes() as server:
+            mine = stream(server)
+            assert mine.send([b"one"]).problem is None
+            assert mine._socket is not None
+            assert mine._socket.fileno() > 1024
+            mine.idle()
+            mine.close()
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
