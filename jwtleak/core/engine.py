@@ -26,7 +26,9 @@ from jwtleak.types import Finding, OutputStream, Token
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
 READ_SIZE = 512 * 1024
-_CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 4096
+# Copying from the page cache is several times slower to an address a little above a multiple of this than to others.
+_PAGE = 4096
+_CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 2 * _PAGE
 
 # After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
 _AFTER = 96
@@ -56,7 +58,7 @@ class Engine:
         self._scanner = scanner or Scanner()
         self._patterns = UserSearch(patterns) if patterns is not None and patterns.patterns else None
         self.rejections = self._scanner.rejections
-        self._buffer = bytearray(_CAPACITY)
+        self._buffer = _between_pages(_CAPACITY)
         self.open()
 
     def open(self, *, offset: int = 0, owned: Owned = _ALL, head: bytes = b"", mtime_ms: int | None = None) -> None:
@@ -144,7 +146,8 @@ class Engine:
         return self._judge(final=True)
 
     def _make_room(self) -> None:
-        keep = max(0, self.resume_offset - self._base - LOOKBACK)
+        keep = self.resume_offset - self._base - LOOKBACK
+        keep = max(0, keep - (keep - self._end) % _PAGE)  # reads begin between pages, as the buffer does
         if keep == 0 or _CAPACITY - self._end >= READ_SIZE:
             return
         self._count_to(keep)
@@ -291,3 +294,11 @@ class Engine:
         if self._occurrences is None or len(self._head) < HEAD:
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)
+
+
+def _between_pages(size: int) -> bytearray:
+    """A buffer that begins in the middle of a page: an allocator puts a large one right behind its own few bytes on the
+    first, and a bytearray whose front is deleted stays where it is."""
+    buffer = bytearray(size + _PAGE // 2)
+    del buffer[: _PAGE // 2]
+    return buffer

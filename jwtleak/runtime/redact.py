@@ -12,6 +12,8 @@ from jwtleak.runtime.follow import Waiting
 
 # As large as the redactor's own step.
 _READ = 512 * 1024
+# Not right behind the beginning of a page, where copying from the page cache is slow (see `core.engine`).
+_OFF_PAGE = 2048
 
 # Bytes that may be the beginning of a token wait this long, in seconds, for what follows. Writers that are busy pause
 # for milliseconds; a person who watches should not wait for longer.
@@ -20,7 +22,7 @@ SILENCE = 1.0
 
 def redacted(redactor: Redactor, source: Waiting) -> Iterator[bytes]:
     """The stream without its tokens, in pieces, which may be empty."""
-    view = memoryview(bytearray(_READ))
+    view = memoryview(bytearray(_READ + _OFF_PAGE))[_OFF_PAGE:]
     flushed = True
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -543,3 +544,17 @@ def test_a_disclosure_may_be_cut_anywhere(length: int) -> None:
     start = data.index(b"~")
     for cut in {*range(start, len(data), 97), start + 1, start + length, start + length + 2}:
         assert run(data, [cut]) == whole, cut
+
+
+def test_reads_begin_between_pages() -> None:
+    """Whatever is kept of what was read before, a full read goes to the same place of a page, not near its beginning."""
+    engine = Engine(Channels(()))
+    places = set()
+    for filler in (b"GET / 200\n", b"eyJ", b"abc ", jws().encode() + b" "):
+        with engine.get_buffer() as view:
+            view[:] = (filler * READ_SIZE)[:READ_SIZE]
+        engine.buffer_updated(READ_SIZE)
+        with engine.get_buffer() as view:
+            places.add(ctypes.addressof(ctypes.c_char.from_buffer(view)) % 4096)
+    assert len(places) == 1
+    assert places.pop() > 1024
