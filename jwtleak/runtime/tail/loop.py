@@ -43,6 +43,7 @@ class Loop:
         self._joints = Joints(parts.follower, self._desk, self._found, self._over)
         self._stopping = False
         self._shut = False
+        self._round = ROUND_SECONDS
         self._tick = 0.0
         self.throttled = 0.0  # seconds for which the limit of bytes a second held up reading
         self._throttled_at: float | None = None
@@ -102,8 +103,11 @@ class Loop:
 
     def step(self) -> float:
         """One round. Gives the seconds for which there is nothing to do."""
+        begin = self._steady()
         for event in self._follower.look():
             self._on(event)
+        # As much time for reading as for looking: among very many files a look takes longer than a round.
+        self._round = max(ROUND_SECONDS, self._steady() - begin)
         self._tell(self._every_second())
         self._shut = self._parts.gate.shut() or self._ledger.full
         if not self._shut:
@@ -170,7 +174,7 @@ class Loop:
             self._throttled_at = None
 
         def on() -> bool:
-            return self._steady() - begin < ROUND_SECONDS
+            return self._steady() - begin < self._round
 
         for stream in self.turns.round(on):
             if self._parts.limiter.wait() > 0:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from minting import jws
 from tailing import Rig, cursor, leak, name
 
-from jwtleak.core.engine import READ_SIZE
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.userpattern import UserPattern, UserPatterns
-from jwtleak.runtime.tail import ledger, loop, rollup
-from jwtleak.runtime.tail.desk import SEATS
 from jwtleak.runtime.tail.ledger import IDLE_SECONDS
 from jwtleak.runtime.tail.turns import TURN
 from jwtleak.sources.tail.interface import Mode, Moved, Trouble
@@ -95,34 +91,6 @@ def test_a_serialisation_that_is_announced_late(rig: Rig) -> None:
     rig.files.append("a", text[cut:].encode())
     rig.run()
     assert [(one["location"]["offset"], one["location"]["line"]) for one in rig.alerts] == [(0, 1)]
-
-
-def test_one_firehose_and_a_hundred_quiet_files(rig: Rig) -> None:
-    """A fresh line waits for one turn of a backlog at most, however long that is."""
-    rig.files.open("firehose", LINE * (3 * TURN // len(LINE)))
-    rig.loop.step()
-    for number in range(100):
-        rig.files.open(f"quiet{number}", leak(number))
-    rig.loop.step()
-    assert sorted(rig.found()) == sorted(name(number) for number in range(100))
-    assert len(rig.loop.turns) == 1
-    rig.run()
-    assert 0 <= rig.watch.bytes - sum(len(data) for data in rig.files.data.values()) < 1000  # what was held, again
-
-
-def test_the_engine_stays_with_a_busy_stream(rig: Rig) -> None:
-    """A stream that is read turn after turn is read once; with more streams than seats a little is read again."""
-    rig.files.open("a", LINE * (3 * READ_SIZE // len(LINE)))
-    rig.run()
-    assert sum(count for _, _, count in rig.files.reads) == len(rig.files.data["a"])
-    for number in range(SEATS):
-        rig.files.open(f"b{number}", LINE)
-    rig.run()
-    rig.files.reads.clear()
-    rig.files.append("a", leak(1))
-    rig.run()
-    assert LOOKBACK + LOOKAHEAD < sum(count for _, _, count in rig.files.reads) < LOOKBACK + LOOKAHEAD + 2048
-    assert rig.found() == [name(1)]
 
 
 def test_the_rest_of_a_line_is_waited_for(rig: Rig) -> None:
@@ -222,86 +190,6 @@ def test_holes_are_stepped_over(rig: Rig) -> None:
     assert rig.found() == [name(1), name(2)]
     assert rig.watch.bytes < size
     assert rig.alerts[1]["location"]["line"] == 2
-
-
-def test_a_stream_that_cannot_be_read_is_tried_again(rig: Rig) -> None:
-    """The others go on; it is read when it can be."""
-    rig.files.broken.add("a")
-    rig.files.open("a", leak(1))
-    rig.files.open("b", leak(2))
-    rig.run()
-    assert rig.found() == [name(2)]
-    assert rig.watch.troubles == [Trouble("unreadable", "/logs/a", "input/output error")]
-    rig.files.broken.clear()
-    rig.run(3)
-    assert rig.found() == [name(2), name(1)]
-
-
-def test_a_full_disk_holds_everything(rig: Rig) -> None:
-    """Detection goes on, cursors stay, the follower is told nothing; when there is room all is stored."""
-    rig.store.full = True
-    rig.files.open("a", leak(1))
-    rig.run()
-    rig.files.append("a", leak(2))
-    rig.run(5)
-    assert rig.watch.store_trouble is not None
-    assert (rig.alerts, rig.files.committed_to, rig.pokes) == ([], {}, 0)
-    rig.store.full = False
-    rig.run(2)
-    assert rig.found() == [name(1), name(2)]
-    assert rig.watch.store_trouble is None
-    assert rig.store.cursors()[0].offset == rig.files.committed_to["a"] > 0
-
-
-def test_a_full_disk_bounds_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When too much waits for the disk, reading waits too; nothing is lost."""
-    monkeypatch.setattr(ledger, "HELD_BYTES", 100_000)
-    rig.store.full = True
-    count = 100
-    rig.files.open("a", b"".join(leak(number) for number in range(count)))
-    rig.run(2)
-    read = rig.watch.bytes
-    rig.files.append("a", leak(count))
-    rig.run(2)
-    assert rig.watch.bytes == read
-    rig.store.full = False
-    rig.run(3)
-    assert len(rig.alerts) == count + 1
-
-
-def test_a_full_spool_stops_reading(rig: Rig) -> None:
-    """While the gate is shut nothing is read, and what waits is read when it opens."""
-    rig.shut_gate = True
-    rig.files.open("a", leak(1))
-    rig.run(3)
-    assert (rig.watch.bytes, rig.alerts) == (0, [])
-    rig.shut_gate = False
-    rig.run(1)
-    assert rig.found() == [name(1)]
-
-
-def test_a_rate_delays_and_drops_nothing(rig: Rig) -> None:
-    """With a limit everything is read, later."""
-    rig.close()
-    limited = Rig(rig.directory, rate=READ_SIZE)
-    limited.files.open("a", LINE * (4 * READ_SIZE // len(LINE)) + leak(1))
-    limited.run(0.9)
-    assert limited.watch.bytes <= 3 * READ_SIZE
-    limited.run(20)
-    assert limited.found() == [name(1)]
-    assert 1.0 < limited.loop.throttled < 4.0
-    rig.store = limited.store
-
-
-def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More windows than are looked through in one round end one after the other, without waiting for a second each."""
-    monkeypatch.setattr(rollup, "AT_ONCE", 2)
-    monkeypatch.setattr(loop, "AT_ONCE", 2)
-    rig.files.open("a", b"".join(leak(number) for number in range(9)) * 2)
-    rig.run(59)
-    assert len(rig.alerts) == 9
-    rig.run(2.5)
-    assert [one["event"] for one in rig.alerts[9:]] == ["repeat"] * 9
 
 
 def test_user_patterns_are_told_once(rig: Rig) -> None:
