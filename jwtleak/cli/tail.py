@@ -46,6 +46,7 @@ _OPTIONS = (
                  help="Keep back the findings of this baseline of scan."),
     click.option("--poll", is_flag=True, help="Look by the clock alone, without file events."),
     click.option("--rate", type=SIZE, metavar="SIZE", help="Read at most so many bytes a second; reading waits."),
+    click.option("--host", metavar="NAME", help="Name of this machine in alerts.  [default: its own]"),
     click.option("--metrics", metavar="ADDRESS", help="Serve /metrics, /healthz and /readyz at PORT or ADDRESS:PORT."),
     click.option("--log-format", "log", type=click.Choice(["text", "json"]),
                  help="How the program's own words are written.  [default: text]"),

@@ -37,6 +37,7 @@ def seconds(value: Duration) -> float:
 class Tail(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section `[tail]`: what is followed, and how alerts are made of it."""
 
+    host: Annotated[str | None, Meta(description="name of this machine in alerts, where its own is not the one to tell")] = None
     state: Annotated[str | None, Meta(description="directory of cursors, sightings and undelivered alerts")] = None
     when_damaged: Annotated[
         Literal["reread", "fail"], Meta(description="what to do about a damaged state: set it aside and read again, or stop")

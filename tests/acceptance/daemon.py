@@ -131,15 +131,15 @@ class Daemon:
         self._process = None
         return status
 
-    def wait(self, come: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-        """Until `come()`; fails after `seconds`, or when the process ends."""
+    def wait(self, come: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: float = 0.02) -> None:
+        """Until `come()`; fails after `seconds`, or when the process ends. Asking costs the daemon time too."""
         end = time.monotonic() + seconds
         while not come():
             if self._process is not None and self._process.poll() is not None:
                 self._fail(f"ended with {self._process.returncode}, waiting for {what}")
             if time.monotonic() > end:
                 self._fail(f"waited {seconds:.0f} s for {what}")
-            time.sleep(0.02)
+            time.sleep(pause)
 
     def _fail(self, text: str) -> NoReturn:
         raise AssertionError(f"{text}; the log ends:\n{self.said()[-2000:]}")

@@ -45,7 +45,7 @@ class Sizes(NamedTuple):
     lines: int = 400
     bytes: int = 4 << 30
     idle: int = 10_000
-    idle_seconds: float = 60.0
+    idle_seconds: float = 30.0
     tracked: int = 50_000
 
 
@@ -117,8 +117,8 @@ def throughput(place: Path, sizes: Sizes) -> Iterator[Row]:
         while written < sizes.bytes:
             written += file.write(text * 16)
             while written - daemon.metric("jwtleak_bytes_read_total") > 256 << 20:  # stay in the page cache
-                time.sleep(0.01)
-        daemon.wait(lambda: daemon.metric("jwtleak_bytes_read_total") >= written, "all bytes")
+                time.sleep(0.05)
+        daemon.wait(lambda: daemon.metric("jwtleak_bytes_read_total") >= written, "all bytes", 300, 0.05)
         wall, used = time.perf_counter() - began, cpu(daemon.pid) - before
     log.unlink()
     figure = f"{written / used / 1e6:,.0f} MB/s of processor time"
@@ -139,7 +139,7 @@ def idle(place: Path, sizes: Sizes) -> Iterator[Row]:
     logs = _files(place, sizes.idle)
     for name, options in (("events", ()), ("polling", ("--poll",))):
         with Daemon(place / name, logs, options=options) as daemon:
-            daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == sizes.idle, "all files")
+            daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == sizes.idle, "all files", 300, 0.5)
             time.sleep(sizes.idle_seconds / 4)
             before, began = cpu(daemon.pid), time.perf_counter()
             time.sleep(sizes.idle_seconds)
@@ -153,8 +153,8 @@ def restart(place: Path, sizes: Sizes) -> Iterator[Row]:
     logs = _files(place, sizes.tracked)
     daemon = Daemon(place / "run", logs)
     with daemon:
-        daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == sizes.tracked, "all files", 300)
-        daemon.wait(lambda: daemon.metric("jwtleak_lag_bytes") == 0, "all bytes", 300)
+        daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == sizes.tracked, "all files", 300, 0.5)
+        daemon.wait(lambda: daemon.metric("jwtleak_lag_bytes") == 0, "all bytes", 300, 0.5)
         daemon.stop()
         began = time.perf_counter()
         daemon.start()

@@ -12,7 +12,10 @@ import pytest
 import yaml
 from programs import missing, program
 
+from jwtleak.cli.tail import command, settings_of
+from jwtleak.runtime.service.address import parse
 from jwtleak.runtime.service.metrics import DECLARED
+from jwtleak.runtime.tail.session import check
 
 
 @pytest.fixture
@@ -174,9 +177,19 @@ def test_the_image_copies_what_the_build_needs(deploy: Path, root: Path) -> None
     assert needed <= names
 
 
-def test_configurations_are_toml(deploy: Path) -> None:
-    """The sample configurations can be read, follow something and send it somewhere."""
-    texts = [(deploy / "jwtleak.toml").read_text(), manifests(deploy)["ConfigMap"]["data"]["jwtleak.toml"]]
-    for document in map(tomllib.loads, texts):
-        assert document["tail"]["paths"]
-        assert document["sink"][0]["url"]
+def test_the_program_takes_its_options_and_configurations(deploy: Path, tmp_path: Path) -> None:
+    """Every option that the unit and the DaemonSet give exists, and their configurations are ones that can work."""
+    (container,) = manifests(deploy)["DaemonSet"]["spec"]["template"]["spec"]["containers"]
+    unit_words = unit(deploy)["Service"]["ExecStart"][0].split()[1:]
+    texts = (deploy / "jwtleak.toml").read_text(), manifests(deploy)["ConfigMap"]["data"]["jwtleak.toml"]
+    for text, words in zip(texts, (unit_words, container["args"]), strict=True):
+        config = tmp_path / "jwtleak.toml"
+        config.write_text(text)
+        assert words[0] == "tail"
+        given = command.make_context("tail", [str(config) if word.endswith(".toml") else word for word in words[1:]]).params
+        given.pop("once")
+        settings = settings_of(given)
+        check(settings)
+        assert settings.tail.paths
+        assert settings.sinks
+        assert parse(settings.metrics).port == 9464

@@ -54,7 +54,7 @@ class Session:
         gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
         rollup = Rollup(store, int(seconds(tail.window) * 1000), clocks.even())
-        host = os.uname().nodename
+        host = tail.host or os.uname().nodename
         setting = _Daily(settings, Setting(clocks.wall(), host, key), lambda text: voices.log.warning("policy", text))
         self.loop = Loop(
             Parts(

@@ -59,6 +59,15 @@ def test_from_files_to_a_file(tmp_path: Path) -> None:
     assert caught_up(tmp_path) == ([name(1), name(2)], "")
 
 
+def test_the_name_of_the_machine(tmp_path: Path) -> None:
+    """A name that was given stands in alerts in place of the machine's own, which in a container says nothing."""
+    settings(tmp_path)
+    (tmp_path / "logs" / "a.log").write_bytes(leak(1))
+    assert caught_up(tmp_path, host="node-7") == ([name(1)], "")
+    (alert,) = (tmp_path / "logs" / "alerts.json").read_bytes().splitlines()
+    assert json.loads(alert)["location"]["host"] == "node-7"
+
+
 def test_user_patterns(tmp_path: Path) -> None:
     """Patterns of one's own are looked for too."""
     patterns = tmp_path / "patterns"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from followed import Driver, append, lines
+from msgspec.structs import replace
 
+from jwtleak.sources.tail.identity import ANCHOR, digest
 from jwtleak.sources.tail.interface import Opened
 
 Drive = Callable[..., Driver]
@@ -35,6 +37,19 @@ def test_nothing_happened(drive: Drive, tmp_path: Path) -> None:
     (event,) = driver.look()
     assert isinstance(event, Opened)
     assert event.cursor == before[event.stream]
+    assert driver.follower.stats().open == 0
+
+
+def test_nothing_happened_to_what_was_not_read_to_its_end(drive: Drive, tmp_path: Path) -> None:
+    """Some last bytes are mostly not judged yet, since a token may begin there: the file is not opened for that either."""
+    log = tmp_path / "a.log"
+    driver = stopped(drive, log, lines(0, 10))
+    ((name, cursor),) = driver.cursors.items()
+    driver.cursors[name] = replace(cursor, offset=cursor.offset - 17, anchor=digest(lines(0, 10)[:-17][-ANCHOR:]))
+    driver.restart()
+    (event,) = driver.look()
+    assert isinstance(event, Opened)
+    assert (event.cursor.offset, event.size) == (len(lines(0, 10)) - 17, len(lines(0, 10)))
     assert driver.follower.stats().open == 0
 
 
