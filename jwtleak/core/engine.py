@@ -135,11 +135,8 @@ class Engine:
                 self._patterns.given = hits
 
     def flush(self) -> list[Finding]:
-        """After a silence: first what waits for its line, then, after a longer one, what is held as if nothing followed;
-        the stream goes on."""
-        if self.pending == "context":
-            return self.settle()
-        return self._judge(final=True) if self.pending else []
+        """After a silence: what waits for its line; after a longer one, what is held as if nothing followed."""
+        return self.settle() if self.pending == "context" else self._judge(final=True) if self.pending else []
 
     def close(self) -> list[Finding]:
         """The stream is over: judge the rest."""
@@ -196,10 +193,8 @@ class Engine:
         settled = self._base + self._end if final else self.resume_offset
         ready = without_doubles([one for one in waiting if one.offset < settled])
         self._waiting = [one for one in waiting if one.offset >= settled]
-        if self._waiting and self.pending is None:
-            self.pending = "context"
         if self.pending is None and not final and patterns.has_rest(self._base + self._end):
-            self.pending = "growing"
+            self.pending = "context" if self._waiting else "growing"
         return ready
 
     def _wants_context(self, leak: Leak) -> bool:
