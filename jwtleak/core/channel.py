@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from jwtleak.core.excerpt import mask_name
+from jwtleak.core.lazy import lazy
 from jwtleak.errors import PatternError
 from jwtleak.types import UNKNOWN_CHANNEL, Channel, ChannelType
 
@@ -50,8 +51,8 @@ class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class _Compiled(NamedTuple):
-    search: Callable[[bytes], re.Match[bytes] | None]
-    follows: Callable[[bytes], re.Match[bytes] | None] | None
+    ends: re.Pattern[bytes]
+    follows: re.Pattern[bytes] | None
     type: ChannelType
     channel: Channel
     named: bool
@@ -73,7 +74,13 @@ class Channels:
     def check(self) -> None:
         """Raises PatternError, naming the rule, for an expression that is none."""
         for rule in self._rules:
-            _compile(rule)
+            ready = _compile(rule)
+            try:
+                ready.ends.search(b"")
+                if ready.follows is not None:
+                    ready.follows.match(b"")
+            except re.error as error:
+                raise PatternError(f"channel {rule.id}: regex: {error}") from error
 
     @cached_property
     def _rules(self) -> tuple[ChannelRule, ...]:
@@ -100,10 +107,10 @@ class Channels:
             else:
                 continue
             text = far if wide else near
-            for search, follows, kind, channel, named in rules:
-                if follows is not None and follows(after) is None:
+            for ends, follows, kind, channel, named in rules:
+                if follows is not None and follows.match(after) is None:
                     continue
-                match = search(text)
+                match = ends.search(text)
                 if match is not None:
                     return _named(kind, match["name"]) if named else channel
         return UNKNOWN_CHANNEL
@@ -119,13 +126,9 @@ def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
 
 @lru_cache(maxsize=None)
 def _compile(rule: ChannelRule) -> _Compiled:
-    try:
-        pattern = re.compile(b"(?:" + rule.regex.encode() + rb")\Z")
-        follows = None if rule.after is None else re.compile(rule.after.encode()).match
-    except re.error as error:
-        raise PatternError(f"channel {rule.id}: regex: {error}") from error
-    named = "name" in pattern.groupindex
-    return _Compiled(pattern.search, follows, rule.type, Channel(rule.type, rule.name), named)
+    ends = lazy(b"(?:" + rule.regex.encode() + rb")\Z")
+    follows = None if rule.after is None else lazy(rule.after.encode())
+    return _Compiled(ends, follows, rule.type, Channel(rule.type, rule.name), "(?P<name>" in rule.regex)
 
 
 @lru_cache(_MEMO)

@@ -58,7 +58,9 @@ class Engine:
         self._scanner = scanner or Scanner()
         self._patterns = UserSearch(patterns) if patterns is not None and patterns.patterns else None
         self.rejections = self._scanner.rejections
-        self._buffer = _between_pages(_CAPACITY)
+        # Allocators put a large one right behind its own few bytes on a page; what is deleted in front moves the begin.
+        self._buffer = bytearray(_CAPACITY + _PAGE // 2)
+        del self._buffer[: _PAGE // 2]
         self.open()
 
     def open(self, *, offset: int = 0, owned: Owned = _ALL, head: bytes = b"", mtime_ms: int | None = None) -> None:
@@ -289,11 +291,3 @@ class Engine:
         if self._occurrences is None or len(self._head) < HEAD:
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)
-
-
-def _between_pages(size: int) -> bytearray:
-    """A buffer that begins in the middle of a page: an allocator puts a large one right behind its own few bytes on the
-    first, and a bytearray whose front is deleted stays where it is."""
-    buffer = bytearray(size + _PAGE // 2)
-    del buffer[: _PAGE // 2]
-    return buffer
