@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minting import jws
 
@@ -54,6 +54,7 @@ def test_split_records() -> None:
         assert outputs(data) == ["stderr"]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is that of the machine, not of the code
 @given(st.lists(st.sampled_from(["stdout", "stderr"]), min_size=1, max_size=4), st.data())
 def test_cuts_change_nothing(names: list[str], data: st.DataObject) -> None:
     """However records are cut, the outputs are the same."""

@@ -12,7 +12,7 @@ from jwtleak.runtime.delivery.health import Health as SinkHealth
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
-from jwtleak.runtime.service.metrics import Metrics
+from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.tail.gate import SpoolGate
 from jwtleak.sources.tail.interface import Ended, Mode, Trouble
@@ -51,7 +51,8 @@ class Reporter:
         self._sinks = sinks
         self._wall_ms = wall_ms
         self._polling = polling  # was asked for
-        self._modes: dict[str, Mode] = {}
+        self._modes: dict[str, Mode] = {}  # of the directories that changed last; pods come and go
+        self._moved = False
         self._seen: dict[str, float] = {}
         self.leaks = 0
         self.troubles = 0
@@ -64,9 +65,11 @@ class Reporter:
 
     def mode(self, mode: Mode) -> None:
         """How changes in a directory are noticed now. Polling is worth a word, and so is its end."""
-        before = self._modes.get(mode.directory)
+        before = self._modes.pop(mode.directory, None)
         self._modes[mode.directory] = mode
-        self._metrics.renew(m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()})
+        if len(self._modes) > MAX_SERIES:
+            del self._modes[next(iter(self._modes))]
+        self._moved = True
         if self._polling:
             return
         if mode.mode == "polling":
@@ -111,6 +114,9 @@ class Reporter:
         metrics.put(m.FILES_FOLLOWED, stats.followed)
         metrics.put(m.FILES_OPEN, stats.open)
         metrics.renew(m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()})
+        if self._moved:  # not with each change: ten thousand directories have their first one at once
+            self._moved = False
+            metrics.renew(m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()})
         metrics.put(m.SPOOL_BYTES, self._gate.bytes)
         metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
         for metric, value in (

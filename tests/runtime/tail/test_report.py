@@ -13,7 +13,7 @@ from jwtleak.runtime.delivery.health import Health as SinkHealth
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
-from jwtleak.runtime.service.metrics import Metrics
+from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.tail.gate import SpoolGate
 from jwtleak.runtime.tail.report import Reporter, Voices
@@ -61,15 +61,32 @@ def test_troubles_are_counted_and_said(tmp_path: Path) -> None:
 
 def test_polling_is_said_and_its_end(tmp_path: Path) -> None:
     """Events are what is expected: they are worth a word only after polling."""
-    with Store.open(tmp_path) as store:
+    rig = Rig(tmp_path / "rig")
+    with Store.open(tmp_path / "other") as store:
         setup = Setup(store)
         for mode in (Mode("/a", "events", "inotify"), Mode("/b", "polling", "nfs"), Mode("/b", "events", "inotify")):
             setup.reporter.mode(mode)
     first, second = setup.said()
     assert "/b: no events from here" in first
     assert "events come again" in second
+    setup.reporter.tick(rig.loop)
     assert setup.value(m.WATCH_MODE, "/b", "events") == 1
     assert setup.value(m.WATCH_MODE, "/b", "polling") == 0
+    rig.close()
+
+
+def test_modes_of_many_directories(tmp_path: Path) -> None:
+    """Directories come and go for ever; those that changed last are remembered."""
+    rig = Rig(tmp_path / "rig")
+    with Store.open(tmp_path / "other") as store:
+        setup = Setup(store)
+        for number in range(5000):
+            setup.reporter.mode(Mode(f"/{number}", "events", "inotify"))
+        setup.reporter.tick(rig.loop)
+        assert len(setup.reporter._modes) == MAX_SERIES
+        assert setup.value(m.WATCH_MODE, "/4999", "events") == 1
+        assert setup.value(m.WATCH_MODE, "/0", "events") == 0
+    rig.close()
 
 
 def test_lost_bytes_are_said(tmp_path: Path) -> None:
