@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from minting import NOW, jws, sha256
 FULL = bool(os.environ.get("JWTLEAK_FULL"))
 # A machine that does much else is slow; waiting for what comes costs nothing.
 PATIENCE = 60.0
+# In either form of the log.
+_READY = re.compile(rb'^jwtleak: ready$|"message":"ready"', re.MULTILINE)
 
 
 def token(number: int, writer: str = "w") -> str:
@@ -87,7 +90,11 @@ class Daemon:
         return self._process.pid
 
     def __enter__(self) -> Daemon:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.kill()
@@ -95,7 +102,7 @@ class Daemon:
     def start(self) -> Daemon:
         """Start, and wait until it follows."""
         self.launch()
-        self.wait(lambda: b"jwtleak: ready" in self._said(), "ready")
+        self.wait(lambda: _READY.search(self._said()) is not None, "ready")
         return self
 
     def launch(self) -> None:

@@ -76,8 +76,8 @@ def test_an_overflow_of_events(tmp_path: Path) -> None:
         for number in range(20_000):
             (place / f"{number}.log").write_bytes(lines([number]) if number in marked else b"nothing\n")
         daemon.signal(signal.SIGCONT)
-        daemon.wait_for(marked)
-        daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == 20_000, "20,000 files")
+        daemon.wait_for(marked, seconds=120)
+        daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == 20_000, "20,000 files", 120, 0.5)
         assert daemon.stop() == 0
     daemon.check_ids()
 

@@ -61,8 +61,13 @@ class Loop:
         return self._parts.announcer.kept_back
 
     def begin(self) -> None:
-        """The first round, whose cursors are stored at once: from here on nothing is lost, whatever happens."""
-        self.step()
+        """The first look, whose cursors are stored at once: from here on nothing is lost, whatever happens.
+
+        It is read for a moment only: with fifty thousand files, reading as long as looking would double the start.
+        """
+        for event in self._follower.look():
+            self._on(event)
+        self._read()
         self.commit()
 
     def stop(self) -> None:

@@ -8,6 +8,7 @@ by the beginning of their names, and no file is opened twice for one stream unle
 from __future__ import annotations
 
 import os
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 
@@ -29,6 +30,7 @@ from jwtleak.sources.tail.tree import DIRECTORY, Directory, Tree, listing
 MAX_NEIGHBOURS = 1000
 # What is remembered of files and directories to save work; with more of them the work is done again.
 _REMEMBERED = 5000
+_LONG_AGO = 600.0
 
 
 class Neighbour(msgspec.Struct, gc=False):
@@ -57,11 +59,19 @@ class Seeker:
         """Whether a file has not changed for the time that a copy or a compression may pause."""
         seen = self._neighbours.get(path)
         if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, found.st_mtime_ns):
-            if len(self._neighbours) >= _REMEMBERED:
-                self._neighbours.clear()  # they are only waited for anew
+            if len(self._neighbours) >= _REMEMBERED and not self._forget_old(now):
+                # To forget some of those that wait would be to let them wait for ever.
+                return abs(time.time() - found.st_mtime) >= self._settings.settle
             self._neighbours[path] = Neighbour(found.st_size, found.st_mtime_ns, now)
             return self._settings.settle <= 0
         return now - seen.since >= self._settings.settle
+
+    def _forget_old(self, now: float) -> bool:
+        """Make room among the neighbours, once those that wait there have long been decided on."""
+        if now - next(iter(self._neighbours.values())).since < _LONG_AGO:
+            return False
+        self._neighbours.clear()
+        return True
 
     def forget(self, path: str) -> None:
         """A file is of no interest any more."""

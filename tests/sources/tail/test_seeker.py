@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,3 +133,22 @@ def test_a_directory_beside_a_link_that_cannot_be_listed(
     os.truncate(log, 0)
     driver.turn()
     assert driver.troubles() == [("unreadable", "real")]
+
+
+@pytest.mark.parametrize("age", [0.0, 3600.0, -3600.0])
+def test_more_files_wait_than_are_remembered(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float
+) -> None:
+    """Many equal files that come at once are all followed in the end, whatever their times say."""
+    monkeypatch.setattr(module, "_REMEMBERED", 3)
+    driver = drive(tmp_path)
+    driver.turn()
+    then = time.time() - age
+    for number in range(20):
+        path = tmp_path / f"{number}.log"
+        path.write_bytes(lines(0, 10))
+        os.utime(path, (then, then))
+    monkeypatch.setattr(time, "time", lambda: then + age + 5)
+    driver.turn(times=10)
+    assert len(driver.logs) == 20
+    assert driver.follower.unsettled() == 0
