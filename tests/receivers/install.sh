@@ -15,7 +15,7 @@ dir=$(cd "$dir" && pwd)
 debian() {
   missing=()
   # The last ones read what docs/deploy holds: units, rotation, alert rules.
-  for package in rsyslog rsyslog-gnutls nginx-light nats-server openjdk-17-jdk-headless maven logrotate systemd prometheus; do
+  for package in rsyslog rsyslog-gnutls nginx-light nats-server openjdk-17-jdk-headless maven logrotate systemd prometheus libfaketime; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || [ ! -d "$dir/syslog-ng" ] || return 0
