@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 from followed import Driver
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from jwtleak.sources.tail.identity import HEAD_STEPS
 
 KEPT = 4  # rotated files are kept up to `a.log.3`
 
@@ -219,8 +221,8 @@ class World:
 
 def check(world: World, exactly: Callable[[int], bool]) -> None:
     """Every byte that could be read was, in its place; `exactly` says whether a number of readings is right. A copy
-    that may have come between two looks is read again in doubt, since alerts keep their ids: what was copied and cut may
-    be read twice."""
+    that may have come between two looks is read again in doubt, since alerts keep their ids: what was copied and cut, or is
+    too short to be known by its head, may be read twice."""
     missing = 0
     for generation in world.generations:
         count = [0] * len(generation.content)
@@ -229,7 +231,8 @@ def check(world: World, exactly: Callable[[int], bool]) -> None:
                 for at in range(log.start, log.start + len(log.data)):
                     count[at] += 1
         missing += sum(times == 0 for times in count[: generation.must])
-        assert all(exactly(times) or (generation.cut and times == 2) for times in count if times), (generation.must, count)
+        doubtful = generation.cut or len(generation.content) < HEAD_STEPS[0]
+        assert all(exactly(times) or (doubtful and times == 2) for times in count if times), (generation.must, count)
     strangers = [log for log in world.driver.logs.values() if log.data and world.of(log) is None]
     assert strangers == []
     lost = sum(lost for _, lost in world.driver.ends())
@@ -265,6 +268,7 @@ LONG = settings(max_examples=4000, deadline=None, suppress_health_check=list(Hea
 
 
 @given(PROGRAMS)
+@example([("write", 1), ("blind", 0), ("rename", 0), ("gzip", 0)])  # too short to be told by its head
 @QUICK
 def test_one_log(program: list[tuple[str, int]]) -> None:
     """With the name of the log alone nothing that could be read is lost or read twice."""
