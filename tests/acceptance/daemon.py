@@ -22,7 +22,7 @@ from minting import NOW, jws, sha256
 # The full length of the stress tests takes half an hour; without it they run for some seconds each.
 FULL = bool(os.environ.get("JWTLEAK_FULL"))
 # A machine that does much else is slow; waiting for what comes costs nothing.
-PATIENCE = 60.0
+PATIENCE = 240.0
 # In either form of the log.
 _READY = re.compile(rb'^jwtleak: ready$|"message":"ready"', re.MULTILINE)
 

@@ -25,7 +25,7 @@ SECONDS = 60 if FULL else 5
 WRITERS = 5
 KILLS = 200 if FULL else 6
 # In the end the backlog of all writers is still to be read, and 100,000 alerts to be delivered.
-PATIENCE = 600.0 if FULL else 90.0
+PATIENCE = 600.0 if FULL else 240.0
 
 
 def start(file: Path, *options: object) -> subprocess.Popen[str]:
