@@ -92,6 +92,7 @@ class _Pass:
         self._anchors = anchors
         self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
         self._taken: list[tuple[int, int]] = []  # heap of the pieces of leaks that were found, behind their first ones
+        self._passed = 0  # where the last of those ended that were passed
         self._run_end = 0  # where the last run ends in which a header was tried and failed
         self._failed = 0  # headers that failed in it
         self._tried = [floor] * 4  # for each alignment: headers that begin before this have been tried
@@ -119,7 +120,7 @@ class _Pass:
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
             for leak in found:
-                if leak.start >= given:
+                if leak.start >= max(given, self._passed):
                     leaks.append(leak)
                     # Among the records of a split line those of another stream stand, with tokens of their own.
                     given = leak.first_end
@@ -131,7 +132,7 @@ class _Pass:
     def _is_taken(self, place: int) -> bool:
         """Whether `place`, which only grows, belongs to a leak that was found further before."""
         while self._taken and self._taken[0][1] <= place:
-            heappop(self._taken)
+            self._passed = max(self._passed, heappop(self._taken)[1])
         return bool(self._taken) and self._taken[0][0] <= place
 
     def _unfinished(self) -> int:

@@ -82,3 +82,11 @@ def test_a_region_does_not_hide_what_stands_before_its_leaks() -> None:
     first, second = jws({"sub": "first"}), jws({"sub": "second"})
     data = b"ZXlKaGVT" + first.replace(".", "=2E").encode() + b"=20" + base64.b64encode(second.encode()) + b" \n"
     assert {one.sha256 for one in checks.findings(data)} == {sha256(first), sha256(second)}
+
+
+def test_a_wide_token_does_not_begin_in_a_split_one() -> None:
+    """The last byte of a token that a logger split is not also the first of a token in UTF-16 behind it."""
+    record = b"2026-01-15T12:00:00.000000000Z stdout "
+    data = b"\n" + record + b"P x " + TOKEN[:60].encode() + b"\n" + record + b"F " + TOKEN[60:120].encode()
+    data += TOKEN.encode("utf-16-le")
+    checks.check_spans(data, checks.findings(data))
