@@ -90,3 +90,12 @@ def test_a_wide_token_does_not_begin_in_a_split_one() -> None:
     data = b"\n" + record + b"P x " + TOKEN[:60].encode() + b"\n" + record + b"F " + TOKEN[60:120].encode()
     data += TOKEN.encode("utf-16-le")
     checks.check_spans(data, checks.findings(data))
+
+
+def test_two_readings_of_base64_do_not_run_into_each_other() -> None:
+    """A token that ends with one reading of a base64 run does not go on in the next reading, as on a wrapped line."""
+    data = (
+        b"OaUlzSW5SNWNDSTZJa3BYVkNKOS5leUp1mV5SmhiR2NpT2lKRlV6STFOaUlzSW5SNWNDSTZJa3BYVkNKOS51YjIuTmVvSG93VXg0dFhzTEx2"
+        b"Vkk1dkVVTkZYejduMWs1ZVF5YWJPQWd6bTlsQWxTQnZTaEpTWGlPM1ZSdnN3eU9LSU5BWV"
+    )
+    checks.check_spans(data, checks.findings(data))

@@ -147,6 +147,11 @@ class _Joined:
                 yield size + index, start, self.origin(group + byte + 1) + 1 - start, 1
 
 
+# Between two readings: a line end, for whoever looks for the line of a token, behind a blank, over which no unwrapper
+# joins lines.
+_BETWEEN = b" \n"
+
+
 class Base64:
     """Undoes base64."""
 
@@ -170,8 +175,8 @@ class Base64:
                 data, found = joined.decode(phase, size)
                 last = joined.origin(len(joined.text) - 1)
                 segments += [*found, (size + len(data), last, 1, 1)]
-                parts += [data, b"\n"]
-                size += len(data) + 1
+                parts += [data, _BETWEEN]
+                size += len(data) + len(_BETWEEN)
         return View(b"".join(parts), tuple(segments))
 
     def _units(self, region: bytes) -> Iterator[_Joined]:

@@ -43,7 +43,7 @@ def test_text_around_a_token_comes_back(encoder: object, before: bytes, after: b
     assert callable(encoder)
     text = before + TOKEN + after
     region = encoder(text) if padded else encoder(text).rstrip(b"=")
-    assert text + b"\n" in unwrapped(region).data
+    assert text + b" \n" in unwrapped(region).data
 
 
 @pytest.mark.parametrize("skip", range(4))
@@ -79,13 +79,13 @@ def test_tokens_one_a_line_stay_apart() -> None:
     """A list of encoded tokens, of equal or other lengths and alignments, is not one wrapped text."""
     texts = [TOKEN * 2, b"Bearer " + TOKEN * 2, b"t=" + TOKEN * 3, TOKEN * 2, TOKEN * 2]
     region = b"\n".join(base64.b64encode(text).rstrip(b"=") for text in texts)
-    assert unwrapped(region).data == b"\n".join(texts) + b"\n"
+    assert unwrapped(region).data == b" \n".join(texts) + b" \n"
 
 
 def test_the_next_log_line_is_not_part_of_a_token() -> None:
     """A line longer than any wrapping ends its unit, whatever word begins the next line."""
     region = b"token " + base64.b64encode(TOKEN * 2).rstrip(b"=") + b"\n2026-11-23 INFO"
-    assert unwrapped(region).data == TOKEN * 2 + b"\n"
+    assert unwrapped(region).data == TOKEN * 2 + b" \n"
 
 
 def test_blanks_and_padding_end_a_unit() -> None:
@@ -93,7 +93,7 @@ def test_blanks_and_padding_end_a_unit() -> None:
     one, two = base64.b64encode(b"a" + TOKEN), base64.b64encode(b"bc" + TOKEN)
     region = b"token is " + one + two + b" and more"
     assert b"=" in one
-    assert unwrapped(region).data == b"a" + TOKEN + b"\nbc" + TOKEN + b"\n"
+    assert unwrapped(region).data == b"a" + TOKEN + b" \nbc" + TOKEN + b" \n"
 
 
 def test_misleading_needles_add_a_reading() -> None:
@@ -146,4 +146,4 @@ def test_a_wider_line_begins_a_new_unit() -> None:
     """Wrapped lines are followed by none that is wider: what is, was written by somebody else."""
     encoded = base64.b64encode(TOKEN)
     lines = [encoded[:20], encoded[20:40], base64.b64encode(TOKEN * 2)]
-    assert unwrapped(b"\n".join(lines)).data == TOKEN[:30] + b"\n" + TOKEN * 2 + b"\n"
+    assert unwrapped(b"\n".join(lines)).data == TOKEN[:30] + b" \n" + TOKEN * 2 + b" \n"
