@@ -97,13 +97,17 @@ DENSE: dict[str, tuple[bytes, int]] = {
 def test_dense_input_takes_linear_time_and_bounded_memory(tmp_path, name):
     """Four times the bytes take at most six times the time, and no more memory."""
     unit, size = DENSE[name]
-    quarter = scan(tmp_path, unit, size * MIB // 4)
-    whole = scan(tmp_path, unit, size * MIB)
+    for _ in range(3):  # a shared machine may change its speed between the two; more than linear work fails each time
+        quarter = scan(tmp_path, unit, size * MIB // 4)
+        whole = scan(tmp_path, unit, size * MIB)
+        # Below half a second, starting the program is most of it.
+        linear = whole.seconds < 6 * max(quarter.seconds, 0.5)
+        if linear:
+            break
     print(f"{name}: {size / whole.seconds:.1f} MiB/s, {whole.memory:.0f} MiB of memory")
     assert (whole.status in (0, 1), whole.err) == (True, b"")
     assert whole.memory < MEMORY
-    # Below half a second, starting the program is most of it.
-    assert whole.seconds < 6 * max(quarter.seconds, 0.5)
+    assert linear
 
 
 def test_a_line_of_a_gigabyte(tmp_path):
