@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +78,4 @@ def command(once: bool, **given: Any) -> int:
     """
     from jwtleak.runtime.tail.daemon import Daemon
 
-    # What is made for a token forms no cycles.
-    gc.set_threshold(50_000, 20, 100)
     return Daemon(lambda: settings_of(given)).run(once=once)
