@@ -297,10 +297,6 @@ def _keys(schema: dict[str, Any]) -> str:
     return table(("key", "value", "default", "meaning"), rows)
 
 
-def _default(schema: dict[str, Any]) -> str:
-    return "" if schema.get("default") in (None, []) else f"`{json.dumps(schema['default'])}`"
-
-
 def _said(schema: dict[str, Any]) -> str:
     """The description, which stands beside or inside the choices of a type."""
     return str(schema.get("description") or next((_said(one) for one in schema.get("anyOf", ()) if _said(one)), ""))

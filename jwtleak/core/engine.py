@@ -58,9 +58,9 @@ class Engine:
         self._scanner = scanner or Scanner()
         self._patterns = UserSearch(patterns) if patterns is not None and patterns.patterns else None
         self.rejections = self._scanner.rejections
-        # Allocators put a large one right behind its own few bytes on a page; what is deleted in front moves the begin.
-        self._buffer = bytearray(_CAPACITY + _PAGE // 2)
-        del self._buffer[: _PAGE // 2]
+        self._buffer = bytearray(_CAPACITY + _PAGE)
+        # What is deleted in front moves the begin, without a copy, to the middle of a page.
+        del self._buffer[: (_PAGE // 2 - stringzilla.Str(self._buffer).address) % _PAGE]
         self.open()
 
     def open(self, *, offset: int = 0, owned: Owned = _ALL, head: bytes = b"", mtime_ms: int | None = None) -> None:
