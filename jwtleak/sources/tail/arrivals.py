@@ -26,6 +26,7 @@ from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions
+from jwtleak.sources.tail.tree import Tree
 
 # Names that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a core.
 _OPENS_PER_SECOND = 500
@@ -47,9 +48,17 @@ class Arrivals:
     """Decides on arrivals, look by look."""
 
     def __init__(
-        self, book: Book, known: Known, transitions: Transitions, seeker: Seeker, settings: TailSettings, own: Own
+        self,
+        book: Book,
+        tree: Tree,
+        known: Known,
+        transitions: Transitions,
+        seeker: Seeker,
+        settings: TailSettings,
+        own: Own,
     ) -> None:
         self._book = book
+        self._tree = tree
         self._transitions = transitions
         self._seeker = seeker
         self._settings = settings
@@ -98,7 +107,7 @@ class Arrivals:
             found = os.stat(path)
         except (OSError, ValueError) as error:
             if getattr(error, "errno", None) in GONE:
-                self._settle(path)
+                self._gone(path)
             else:
                 self._book.trouble("unreadable", path, reason_of(error))
                 self.waiting[path].retry_at = now + self._settings.file_interval
@@ -125,7 +134,9 @@ class Arrivals:
         """The file of a stream under this name: a second one, or the one that it has now."""
         if known.fd < 0 and not self._still(known, path, found):
             return False
-        if known.path != path and self._leads(known) and known.state == "followed":
+        if not self.waiting[path].taken:
+            pass  # a generation of a log that is being read already
+        elif known.path != path and self._leads(known) and known.state == "followed":
             self._book.alias(known, path)
         else:
             self._transitions.follow_again(known, path)
@@ -163,7 +174,7 @@ class Arrivals:
             return
         except OSError as error:
             if error.errno in GONE:
-                self._settle(path)
+                self._gone(path)
             else:
                 self._book.trouble("unreadable", path, reason_of(error))
             return
@@ -265,6 +276,10 @@ class Arrivals:
         )
         self._transitions.open(handle, path, now, start=start, taken=waiting.taken, follows=waiting.follows)
         self._book.well(path)
+
+    def _gone(self, path: str) -> None:
+        self._tree.unlist(path)
+        self._settle(path)
 
     def _settle(self, path: str) -> None:
         self.waiting.pop(path, None)

@@ -2,12 +2,16 @@
 
 Promises: when the file behind a followed name is another one, whatever rotation put beside it since the last look is read
 too, although no look ever saw it under that name. Only names of the usual shapes, and only what changed after the
-generation that was read.
+generation that was read. A log may rotate again while we look: its neighbours are compared once more with each listing
+for a while.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+
+import msgspec
 
 from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.arrivals import Arrivals
@@ -16,16 +20,36 @@ from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.known import GONE
 from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.seeker import Seeker
+from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions
 from jwtleak.sources.tail.tree import Tree
+
+# Logs whose neighbours are compared again. With more of them at a time the oldest are given up.
+_MAX_OPEN = 10_000
+
+
+class Window(msgspec.Struct, gc=False):
+    """A log that lost its file a moment ago: when, and what its files since then cannot be older than."""
+
+    since: int
+    until: float
+    newest: str  # the name of the newest stream that was found
+    again: float
 
 
 class Between:
     """Finds them, for each stream that lost its name."""
 
     def __init__(
-        self, book: Book, tree: Tree, transitions: Transitions, seeker: Seeker, arrivals: Arrivals, own: Own
+        self,
+        book: Book,
+        tree: Tree,
+        transitions: Transitions,
+        seeker: Seeker,
+        arrivals: Arrivals,
+        settings: TailSettings,
+        own: Own,
     ) -> None:
         self._book = book
         self._arrivals = arrivals
@@ -33,14 +57,37 @@ class Between:
         self._transitions = transitions
         self._seeker = seeker
         self._own = own
+        self._span = settings.directory_interval + settings.settle
+        self._pause = settings.file_interval
+        self._windows: dict[str, Window] = {}
 
     def find(self, stream: Stream, path: str, now: float) -> str:
         """Open what lies between a stream, which was at `path`, and what is there now.
 
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
-        found: list[tuple[int, str]] = []
         since = stream.mtime_ns if stream.read_to else stream.stored.mtime_ns
+        last = self._windows.pop(path, None)
+        if last is not None and last.until > now:
+            since = min(since, last.since)
+        elif len(self._windows) >= _MAX_OPEN:
+            del self._windows[next(iter(self._windows))]
+        window = self._windows[path] = Window(since, now + self._span, stream.name, now)
+        self._look(window, path, now)
+        return window.newest
+
+    def look_again(self, changed: Collection[str], now: float) -> None:
+        """Open what was moved while the last look went on: in directories that were listed with a change since, and once a
+        second in those that are not followed."""
+        for path, window in list(self._windows.items()):
+            if window.until <= now:
+                del self._windows[path]
+            elif now - window.again >= self._pause or os.path.dirname(path) in changed:
+                self._look(window, path, now)
+
+    def _look(self, window: Window, path: str, now: float) -> None:
+        window.again = now
+        found: list[tuple[int, str]] = []
         for directory, base in self._seeker.places(path, now):
             fresh = set(directory.fresh)
             for name in self._seeker.generations(directory, base):
@@ -51,12 +98,11 @@ class Between:
                     seen = os.stat(other)
                 except OSError:
                     continue
-                if seen.st_mtime_ns >= since and self._book.at((seen.st_dev, seen.st_ino)) is None:
+                known = self._book.at((seen.st_dev, seen.st_ino)) is not None or self._book.has_ended(seen)
+                if seen.st_mtime_ns >= window.since and not known:
                     found.append((seen.st_mtime_ns, other))
-        newest = stream.name
         for _, other in sorted(found):
-            newest = self._open(other, now, newest)
-        return newest
+            window.newest = self._open(other, now, window.newest)
 
     def _open(self, path: str, now: float, follows: str) -> str:
         try:
@@ -71,7 +117,8 @@ class Between:
             settled = self._seeker.settled(path, handle.found, now)
             if self._taken(handle, settled):
                 return follows
-            if handle.packed is not None and not settled:
+            # An empty one may be a compressed one that is just begun.
+            if not settled and (handle.packed is not None or not handle.found.st_size):
                 self._arrivals.add(path, first=False, follows=follows, taken=False)
                 return follows
             stream = self._transitions.open(handle, path, now, start=0, taken=False, follows=follows)

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from jwtleak.sources.tail.descriptors import Descriptors
 from jwtleak.sources.tail.identity import HEAD_STEPS, Key, digest
@@ -18,11 +18,14 @@ from jwtleak.sources.tail.schedule import Schedule
 from jwtleak.sources.tail.stream import Stream
 
 T = TypeVar("T")
+Mark: TypeAlias = tuple[Key, int, int]  # a file, its size and its time of change
 
 # Distinct troubles that are remembered as told. Names are an attacker's to choose; more are counted and not told.
 MAX_TROUBLES = 10_000
 # Further names of one file that are remembered: a hard link or two, and what points at it.
 MAX_ALIASES = 15
+# Files that were read to their end a moment ago: more than a rotation of one log has, and 100 bytes each.
+MAX_ENDED = 4096
 # Files that were met together are looked at again at this rate, within this time (seconds).
 _SPREAD = 1500
 _LONGEST = 30.0
@@ -101,6 +104,7 @@ class Book:
         self.homeless = Homeless()
         self._events: list[Event] = []
         self._told: dict[tuple[str, str], str] = {}
+        self._ended: dict[Mark, None] = {}
 
     def add(self, stream: Stream) -> None:
         """A new stream. One without a file is homeless: see `seek`."""
@@ -213,8 +217,15 @@ class Book:
 
     def end(self, stream: Stream, event: Ended) -> None:
         """Forget a stream and tell that it ended."""
+        if len(self._ended) >= MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+        self._ended[stream.key, stream.size, stream.mtime_ns] = None
         self.drop(stream)
         self.tell(event)
+
+    def has_ended(self, found: os.stat_result) -> bool:
+        """Whether a file was read to its end not long ago, and is as it was then."""
+        return ((found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns) in self._ended
 
     def tell(self, event: Event) -> None:
         """Give an event with the next `take`, and count it."""

@@ -65,8 +65,8 @@ class Follower:
         self._transitions = transitions
         self._known = Known(book, transitions, settings)
         self._seeker = Seeker(book, self._tree, transitions, settings)
-        self._arrivals = Arrivals(book, self._known, transitions, self._seeker, settings, outputs)
-        self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, outputs)
+        self._arrivals = Arrivals(book, self._tree, self._known, transitions, self._seeker, settings, outputs)
+        self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, settings, outputs)
         self._reading = Reading(book, self._known, clock, self._hints.wake)
         self._first = True
         self._remember(cursors)
@@ -111,7 +111,8 @@ class Follower:
         self._examine(self._due(hints, now, everything), now)
         directories = {os.path.dirname(path) for _, path in self._known.cut}
         directories.update(filter(None, map(self._stirred, hints)))
-        for directory in self._tree.refresh(now, directories, everything=everything):
+        changed = self._tree.refresh(now, directories, everything=everything)
+        for directory in changed:
             self._sort(directory, now)
         for path in self._known.displaced:
             if self._tree.takes_path(path):
@@ -119,6 +120,7 @@ class Follower:
         for path in hints:
             self._arrivals.hurry(path)
         self._lost(now)
+        self._between.look_again({directory.path for directory in changed}, now)
         arrived = self._arrivals.meet(now, hurry=bool(self._known.cut))
         if self._first:
             self._not_met(now)

@@ -9,11 +9,12 @@ import errno
 import os
 import stat
 
-from jwtleak.sources.files import reason_of
+from jwtleak.sources.files import SNIFF, reason_of
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Leaving, Presence, Seen, judge, may_end
 from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.identity import Match, compare, same_generation
+from jwtleak.sources.tail.packed import codec_of
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions
@@ -173,12 +174,21 @@ class Known:
         elif verdict == "continue" and found is not None:
             empty = not stream.end
             try:
+                if empty and codec_of(os.pread(stream.fd, SNIFF, 0)) is not None:
+                    self._compressed(stream)
+                    return
                 self._transitions.update(stream, found, now, thorough=thorough)
                 if empty and stream.end:  # perhaps not its first bytes: nothing tells that it was not copied and cut
                     self.cut.append((stream, path))
                 self._book.well(stream.path)
             except OSError as error:
                 self._absent(stream, error, now)
+
+    def _compressed(self, stream: Stream) -> None:
+        """A file that was met while it was empty turns out to be a compressed one: it arrives as such."""
+        path = stream.path
+        self._transitions.end(stream)
+        self.displaced.append(path)
 
     def _by_another_name(self, stream: Stream) -> bool:
         """Whether the file is still followed under a second name that it has."""

@@ -165,7 +165,7 @@ class Seeker:
             name = names[at]
             if not name.startswith(stem) or len(found) >= MAX_NEIGHBOURS:
                 break
-            if directory.entries[name] & 3 != DIRECTORY and is_generation(base, name):
+            if directory.entries.get(name, DIRECTORY) & 3 != DIRECTORY and is_generation(base, name):
                 found.append(name)
         return found
 

@@ -119,6 +119,12 @@ class Tree:
             return False
         return target.plain is not None or self._filter.includes(relative, path)
 
+    def unlist(self, path: str) -> None:
+        """A name that was listed is not there any more: should it come back, it is new, even with the same inode number."""
+        directory = self.directories.get(os.path.dirname(path))
+        if directory is not None:
+            directory.entries.pop(os.path.basename(path), None)
+
     def present(self) -> Iterator[str]:
         """The directories that are there."""
         return (path for path, directory in self.directories.items() if directory.key is not None)

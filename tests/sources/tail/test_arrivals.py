@@ -11,7 +11,9 @@ import pytest
 from followed import Driver, append, lines
 
 from jwtleak.sources.tail import arrivals as module
+from jwtleak.sources.tail import tree
 from jwtleak.sources.tail.handle import Handle
+from jwtleak.sources.tail.tree import listing
 
 Drive = Callable[..., Driver]
 
@@ -35,6 +37,42 @@ def test_a_file_that_cannot_be_opened_is_tried_again(
     driver.turn(2)
     assert driver.contents() == [lines(0, 10)]
     assert driver.follower.unsettled() == 0
+
+
+def test_a_name_that_is_gone_when_it_is_met_and_comes_back(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is new, although its file got the inode number that the listing had shown before."""
+    log = tmp_path / "a.log"
+    driver = drive(log)
+    driver.turn()
+    log.write_bytes(lines(0, 10))
+    later = iter([True])
+
+    def reused(path: str) -> dict[str, int]:
+        entries = dict.fromkeys(listing(path), 4 * 7 + tree.FILE)
+        if next(later, False):
+            log.unlink()
+        return entries
+
+    monkeypatch.setattr(tree, "listing", reused)
+    driver.turn()
+    assert driver.contents() == []
+    log.write_bytes(lines(100, 110))
+    driver.turn(times=2)
+    assert driver.contents() == [lines(100, 110)]
+
+
+def test_a_compressed_file_that_was_met_empty(drive: Drive, tmp_path: Path) -> None:
+    """As `gzip > a.gz` leaves it for a moment: it is unpacked all the same."""
+    packed = tmp_path / "a.gz"
+    driver = drive(tmp_path)
+    driver.turn()
+    packed.touch()
+    driver.turn(times=5)
+    packed.write_bytes(gzip.compress(lines(0, 10)))
+    driver.turn(times=5)
+    assert driver.text() == lines(0, 10)
 
 
 def test_a_file_that_is_still_being_compressed(drive: Drive, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from followed import Driver, append, lines
+
+from jwtleak.sources.tail import tree
+from jwtleak.sources.tail.tree import listing
 
 Drive = Callable[..., Driver]
 
@@ -84,3 +88,77 @@ def test_an_empty_log_that_was_filled_copied_and_cut(drive: Drive, tmp_path: Pat
         driver.restart()
     driver.turn(times=8)
     assert sorted(driver.contents()) == [lines(0, 10), lines(50, 55)]
+
+
+def test_a_log_that_rotates_during_a_look(drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was the log when the directory was listed, and is not any more when it is opened, is read under its next name."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.9")
+    log.write_bytes(lines(100, 110))
+    later = iter([True])
+
+    def rotated(path: str) -> dict[str, int]:
+        entries = listing(path)
+        if next(later, False):
+            log.rename(tmp_path / "a.log.1")
+            log.write_bytes(lines(200, 210))
+            os.utime(log, ns=(0, (tmp_path / "a.log.1").stat().st_mtime_ns + 10**7))
+        return entries
+
+    monkeypatch.setattr(tree, "listing", rotated)
+    driver.turn(times=3)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210)]
+
+
+def test_a_compressed_generation_that_moves_on_while_it_settles(drive: Drive, tmp_path: Path) -> None:
+    """It is waited for where it is now, not where it was."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.2")
+    (tmp_path / "a.log.1.gz").write_bytes(gzip.compress(lines(100, 110)))
+    log.write_bytes(lines(200, 210))
+    driver.turn()
+    (tmp_path / "a.log.1.gz").rename(tmp_path / "a.log.2.gz")
+    log.rename(tmp_path / "a.log.1")
+    log.write_bytes(lines(300, 310))
+    driver.turn(times=5)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210), lines(300, 310)]
+
+
+def test_a_compressed_generation_that_is_just_begun(drive: Drive, tmp_path: Path) -> None:
+    """While it is empty nothing tells that it will be compressed."""
+    log, packed = tmp_path / "a.log", tmp_path / "a.log.1.gz"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.2")
+    packed.touch()
+    log.write_bytes(lines(200, 210))
+    driver.turn()
+    packed.write_bytes(gzip.compress(lines(100, 110)))
+    driver.turn(times=5)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210)]
+
+
+def test_a_generation_is_read_once_while_logs_rotate_on(drive: Drive, tmp_path: Path) -> None:
+    """Under each of its names, and long after it was read to its end."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.3.gz")
+    (tmp_path / "a.log.1.gz").write_bytes(gzip.compress(lines(100, 110)))
+    log.write_bytes(lines(200, 210))
+    driver.turn(times=4)
+    for number in range(1, 4):
+        (tmp_path / f"a.log.{number}.gz").rename(tmp_path / f"a.log.{number + 1}.gz")
+        log.rename(tmp_path / f"a.log.{9 - number}")
+        log.write_bytes(lines(300 * number, 300 * number + 10))
+        driver.turn(times=4)
+    assert driver.contents().count(lines(100, 110)) == 1
+    assert len(driver.contents()) == 6
