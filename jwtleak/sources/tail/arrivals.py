@@ -196,7 +196,7 @@ class Arrivals:
             rest=rest,
             packed=handle.packed is not None,
             settled=settled,
-            twin=not settled and not self.waiting[path].first and (self._begun(handle, path) or self._twin(handle)),
+            twin=not settled and not self.waiting[path].first and self.unfinished(handle, path),
         )
         if handle.packed is not None and rest == "elsewhere" and self._inherits(handle):
             return
@@ -232,6 +232,10 @@ class Arrivals:
                 self._known.heirs.add(stream.name)
                 return True
         return False
+
+    def unfinished(self, handle: Handle, path: str) -> bool:
+        """Whether a file may be a copy that is being made of a live log, or a compressed form that is just begun."""
+        return self._begun(handle, path) or self._twin(handle)
 
     def _begun(self, handle: Handle, path: str) -> bool:
         """Whether a file may be a copy of a live log that was just begun: it has none of its bytes yet, or its first ones."""

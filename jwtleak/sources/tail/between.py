@@ -117,8 +117,8 @@ class Between:
             settled = self._seeker.settled(path, handle.found, now)
             if self._taken(handle, settled):
                 return follows
-            # An empty one may be a compressed one that is just begun.
-            if not settled and (handle.packed is not None or not handle.found.st_size):
+            begun = not handle.found.st_size or self._arrivals.unfinished(handle, path)
+            if handle.packed is not None or (begun and not settled):
                 self._arrivals.add(path, first=False, follows=follows, taken=False)
                 return follows
             stream = self._transitions.open(handle, path, now, start=0, taken=False, follows=follows)

@@ -162,3 +162,33 @@ def test_a_generation_is_read_once_while_logs_rotate_on(drive: Drive, tmp_path: 
         driver.turn(times=4)
     assert driver.contents().count(lines(100, 110)) == 1
     assert len(driver.contents()) == 6
+
+
+def test_a_copy_of_a_live_log_is_none(drive: Drive, tmp_path: Path) -> None:
+    """Soon after a rotation a copy is made, and the log is not cut yet."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.2")
+    log.write_bytes(lines(200, 210))
+    driver.turn()
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    driver.turn()
+    os.truncate(log, 0)
+    append(log, lines(300, 310))
+    driver.turn(times=5)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(200, 210), lines(300, 310)]
+
+
+def test_the_compressed_form_of_what_is_still_read(drive: Drive, tmp_path: Path) -> None:
+    """It is not a generation of its own, however long it waits."""
+    log, old = tmp_path / "a.log", tmp_path / "a.log.1"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(old)
+    (tmp_path / "a.log.1.gz").write_bytes(gzip.compress(old.read_bytes()))
+    old.unlink()
+    driver.turn(times=60)
+    assert driver.contents() == [lines(0, 10)]
