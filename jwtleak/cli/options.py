@@ -12,8 +12,6 @@ import click
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smhd]?)\Z", re.IGNORECASE)
 
 # The end of the year 9999, the last that RFC 3339 can write.
 _LAST = 253_402_300_799
@@ -61,17 +59,19 @@ def _seconds(text: str) -> float | None:
 
 
 class Duration(click.ParamType[float]):
-    """A length of time: `90`, `90s`, `15m`, `12h`, `30d`. Gives seconds."""
+    """A length of time: `90`, `90s`, `1h30m`, `30d`. Gives seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        found = _DURATION.match(str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is not a length of time such as 90s, 15m, 12h or 30d", param, ctx)
-        return float(found[1]) * _SECONDS[found[2].lower()]
+        from jwtleak.sources.tail.settings import duration  # its validation is slow to load
+
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 SIZE = Size()

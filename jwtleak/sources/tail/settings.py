@@ -15,18 +15,20 @@ from msgspec import Meta
 from jwtleak.errors import UsageError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+# Nine digits of weeks are more than the age of the universe, and can be added without overflow.
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+_DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|[smhdw]))+|{_NUMBER}")
+_PART = re.compile(rf"({_NUMBER})(ms|[smhdw]|\Z)")
 
 Symlinks: TypeAlias = Literal["follow", "ignore"]
 Origin: TypeAlias = tuple[Literal["beginning", "end", "since"], float]
 
 
 def duration(text: str) -> float:
-    """`1h30m` in seconds. Raises `ValueError`."""
+    """`1h30m` in seconds; a number alone is one of seconds. Raises `ValueError`."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"not a duration such as 30s, 5m or 1h30m: {text!r}")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return sum(float(number) * _UNITS[unit or "s"] for number, unit in _PART.findall(text))
 
 
 def origin(text: str) -> Origin:
