@@ -35,7 +35,8 @@ class Window(msgspec.Struct, gc=False):
     since: int
     until: float
     newest: str  # the name of the newest stream that was found
-    again: float
+    listed: bool  # its neighbours are in a directory that is followed, which tells when something moves
+    again: float  # when they were compared
 
 
 class Between:
@@ -72,7 +73,8 @@ class Between:
             since = min(since, last.since)
         elif len(self._windows) >= _MAX_OPEN:
             del self._windows[next(iter(self._windows))]
-        window = self._windows[path] = Window(since, now + self._span, stream.name, now)
+        listed = os.path.dirname(path) in self._tree.directories and not os.path.islink(path)
+        window = self._windows[path] = Window(since, now + self._span, stream.name, listed, now)
         self._look(window, path, now)
         return window.newest
 
@@ -82,17 +84,16 @@ class Between:
         for path, window in list(self._windows.items()):
             if window.until <= now:
                 del self._windows[path]
-            elif now - window.again >= self._pause or os.path.dirname(path) in changed:
+            elif os.path.dirname(path) in changed or (not window.listed and now - window.again >= self._pause):
                 self._look(window, path, now)
 
     def _look(self, window: Window, path: str, now: float) -> None:
         window.again = now
         found: list[tuple[int, str]] = []
         for directory, base in self._seeker.places(path, now):
-            fresh = set(directory.fresh)
             for name in self._seeker.generations(directory, base):
                 other = os.path.join(directory.path, name)
-                if name not in fresh or self._tree.takes(directory, name):
+                if name not in directory.fresh or self._tree.takes(directory, name):
                     continue
                 try:
                     seen = os.stat(other)

@@ -142,7 +142,7 @@ class Seeker:
                 self._book.trouble("unreadable", path, reason_of(error))
             return None
         key = found.st_dev, found.st_ino
-        return Directory(path, [], key=key, entries=entries, fresh=list(entries))
+        return Directory(path, [], key=key, entries=entries, fresh=set(entries))
 
     def _named_by_inode(self, directory: Directory, stream: Stream, own: str) -> list[str]:
         """Where a file with the stream's inode number is. The number may be another file's by now."""

@@ -41,7 +41,7 @@ class Directory(msgspec.Struct, eq=False):
     depth: int = 0
     key: Key | None = None
     entries: dict[str, int] = {}
-    fresh: list[str] = []  # names that came or changed with the last listing
+    fresh: set[str] = set()  # names that came or changed with the last listing
     mtime_ns: int = -1
     mtime_since: float = 0.0
     listed_at: float = -1.0
@@ -223,7 +223,7 @@ class Tree:
         before = {} if first else directory.entries
         if entries == before and not first:
             return False
-        directory.fresh = [name for name, code in entries.items() if before.get(name) != code]
+        directory.fresh = {name for name, code in entries.items() if before.get(name) != code}
         directory.entries = entries
         return True
 
@@ -264,5 +264,5 @@ class Tree:
         if directory.depth:
             del self.directories[directory.path]
             return
-        directory.key, directory.entries, directory.fresh = None, {}, []
+        directory.key, directory.entries, directory.fresh = None, {}, set()
         directory.mtime_ns, directory.listed_at, directory.failure = -1, -1.0, ""
