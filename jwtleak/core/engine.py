@@ -72,7 +72,8 @@ class Engine:
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
         self._waiting: list[Finding] = []  # found, but what may stand before them is not known yet
-        self._given = 0  # buffer index behind the last leak that was given
+        self._given = 0  # buffer index behind the last leak that was given, or behind its first piece
+        self._taken: list[tuple[int, int]] = []  # and its further pieces, where a token is split over records
         self._counted = max(0, owned.start - offset)  # newlines are counted up to this buffer index
         self._lines = 0
         self._line_start = offset  # stream offset behind the last newline that left the buffer
@@ -127,12 +128,12 @@ class Engine:
     def early(self) -> list[Finding]:
         """What there would be if nothing followed. The stream goes on as if this had not been asked: what is held is
         judged again with the bytes to come, and then given again, or as something longer at the same offset."""
-        kept = self._held, self._given, self._counted, self._lines, self._waiting, self.pending
+        kept = self._held, self._given, self._taken, self._counted, self._lines, self._waiting, self.pending
         hits = 0 if self._patterns is None else self._patterns.given
         try:
             return self._judge(final=True)
         finally:
-            self._held, self._given, self._counted, self._lines, self._waiting, self.pending = kept
+            self._held, self._given, self._taken, self._counted, self._lines, self._waiting, self.pending = kept
             if self._patterns is not None:
                 self._patterns.given = hits
 
@@ -159,6 +160,7 @@ class Engine:
         self._end = rest
         self._held -= keep
         self._given = max(0, self._given - keep)
+        self._taken = [(start - keep, stop - keep) for start, stop in self._taken if stop > keep]
         self._counted -= keep
 
     def _count_to(self, index: int) -> None:
@@ -169,7 +171,9 @@ class Engine:
 
     def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
         floor = max(0, self._held - LOOKBACK)
-        scan = self._scanner.scan(self._buffer, floor, self._held, self._end, final=final, given=self._given)
+        scan = self._scanner.scan(
+            self._buffer, floor, self._held, self._end, final=final, given=self._given, taken=self._taken
+        )
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
         findings = []
@@ -178,6 +182,8 @@ class Engine:
                 self._held, self.pending = leak.start, "context"
                 break
             self._given = leak.first_end
+            if leak.pieces:
+                self._taken = [*(one for one in self._taken if one[1] > floor), *leak.pieces[1:]]
             if self._owned.start <= self._base + leak.start < self._owned.stop:
                 findings.append(self._finding(leak))
         return findings if self._patterns is None else self._with_hits(self._patterns, findings, final=final)

@@ -7,7 +7,7 @@ Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import NamedTuple
@@ -61,13 +61,14 @@ class Scanner:
         *,
         final: bool,
         given: int = 0,
+        taken: Sequence[tuple[int, int]] = (),
         depth: int = MAX_DEPTH,
     ) -> Scan:
         """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow `end`; no leak begins
-        before `given`, where the last one that was given ended."""
+        before `given`, where the last one that was given ended, nor in one of its further pieces, `taken`."""
         anchors = Anchors(buffer, start, end)
         try:
-            return _Pass(self, buffer, floor, end, final, depth, anchors).run(max(start, given), given)
+            return _Pass(self, buffer, floor, end, final, taken, depth, anchors).run(max(start, given), given)
         finally:
             anchors.release()
 
@@ -82,7 +83,15 @@ class _Pass:
     """One walk over one buffer."""
 
     def __init__(
-        self, scanner: Scanner, buffer: Buffer, floor: int, end: int, final: bool, depth: int, anchors: Anchors
+        self,
+        scanner: Scanner,
+        buffer: Buffer,
+        floor: int,
+        end: int,
+        final: bool,
+        taken: Sequence[tuple[int, int]],
+        depth: int,
+        anchors: Anchors,
     ) -> None:
         self._scanner = scanner
         self._buffer = buffer
@@ -91,7 +100,7 @@ class _Pass:
         self._final = final
         self._anchors = anchors
         self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
-        self._taken: list[tuple[int, int]] = []  # heap of the pieces of leaks that were found, behind their first ones
+        self._taken = sorted(taken)  # heap of the pieces of leaks that were found, behind their first ones
         self._passed = 0  # where the last of those ended that were passed
         self._run_end = 0  # where the last run ends in which a header was tried and failed
         self._failed = 0  # headers that failed in it

@@ -99,3 +99,14 @@ def test_two_readings_of_base64_do_not_run_into_each_other() -> None:
         b"Vkk1dkVVTkZYejduMWs1ZVF5YWJPQWd6bTlsQWxTQnZTaEpTWGlPM1ZSdnN3eU9LSU5BWV"
     )
     checks.check_spans(data, checks.findings(data))
+
+
+def test_a_cut_does_not_free_the_second_record_of_a_split_token() -> None:
+    """What a token that is split over records holds is not the beginning of another one, wherever a read ends."""
+    head, inner = b64({"alg": "HS256", "typ": "JWT"}), b64({"alg": "ES256", "typ": "JWT"})
+    stamp = "2026-01-15T12:00:00.000000000Z stdout"
+    split = f"{stamp} P {head[:20]}\n{stamp} F {head[20:]}.{inner}.\n"
+    data = f"{split}Q.{'A' * 40}\n{'A' * 46}~9.eyJ\n.N\0".encode()
+    whole = checks.findings(data)
+    for cut in range(len(split), len(data)):
+        checks.check_cuts(data, [cut], whole)
