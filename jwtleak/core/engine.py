@@ -294,6 +294,6 @@ class Engine:
 
     def occurrence(self, finding: Finding) -> str:
         """The stable name of `finding` in this stream."""
-        if self._occurrences is None or len(self._head) < HEAD:
+        if self._occurrences is None or len(self._occurrences.head) < len(self._head):
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)

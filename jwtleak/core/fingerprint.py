@@ -28,12 +28,12 @@ class Occurrences:
     """Names the occurrences in one stream, given its first HEAD bytes (fewer where it is shorter)."""
 
     def __init__(self, head: bytes) -> None:
-        self._head = head
+        self.head = head
         self._whole: bytes = _sha256(_VERSION + head[:HEAD])
 
     def name(self, offset: int, length: int, token: str) -> str:
         """40 hex characters for the token with fingerprint `token` at [offset, offset + length)."""
         end = offset + length
-        identity = self._whole if end >= HEAD else _sha256(_VERSION + self._head[:end])
+        identity = self._whole if end >= HEAD else _sha256(_VERSION + self.head[:end])
         digest: bytes = _sha256(b"%b%d:%b" % (identity, offset, token.encode("ascii")))
         return digest[:20].hex()

@@ -558,3 +558,15 @@ def test_reads_begin_between_pages() -> None:
             places.add(ctypes.addressof(ctypes.c_char.from_buffer(view)) % 4096)
     assert len(places) == 1
     assert places.pop() > 1024
+
+
+def test_names_do_not_depend_on_when_they_are_asked_for() -> None:
+    """A stream of which only the beginning was there when its first token was named gives the later ones the same names."""
+    data = b"".join(b"GET /?t=%b HTTP/1.1 %d\n" % (jws({"sub": str(number)}).encode(), number) for number in range(12))
+    whole = Engine(Channels(()))
+    expected = [whole.occurrence(one) for one in [*whole.feed(data), *whole.close()]]
+    piecewise, names = Engine(Channels(())), []
+    for at in range(0, len(data), 100):
+        names += [piecewise.occurrence(one) for one in piecewise.feed(data[at : at + 100])]
+    names += [piecewise.occurrence(one) for one in piecewise.close()]
+    assert names == expected

@@ -21,6 +21,7 @@ from jwtleak.sources.tail.interface import Event, FollowStats, Mode
 from jwtleak.sources.tail.known import Known
 from jwtleak.sources.tail.own import Own
 from jwtleak.sources.tail.reading import Reading
+from jwtleak.sources.tail.rotation import bases
 from jwtleak.sources.tail.seeker import Seeker
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
@@ -224,7 +225,8 @@ class Follower:
             self._book.schedule.put(stream.name, now + self._settings.file_interval)
 
     def _not_met(self, now: float) -> None:
-        """At the first look: the streams of cursors whose files are not where they had been."""
+        """At the first look: the streams of cursors whose files are not where they had been, and what came after them."""
+        last: dict[str, Stream] = {}  # of each log, the newest stream that is known
         for stream in self._book.homeless:
             path = stream.path
             if not self._seeker.seek(stream, now):
@@ -232,8 +234,17 @@ class Follower:
                 stream.reason = "rotated" if os.path.lexists(path) else "removed"
                 self._book.schedule.put(stream.name, now)
             # Of a stream that was empty nothing tells whether it was filled, copied and cut in between.
-            if stream.path != path or stream.state == "orphan" or not stream.read_to:
-                self._follow_on(stream, path, now)
+            moved = stream.path != path or stream.state == "orphan" or not stream.read_to
+            for log in [*self._logs(path), *([path] if moved else [])]:
+                if log not in last or last[log].mtime_ns <= stream.mtime_ns:
+                    last[log] = stream
+        for log, stream in last.items():
+            self._follow_on(stream, log, now)
+
+    def _logs(self, path: str) -> list[str]:
+        """The logs that are followed and may have had their file moved to `path`."""
+        directory, name = os.path.split(path)
+        return [log for base in bases(name) if self._tree.takes_path(log := os.path.join(directory, base))]
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
         """The bytes at `offset`; 0: nothing there now."""

@@ -274,3 +274,31 @@ def test_a_cursor_without_an_anchor_is_not_believed(drive: Drive, tmp_path: Path
     driver.restart()
     driver.turn()
     assert lines(0, 11) in driver.contents()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_generation_of_which_nothing_was_stored(drive: Drive, tmp_path: Path, packed: bool) -> None:
+    """Killed before the cursor of a new log is stored, and rotated before it is started again: the generation is read."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.1")
+    driver.turn()
+    ((name, read),) = driver.logs.items()
+    driver.commit(name, read)
+    cursor = driver.cursors[name]
+    assert (cursor.path, cursor.state) == (str(tmp_path / "a.log.1"), "rotated")
+    log.write_bytes(lines(100, 110))
+    driver.turn()
+    driver.cursors = {name: driver.cursors[name]}
+    del driver.logs[next(one for one in driver.logs if one != name)]
+    (tmp_path / "a.log.1").rename(tmp_path / "a.log.2")
+    log.rename(tmp_path / "a.log.1")
+    if packed:
+        (tmp_path / "a.log.1.gz").write_bytes(gzip.compress((tmp_path / "a.log.1").read_bytes()))
+        (tmp_path / "a.log.1").unlink()
+    log.write_bytes(lines(200, 210))
+    driver.restart()
+    driver.turn(times=5)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210)]
