@@ -39,6 +39,11 @@ class Window(msgspec.Struct, gc=False):
     again: float  # when they were compared
 
 
+def written(stream: Stream) -> int:
+    """When the last byte came that was read of a stream (ns): what came after it is not older."""
+    return stream.mtime_ns if stream.read_to else stream.stored.mtime_ns
+
+
 class Between:
     """Finds them, for each stream that lost its name."""
 
@@ -62,12 +67,11 @@ class Between:
         self._pause = settings.file_interval
         self._windows: dict[str, Window] = {}
 
-    def find(self, stream: Stream, path: str, now: float) -> str:
-        """Open what lies between a stream, which was at `path`, and what is there now.
+    def find(self, stream: Stream, path: str, now: float, since: int) -> str:
+        """Open what lies between a stream, which was at `path`, and what is there now, and is not older than `since` (ns).
 
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
-        since = stream.mtime_ns if stream.read_to else stream.stored.mtime_ns
         last = self._windows.pop(path, None)
         if last is not None and last.until > now:
             since = min(since, last.since)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from jwtleak.sources.tail.arrivals import Arrivals
-from jwtleak.sources.tail.between import Between
+from jwtleak.sources.tail.between import Between, written
 from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.decide import Leaving, may_end
 from jwtleak.sources.tail.descriptors import Descriptors
@@ -199,9 +199,9 @@ class Follower:
             if fresh is not None and (stream.state != "orphan" or newest != stream.name):
                 fresh.rewrites = 0  # a copy was made of it: this is rotation, however often it happens
 
-    def _follow_on(self, stream: Stream, path: str, now: float) -> str:
+    def _follow_on(self, stream: Stream, path: str, now: float, since: int | None = None) -> str:
         """What came between a stream that was at `path` and what is there now, and which follows which."""
-        newest = self._between.find(stream, path, now)
+        newest = self._between.find(stream, path, now, written(stream) if since is None else since)
         if path in self._arrivals.waiting:
             self._arrivals.add(path, first=False, follows=newest)
         return newest
@@ -225,8 +225,8 @@ class Follower:
             self._book.schedule.put(stream.name, now + self._settings.file_interval)
 
     def _not_met(self, now: float) -> None:
-        """At the first look: the streams of cursors whose files are not where they had been, and what came after them."""
-        last: dict[str, Stream] = {}  # of each log, the newest stream that is known
+        """At the first look: the streams of cursors whose files are not where they had been, and what came beside them."""
+        known: dict[str, list[Stream]] = {}
         for stream in self._book.homeless:
             path = stream.path
             if not self._seeker.seek(stream, now):
@@ -235,11 +235,11 @@ class Follower:
                 self._book.schedule.put(stream.name, now)
             # Of a stream that was empty nothing tells whether it was filled, copied and cut in between.
             moved = stream.path != path or stream.state == "orphan" or not stream.read_to
-            for log in [*self._logs(path), *([path] if moved else [])]:
-                if log not in last or last[log].mtime_ns <= stream.mtime_ns:
-                    last[log] = stream
-        for log, stream in last.items():
-            self._follow_on(stream, log, now)
+            for log in {*self._logs(path), *([path] if moved else [])}:
+                known.setdefault(log, []).append(stream)
+        for log, streams in known.items():
+            # One between them may have been met and not stored: better to read twice what ended since than to lose it.
+            self._follow_on(max(streams, key=written), log, now, min(map(written, streams)))
 
     def _logs(self, path: str) -> list[str]:
         """The logs that are followed and may have had their file moved to `path`."""

@@ -302,3 +302,24 @@ def test_a_generation_of_which_nothing_was_stored(drive: Drive, tmp_path: Path, 
     driver.restart()
     driver.turn(times=5)
     assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210)]
+
+
+def test_a_generation_between_two_that_were_stored(drive: Drive, tmp_path: Path) -> None:
+    """Met after the log that followed it, and killed before it was stored: it is read."""
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.turn()
+    log.rename(tmp_path / "a.log.1")
+    log.write_bytes(lines(200, 210))
+    driver.turn()
+    for name, read in driver.logs.items():
+        driver.commit(name, read)
+    log.rename(tmp_path / "a.log.3")
+    (tmp_path / "a.log.2").write_bytes(lines(100, 110))
+    middle = (tmp_path / "a.log.1").stat().st_mtime_ns + 1
+    os.utime(tmp_path / "a.log.2", ns=(middle, middle))
+    log.write_bytes(lines(300, 310))
+    driver.restart()
+    driver.turn(times=5)
+    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210), lines(300, 310)]
