@@ -1,7 +1,7 @@
 """Alerts on their way: the outbox, one queue for each sink, and what bounds them.
 
 Promises: a letter enters once by (id, event), however often it is offered while it waits; it leaves when no queue points
-to it; nothing is dropped here but by `drop_oldest`, which counts.
+to it; nothing is dropped here but by `drop_oldest` and `trim`, which count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -
             (letter.id, letter.event, letter.severity, letter.fingerprint, letter.body, at_ms),
         ).fetchone()
         if entered is not None:
-            connection.executemany("INSERT INTO queue (sink, seq) VALUES (?, ?)", [(sink, *entered) for sink in sinks])
+            rows = [(sink, *entered, len(letter.body)) for sink in sinks]
+            connection.executemany("INSERT INTO queue (sink, seq, size) VALUES (?, ?, ?)", rows)
 
 
 def _registered(connection: sqlite3.Connection) -> list[str]:
@@ -62,6 +63,11 @@ def spool_bytes(connection: sqlite3.Connection) -> int:
     return int(count)
 
 
+def queue_bytes(connection: sqlite3.Connection) -> dict[str, int]:
+    """Bytes that wait for each sink for which something does. A letter for two sinks counts for both."""
+    return dict(connection.execute("SELECT name, bytes FROM sinks WHERE bytes > 0"))
+
+
 def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
     """Throw away the oldest letters until at most `cap` bytes wait, but only some at a time. Gives how many each sink lost."""
     dropped: dict[str, int] = {}
@@ -76,6 +82,23 @@ def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
     for sink, count in dropped.items():
         count_dropped(connection, sink, count)
     return dropped
+
+
+def trim(connection: sqlite3.Connection, sink: str, cap: int, after: int) -> int:
+    """Throw away the oldest letters behind `after` that wait for a sink until at most `cap` bytes do, but only some at a
+    time. Gives how many the sink lost; others still get them."""
+    excess = queue_bytes(connection).get(sink, 0) - cap
+    gone: list[int] = []
+    for seq, size in connection.execute(
+        f"SELECT seq, size FROM queue WHERE sink = ? AND seq > ? ORDER BY seq LIMIT {_CHUNK}", (sink, after)
+    ):
+        if excess <= 0:
+            break
+        gone.append(seq)
+        excess -= size
+    take(connection, sink, gone)
+    count_dropped(connection, sink, len(gone))
+    return len(gone)
 
 
 def count_dropped(connection: sqlite3.Connection, sink: str, count: int) -> None:
