@@ -16,9 +16,11 @@ from typing import Literal, Protocol
 from msgspec.structs import replace
 
 from jwtleak.errors import UsageError
+from jwtleak.runtime.delivery import queues
 from jwtleak.runtime.delivery.clock import Clock, SystemClock
 from jwtleak.runtime.delivery.health import Health
 from jwtleak.runtime.delivery.letters import Mailbox, opener
+from jwtleak.runtime.delivery.queues import Queues
 from jwtleak.runtime.delivery.worker import Say, Worker
 from jwtleak.sinks.interface import open_sink
 from jwtleak.sinks.settings import SinkSettings
@@ -32,6 +34,8 @@ class Outbox(Protocol):
 
     def register(self, sinks: Sequence[str]) -> object: ...
     def mailbox(self, sink: str) -> Mailbox: ...
+    def queue_bytes(self) -> dict[str, int]: ...
+    def trim(self, sink: str, cap: int, after: int = 0) -> int: ...
 
 
 class Delivery:
@@ -58,6 +62,7 @@ class Delivery:
         self._say = say
         self._unchecked = [one.title for one in settings if one.get("verify", True) is False]
         self._dropped: Counter[str] = Counter()
+        self._queues = Queues(store, self._workers, lambda sink, count: self.dropped({sink: count}), say)
         store.register(names)
 
     def start(self) -> None:
@@ -90,8 +95,13 @@ class Delivery:
         return [replace(worker.health, dropped=self._dropped[worker.name]) for worker in self._workers]
 
     def dropped(self, counts: Mapping[str, int]) -> None:
-        """So many letters of each sink went because the queue was full (`Store.drop_oldest`)."""
+        """So many letters of each sink went because the spool was full (`Store.drop_oldest`)."""
         self._dropped.update(counts)
+
+    def full(self) -> str | None:
+        """The sink whose full queue has to be waited for; None where nothing has to wait. Drops what sinks' own bounds let
+        go. For the thread that has the store."""
+        return self._queues.full()
 
     def close(self, deadline: float) -> list[Health]:
         """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still have letters."""
@@ -128,8 +138,9 @@ def own_files(settings: Sequence[SinkSettings]) -> list[Path]:
     return [Path(one.address.path) for one in settings if one.address.scheme == "file"]
 
 
-def check(settings: Sequence[SinkSettings]) -> None:
-    """Raises UsageError for settings that cannot work; opens no connection."""
+def check(settings: Sequence[SinkSettings], spool: int) -> None:
+    """Raises UsageError for settings that cannot work over a spool of so many bytes; opens no connection."""
+    queues.check(settings, spool)
     for one in settings:
         sink = open_sink(one)
         try:

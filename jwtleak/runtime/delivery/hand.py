@@ -36,14 +36,21 @@ class Hand:
         """Whether there is nothing in hand."""
         return not self._ready and not self._owed
 
+    @property
+    def last(self) -> int:
+        """The number of the last letter in hand; 0 where there is none. May be asked from any thread."""
+        ready = self._ready  # replaced, never changed
+        return ready[-1].seq if ready else 0
+
     def drop(self) -> None:
         """What is ready is read again later."""
-        self._ready.clear()
+        self._ready = []
 
     def fill(self) -> tuple[bool, int]:
         """Read letters, if none is ready. Returns whether there may be more behind them, and how many were unreadable."""
         if self._ready:
             return True, 0
+        ready: list[Ready] = []
         unwanted: list[int] = []
         unreadable = 0
         letters = self._mailbox.pending(self._limits.messages, self._limits.size)
@@ -57,7 +64,9 @@ class Hand:
             if message is None:
                 unwanted.append(letter.seq)
             else:
-                self._ready.append(Ready(letter.seq, message))
+                ready.append(Ready(letter.seq, message))
+        self._ready = ready
+        self._attempts = {one.seq: self._attempts[one.seq] for one in ready if one.seq in self._attempts}
         self._ack(unwanted)
         return bool(letters), unreadable
 
