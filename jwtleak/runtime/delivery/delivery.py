@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,13 +17,15 @@ from msgspec.structs import replace
 
 from jwtleak.errors import UsageError
 from jwtleak.runtime.delivery import queues
+from jwtleak.runtime.delivery.addressing import Addressing
 from jwtleak.runtime.delivery.clock import Clock, SystemClock
 from jwtleak.runtime.delivery.health import Health
-from jwtleak.runtime.delivery.letters import Mailbox, opener
+from jwtleak.runtime.delivery.letters import Mailbox, opener, route_of
 from jwtleak.runtime.delivery.queues import Queues
 from jwtleak.runtime.delivery.worker import Say, Worker
-from jwtleak.sinks.interface import open_sink
+from jwtleak.sinks.interface import Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings
+from jwtleak.store.interface import Letter
 
 # Seconds for a thread to notice that it must stop, where it does not hang.
 _LAST_WORD = 0.5
@@ -57,7 +59,9 @@ class Delivery:
         if twice:
             raise UsageError(f"two sinks are named {twice[0]}: give one of them another `name`")
         self._clock = clock or SystemClock()
-        self._workers = [_worker(store, one, say, self._clock) for one in settings]
+        sinks = [_open(one) for one in settings]
+        self._workers = [_worker(store, one, sink, say, self._clock) for one, sink in zip(settings, sinks, strict=True)]
+        self._addressing = Addressing({one.title: route_of(one, sink) for one, sink in zip(settings, sinks, strict=True)})
         self._threads: list[threading.Thread] = []
         self._say = say
         self._unchecked = [one.title for one in settings if one.get("verify", True) is False]
@@ -73,6 +77,10 @@ class Delivery:
             thread = threading.Thread(target=worker.run, name=worker.name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def addressed(self, letters: Iterable[Letter]) -> list[Letter]:
+        """The letters with the sinks that want them: to be done before they enter the store."""
+        return self._addressing.of(letters)
 
     def poke(self) -> None:
         """There are new letters."""
@@ -124,12 +132,15 @@ class Delivery:
         return left
 
 
-def _worker(store: Outbox, settings: SinkSettings, say: Say, clock: Clock) -> Worker:
+def _open(settings: SinkSettings) -> Sink:
     try:
-        sink = open_sink(settings)
+        return open_sink(settings)
     except UsageError as error:
         title = settings.title
         raise UsageError(str(error) if str(error).startswith(title) else f"{title}: {error}") from None
+
+
+def _worker(store: Outbox, settings: SinkSettings, sink: Sink, say: Say, clock: Clock) -> Worker:
     return Worker(settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock)
 
 

@@ -68,7 +68,7 @@ class Dispatch:
         if not self._letters:
             return
         self._wait_for_room()
-        self._store.commit(Commit(alerts=self._letters, at_ms=time.time_ns() // 1_000_000))
+        self._store.commit(Commit(alerts=self._delivery.addressed(self._letters), at_ms=time.time_ns() // 1_000_000))
         self._letters = []
         self._delivery.poke()
 

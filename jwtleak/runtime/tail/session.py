@@ -62,7 +62,7 @@ class Session:
                 announcer=Announcer(setting.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
-                ledger=Ledger(store, self._follower, rollup, clocks.steady),
+                ledger=Ledger(store, self._follower, rollup, clocks.steady, self._delivery.addressed),
                 make_engine=_maker(patterns),
                 gate=gate,
                 limiter=Limiter(tail.rate, clocks.steady),

@@ -60,6 +60,20 @@ def test_from_files_to_a_file(tmp_path: Path) -> None:
     assert caught_up(tmp_path) == ([name(1), name(2)], "")
 
 
+def test_what_a_sink_does_not_want_takes_no_room(tmp_path: Path) -> None:
+    """It does not come into its queue."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_bytes(leak(1))
+    flags = {"paths": [str(tmp_path / "logs")], "state": str(tmp_path / "state"), "poll": True}
+    given = compose(None, flags, ("file:/gone/a?when=severity=='low'&name=a", "file:/gone/b?name=b"))
+    with Store.open(given.state) as store:
+        session = Session(given, store, b"k" * 32, voices(io.StringIO()), CLOCKS)
+        session.loop.begin()
+        session.loop.catch_up(0.1)
+        assert list(store.queue_bytes()) == ["b"]
+        session.close(0)
+
+
 @pytest.mark.parametrize("more", ["", "&when_full=drop-oldest"])
 def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
     """It is down. Reading waits for it when its queue is full, and nothing is lost; or it loses its oldest alerts, and nothing
