@@ -6,6 +6,7 @@ to it; nothing is dropped here but by `drop_oldest` and `trim`, which count.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,7 @@ _CHUNK = 1000
 def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -> None:
     """Enter letters, each into the queues it is for. A letter that is for nobody is not kept."""
     registered = _registered(connection)
+    rows: list[tuple[str, int, int]] = []
     for letter in letters:
         sinks = registered if letter.sinks is None else [one for one in registered if one in letter.sinks]
         if not sinks:
@@ -28,8 +30,8 @@ def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -
             (letter.id, letter.event, letter.severity, letter.fingerprint, letter.body, at_ms),
         ).fetchone()
         if entered is not None:
-            rows = [(sink, *entered, len(letter.body)) for sink in sinks]
-            connection.executemany("INSERT INTO queue (sink, seq, size) VALUES (?, ?, ?)", rows)
+            rows += [(sink, *entered, len(letter.body)) for sink in sinks]
+    connection.executemany("INSERT INTO queue (sink, seq, size) VALUES (?, ?, ?)", rows)
 
 
 def _registered(connection: sqlite3.Connection) -> list[str]:
@@ -49,11 +51,12 @@ def register(connection: sqlite3.Connection, sinks: Sequence[str]) -> list[str]:
 
 def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None:
     """A sink is done with letters."""
-    gone = list(seqs)
-    connection.executemany("DELETE FROM queue WHERE sink = ? AND seq = ?", [(sink, seq) for seq in gone])
-    connection.executemany(
-        "DELETE FROM outbox WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)",
-        [(seq,) for seq in gone],
+    gone = json.dumps(list(seqs))
+    connection.execute("DELETE FROM queue WHERE sink = ? AND seq IN (SELECT value FROM json_each(?))", (sink, gone))
+    connection.execute(
+        "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) "
+        "AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)",
+        (gone,),
     )
 
 
