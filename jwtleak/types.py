@@ -18,6 +18,7 @@ Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Confidence: TypeAlias = Literal["high", "medium", "low"]
 Integrity: TypeAlias = Literal["whole", "odd", "clipped"]
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
+WhenFull: TypeAlias = Literal["wait", "drop-oldest"]
 ChannelType: TypeAlias = Literal[
     "url_query",
     "url_fragment",

@@ -111,6 +111,17 @@ class Outbox:
     def mailbox(self, sink: str) -> Box:
         return self.boxes[sink]
 
+    def queue_bytes(self) -> dict[str, int]:
+        return {sink: sum(len(one.body) for one in box.letters.values()) for sink, box in self.boxes.items()}
+
+    def trim(self, sink: str, cap: int, after: int = 0) -> int:
+        letters, count = self.boxes[sink].letters, 0
+        for seq in [seq for seq in letters if seq > after]:
+            if self.queue_bytes()[sink] > cap:
+                del letters[seq]
+                count += 1
+        return count
+
 
 class Turned:
     """A clock that stands still until it is turned."""

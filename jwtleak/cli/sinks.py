@@ -16,7 +16,7 @@ from jwtleak.cli import voice
 from jwtleak.config import read
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery, check
-from jwtleak.runtime.delivery.dispatch import Dispatch
+from jwtleak.runtime.delivery.dispatch import MAX_SPOOL, Dispatch
 from jwtleak.runtime.delivery.health import Health
 from jwtleak.sinks.settings import SinkFile, SinkSettings, from_url
 from jwtleak.store import Store
@@ -37,7 +37,7 @@ class Sending:
     """The sinks of one scan. `add` each alert; `finish` gives the exit status."""
 
     def __init__(self, settings: Sequence[SinkSettings], store: Store | None, deadline: float, stack: ExitStack) -> None:
-        check(settings)
+        check(settings, MAX_SPOOL)
         self._deadline = deadline
         self._own = None if store is not None else Path(tempfile.mkdtemp(prefix="jwtleak-"))
         self._store = stack.enter_context(Store.open(self._own)) if self._own is not None else store
@@ -53,17 +53,19 @@ class Sending:
             self._dispatch.close()
         except DeliveryError as error:
             voice.error(str(error))
-        unsent = False
-        for one in self._dispatch.health():
-            unsent |= self._tell(one)
-        if self._own is not None and not unsent:
+        health = self._dispatch.health()
+        for one in health:
+            self._tell(one)
+        kept = any(one.queued or one.dead for one in health)
+        unsent = kept or any(one.dropped for one in health)
+        if self._own is not None and not kept:
             shutil.rmtree(self._own, ignore_errors=True)
         elif self._own is not None:
             voice.hint(f"what was not taken is kept in {self._own}: a scan with --state {self._own} and the same sinks sends it")
         return status if not unsent or status == 130 else 3
 
-    def _tell(self, health: Health) -> bool:
-        """Say how a sink fared; whether something was not taken."""
+    def _tell(self, health: Health) -> None:
+        """Say how a sink fared."""
         if health.sent:
             voice.say(f"{health.sent} alerts sent to {health.name}")
         if health.queued:
@@ -71,4 +73,5 @@ class Sending:
             voice.error(f"sink {health.name}: {health.queued} alerts were not delivered in {self._deadline:g} s{why}")
         if health.dead:
             voice.error(f"sink {health.name}: {health.dead} alerts were refused: see `jwtleak state dead-letters`")
-        return bool(health.queued or health.dead)
+        if health.dropped:
+            voice.error(f"sink {health.name}: {health.dropped} alerts were dropped: its queue was full")

@@ -18,12 +18,11 @@ from jwtleak.config import read
 from jwtleak.errors import UsageError
 from jwtleak.runtime.installation import state_dir
 from jwtleak.runtime.service.log import Format
-from jwtleak.runtime.tail.gate import WhenFull
 from jwtleak.runtime.verify import VerifySettings
 from jwtleak.runtime.worth import Asked
 from jwtleak.sinks.settings import SinkSettings, from_table, from_url
 from jwtleak.sources.tail.settings import TailSettings, duration, need_paths
-from jwtleak.types import Confidence, Severity
+from jwtleak.types import Confidence, Severity, WhenFull
 
 # Seconds, or a text such as `30s`, `5m`, `1h30m`.
 Duration: TypeAlias = float | str

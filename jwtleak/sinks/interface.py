@@ -148,7 +148,7 @@ SCHEMES = tuple(_MODULES)
 # Settings that belong to the way to the sink, not to the sink.
 _COMMON = frozenset(
     {"url", "url_env", "url_file", "name", "when", "format", "timestamp", "max_bytes", "rate", "batch", "batch_bytes",
-     "linger"}
+     "linger", "queue", "when_full"}
 )  # fmt: skip
 
 

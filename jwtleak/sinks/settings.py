@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.address import Address, parse
+from jwtleak.types import WhenFull
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -38,6 +39,9 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     batch: Count | UnsetType = UNSET
     batch_bytes: Count | UnsetType = UNSET
     linger: Annotated[float, Meta(ge=0, le=3600)] | UnsetType = UNSET
+    # what may wait for it; less than some tens of alerts would be no queue
+    queue: Annotated[int, Meta(ge=1 << 16)] | UnsetType = UNSET
+    when_full: WhenFull | UnsetType = UNSET
     # credentials and transport
     user: str | UnsetType = UNSET
     token_env: str | UnsetType = UNSET
@@ -80,6 +84,8 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"only one of {', '.join(kept)}")
         if (self.cert_file is UNSET) and (self.key_file is not UNSET):
             raise ValueError("`key_file` without `cert_file`")
+        if self.queue is UNSET and self.when_full is not UNSET:
+            raise ValueError("`when_full` without `queue`")
         if self.proxy is not UNSET and "@" in self.proxy:
             raise ValueError("`proxy` must not hold credentials")
 

@@ -101,7 +101,7 @@ def replay(
             values,
         )
         connection.execute(
-            "INSERT OR IGNORE INTO queue (sink, seq) SELECT ?, seq FROM outbox WHERE id = ? AND event = ?",
+            "INSERT OR IGNORE INTO queue (sink, seq, size) SELECT ?, seq, length(body) FROM outbox WHERE id = ? AND event = ?",
             (target, one.id, one.event),
         )
         connection.execute("DELETE FROM dead_letters WHERE seq = ?", (one.seq,))

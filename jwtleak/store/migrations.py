@@ -18,7 +18,7 @@ APPLICATION = 0x6A77746C
 
 def steps() -> tuple[str, ...]:
     """The SQL that leads from version n to n + 1, for each n; the first makes an empty file one of version 1."""
-    return (files("jwtleak.store").joinpath("schema.sql").read_text(encoding="utf-8"),)
+    return tuple(files("jwtleak.store").joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "queues.sql"))
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -1,11 +1,12 @@
 """Alerts on their way: the outbox, one queue for each sink, and what bounds them.
 
 Promises: a letter enters once by (id, event), however often it is offered while it waits; it leaves when no queue points
-to it; nothing is dropped here but by `drop_oldest`, which counts.
+to it; nothing is dropped here but by `drop_oldest` and `trim`, which count.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,7 @@ _CHUNK = 1000
 def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -> None:
     """Enter letters, each into the queues it is for. A letter that is for nobody is not kept."""
     registered = _registered(connection)
+    rows: list[tuple[str, int, int]] = []
     for letter in letters:
         sinks = registered if letter.sinks is None else [one for one in registered if one in letter.sinks]
         if not sinks:
@@ -28,7 +30,8 @@ def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -
             (letter.id, letter.event, letter.severity, letter.fingerprint, letter.body, at_ms),
         ).fetchone()
         if entered is not None:
-            connection.executemany("INSERT INTO queue (sink, seq) VALUES (?, ?)", [(sink, *entered) for sink in sinks])
+            rows += [(sink, *entered, len(letter.body)) for sink in sinks]
+    connection.executemany("INSERT INTO queue (sink, seq, size) VALUES (?, ?, ?)", rows)
 
 
 def _registered(connection: sqlite3.Connection) -> list[str]:
@@ -48,11 +51,12 @@ def register(connection: sqlite3.Connection, sinks: Sequence[str]) -> list[str]:
 
 def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None:
     """A sink is done with letters."""
-    gone = list(seqs)
-    connection.executemany("DELETE FROM queue WHERE sink = ? AND seq = ?", [(sink, seq) for seq in gone])
-    connection.executemany(
-        "DELETE FROM outbox WHERE seq = ? AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)",
-        [(seq,) for seq in gone],
+    gone = json.dumps(list(seqs))
+    connection.execute("DELETE FROM queue WHERE sink = ? AND seq IN (SELECT value FROM json_each(?))", (sink, gone))
+    connection.execute(
+        "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) "
+        "AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)",
+        (gone,),
     )
 
 
@@ -60,6 +64,11 @@ def spool_bytes(connection: sqlite3.Connection) -> int:
     """Bytes of all letters that wait for a sink."""
     (count,) = connection.execute("SELECT bytes FROM totals WHERE name = 'outbox'").fetchone()
     return int(count)
+
+
+def queue_bytes(connection: sqlite3.Connection) -> dict[str, int]:
+    """Bytes that wait for each sink for which something does. A letter for two sinks counts for both."""
+    return dict(connection.execute("SELECT name, bytes FROM sinks WHERE bytes > 0"))
 
 
 def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
@@ -76,6 +85,23 @@ def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
     for sink, count in dropped.items():
         count_dropped(connection, sink, count)
     return dropped
+
+
+def trim(connection: sqlite3.Connection, sink: str, cap: int, after: int) -> int:
+    """Throw away the oldest letters behind `after` that wait for a sink until at most `cap` bytes do, but only some at a
+    time. Gives how many the sink lost; others still get them."""
+    excess = queue_bytes(connection).get(sink, 0) - cap
+    gone: list[int] = []
+    for seq, size in connection.execute(
+        f"SELECT seq, size FROM queue WHERE sink = ? AND seq > ? ORDER BY seq LIMIT {_CHUNK}", (sink, after)
+    ):
+        if excess <= 0:
+            break
+        gone.append(seq)
+        excess -= size
+    take(connection, sink, gone)
+    count_dropped(connection, sink, len(gone))
+    return len(gone)
 
 
 def count_dropped(connection: sqlite3.Connection, sink: str, count: int) -> None:

@@ -147,8 +147,25 @@ class Store:
             dropped = {sink: dropped.get(sink, 0) + some.get(sink, 0) for sink in {**dropped, **some}}
         return dropped
 
+    def queue_bytes(self) -> dict[str, int]:
+        """Bytes that wait for each sink for which something does. A letter for two sinks counts for both."""
+        with told(self.directory):
+            return outbox.queue_bytes(self._connection)
+
+    def trim(self, sink: str, cap: int, after: int = 0) -> int:
+        """Throw away the oldest letters of one sink, but none up to number `after`, until at most `cap` bytes wait for it;
+        only by the user's choice. Gives how many those were."""
+        dropped = 0
+        while some := self._trim(sink, cap, after):
+            dropped += some
+        return dropped
+
+    def _trim(self, sink: str, cap: int, after: int) -> int:
+        with told(self.directory), transaction(self._connection):
+            return outbox.trim(self._connection, sink, cap, after)
+
     def dropped(self) -> dict[str, int]:
-        """How many letters each sink has lost to `drop_oldest` since the state was made."""
+        """How many letters each sink has lost to `drop_oldest` and `trim` since the state was made."""
         with told(self.directory):
             return outbox.dropped(self._connection)
 

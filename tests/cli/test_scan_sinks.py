@@ -72,6 +72,20 @@ def test_what_is_not_delivered_is_told_and_kept(scan: Scan, log: Path, work: Pat
     assert len(ids(work / "b.jsonl")) == 3
 
 
+def test_what_is_dropped_is_told(scan: Scan, work: Path) -> None:
+    """A sink that is down keeps the newest that its queue holds, and the scan does not wait for it; exit status 3."""
+    (work / "many.log").write_text("".join(f"GET /?t={jws({'iss': str(number)})} HTTP/1.1\n" for number in range(2000)))
+    sink = "file:later/out.jsonl?queue=65536&when_full=drop-oldest&name=later"
+    done = scan("many.log", "--sink", sink, "--sink", "file:b.jsonl", "--sink-deadline", "0.5", "--state", "state")
+    assert done.status == 3
+    assert len(ids(work / "b.jsonl")) == 2000
+    told = re.search(r"error: sink later: (\d+) alerts were dropped: its queue was full", done.err)
+    left = re.search(r"error: sink later: (\d+) alerts were not delivered", done.err)
+    assert told is not None
+    assert left is not None
+    assert int(told[1]) + int(left[1]) == 2000
+
+
 def test_what_is_refused_is_told_and_kept(scan: Scan, log: Path, work: Path) -> None:
     """A receiver that takes none of them: dead letters in the state, exit status 3."""
     with Web(otherwise=lambda _: Answer(400, b"no")) as web:

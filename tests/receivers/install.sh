@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs real receivers for `pytest -m receivers`: rsyslog, nginx and NATS from Debian, syslog-ng beside them (its package
-# conflicts with rsyslog's), moto's S3 from PyPI; VictoriaLogs and strict readers
-# where Go is there; OpenSearch and Kafka from Maven Central, with Debian's Java.
+# conflicts with rsyslog's), moto's S3 from PyPI; VictoriaLogs, an
+# OpenTelemetry Collector and strict readers where Go is there; OpenSearch and Kafka from Maven Central, with Debian's Java.
 #   tests/receivers/install.sh DIR
 # The tests find DIR in JWTLEAK_RECEIVERS. What is there already is not fetched again. Starts nothing, and leaves no service
 # running that a package would start.
@@ -42,12 +42,15 @@ moto() {
   "$dir/moto/bin/pip" install -q --no-compile 'moto[s3]>=5' flask flask-cors
 }
 
-# A compiler is not asked for: where there is one, two strict readers, and a store for `_bulk`, OTLP and syslog, are built.
+# A compiler is not asked for: where there is one, two strict readers, a store for `_bulk`, OTLP, HEC and syslog, and a
+# collector for OTLP are built. The collector takes three minutes of a processor, the others one.
 with_go() {
-  [ ! -x "$dir/bin/strict" ] || [ ! -x "$dir/bin/victoria-logs" ] || return 0
-  command -v go >/dev/null || { echo "install.sh: Go is not here: VictoriaLogs and strict readers are left out" >&2; return 0; }
+  for name in strict victoria-logs otelcol; do [ -x "$dir/bin/$name" ] || missing_go=yes; done
+  [ -n "${missing_go:-}" ] || return 0
+  command -v go >/dev/null || { echo "install.sh: Go is not here: what is built with it is left out" >&2; return 0; }
   export GOPATH="$dir/go" GOCACHE="$dir/go/cache" GOBIN="$dir/bin" GOTOOLCHAIN=local CGO_ENABLED=0
   [ -x "$dir/bin/strict" ] || build strict -C "$here/strict" .
+  [ -x "$dir/bin/otelcol" ] || build otelcol -C "$here/otelcol" -ldflags=-s .
   [ -x "$dir/bin/victoria-logs" ] || GOFLAGS=-mod=mod build victoria-logs github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1
   go clean -modcache
   rm -rf "$dir/go"

@@ -1,4 +1,4 @@
-"""VictoriaLogs: a real store behind `_bulk`, OTLP and syslog."""
+"""VictoriaLogs: a real store behind `_bulk`, OTLP, Splunk's HEC and syslog."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from real_receivers import Sender, Started, free_port, program, until
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.formats.interface import by_name
+from jwtleak.alerts.formats.levels import LEVELS
 
 
 class Logs:
@@ -90,6 +91,30 @@ def test_otlp(logs: Logs, deliver: Sender, alerts: list[Alert]) -> None:
         assert row["jwtleak.token.kid"] == alert.token.kid
         assert row["host.name"] == "web-01"
         assert row["_time"].startswith(str(alert.logged_at)[:23])
+
+
+def test_hec(logs: Logs, deliver: Sender, alerts: list[Alert], tmp_path: Path) -> None:
+    """Splunk's protocol, compressed: what indexes an event, the indexed fields, and every field of the document. The store asks
+    for no token and gives no acknowledgements."""
+    token = tmp_path / "token"
+    token.write_text("t0ken")
+    health = deliver(f"hec+http://127.0.0.1:{logs.port}?token_file={token}&index=security", alerts)
+    assert (health.sent, health.dead, health.retried) == (len(alerts), 0, 0)
+    rows = {one["fields.id"]: one for one in logs.rows(len(alerts))}
+    assert set(rows) == {one.id for one in alerts}
+    encode = by_name("ecs").encode
+    for alert in alerts:
+        row = rows[alert.id]
+        assert (row["index"], row["sourcetype"], row["host"]) == ("security", "jwtleak:alert", "web-01")
+        assert (row["source"], row["fields.file_path"], row["fields.dest"]) == (alert.location.path, alert.location.path, "web-01")
+        assert row["fields.jwt_fingerprint"] == alert.token.sha256
+        assert row["fields.severity"] == LEVELS[alert.severity].cim
+        assert row["fields.channel"] == alert.channel.type
+        assert row["_time"] == alert.detected_at
+        for name, value in flat(json.loads(encode(alert)), "event.").items():
+            if name == "event.message":
+                name = "_msg"
+            assert row.get(name, "") == value, name
 
 
 def test_syslog(logs: Logs, deliver: Sender, alerts: list[Alert]) -> None:

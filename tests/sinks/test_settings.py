@@ -53,6 +53,9 @@ def test_credentials_are_not_written_out(name: str) -> None:
         ({"url": "stdout", "name": "a b"}, "name: expected `str` matching"),
         ({"url": "stdout", "sd_id": 'a"b'}, "sd_id: expected `str` matching"),
         ({"url": "stdout", "rate": 0}, "rate: expected `float` > 0"),
+        ({"url": "stdout", "when_full": "wait"}, "`when_full` without `queue`"),
+        ({"url": "stdout", "queue": 65535}, "queue: expected `int` >= 65536"),
+        ({"url": "stdout", "queue": 65536, "when_full": "drop"}, "when_full: invalid enum value 'drop'"),
         ({"url": "stdout?format=ecs"}, "settings stand beside `url`"),
     ],
 )

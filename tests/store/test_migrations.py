@@ -30,7 +30,7 @@ def test_an_empty_file_becomes_the_newest_version():
 
 def test_tables_are_strict_and_checks_are_named():
     """Every table is STRICT, every CHECK has a name that says what must be true."""
-    (schema,) = steps()[:1]
+    schema = "\n".join(steps())
     with fresh() as connection:
         migrate(connection)
         tables = connection.execute(
@@ -51,6 +51,26 @@ def test_an_old_file_is_brought_on():
         connection.execute("INSERT INTO t VALUES (7)")
         migrate(connection, TWO)
         assert (version(connection), connection.execute("SELECT * FROM t").fetchall()) == (2, [(7, 8)])
+
+
+def test_version_2_knows_what_waits_for_each_sink():
+    """Letters that an older version left are counted; from then on the triggers count."""
+    with fresh() as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection, steps()[:1])
+        connection.execute("INSERT INTO sinks (name, registered) VALUES ('a', 1), ('b', 1), ('c', 0)")
+        for number, size in ((1, 100), (2, 20)):
+            values = (number, f"{number:040}", bytes(size))
+            connection.execute("INSERT INTO outbox VALUES (?, ?, 'leak', 'high', '', ?, 5)", values)
+        connection.execute("INSERT INTO queue VALUES ('a', 1), ('a', 2), ('b', 2)")
+        migrate(connection, steps()[:2])
+        bytes_of = "SELECT name, bytes FROM sinks ORDER BY name"
+        assert connection.execute(bytes_of).fetchall() == [("a", 120), ("b", 20), ("c", 0)]
+        assert connection.execute("SELECT * FROM queue").fetchall() == [("a", 1, 100), ("a", 2, 20), ("b", 2, 20)]
+        connection.execute("DELETE FROM outbox WHERE seq = 2")  # its queues follow
+        assert connection.execute(bytes_of).fetchall() == [("a", 100), ("b", 0), ("c", 0)]
+        connection.execute("DELETE FROM queue")
+        assert connection.execute(bytes_of).fetchall() == [("a", 0), ("b", 0), ("c", 0)]
 
 
 def test_a_step_that_fails_changes_nothing():

@@ -131,6 +131,22 @@ class Machine(RuleBasedStateMachine):
         assert self.store.drop_oldest(cap) == expected
         self.dropped = {sink: self.dropped.get(sink, 0) + expected.get(sink, 0) for sink in {*self.dropped, *expected}}
 
+    @rule(sink=sinks, cap=st.integers(0, 40), spared=st.integers(0, 2))
+    def trim(self, sink, cap, spared):
+        """One sink's oldest go, but for the first `spared`, until the rest fits."""
+        keys = self.waiting(sink)
+        with self.store.mailbox(sink) as box:
+            after = max([0, *(one.seq for one in (box.pending(spared, 999) if spared else []))])
+        count = 0
+        for key in keys[spared:]:
+            if self.queue(sink) <= cap:
+                break
+            self.take(sink, key)
+            count += 1
+        assert self.store.trim(sink, cap, after) == count
+        if count:
+            self.dropped[sink] = self.dropped.get(sink, 0) + count
+
     @rule(age=st.integers(0, 10))
     def prune(self, age):
         """Finished streams and sightings with nothing to tell go by their age."""
@@ -150,6 +166,10 @@ class Machine(RuleBasedStateMachine):
     def waiting(self, sink):
         """The keys of what waits for `sink`, the oldest first."""
         return [key for key, (_, who) in self.outbox.items() if sink in who]
+
+    def queue(self, sink):
+        """The bytes that wait for `sink`."""
+        return sum(len(self.outbox[key][0]) for key in self.waiting(sink))
 
     def take(self, sink, key):
         """`sink` is done with a letter."""
@@ -171,6 +191,7 @@ class Machine(RuleBasedStateMachine):
         seen = {(one.stream, one.sha256, one.since) for one in self.store.sightings()}
         assert seen == {(cursor(s).stream, digest(token), since) for (s, token), (since, _) in self.sightings.items()}
         assert self.store.spool_bytes() == sum(len(body) for body, _ in self.outbox.values())
+        assert self.store.queue_bytes() == {sink: self.queue(sink) for sink in SINKS if self.waiting(sink)}
         assert [(one.sink, one.id, one.event) for one in self.store.dead_letters()] == list(self.dead)
         assert self.store.dropped() == self.dropped
 

@@ -69,6 +69,49 @@ def test_drop_oldest(store, monkeypatch, chunk):
     assert store.spool_bytes() == 0
 
 
+def test_bytes_of_each_queue(store):
+    """A letter counts for each sink that waits for it, until it is taken, dies or is dropped; a replayed one counts again."""
+    put(store, letter("x", body=b"x" * 100), letter("y", body=b"y" * 50), letter("z", body=b"z" * 7, sinks=("b",)))
+    assert store.queue_bytes() == {"a": 150, "b": 157}
+    with store.mailbox("a") as box:
+        first, second = box.pending(9, 999)
+        box.ack([first.seq])
+        box.ack([first.seq])
+        box.dead(second.seq, "no")
+    assert store.queue_bytes() == {"b": 157}
+    store.replay()
+    assert store.queue_bytes() == {"a": 50, "b": 157}
+    store.drop_oldest(57)
+    assert store.queue_bytes() == {"a": 50, "b": 57}
+    store.register(["b"])
+    assert store.queue_bytes() == {"b": 57}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1000])
+def test_trim(store, monkeypatch, chunk):
+    """One sink's oldest go until the rest fits, counted for it alone; the other sink still gets them."""
+    monkeypatch.setattr(outbox, "_CHUNK", chunk)
+    put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
+    assert store.trim("a", 500) == store.trim("nobody", 0) == 0
+    assert store.trim("a", 250) == 3
+    assert ids(store, "a") == [alert_id("s"), alert_id("t")]
+    assert ids(store, "b") == [alert_id(name) for name in "pqrst"]
+    assert (store.dropped(), store.spool_bytes()) == ({"a": 3}, 500)
+    assert store.trim("b", 0) == 5
+    assert (store.dropped(), store.spool_bytes()) == ({"a": 3, "b": 5}, 200)
+
+
+def test_trim_spares_what_is_on_its_way(store):
+    """Letters up to a number stay, though they are the oldest, and though the rest is still too much."""
+    put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
+    with store.mailbox("a") as box:
+        second = box.pending(2, 999)[1].seq
+    assert store.trim("a", 350, second) == 2
+    assert ids(store, "a") == [alert_id(name) for name in "pqt"]
+    assert store.trim("a", 0, second) == 1
+    assert ids(store, "a") == [alert_id(name) for name in "pq"]
+
+
 def test_an_abandoned_sink(store):
     """Letters for a sink that is no longer configured are put away as dead, and are not waited for."""
     put(store, letter("x"), letter("y"))

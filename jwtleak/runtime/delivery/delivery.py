@@ -9,19 +9,23 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
 from jwtleak.errors import UsageError
+from jwtleak.runtime.delivery import queues
+from jwtleak.runtime.delivery.addressing import Addressing
 from jwtleak.runtime.delivery.clock import Clock, SystemClock
 from jwtleak.runtime.delivery.health import Health
-from jwtleak.runtime.delivery.letters import Mailbox, opener
+from jwtleak.runtime.delivery.letters import Mailbox, opener, route_of
+from jwtleak.runtime.delivery.queues import Queues
 from jwtleak.runtime.delivery.worker import Say, Worker
-from jwtleak.sinks.interface import open_sink
+from jwtleak.sinks.interface import Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings
+from jwtleak.store.interface import Letter
 
 # Seconds for a thread to notice that it must stop, where it does not hang.
 _LAST_WORD = 0.5
@@ -32,6 +36,8 @@ class Outbox(Protocol):
 
     def register(self, sinks: Sequence[str]) -> object: ...
     def mailbox(self, sink: str) -> Mailbox: ...
+    def queue_bytes(self) -> dict[str, int]: ...
+    def trim(self, sink: str, cap: int, after: int = 0) -> int: ...
 
 
 class Delivery:
@@ -53,11 +59,14 @@ class Delivery:
         if twice:
             raise UsageError(f"two sinks are named {twice[0]}: give one of them another `name`")
         self._clock = clock or SystemClock()
-        self._workers = [_worker(store, one, say, self._clock) for one in settings]
+        sinks = [_open(one) for one in settings]
+        self._workers = [_worker(store, one, sink, say, self._clock) for one, sink in zip(settings, sinks, strict=True)]
+        self._addressing = Addressing({one.title: route_of(one, sink) for one, sink in zip(settings, sinks, strict=True)})
         self._threads: list[threading.Thread] = []
         self._say = say
         self._unchecked = [one.title for one in settings if one.get("verify", True) is False]
         self._dropped: Counter[str] = Counter()
+        self._queues = Queues(store, self._workers, lambda sink, count: self.dropped({sink: count}), say)
         store.register(names)
 
     def start(self) -> None:
@@ -68,6 +77,10 @@ class Delivery:
             thread = threading.Thread(target=worker.run, name=worker.name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def addressed(self, letters: Iterable[Letter]) -> list[Letter]:
+        """The letters with the sinks that want them: to be done before they enter the store."""
+        return self._addressing.of(letters)
 
     def poke(self) -> None:
         """There are new letters."""
@@ -90,8 +103,13 @@ class Delivery:
         return [replace(worker.health, dropped=self._dropped[worker.name]) for worker in self._workers]
 
     def dropped(self, counts: Mapping[str, int]) -> None:
-        """So many letters of each sink went because the queue was full (`Store.drop_oldest`)."""
+        """So many letters of each sink went because the spool was full (`Store.drop_oldest`)."""
         self._dropped.update(counts)
+
+    def full(self) -> str | None:
+        """The sink whose full queue has to be waited for; None where nothing has to wait. Drops what sinks' own bounds let
+        go. For the thread that has the store."""
+        return self._queues.full()
 
     def close(self, deadline: float) -> list[Health]:
         """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still have letters."""
@@ -114,12 +132,15 @@ class Delivery:
         return left
 
 
-def _worker(store: Outbox, settings: SinkSettings, say: Say, clock: Clock) -> Worker:
+def _open(settings: SinkSettings) -> Sink:
     try:
-        sink = open_sink(settings)
+        return open_sink(settings)
     except UsageError as error:
         title = settings.title
         raise UsageError(str(error) if str(error).startswith(title) else f"{title}: {error}") from None
+
+
+def _worker(store: Outbox, settings: SinkSettings, sink: Sink, say: Say, clock: Clock) -> Worker:
     return Worker(settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock)
 
 
@@ -128,8 +149,9 @@ def own_files(settings: Sequence[SinkSettings]) -> list[Path]:
     return [Path(one.address.path) for one in settings if one.address.scheme == "file"]
 
 
-def check(settings: Sequence[SinkSettings]) -> None:
-    """Raises UsageError for settings that cannot work; opens no connection."""
+def check(settings: Sequence[SinkSettings], spool: int) -> None:
+    """Raises UsageError for settings that cannot work over a spool of so many bytes; opens no connection."""
+    queues.check(settings, spool)
     for one in settings:
         sink = open_sink(one)
         try:

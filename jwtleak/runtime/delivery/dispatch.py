@@ -68,21 +68,27 @@ class Dispatch:
         if not self._letters:
             return
         self._wait_for_room()
-        self._store.commit(Commit(alerts=self._letters, at_ms=time.time_ns() // 1_000_000))
+        self._store.commit(Commit(alerts=self._delivery.addressed(self._letters), at_ms=time.time_ns() // 1_000_000))
         self._letters = []
         self._delivery.poke()
 
     def _wait_for_room(self) -> None:
         """While sinks take something there will be room; once they stand still for the deadline there will not."""
         last, end = -1, 0.0
-        while self._store.room(self._spool) == 0:
+        while (full := self._full()) is not None:
             settled = sum(one.sent + one.dead for one in self._delivery.health())
             if settled != last:
                 last, end = settled, self._clock() + self._deadline
             if self._clock() >= end:
-                worst = max(self._delivery.health(), key=lambda one: one.queued)
-                raise DeliveryError(f"the outbox is full and sink {worst.name} takes nothing: {worst.reason or 'no answer'}")
+                raise DeliveryError(f"the outbox is full and sink {full.name} takes nothing: {full.reason or 'no answer'}")
             self._sleep(_FULL_WAIT)
+
+    def _full(self) -> Health | None:
+        """The sink that has to be waited for: the one whose own queue is full, or, of a full outbox, the one that lags most."""
+        sink = self._delivery.full()
+        if sink is None and self._store.room(self._spool) > 0:
+            return None
+        return max(self._delivery.health(), key=lambda one: (one.name == sink, one.queued))
 
     def close(self) -> list[Health]:
         """Deliver what can be delivered, and stop. Gives the sinks that still have letters."""

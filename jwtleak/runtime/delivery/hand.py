@@ -36,14 +36,22 @@ class Hand:
         """Whether there is nothing in hand."""
         return not self._ready and not self._owed
 
+    @property
+    def last(self) -> int:
+        """The number of the last letter in hand, taken ones too until they are struck off; 0 where there is none. May be asked
+        from any thread: both lists are replaced, never changed, and a letter is in one of them all the time."""
+        ready, owed = self._ready, self._owed
+        return max([0, *owed, *(one.seq for one in ready[-1:])])
+
     def drop(self) -> None:
         """What is ready is read again later."""
-        self._ready.clear()
+        self._ready = []
 
     def fill(self) -> tuple[bool, int]:
         """Read letters, if none is ready. Returns whether there may be more behind them, and how many were unreadable."""
         if self._ready:
             return True, 0
+        ready: list[Ready] = []
         unwanted: list[int] = []
         unreadable = 0
         letters = self._mailbox.pending(self._limits.messages, self._limits.size)
@@ -57,8 +65,11 @@ class Hand:
             if message is None:
                 unwanted.append(letter.seq)
             else:
-                self._ready.append(Ready(letter.seq, message))
-        self._ack(unwanted)
+                ready.append(Ready(letter.seq, message))
+        self._ready = ready
+        self._attempts = {one.seq: self._attempts[one.seq] for one in ready if one.seq in self._attempts}
+        self._owed = [*self._owed, *unwanted]
+        self.pay()
         return bool(letters), unreadable
 
     def batch(self, most: int) -> list[Ready]:
@@ -92,15 +103,13 @@ class Hand:
                 self._attempts.pop(one.seq, None)
             else:
                 self._attempts[one.seq] = self._attempts.get(one.seq, 0) + 1
+        # Owed before it is no longer ready: `last` looks in the other order.
+        self._owed = [*self._owed, *(batch[index].seq for index in step.acked)]
         self._ready = [one for one in self._ready if one.seq not in gone]
-        self._ack([batch[index].seq for index in step.acked])
+        self.pay()
 
     def pay(self) -> None:
         """Strike off what is still owed."""
         if self._owed:
             self._mailbox.ack(self._owed)
             self._owed = []
-
-    def _ack(self, seqs: list[int]) -> None:
-        self._owed += seqs
-        self.pay()

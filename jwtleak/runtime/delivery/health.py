@@ -9,7 +9,8 @@ from jwtleak.sinks.interface import Report
 
 
 class Health(msgspec.Struct, frozen=True):
-    """One sink. `state` is None while all is well; `dropped` counts letters that went because the queue was full."""
+    """One sink. `state` is None while all is well; `dropped` counts letters that went because the spool or its queue
+    was full."""
 
     name: str
     state: News | None = None

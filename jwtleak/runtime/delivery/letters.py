@@ -55,14 +55,11 @@ Opener: TypeAlias = Callable[[Stored], Message | None]
 
 def opener(settings: SinkSettings, sink: Sink) -> Opener:
     """How letters become messages for `sink`. Raises UsageError where the settings name no format or condition."""
-    wanted = _route(settings, sink)
+    wanted = route_of(settings, sink)  # the condition may have changed since a letter came
     encode = _encoder(settings, sink)
 
     def open_letter(letter: Stored) -> Message | None:
-        try:
-            alert = _decode(letter.body)
-        except msgspec.DecodeError:
-            raise Unreadable from None
+        alert = read(letter.body)
         if not wanted(alert):
             return None
         return Message(alert, letter.at_ms, letter.body if encode is None else encode(alert))
@@ -70,7 +67,16 @@ def opener(settings: SinkSettings, sink: Sink) -> Opener:
     return open_letter
 
 
-def _route(settings: SinkSettings, sink: Sink) -> routes.Route:
+def read(body: bytes) -> Alert:
+    """The alert. Raises Unreadable."""
+    try:
+        return _decode(body)
+    except msgspec.DecodeError:
+        raise Unreadable from None
+
+
+def route_of(settings: SinkSettings, sink: Sink) -> routes.Route:
+    """What the sink wants: by its settings, and by what it is. Raises UsageError where the settings name no condition."""
     try:
         wanted = routes.everything if settings.when is UNSET else routes.parse(settings.when)
     except UsageError as error:

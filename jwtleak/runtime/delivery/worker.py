@@ -19,6 +19,7 @@ from jwtleak.runtime.delivery.letters import Mailbox, Opener
 from jwtleak.runtime.failure import place_of
 from jwtleak.sinks.interface import Limits, Report, Sink, failed
 from jwtleak.sinks.settings import SinkSettings
+from jwtleak.types import WhenFull
 
 # Seconds. How often a sink that has nothing to send looks up: at its connection, and for letters it was not told of.
 IDLE = 1.0
@@ -45,6 +46,9 @@ class Worker:
         self._hand: Hand | None = None
         self._say = say
         self._clock = clock
+        self.queue: int | None = settings.get("queue", None)
+        self.when_full: WhenFull = settings.get("when_full", "wait")
+        self._reading = threading.Lock()  # held while letters come into the hand
         self._rate: float | None = settings.get("rate", None)
         self._limits = limits_of(settings, sink.limits)
         self._state = State()
@@ -70,6 +74,12 @@ class Worker:
         """Come to an end now."""
         self._stopping = True
         self._wake.set()
+
+    def trim(self, drop: Callable[[int], int]) -> int:
+        """What `drop` gives, called with the number of the last letter in hand (0: none). Letters behind it may go: none of
+        them comes into the hand meanwhile."""
+        with self._reading:
+            return drop(0 if self._hand is None else self._hand.last)
 
     def run(self) -> None:
         """The thread."""
@@ -131,13 +141,14 @@ class Worker:
             self._count(now)
         if self._not_before > now:
             return min(self._not_before - now, IDLE)
-        more, unreadable = hand.fill()
+        with self._reading:
+            more, unreadable = hand.fill()
         if unreadable:
             self.health = msgspec.structs.replace(self.health, dead=self.health.dead + unreadable)
         if hand.lingers(self._clock.wall_ms()) and not self._draining:
             hand.drop()
             more = False
-        batch = hand.batch(self._size())
+        batch = hand.batch(batch_size(self._state, self._limits.messages))
         if not batch:
             self._sink.idle()
             return 0.0 if more else IDLE
@@ -148,11 +159,6 @@ class Worker:
             self._mailbox = self._open_mailbox()
             self._hand = Hand(self._mailbox, self._open_letter, self._limits)
         return self._hand
-
-    def _size(self) -> int:
-        """How many may go at once: with a rate, no more than those of a second."""
-        most = batch_size(self._state, self._limits.messages)
-        return min(most, max(1, int(self._rate))) if self._rate else most
 
     def _deliver(self, hand: Hand, batch: list[Ready]) -> float:
         if self._state.blocked:  # a renewed certificate or credential is used only after it is read again
@@ -166,6 +172,8 @@ class Worker:
         if step.news is not None:
             self._say(self.health.words(step.news))
         hand.settle(batch, step)
+        if wait > 0:
+            hand.drop()  # the queue may have to let go of it before the wait is over
         return min(wait, IDLE)
 
     def _send(self, batch: list[Ready]) -> Report:
@@ -184,9 +192,12 @@ class Worker:
 
 
 def limits_of(settings: SinkSettings, limits: Limits) -> Limits:
-    """The sink's own limits, or those of the settings."""
+    """The sink's own limits, or those of the settings. With a rate no more go at once than in a second; with a queue no more
+    than half of it, so that the newest have the other half while a batch is on its way."""
+    messages, size = settings.get("batch", limits.messages), settings.get("batch_bytes", limits.size)
+    rate, queue = settings.get("rate", None), settings.get("queue", None)
     return Limits(
-        settings.get("batch", limits.messages),
-        settings.get("batch_bytes", limits.size),
+        messages if rate is None else min(messages, max(1, int(rate))),
+        size if queue is None else min(size, queue // 2),
         settings.get("linger", limits.linger),
     )

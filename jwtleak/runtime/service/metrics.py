@@ -73,7 +73,7 @@ OUTBOX_OLDEST_SECONDS = _gauge("outbox_oldest_seconds", "age of the oldest alert
 SINK_SENT = _counter("sink_sent", "alerts that a sink took", "sink")
 SINK_RETRIED = _counter("sink_retried", "attempts that failed and were made again", "sink")
 SINK_DEAD = _counter("sink_dead", "alerts that a sink refused for good; kept as dead letters", "sink")
-SINK_DROPPED = _counter("sink_dropped", "alerts dropped because the spool was full and `drop-oldest` was chosen", "sink")
+SINK_DROPPED = _counter("sink_dropped", "alerts dropped where `drop-oldest` was chosen and the spool or the sink's queue was full", "sink")
 
 SPOOL_BYTES = _gauge("spool_bytes", "bytes of alerts that wait, of all sinks")
 STORE_STATE = _gauge("store_state", "1 for the state that the store is in (ok, full, failed), 0 for the others", "state")

@@ -1,17 +1,20 @@
-"""The gate before reading: shut while the spool of undelivered alerts is full.
+"""The gate before reading: shut while the spool of undelivered alerts is full, or the queue of a sink that has a bound.
 
-Promises: nothing is dropped unless the user chose it, and then it is counted; it opens again by itself.
+Promises: nothing is dropped unless the user chose it, and then it is counted; it opens again by itself; a disk on which
+nothing can be dropped now ends nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias
+from contextlib import suppress
+from typing import Protocol
+
+from jwtleak.errors import StoreError
+from jwtleak.types import WhenFull
 
 # The size of the spool is asked for this often at most.
 EVERY = 0.05
-
-WhenFull: TypeAlias = Literal["wait", "drop-oldest"]
 
 
 class Spool(Protocol):
@@ -22,7 +25,8 @@ class Spool(Protocol):
 
 
 class SpoolGate:
-    """Shut while `cap` bytes or more wait. `dropped` is told what went, by sink."""
+    """Shut while `cap` bytes or more wait, or while `queues` names a sink whose queue is full (`Delivery.full`). `dropped` is
+    told what went, by sink."""
 
     def __init__(
         self,
@@ -31,24 +35,29 @@ class SpoolGate:
         when_full: WhenFull,
         steady: Callable[[], float],
         dropped: Callable[[dict[str, int]], None],
+        queues: Callable[[], str | None],
     ) -> None:
         self._spool = spool
         self._cap = cap
         self._when_full = when_full
         self._steady = steady
         self._dropped = dropped
+        self._queues = queues
         self._next = steady()
         self.bytes = 0
         self.full = False
+        self.sink: str | None = None  # the one whose queue is full
 
     def shut(self) -> bool:
         """Whether reading has to wait."""
         now = self._steady()
         if now >= self._next:
             self._next = now + EVERY
+            self.sink = self._queues()
             self.bytes = self._spool.spool_bytes()
             self.full = self.bytes >= self._cap
             if self.full and self._when_full == "drop-oldest":
-                self._dropped(self._spool.drop_oldest(self._cap // 2))
-                self.full = False
-        return self.full
+                with suppress(StoreError):
+                    self._dropped(self._spool.drop_oldest(self._cap // 2))
+                    self.full = False
+        return self.full or self.sink is not None

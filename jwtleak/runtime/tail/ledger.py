@@ -44,13 +44,21 @@ class Marking(Protocol):
 
 
 class Ledger:
-    """Collects and commits. `steady` gives seconds that only grow."""
+    """Collects and commits. `steady` gives seconds that only grow, `addressed` letters with the sinks that they are for."""
 
-    def __init__(self, store: Writing, follower: Marking, rollup: Rollup, steady: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Writing,
+        follower: Marking,
+        rollup: Rollup,
+        steady: Callable[[], float],
+        addressed: Callable[[Iterable[Letter]], list[Letter]] = list,
+    ) -> None:
         self._store = store
         self._follower = follower
         self._rollup = rollup
         self._steady = steady
+        self._addressed = addressed
         self._letters: list[Letter] = []
         self._bytes = 0
         self._judged: dict[str, Stream] = {}
@@ -62,7 +70,7 @@ class Ledger:
     def letters(self, letters: Iterable[Letter]) -> int:
         """Alerts that are to be delivered; gives their number."""
         before = len(self._letters)
-        self._letters += letters
+        self._letters += self._addressed(letters)
         self._bytes += sum(len(one.body) for one in self._letters[before:])
         return len(self._letters) - before
 

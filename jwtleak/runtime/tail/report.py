@@ -144,6 +144,12 @@ class Reporter:
                 self._log.warning("spool", f"{self._gate.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped")
         elif self._health.mend("spool"):
             self._log.say("spool", "there is room again: reading goes on")
+        sink = self._gate.sink
+        if sink is not None:
+            if self._health.degrade("queue", f"that of sink {sink} is full: reading waits until it takes alerts", halts=True):
+                self._log.warning("queue", f"the queue of sink {sink} is full: reading waits, nothing is dropped")
+        elif self._health.mend("queue"):
+            self._log.say("queue", "the queues of all sinks have room again: reading goes on")
 
     def _queues(self) -> None:
         metrics, now = self._metrics, self._wall_ms()

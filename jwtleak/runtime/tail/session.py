@@ -51,7 +51,7 @@ class Session:
         self._follower = Follower(
             tail, store.cursors(), clock=clocks.steady, own=_outputs(settings), sealed=store.own_files
         )
-        gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped)
+        gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped, self._delivery.full)
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
         rollup = Rollup(store, int(seconds(tail.window) * 1000), clocks.even())
         host = tail.host or os.uname().nodename
@@ -62,7 +62,7 @@ class Session:
                 announcer=Announcer(setting.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
-                ledger=Ledger(store, self._follower, rollup, clocks.steady),
+                ledger=Ledger(store, self._follower, rollup, clocks.steady, self._delivery.addressed),
                 make_engine=_maker(patterns),
                 gate=gate,
                 limiter=Limiter(tail.rate, clocks.steady),
@@ -93,7 +93,7 @@ class Session:
 
 def check(settings: Settings) -> None:
     """Raises JwtleakError for settings with which no session could begin; nothing is changed or connected."""
-    check_sinks(settings.sinks)
+    check_sinks(settings.sinks, settings.tail.spool)
     if settings.metrics is not None:
         from jwtleak.runtime.service.address import parse
 

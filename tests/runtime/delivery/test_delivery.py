@@ -116,15 +116,29 @@ def test_dropped_letters_are_in_the_figures() -> None:
     assert [one.dropped for one in delivery.health()] == [5]
 
 
+def test_bounds_of_single_sinks() -> None:
+    """A queue that runs over loses its oldest, which is in the figures; one that is waited for is named."""
+    outbox = Outbox()
+    delivery = Delivery(outbox, [from_url("stdout?name=a&queue=65536&when_full=drop-oldest"), from_url("stdout?name=b&queue=100000")])
+    for sink in "ab":
+        outbox.boxes[sink].put(b"%6d" % number * 1000 for number in range(16))
+    assert delivery.full() is None
+    assert [one.dropped for one in delivery.health()] == [6, 0]
+    outbox.boxes["b"].put([b"x" * 4000])
+    assert delivery.full() == "b"
+
+
 def test_settings_are_checked_before_anything_starts() -> None:
     """Two sinks of one name, an unknown scheme and a setting of another sink are refused."""
     with pytest.raises(UsageError, match="two sinks are named stdout"):
         Delivery(Outbox(), [from_url("stdout"), from_url("stdout")])
     with pytest.raises(UsageError, match="there is no sink 'ftp'"):
-        check([SinkSettings(url="ftp://host/x")])
+        check([SinkSettings(url="ftp://host/x")], 1 << 20)
     with pytest.raises(UsageError, match="a stdout sink has no setting facility"):
-        check([SinkSettings(url="stdout", facility=3)])
-    check([from_url("stdout")])
+        check([SinkSettings(url="stdout", facility=3)], 1 << 20)
+    with pytest.raises(UsageError, match="must be less than the spool"):
+        check([from_url("stdout?queue=1048576&when_full=drop-oldest")], 1 << 20)
+    check([from_url("stdout?queue=1048576")], 1 << 20)
 
 
 def test_files_that_sinks_write_are_named() -> None:

@@ -66,6 +66,15 @@ def test_a_repeat_is_a_letter_of_its_own(store: Store, tmp_path: Path) -> None:
     assert len(lines(tmp_path / "out")) == 2
 
 
+def test_what_nobody_wants_is_not_kept(store: Store, tmp_path: Path) -> None:
+    """It takes no room in the outbox."""
+    dispatch = Dispatch(store, Delivery(store, [from_url(f"file:{tmp_path}/none/out?when=severity=='low'")]), deadline=0)
+    dispatch.add(records(1)[0])
+    dispatch.flush()
+    assert store.spool_bytes() == 0
+    assert dispatch.close() == []
+
+
 def test_a_full_outbox_holds_the_scan_until_nothing_moves(store: Store, tmp_path: Path) -> None:
     """It waits for the sinks; when they take nothing for the deadline, the scan ends with an error that says so."""
     now = [0.0]

@@ -74,6 +74,22 @@ def test_a_small_young_batch_lingers() -> None:
         assert mine.lingers(now) is lingers
 
 
+def test_the_last_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A letter that was taken is in hand until it is struck off: nobody may count it as dropped meanwhile."""
+    letters = box(3)
+    mine = hand(letters)
+    assert mine.last == 0
+    mine.fill()
+    assert mine.last == 3
+    seen: list[int] = []
+    monkeypatch.setattr(letters, "ack", lambda _: seen.append(mine.last))
+    mine.settle(mine.batch(3), decide(State(), Report((TAKEN, TAKEN, TAKEN)), 0))
+    assert (seen, mine.last) == ([3], 0)
+    mine.fill()
+    mine.drop()
+    assert mine.last == 0
+
+
 def test_what_cannot_be_struck_off_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a full disk a letter that was taken is not sent again; it is struck off as soon as that works."""
     letters = box(1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tailing import Clock
 
-from jwtleak.runtime.tail.gate import EVERY, SpoolGate, WhenFull
+from jwtleak.errors import StoreFull
+from jwtleak.runtime.tail.gate import EVERY, SpoolGate
+from jwtleak.types import WhenFull
 
 
 class Spool:
@@ -13,6 +15,8 @@ class Spool:
     def __init__(self) -> None:
         self.bytes = 0
         self.asked = 0
+        self.broken = False
+        self.sink: str | None = None  # the one whose queue is full
 
     def spool_bytes(self) -> int:
         """The size."""
@@ -21,6 +25,8 @@ class Spool:
 
     def drop_oldest(self, cap: int) -> dict[str, int]:
         """Down to `cap`."""
+        if self.broken:
+            raise StoreFull("no space left on device")
         dropped, self.bytes = self.bytes - cap, cap
         return {"stdout": dropped}
 
@@ -28,7 +34,7 @@ class Spool:
 def gate(spool: Spool, clock: Clock, when_full: WhenFull = "wait") -> tuple[SpoolGate, list[dict[str, int]]]:
     """A gate at 100 bytes, and what it says it dropped."""
     dropped: list[dict[str, int]] = []
-    return SpoolGate(spool, 100, when_full, lambda: clock.steady, dropped.append), dropped
+    return SpoolGate(spool, 100, when_full, lambda: clock.steady, dropped.append, lambda: spool.sink), dropped
 
 
 def test_shut_while_full() -> None:
@@ -59,3 +65,28 @@ def test_dropping_by_choice() -> None:
     spool.bytes = 120
     assert one.shut() is False
     assert (dropped, spool.bytes) == ([{"stdout": 70}], 50)
+
+
+def test_a_full_disk_on_which_nothing_can_be_dropped() -> None:
+    """The loop goes on, and reading waits until something could be dropped."""
+    spool, clock = Spool(), Clock()
+    one, dropped = gate(spool, clock, "drop-oldest")
+    spool.bytes, spool.broken = 120, True
+    assert one.shut() is True
+    assert dropped == []
+    spool.broken = False
+    clock.pass_(EVERY)
+    assert one.shut() is False
+    assert dropped == [{"stdout": 70}]
+
+
+def test_shut_for_one_sink() -> None:
+    """Also while there is room in the spool, and whatever is to be done when that is full."""
+    for when_full in ("wait", "drop-oldest"):
+        spool, clock = Spool(), Clock()
+        one, _ = gate(spool, clock, when_full)
+        spool.sink = "siem"
+        assert (one.shut(), one.full, one.sink) == (True, False, "siem")
+        spool.sink = None
+        clock.pass_(EVERY)
+        assert one.shut() is False

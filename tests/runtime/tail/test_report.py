@@ -31,7 +31,8 @@ class Setup:
         log = Log(lambda: self.clock.wall, steady, stream=self.words)
         self.voices = Voices(log, Metrics(), Health(steady), Notifier({}))
         self.sinks = [SinkHealth("stdout")]
-        self.gate = SpoolGate(store, 1 << 20, "wait", steady, lambda _: None)
+        self.full: str | None = None  # the sink whose queue is
+        self.gate = SpoolGate(store, 1 << 20, "wait", steady, lambda _: None, lambda: self.full)
         self.reporter = Reporter(self.voices, self.gate, lambda: self.sinks, lambda: int(self.clock.wall * 1000))
 
     def steady(self) -> float:
@@ -167,4 +168,27 @@ def test_a_full_spool(tmp_path: Path) -> None:
     first, second = setup.said()
     assert "reading waits" in first
     assert "reading goes on" in second
+    rig.close()
+
+
+def test_a_full_queue(tmp_path: Path) -> None:
+    """The sink that reading waits for is named."""
+    rig = Rig(tmp_path / "rig")
+    with Store.open(tmp_path / "other") as store:
+        setup = Setup(store)
+        setup.voices.health.phase("following")
+        setup.full = "siem"
+        assert setup.gate.shut()
+        for _ in range(2):
+            setup.reporter.tick(rig.loop)
+        assert setup.voices.health.ready().body["degraded"] == {
+            "queue": "that of sink siem is full: reading waits until it takes alerts"
+        }
+        assert not setup.voices.health.ready().good
+        setup.gate.sink = None
+        setup.reporter.tick(rig.loop)
+        assert setup.voices.health.ready().good
+    first, second = setup.said()
+    assert "the queue of sink siem is full: reading waits, nothing is dropped" in first
+    assert "have room again: reading goes on" in second
     rig.close()

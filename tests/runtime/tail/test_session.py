@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,49 @@ def test_from_files_to_a_file(tmp_path: Path) -> None:
     assert caught_up(tmp_path) == ([name(1)], "")
     (tmp_path / "logs" / "b.log").write_bytes(leak(2))
     assert caught_up(tmp_path) == ([name(1), name(2)], "")
+
+
+def test_what_a_sink_does_not_want_takes_no_room(tmp_path: Path) -> None:
+    """It does not come into its queue."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.log").write_bytes(leak(1))
+    flags = {"paths": [str(tmp_path / "logs")], "state": str(tmp_path / "state"), "poll": True}
+    given = compose(None, flags, ("file:/gone/a?when=severity=='low'&name=a", "file:/gone/b?name=b"))
+    with Store.open(given.state) as store:
+        session = Session(given, store, b"k" * 32, voices(io.StringIO()), CLOCKS)
+        session.loop.begin()
+        session.loop.catch_up(0.1)
+        assert list(store.queue_bytes()) == ["b"]
+        session.close(0)
+
+
+@pytest.mark.parametrize("more", ["", "&when_full=drop-oldest"])
+def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
+    """It is down. Reading waits for it when its queue is full, and nothing is lost; or it loses its oldest alerts, and nothing
+    waits. The other sink gets everything in both cases."""
+    logs, down = tmp_path / "logs", tmp_path / "down"
+    logs.mkdir()
+    for number in range(20):
+        (logs / f"{number}.log").write_bytes(b"".join(leak(15 * number + one) for one in range(15)))
+    flags = {"paths": [str(logs)], "state": str(tmp_path / "state"), "poll": True}
+    given = compose(None, flags, (f"file:{down}/out?name=down&queue=65536{more}", f"file:{tmp_path}/other"))
+    ticks = count()  # each look at the clock takes 10 ms: a round is one turn, and the gate is asked often
+    clocks = Clocks(time.time, lambda: next(ticks) / 100)
+    with Store.open(given.state) as store:
+        session = Session(given, store, b"k" * 32, voices(io.StringIO()), clocks)
+        session.begin()
+        for _ in range(200):
+            session.loop.step()
+        read = session.reporter.leaks
+        down.mkdir()
+        session.reopen()
+        session.loop.catch_up(0.1)
+        assert session.close(10) == []
+        lost = store.dropped().get("down", 0)
+    assert (read < 100, lost == 0) == ((True, True) if not more else (False, False))
+    told, other = ([json.loads(line)["id"] for line in path.read_bytes().splitlines()] for path in (down / "out", tmp_path / "other"))
+    assert len(set(other)) == len(other) == 300
+    assert told == other[lost:]
 
 
 def test_the_name_of_the_machine(tmp_path: Path) -> None:
