@@ -254,9 +254,11 @@ class Follower:
         """The next offset that is not in a hole."""
         return self._reading.data_after(stream, offset)
 
-    def cursor(self, stream: str, *, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor:
+    def cursor(
+        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+    ) -> Cursor:
         """The cursor to be stored for a stream that was judged up to `offset`. Raises `KeyError` for one that ended."""
-        return self._reading.cursor(stream, offset, lines, line_start, provisional)
+        return self._reading.cursor(stream, offset, told, lines, line_start, provisional)
 
     def committed(self, stream: str, offset: int) -> None:
         """What was read so far is judged and stored."""
