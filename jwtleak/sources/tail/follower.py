@@ -271,7 +271,8 @@ class Follower:
     def stats(self) -> FollowStats:
         """The figures as they are now."""
         stats = self._book.stats
-        stats.followed = sum(stream.state in ("followed", "leaving") for stream in self._book.streams.values())
+        states = [stream.state for stream in self._book.streams.values()]
+        stats.followed = states.count("followed") + states.count("leaving")
         stats.open = len(self._book.descriptors)
         stats.modes, stats.overflows = self._watch.modes(), self._watch.overflows
         return stats

@@ -93,8 +93,10 @@ class Transitions:
         """A stream that was never met. Raises `OSError`; the handle stays the caller's to close."""
         blank = Cursor(stream=fresh_name(), path=path, device=handle.key[0], inode=handle.key[1])
         stream = Stream(name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving")
-        stream.left_at = stream.changed_at = now
         self._attach(stream, handle, path, now)
+        stream.left_at = stream.changed_at = now
+        if not stream.confirm:  # it has been idle for long, and is looked at as such
+            stream.changed_at = now - (time.time() - handle.found.st_mtime)
         if stream.packed is not None and start:
             stream.state, start = "finished", 0
         elif start:
