@@ -126,8 +126,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far one stream has been judged, and what it is known by when it is met again.
 
     `offset` is the first byte that is not fully judged, `lines` the newlines before it, `line_start` the offset behind the
-    last of them. `head` is the SHA-256 of the first `head_length` bytes, `anchor` that of the `anchor_length` bytes before
-    `offset`. `provisional` is the id of an alert that was given for the token at `offset` before the token had ended.
+    last of them. `read` is how far bytes were taken: what stands from `offset` on may be the beginning of a token. As far
+    as `told` it was looked at as if nothing followed, so that only more bytes are a reason to read it again. `head` is the
+    SHA-256 of the first `head_length` bytes, `anchor` that of the `anchor_length` bytes before `read`. `provisional` is the
+    id of an alert that was given for the token at `offset` before the token had ended.
     """
 
     stream: str  # random, 32 hex: the name of this stream for as long as it is remembered
@@ -140,6 +142,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     anchor_length: int = 0
     anchor: bytes = b""
     offset: int = 0
+    told: int = 0
+    read: int = 0
     lines: int = 0
     line_start: int = 0
     size: int = 0

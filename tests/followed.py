@@ -116,7 +116,7 @@ class Driver:
     def commit(self, stream: str, log: Log) -> None:
         """Store one cursor."""
         self.cursors[stream] = self.follower.cursor(
-            stream, offset=log.offset, lines=log.data.count(b"\n"), line_start=0, provisional=None
+            stream, offset=log.offset, told=log.offset, lines=log.data.count(b"\n"), line_start=0, provisional=None
         )
         self.follower.committed(stream, log.offset)
 

@@ -71,7 +71,8 @@ class Files:
     def open(self, stream: str, data: bytes = b"", *, follows: str | None = None, at: Cursor | None = None) -> None:
         """A stream appears."""
         self.data[stream] = data
-        self.events.append(Opened(stream, f"/logs/{stream}", at or cursor(stream), len(data), follows))
+        kept = at is not None and at.size == len(data)
+        self.events.append(Opened(stream, f"/logs/{stream}", at or cursor(stream), len(data), follows, kept=kept))
 
     def append(self, stream: str, data: bytes) -> None:
         """It grows."""
@@ -110,11 +111,14 @@ class Files:
         start, stop = self.holes.get(stream, (0, 0))
         return stop if start <= offset < stop else offset
 
-    def cursor(self, stream: str, *, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor:
+    def cursor(
+        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+    ) -> Cursor:
         """As it is."""
         return cursor(
-            stream, offset=offset, lines=lines, line_start=line_start, provisional=provisional, size=len(self.data[stream])
-        )
+            stream, offset=offset, told=told, lines=lines, line_start=line_start, provisional=provisional,
+            size=len(self.data[stream]),
+        )  # fmt: skip
 
     def committed(self, stream: str, offset: int) -> None:
         """Noted."""

@@ -15,10 +15,12 @@ from jwtleak.errors import StoreCorrupt, StoreError
 # `jwtl`: tells our file from another program's (SQLite's application_id).
 APPLICATION = 0x6A77746C
 
+_SCRIPTS = ("schema.sql", "queues.sql", "cursors.sql")
+
 
 def steps() -> tuple[str, ...]:
     """The SQL that leads from version n to n + 1, for each n; the first makes an empty file one of version 1."""
-    return tuple(files("jwtleak.store").joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "queues.sql"))
+    return tuple(files("jwtleak.store").joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -16,14 +16,14 @@ from jwtleak.store.interface import Sighting
 from jwtleak.types import Cursor
 
 _CURSOR = (
-    "stream, path, device, inode, generation, head_length, head, anchor_length, anchor, offset, lines, line_start, size, "
-    "mtime_ns, state, provisional"
+    "stream, path, device, inode, generation, head_length, head, anchor_length, anchor, offset, told, read, lines, "
+    "line_start, size, mtime_ns, state, provisional"
 )
 _SIGHTING = (
     "stream, sha256, first_id, last_id, since, total, first_offset, last_offset, first_ms, last_ms, severity, "
     "window_end_ms, body"
 )
-_PUT_CURSOR = f"INSERT OR REPLACE INTO streams ({_CURSOR}, at_ms) VALUES ({'?, ' * 16}?)"
+_PUT_CURSOR = f"INSERT OR REPLACE INTO streams ({_CURSOR}, at_ms) VALUES ({'?, ' * 18}?)"
 _PUT_SIGHTING = f"INSERT OR REPLACE INTO sightings ({_SIGHTING}) VALUES ({'?, ' * 12}?)"
 _SIGN = 1 << 63
 
@@ -47,8 +47,8 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
     generation = None if cursor.generation is None else signed(cursor.generation)
     return (
         cursor.stream, os.fsencode(shown(cursor.path)), signed(cursor.device), signed(cursor.inode), generation,
-        cursor.head_length, cursor.head, cursor.anchor_length, cursor.anchor, cursor.offset, cursor.lines,
-        cursor.line_start, cursor.size, cursor.mtime_ns, cursor.state, cursor.provisional,
+        cursor.head_length, cursor.head, cursor.anchor_length, cursor.anchor, cursor.offset, cursor.told, cursor.read,
+        cursor.lines, cursor.line_start, cursor.size, cursor.mtime_ns, cursor.state, cursor.provisional,
     )  # fmt: skip
 
 
@@ -56,14 +56,14 @@ def cursors(connection: sqlite3.Connection) -> Iterator[Cursor]:
     """All that are remembered, by path."""
     for row in connection.execute(f"SELECT {_CURSOR} FROM streams ORDER BY path, stream"):
         (
-            stream, path, device, inode, generation, head_length, head, anchor_length, anchor, offset, lines,
-            line_start, size, mtime_ns, state, provisional,
+            stream, path, device, inode, generation, head_length, head, anchor_length, anchor, offset, told, read,
+            lines, line_start, size, mtime_ns, state, provisional,
         ) = row  # fmt: skip
         yield Cursor(
             stream=stream, path=os.fsdecode(path), device=unsigned(device), inode=unsigned(inode),
             generation=None if generation is None else unsigned(generation), head_length=head_length, head=head,
-            anchor_length=anchor_length, anchor=anchor, offset=offset, lines=lines, line_start=line_start, size=size,
-            mtime_ns=mtime_ns, state=state, provisional=provisional,
+            anchor_length=anchor_length, anchor=anchor, offset=offset, told=told, read=read, lines=lines,
+            line_start=line_start, size=size, mtime_ns=mtime_ns, state=state, provisional=provisional,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from jwtleak.errors import StoreCorrupt, StoreError
+from jwtleak.store import streams
 from jwtleak.store.migrations import APPLICATION, check, migrate, steps, version
 
 TWO = ("CREATE TABLE t (x INTEGER) STRICT;", "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE t SET y = x + 1;")
@@ -71,6 +72,18 @@ def test_version_2_knows_what_waits_for_each_sink():
         assert connection.execute(bytes_of).fetchall() == [("a", 100), ("b", 0), ("c", 0)]
         connection.execute("DELETE FROM queue")
         assert connection.execute(bytes_of).fetchall() == [("a", 0), ("b", 0), ("c", 0)]
+
+
+def test_cursors_of_version_1_are_kept():
+    """A stream was read to its offset then: the anchor stands before that, and nothing behind it was told."""
+    with fresh() as connection:
+        migrate(connection, steps()[:1])
+        connection.execute(
+            "INSERT INTO streams VALUES ('a', x'2f61', 1, 2, NULL, 0, x'', 0, x'', 30, 2, 28, 38, 5, 'followed', NULL, 1)"
+        )
+        migrate(connection)
+        (cursor,) = streams.cursors(connection)
+    assert (cursor.offset, cursor.told, cursor.read, cursor.lines, cursor.size) == (30, 30, 30, 2, 38)
 
 
 def test_a_step_that_fails_changes_nothing():

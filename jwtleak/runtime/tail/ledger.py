@@ -39,7 +39,9 @@ class Writing(Protocol):
 class Marking(Protocol):
     """What the ledger needs of the follower."""
 
-    def cursor(self, stream: str, *, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor: ...
+    def cursor(
+        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+    ) -> Cursor: ...
     def committed(self, stream: str, offset: int) -> None: ...
 
 
@@ -137,6 +139,7 @@ class Ledger:
         return self._follower.cursor(
             stream.name,
             offset=stream.offset,
+            told=stream.told,
             lines=stream.lines,
             line_start=stream.line_start,
             provisional=provisional,

@@ -106,7 +106,7 @@ class Loop:
 
     def _behind(self, goal: dict[str, int]) -> bool:
         return any(
-            stream.packed or (name not in self._unread and stream.read < goal.get(name, 0))
+            stream.packed or (name not in self._unread and max(stream.read, stream.told) < goal.get(name, 0))
             for name, stream in self.streams.items()
         )
 
@@ -151,10 +151,14 @@ class Loop:
         before = self._at.get(event.path)
         old = self.streams.get(event.follows or (before.name if before is not None else ""))
         if old is not None:
+            if self._desk.of(old.name) is None:
+                old.again()  # what it holds at its end may go on in the new one
+                self.turns.update(old)
             self._joints.opened(stream, old, self._steady())
         self._at[event.path] = stream
         self.turns.update(stream)
-        self._ledger.judged(stream)
+        if not event.kept:
+            self._ledger.judged(stream)
 
     def _ended(self, event: Ended) -> None:
         stream = self.streams.pop(event.stream)
@@ -210,8 +214,13 @@ class Loop:
         self._found(stream, seat, found)
         self._parts.limiter.took(taken)
         self._parts.watcher.read(taken)
-        self._ledger.judged(stream)
+        self._judged(stream, seat)
         self.turns.update(stream)
+
+    def _judged(self, stream: Stream, seat: Seat) -> None:
+        if seat.engine.pending is None:
+            stream.told = max(stream.told, stream.read)
+        self._ledger.judged(stream)
 
     def _ask(self) -> None:
         """Engines that waited long enough for more."""
@@ -227,7 +236,7 @@ class Loop:
             stream = seat.stream
             assert stream is not None
             self._found(stream, seat, seat.settle())
-            self._ledger.judged(stream)
+            self._judged(stream, seat)
         else:
             self._look_early(seat)
         seat.watch.asked(self._steady(), seat.engine.pending)
@@ -238,6 +247,7 @@ class Loop:
         if stream is None or seat.engine.pending is None:
             return
         self._found(stream, seat, seat.early(), early=True)
+        stream.told = max(stream.told, stream.read)
         self._ledger.judged(stream)
 
     def _every_second(self) -> Iterator[Letter]:

@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 from jwtleak.sources.tail.descriptors import Descriptors
 from jwtleak.sources.tail.identity import HEAD_STEPS, Key, digest
 from jwtleak.sources.tail.interface import Ended, Event, FollowStats, Grown, Mode, Moved, Opened, Trouble
-from jwtleak.sources.tail.schedule import Schedule
+from jwtleak.sources.tail.schedule import LOOKS_PER_SECOND, Schedule
 from jwtleak.sources.tail.stream import Stream
 
 T = TypeVar("T")
@@ -26,8 +26,7 @@ MAX_TROUBLES = 10_000
 MAX_ALIASES = 15
 # Files that were read to their end a moment ago: more than a rotation of one log has, and 100 bytes each.
 MAX_ENDED = 4096
-# Files that were met together are looked at again at this rate, within this time (seconds).
-_SPREAD = 1500
+# Files that were met together are all looked at again within this time (seconds).
 _LONGEST = 30.0
 
 
@@ -67,7 +66,9 @@ class Homeless:
         _take_out(self._by_key, stream.key, stream)
         if stream.head_length:
             _take_out(self._by_head, stream.head, stream)
-            self._lengths -= Counter({stream.head_length: 1})
+            self._lengths[stream.head_length] -= 1
+            if not self._lengths[stream.head_length]:
+                del self._lengths[stream.head_length]
 
     def of(self, key: Key) -> list[Stream]:
         """Those that had this file."""
@@ -129,7 +130,7 @@ class Book:
 
     def soon(self, stream: Stream, now: float) -> None:
         """Look at a stream again: within a second, or when there are many, spread out so that no look takes long."""
-        spread = min(max(1.0, len(self.streams) / _SPREAD), _LONGEST)
+        spread = min(max(1.0, len(self.streams) / LOOKS_PER_SECOND), _LONGEST)
         self.schedule.put(stream.name, now + spread * int(stream.name[:4], 16) / 65536)
 
     def at(self, key: Key) -> Stream | None:

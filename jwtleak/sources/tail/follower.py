@@ -254,9 +254,11 @@ class Follower:
         """The next offset that is not in a hole."""
         return self._reading.data_after(stream, offset)
 
-    def cursor(self, stream: str, *, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor:
+    def cursor(
+        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+    ) -> Cursor:
         """The cursor to be stored for a stream that was judged up to `offset`. Raises `KeyError` for one that ended."""
-        return self._reading.cursor(stream, offset, lines, line_start, provisional)
+        return self._reading.cursor(stream, offset, told, lines, line_start, provisional)
 
     def committed(self, stream: str, offset: int) -> None:
         """What was read so far is judged and stored."""
@@ -269,7 +271,8 @@ class Follower:
     def stats(self) -> FollowStats:
         """The figures as they are now."""
         stats = self._book.stats
-        stats.followed = sum(stream.state in ("followed", "leaving") for stream in self._book.streams.values())
+        states = [stream.state for stream in self._book.streams.values()]
+        stats.followed = states.count("followed") + states.count("leaving")
         stats.open = len(self._book.descriptors)
         stats.modes, stats.overflows = self._watch.modes(), self._watch.overflows
         return stats

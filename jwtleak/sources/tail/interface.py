@@ -28,7 +28,8 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     """A stream is followed from `cursor.offset` on; `size` is how far it can be read now.
 
     `follows` is the stream whose place it took by rotation or truncation. `packed` says that the bytes come from a
-    compressed file: such a stream never grows, and `size` is only how much is unpacked so far.
+    compressed file: such a stream never grows, and `size` is only how much is unpacked so far. `kept`: the cursor is
+    stored as it is, and the file has not changed since.
     """
 
     stream: str
@@ -37,6 +38,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     size: int
     follows: str | None = None
     packed: bool = False
+    kept: bool = False
 
 
 class Grown(msgspec.Struct, frozen=True, gc=False):
@@ -128,8 +130,10 @@ class Following(Protocol):
     def data_after(self, stream: str, offset: int) -> int:
         """The next offset that is not in a hole; `offset` itself where it is data, or where that cannot be told."""
 
-    def cursor(self, stream: str, *, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor:
-        """The cursor to be stored for a stream that was judged up to `offset`."""
+    def cursor(
+        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+    ) -> Cursor:
+        """The cursor to be stored for a stream that was judged up to `offset`; `told` is what is said of it in `Cursor`."""
 
     def committed(self, stream: str, offset: int) -> None:
         """What was read so far is judged and stored, up to `offset` for good; to be called for every stream read."""

@@ -15,6 +15,7 @@ from jwtleak.sources.tail.decide import Leaving, Presence, Seen, judge, may_end
 from jwtleak.sources.tail.handle import Handle, NotRegularError
 from jwtleak.sources.tail.identity import Match, compare, same_generation
 from jwtleak.sources.tail.packed import codec_of
+from jwtleak.sources.tail.schedule import LOOKS_PER_SECOND
 from jwtleak.sources.tail.settings import TailSettings
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.sources.tail.transitions import Transitions
@@ -23,9 +24,7 @@ GONE = (errno.ENOENT, errno.ENOTDIR)
 
 # A file is looked at as often as `file_interval` says while it changes, and for so long after that.
 _ACTIVE = 10.0
-# A stat of a file and the work around it take 8 to 15 microseconds (measured); so many a second are 2 % of a core. Idle
-# files share them, but no file waits longer than `_RAREST` however many there are.
-_STATS_PER_SECOND = 1500
+# However many idle files there are, none waits longer than this for a look (and the quarter by which they are spread out).
 _RAREST = 30.0
 # Where events come, idle files are looked at only for what makes none (memory-mapped writers, other hosts): after a tenth
 # of the time for which they were silent, up to this.
@@ -72,8 +71,8 @@ class Known:
             return float(interval * 2 ** min(stream.rewrites - _REWRITES + 1, 6))
         if stream.confirm or stream.state == "leaving" or now - stream.changed_at < _ACTIVE:
             return interval
-        pause = len(self._book.streams) / _STATS_PER_SECOND
-        if self.events_everywhere or os.path.dirname(stream.real or stream.path) in self.events:
+        pause = len(self._book.streams) / LOOKS_PER_SECOND
+        if self.events_everywhere or (self.events and os.path.dirname(stream.real or stream.path) in self.events):
             pause = max(pause, min((now - stream.changed_at) / 10, _IDLE_EVENTS))
         # Those that were found together are spread out.
         return max(interval, min(pause, _RAREST) * (0.75 + int(stream.name[:2], 16) / 512))

@@ -1,8 +1,7 @@
 """The bytes of streams, and the cursors that say how far they are judged.
 
 Promises: bytes are given only when those before them are still the ones that were read: a file that was cut and has grown
-again between a look and a read is not taken for its own continuation. A cursor whose anchor cannot be had says so, and is
-then read again rather than believed.
+again between a look and a read is not taken for its own continuation.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from jwtleak.sources.tail.book import Book
 from jwtleak.sources.tail.identity import ANCHOR, digest
 from jwtleak.sources.tail.known import Known
 from jwtleak.sources.tail.stream import Stream
-from jwtleak.sources.tail.transitions import NO_ANCHOR, Anchor, anchor_of, make_cursor, read_back
+from jwtleak.sources.tail.transitions import make_cursor
 from jwtleak.types import Cursor
 
 
@@ -76,7 +75,7 @@ class Reading:
             return 0
         count = os.preadv(stream.fd, [buffer[:room]], offset)
         end = offset + count
-        if not count or (end > stream.read_to and not self._continues(stream)):
+        if not count or not self._continues(stream):
             self._book.schedule.put(stream.name, self._clock())
             return 0
         if end > stream.read_to:
@@ -111,35 +110,15 @@ class Reading:
         self._book.schedule.put(name, self._clock())
         return offset
 
-    def cursor(self, name: str, offset: int, lines: int, line_start: int, provisional: str | None) -> Cursor:
+    def cursor(
+        self, name: str, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+    ) -> Cursor:
         """See `interface.Following.cursor`."""
         stream = self._book.streams[name]
         stream.stored = make_cursor(
-            stream,
-            offset=offset,
-            anchor=self._anchor(stream, offset),
-            lines=lines,
-            line_start=line_start,
-            alert=provisional,
+            stream, offset=offset, told=told, lines=lines, line_start=line_start, alert=provisional
         )
         return stream.stored
-
-    def _anchor(self, stream: Stream, offset: int) -> Anchor:
-        """The anchor at an offset that was read."""
-        last = stream.stored
-        if offset == stream.read_to:
-            return stream.anchor_length, stream.anchor
-        if offset == last.offset and last.anchor_length:
-            return last.anchor_length, last.anchor
-        if not offset or not self._open(stream):
-            return NO_ANCHOR
-        try:
-            before = read_back(stream.fd, stream, offset)
-            # Only what stands before bytes that are still there was there when they were read.
-            sound = stream.packed is not None or self._continues(stream)
-        except OSError:
-            return NO_ANCHOR
-        return anchor_of(before) if sound and len(before) == min(ANCHOR, offset) else NO_ANCHOR
 
     def committed(self, name: str, offset: int) -> None:
         """See `interface.Following.committed`."""

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import heapq
 
+# A look at one file or directory in which nothing happened, and the work around it, takes 8 to 20 microseconds
+# (measured): so many in a second are 1 to 2 % of a core. Those that are idle share them.
+LOOKS_PER_SECOND = 1000
+
 
 class Schedule:
     """Names by the time when they are due."""

@@ -43,7 +43,7 @@ class Target:
 
     def _shown(self, relative: str) -> bool:
         """Whether every name with a dot is asked for by one."""
-        if "." not in relative:
+        if "/." not in relative and not relative.startswith("."):
             return True
         hidden = [name for name in relative.split("/") if name.startswith(".")]
         return all(any(part.fullmatch(name) for part in self._dotted) for name in hidden)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.book import Book, fresh_name
@@ -18,25 +18,16 @@ from jwtleak.sources.tail.plain import written_end, written_on
 from jwtleak.sources.tail.stream import Stream
 from jwtleak.types import Cursor
 
-Anchor: TypeAlias = tuple[int, bytes]  # length and digest of the bytes before an offset
-
-NO_ANCHOR: Anchor = 0, b""
-
 # A file that changed so long ago cannot change within the same tick of its file system's clock: FAT's is the slowest.
 _RECENT = 3.0
 
 _STATES: dict[str, Literal["rotated", "finished"]] = {"leaving": "rotated", "orphan": "rotated", "finished": "finished"}
 
 
-def anchor_of(data: bytes) -> Anchor:
-    """The anchor that these bytes make."""
-    return (len(data), digest(data)) if data else NO_ANCHOR
-
-
 def make_cursor(
-    stream: Stream, *, offset: int, anchor: Anchor, lines: int, line_start: int, alert: str | None = None
+    stream: Stream, *, offset: int, told: int, lines: int, line_start: int, alert: str | None = None
 ) -> Cursor:
-    """The cursor of a stream as it is now. `anchor` is that at `offset`, `NO_ANCHOR` where it is not known."""
+    """The cursor of a stream as it is now."""
     return Cursor(
         stream=stream.name,
         path=stream.path,
@@ -45,9 +36,11 @@ def make_cursor(
         generation=stream.generation,
         head_length=stream.head_length,
         head=stream.head,
-        anchor_length=anchor[0],
-        anchor=anchor[1],
+        anchor_length=stream.anchor_length,
+        anchor=stream.anchor,
         offset=offset,
+        told=told,
+        read=stream.read_to,
         lines=lines,
         line_start=line_start,
         # Of a compressed file the size says nothing about what is left.
@@ -71,7 +64,7 @@ def from_cursor(cursor: Cursor) -> Stream:
         end=max(cursor.size, cursor.offset),
         head_length=cursor.head_length,
         head=cursor.head,
-        read_to=cursor.offset,
+        read_to=cursor.read,
         anchor_length=cursor.anchor_length,
         anchor=cursor.anchor,
     )
@@ -100,15 +93,17 @@ class Transitions:
         """A stream that was never met. Raises `OSError`; the handle stays the caller's to close."""
         blank = Cursor(stream=fresh_name(), path=path, device=handle.key[0], inode=handle.key[1])
         stream = Stream(name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving")
-        stream.left_at = stream.changed_at = now
         self._attach(stream, handle, path, now)
+        stream.left_at = stream.changed_at = now
+        if not stream.confirm:  # it has been idle for long, and is looked at as such
+            stream.changed_at = now - (time.time() - handle.found.st_mtime)
         if stream.packed is not None and start:
             stream.state, start = "finished", 0
         elif start:
             stream.read_to = start = min(start, stream.end)
-            stream.anchor_length, stream.anchor = anchor_of(read_back(stream.fd, stream, start))
-        anchor = stream.anchor_length, stream.anchor
-        stream.stored = make_cursor(stream, offset=start, anchor=anchor, lines=0, line_start=start)
+            before = read_back(stream.fd, stream, start)
+            stream.anchor_length, stream.anchor = len(before), digest(before)
+        stream.stored = make_cursor(stream, offset=start, told=start, lines=0, line_start=start)
         self._book.add(stream)
         self._tell_opened(stream, follows)
         if stream.state == "finished":
@@ -145,10 +140,10 @@ class Transitions:
             stream.head_length, stream.head = length, digest(head[:length])
         self._book.know_head(stream)
 
-    def _tell_opened(self, stream: Stream, follows: str | None = None) -> None:
+    def _tell_opened(self, stream: Stream, follows: str | None = None, *, kept: bool = False) -> None:
         stream.told, stream.opened = stream.end, True
         packed = stream.packed is not None
-        self._book.tell(Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed))
+        self._book.tell(Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed, kept))
 
     def resume(self, stream: Stream, handle: Handle, path: str, now: float, *, taken: bool) -> None:
         """A stream goes on in this file. Raises `OSError`, with nothing changed."""
@@ -182,7 +177,7 @@ class Transitions:
             stream.state = "finished"
             return
         stream.state = "followed"
-        self._tell_opened(stream)
+        self._tell_opened(stream, kept=path == stream.stored.path)
 
     def update(self, stream: Stream, found: os.stat_result, now: float, *, thorough: bool) -> None:
         """The same file, perhaps with more in it. Raises `OSError`, with nothing changed."""
@@ -284,10 +279,8 @@ class Transitions:
         """A compressed file that is followed was read whole."""
         self._book.descriptors.release(stream)
         stream.state = "finished"
-        last, anchor = stream.stored, (stream.anchor_length, stream.anchor)
-        stream.stored = make_cursor(
-            stream, offset=stream.read_to, anchor=anchor, lines=last.lines, line_start=last.line_start
-        )
+        last, end = stream.stored, stream.read_to
+        stream.stored = make_cursor(stream, offset=end, told=end, lines=last.lines, line_start=last.line_start)
         self._tell_finished(stream)
 
     def _tell_finished(self, stream: Stream) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from jwtleak.sources.files import reason_of
 from jwtleak.sources.tail.identity import Key
+from jwtleak.sources.tail.schedule import LOOKS_PER_SECOND
 from jwtleak.sources.tail.targets import Filter, Target
 
 # A time stamp is that of the last tick (up to 10 ms) and on FAT of the last two seconds: a listing is only trusted for as
@@ -24,8 +25,6 @@ _STEADY = 2.0
 # Without events directories may be on file systems whose time stamps are remembered for a while; with them this is only
 # for what the events may have missed.
 _ANYWAY_EVENTS = 60.0
-# Time stamps that are looked at in a second, where no events come: as many as of files (`known`).
-_STATS_PER_SECOND = 1500
 # Links to links to directories, deeper than any log tree.
 _MAX_DEPTH = 40
 _GONE = (errno.ENOENT, errno.ENOTDIR)
@@ -155,7 +154,7 @@ class Tree:
             if self._outdated(directory, now, everything) and self._list(directory, now):
                 changed.append(directory)
                 queue.extend(self._children(directory))
-            pace = max(self._pace, len(self.directories) / _STATS_PER_SECOND)
+            pace = max(self._pace, len(self.directories) / LOOKS_PER_SECOND)
             directory.due = now + (self._interval if directory.events else min(pace, self._interval))
         self._next = min((one.due for one in self.directories.values()), default=now + self._interval)
         return changed

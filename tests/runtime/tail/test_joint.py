@@ -64,6 +64,23 @@ def test_a_rotation_that_is_seen_in_two_looks(rig: Rig) -> None:
     assert rig.loop._at == {}
 
 
+def test_a_rotation_that_is_seen_after_a_restart(rig: Rig) -> None:
+    """The end of the old file was told, and is read again for what goes on in the new one."""
+    first, second = parts("cri")
+    rig.files.open("old", b"before\n" + first)
+    rig.run(10)
+    (short,) = rig.alerts
+    rig.crash()
+    rig.run(1)
+    rig.files.open("new", second, follows="old")
+    rig.run(1)
+    (whole,) = rig.alerts
+    assert (whole["token"]["sha256"], whole["supersedes"]) == (sha256(TOKEN), short["id"])
+    rig.files.end("old")
+    rig.run(10)
+    assert len(rig.alerts) == 1
+
+
 def test_the_other_stream_comes_between(rig: Rig) -> None:
     """Records of stderr at the beginning of the new file do not come between the parts of stdout."""
     first, second = parts("cri")

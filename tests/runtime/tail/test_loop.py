@@ -57,6 +57,48 @@ def test_a_restart_goes_on_at_the_cursor(rig: Rig) -> None:
     assert places == expected
 
 
+def test_a_restart_where_nothing_happened_costs_nothing(rig: Rig) -> None:
+    """What stands in the store is not written again, and what is held at an end is not read again before it grows."""
+    line = leak(3)
+    stop = line.index(b" HTTP")
+    for number in range(30):
+        rig.files.open(f"quiet{number}", LINE * 3)
+    rig.files.open("leaking", leak(1) + leak(2))
+    rig.files.open("growing", line[:stop])
+    rig.run(3)
+    rig.crash()
+    rig.files.reads.clear()
+    rig.run(3)
+    assert (rig.files.reads, rig.store.commits, rig.alerts) == ([], [], [])
+    rig.loop.catch_up(1.0)
+    assert (rig.files.reads, rig.alerts) == ([], [])
+    for stream, more in (("quiet7", leak(4)), ("growing", line[stop:] + leak(5))):
+        rig.files.append(stream, more)
+    rig.run(2)
+    assert rig.found() == [name(4), name(5)]
+    assert {one for one, *_ in rig.files.reads} == {"quiet7", "growing"}
+
+
+def test_what_was_held_and_not_told_before_a_crash(rig: Rig) -> None:
+    """A token at the end that was stored with nothing but an offset is read and told by the next process."""
+    line = leak(2)
+    stop = line.index(b" HTTP") - 20
+    rig.files.open("a", leak(1) + line[:stop])
+    rig.run(0.1)
+    (cursor,) = rig.store.cursors()
+    assert (cursor.size, cursor.provisional) == (len(leak(1)) + stop, None)
+    rig.crash()
+    rig.run(2)
+    (short,) = rig.alerts
+    rig.crash()
+    rig.run(2)
+    assert rig.alerts == []
+    rig.files.append("a", line[stop:])
+    rig.run(2)
+    (whole,) = rig.alerts
+    assert (whole["token"]["sha256"], whole["supersedes"]) == (name(2), short["id"])
+
+
 def test_places_far_into_a_stream(rig: Rig) -> None:
     """The same behind megabytes, and in a line that is longer than everything that is read again."""
     long = b"x" * (LOOKBACK + LOOKAHEAD + 5000) + b" "

@@ -15,6 +15,14 @@ def test_it_begins_at_its_cursor() -> None:
     assert stream.mtime_ms is None
 
 
+def test_what_was_told_is_not_read_again() -> None:
+    """It begins behind that, unless it is asked to."""
+    stream = Stream(Opened("a", "/logs/a", cursor("a", offset=10, told=25, read=28), 30))
+    assert (stream.offset, stream.read, stream.backlog) == (10, 25, 5)
+    stream.again()
+    assert (stream.read, stream.told, stream.backlog) == (10, 25, 20)
+
+
 def test_a_stored_cursor_brings_the_time_of_the_file() -> None:
     """The time of the last change dates lines that have none."""
     stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))

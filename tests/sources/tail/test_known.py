@@ -64,12 +64,21 @@ def test_many_files_share_their_looks(drive: Drive, log: Path, monkeypatch: pyte
     """Beyond what a small part of a core can do, idle files wait longer, but never longer than the bound."""
     driver = drive(log)
     driver.turn()
-    monkeypatch.setattr(module, "_STATS_PER_SECOND", 0.2)
+    monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.2)
     driver.look(1000)
     assert 8 <= stats_of(driver, log, 60, monkeypatch) <= 17
-    monkeypatch.setattr(module, "_STATS_PER_SECOND", 0.0001)
+    monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.0001)
     driver.look(1000)
     assert 2 <= stats_of(driver, log, 100, monkeypatch) <= 5
+
+
+def test_a_file_that_was_idle_before_it_was_met(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not looked at every second first, as one that has just changed is."""
+    monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.1)
+    os.utime(log, (1000, 1000))
+    driver = drive(log)
+    driver.turn()
+    assert stats_of(driver, log, 60, monkeypatch) <= 9
 
 
 def test_a_change_within_a_tick_of_the_clock(drive: Drive, log: Path) -> None:

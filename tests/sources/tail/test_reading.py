@@ -43,7 +43,7 @@ def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]
         count = driver.follower.read(stream, offset, memoryview(buffer))
         assert buffer[:count] == data[offset : offset + size]
         furthest = max(furthest, offset + count) if count else furthest
-    cursor = driver.follower.cursor(stream, offset=furthest, lines=0, line_start=0, provisional=None)
+    cursor = driver.follower.cursor(stream, offset=furthest, told=furthest, lines=0, line_start=0, provisional=None)
     before = data[max(0, furthest - 256) : furthest]
     assert (cursor.anchor_length, cursor.anchor) == ((len(before), digest(before)) if before else (0, b""))
     driver.close()
@@ -51,7 +51,7 @@ def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: bool) -> None:
-    """A token that may go on keeps the offset back: the anchor is that of the offset."""
+    """A token that may go on keeps the offset back; the anchor stands before what was read."""
     path = tmp_path / "a.log"
     data = lines(0, 100)
     path.write_bytes(gzip.compress(data) if packed else data)
@@ -60,11 +60,19 @@ def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: boo
     driver.look(3)
     stream = only(driver)
     assert driver.follower.read(stream, 0, memoryview(bytearray(3000))) == 3000
-    cursor = driver.follower.cursor(stream, offset=1000, lines=27, line_start=990, provisional="id")
-    assert (cursor.anchor_length, cursor.anchor) == (256, digest(data[744:1000]))
+    cursor = driver.follower.cursor(stream, offset=1000, told=2000, lines=27, line_start=990, provisional="id")
+    assert (cursor.offset, cursor.told, cursor.read) == (1000, 2000, 3000)
+    assert (cursor.anchor_length, cursor.anchor) == (256, digest(data[2744:3000]))
     assert (cursor.lines, cursor.line_start, cursor.provisional) == (27, 990, "id")
-    again = driver.follower.cursor(stream, offset=1000, lines=27, line_start=990, provisional=None)
-    assert again.anchor == cursor.anchor
+
+
+def test_what_is_read_again_is_compared_too(drive: Drive, log: Path) -> None:
+    """A file that was cut since the look gives none of its new bytes, also where old ones had been read."""
+    driver = drive(log)
+    driver.turn()
+    (stream,) = driver.logs
+    log.write_bytes(lines(500, 700))
+    assert driver.follower.read(stream, 100, memoryview(bytearray(100))) == 0
 
 
 def test_what_has_ended_gives_nothing(drive: Drive, log: Path) -> None:
@@ -75,7 +83,7 @@ def test_what_has_ended_gives_nothing(drive: Drive, log: Path) -> None:
     assert driver.follower.data_after("unknown", 5) == 5
     driver.follower.committed("unknown", 0)
     with pytest.raises(KeyError):
-        driver.follower.cursor("unknown", offset=0, lines=0, line_start=0, provisional=None)
+        driver.follower.cursor("unknown", offset=0, told=0, lines=0, line_start=0, provisional=None)
 
 
 def test_nothing_is_read_beyond_the_last_look(drive: Drive, log: Path) -> None:

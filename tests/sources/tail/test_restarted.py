@@ -12,7 +12,6 @@ import pytest
 from followed import Driver, append, lines
 from msgspec.structs import replace
 
-from jwtleak.sources.tail.identity import ANCHOR, digest
 from jwtleak.sources.tail.interface import Opened
 
 Drive = Callable[..., Driver]
@@ -37,6 +36,19 @@ def test_nothing_happened(drive: Drive, tmp_path: Path) -> None:
     (event,) = driver.look()
     assert isinstance(event, Opened)
     assert event.cursor == before[event.stream]
+    assert event.kept
+    assert driver.follower.stats().open == 0
+
+
+def test_another_name_is_to_be_stored(drive: Drive, tmp_path: Path) -> None:
+    """The same file under another name that is asked for is not opened, but its cursor is not the one that is kept."""
+    log = tmp_path / "a.log"
+    driver = stopped(drive, log, lines(0, 10), tmp_path / "*.log")
+    log.rename(tmp_path / "b.log")
+    driver.restart()
+    (event,) = driver.look()
+    assert isinstance(event, Opened)
+    assert (event.path, event.kept) == (str(tmp_path / "b.log"), False)
     assert driver.follower.stats().open == 0
 
 
@@ -45,7 +57,7 @@ def test_nothing_happened_to_what_was_not_read_to_its_end(drive: Drive, tmp_path
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10))
     ((name, cursor),) = driver.cursors.items()
-    driver.cursors[name] = replace(cursor, offset=cursor.offset - 17, anchor=digest(lines(0, 10)[:-17][-ANCHOR:]))
+    driver.cursors[name] = replace(cursor, offset=cursor.offset - 17)
     driver.restart()
     (event,) = driver.look()
     assert isinstance(event, Opened)
@@ -143,7 +155,7 @@ def test_it_is_gone(drive: Drive, tmp_path: Path) -> None:
     (stream,) = driver.logs
     size = len(lines(0, 10))
     driver.follower.read(stream, 0, memoryview(bytearray(size)))
-    driver.cursors[stream] = driver.follower.cursor(stream, offset=size, lines=10, line_start=size, provisional=None)
+    driver.cursors[stream] = driver.follower.cursor(stream, offset=size, told=size, lines=10, line_start=size, provisional=None)
     log.unlink()
     driver.restart()
     driver.turn(times=20)
@@ -211,7 +223,7 @@ def test_a_compressed_file_was_half_read(drive: Drive, tmp_path: Path) -> None:
     driver.look(3)
     (stream,) = driver.logs
     count = driver.follower.read(stream, 0, memoryview(bytearray(100_000)))
-    cursor = driver.follower.cursor(stream, offset=count - 50, lines=0, line_start=0, provisional=None)
+    cursor = driver.follower.cursor(stream, offset=count - 50, told=count, lines=0, line_start=0, provisional=None)
     driver.cursors[stream] = cursor
     driver.logs[stream].data += data[: count - 50]
     driver.restart()

@@ -142,7 +142,7 @@ def test_a_cut_before_anything_was_read(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
-    """A cursor made when its bytes are gone has no anchor, and is not believed later."""
+    """A cursor made when its bytes are gone still says which they were, and what is there is not taken for them."""
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -151,8 +151,7 @@ def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
     count = driver.follower.read(stream, 0, memoryview(bytearray(1000)))
     os.truncate(log, 0)
     append(log, lines(100, 200))
-    half = driver.follower.cursor(stream, offset=count - 40, lines=0, line_start=0, provisional=None)
-    assert (half.anchor_length, half.anchor) == (0, b"")
+    half = driver.follower.cursor(stream, offset=count - 40, told=count, lines=0, line_start=0, provisional=None)
     driver.cursors[stream] = half
     opened.data += lines(0, 10)[: count - 40]
     driver.restart()
