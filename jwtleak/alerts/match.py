@@ -78,20 +78,21 @@ def _scalar(value: object) -> str:
     return ""
 
 
-def _expression(pattern: str) -> str:
+@lru_cache(maxsize=2048)
+def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*|\*)", pattern)
     text = "".join(".*" if one == "**" else r"[^/@?#\s]*" if one == "*" else re.escape(one) for one in parts)
-    return f"(?s:{text})\\Z"
+    return re.compile(f"(?s:{text})\\Z")
 
 
 @lru_cache(maxsize=2048)
 def _globs(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an alternation of all of
-    them would try every one from the beginning."""
-    ready = [(max(pattern.split("*"), key=len), re.compile(_expression(pattern)).match) for pattern in patterns]
+    them would try every one from the beginning, and compiling all of them takes longer than scanning 20 MB."""
+    ready = [(max(pattern.split("*"), key=len), pattern) for pattern in patterns]
 
     def fit(value: str) -> bool:
-        return any(literal in value and match(value) is not None for literal, match in ready)
+        return any(literal in value and _expression(pattern).match(value) is not None for literal, pattern in ready)
 
     return fit
 

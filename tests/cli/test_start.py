@@ -11,7 +11,7 @@ from minting import jws
 # Each takes milliseconds to load, and a scan of plain text that finds nothing needs none of them.
 HEAVY = {
     "asyncio", "bz2", "hashlib", "html.entities", "httpx", "isal", "json", "jwt", "logging", "lz4", "lzma", "multiprocessing",
-    "pathlib", "queue", "regex", "rich", "secrets", "sqlite3", "ssl", "tempfile", "tomllib", "urllib.parse", "watchdog", "zstandard",
+    "pathlib", "queue", "regex", "rich", "rtoml", "secrets", "sqlite3", "ssl", "tempfile", "urllib.parse", "watchdog", "zstandard",
 }  # fmt: skip
 PROGRAM = """
 import sys
@@ -23,7 +23,7 @@ except SystemExit:
 """
 
 
-TABLES = {"hashlib", "pathlib", "tomllib", "urllib.parse"}
+TABLES = {"hashlib", "pathlib", "rtoml", "urllib.parse"}
 
 
 @pytest.mark.parametrize(("text", "needed"), [("nothing\n", set()), (f"GET /?t={jws()} x\n", TABLES)])
