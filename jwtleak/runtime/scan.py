@@ -156,7 +156,6 @@ class Scan:
         first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
         tasks = self._until_stopped(chain(first, planned))
         if jobs > 1 and worth:
-            # Loading multiprocessing takes as long as scanning 40 MB.
             from jwtleak.runtime.pool import Pool
 
             with Pool(self._plan, jobs) as pool:
