@@ -128,7 +128,7 @@ class Joiner:
             yield from self._grouping.drain()
             self._path = None
 
-    def rest(self) -> Iterator[Record]:
+    def rest(self) -> Iterable[Record]:
         """What was collected when a scan is broken off."""
         return self._grouping.drain()
 
@@ -141,7 +141,7 @@ class Scan:
         self._selection = selection
         self._tally = tally
         self._joiner = Joiner(plan.every)
-        self._collected: Callable[[], Iterator[Record]] = self._joiner.rest
+        self._collected: Callable[[], Iterable[Record]] = self._joiner.rest
         self._ledger: Ledger | None = None
         self._next: Task | None = None
         self._stopping = False

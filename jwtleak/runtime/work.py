@@ -122,7 +122,7 @@ class _Records:
         for finding in findings:
             yield from self._grouping.add(write(self._builder.build(finding, self._engine.occurrence(finding))))
 
-    def drain(self) -> Iterator[Record]:
+    def drain(self) -> Iterable[Record]:
         """What has waited."""
         return self._grouping.drain()
 
