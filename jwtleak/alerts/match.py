@@ -86,13 +86,16 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=2048)
-def _globs(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def fitting(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an alternation of all of
     them would try every one from the beginning, and compiling all of them takes longer than scanning 20 MB."""
     ready = [(max(pattern.split("*"), key=len), pattern) for pattern in patterns]
 
     def fit(value: str) -> bool:
-        return any(literal in value and _expression(pattern).match(value) is not None for literal, pattern in ready)
+        for literal, pattern in ready:  # noqa: SIM110 - twice as fast as any()
+            if literal in value and _expression(pattern).match(value) is not None:
+                return True
+        return False
 
     return fit
 
@@ -101,7 +104,7 @@ def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     """Whether one of `values` fits one of `globs`."""
     if globs == "*":
         return bool(values)
-    return any(map(_globs((globs,) if isinstance(globs, str) else globs), values))
+    return any(map(fitting((globs,) if isinstance(globs, str) else globs), values))
 
 
 # Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and thousands of such sets
