@@ -6,11 +6,11 @@ Refuses to know what a section means: whoever uses one defines its type.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import rtoml
 
 from jwtleak.errors import UsageError
 
@@ -20,10 +20,10 @@ Section = TypeVar("Section")
 def read(path: Path, into: type[Section]) -> Section:
     """The document at `path` as `into`, a `msgspec.Struct` with `forbid_unknown_fields`."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (rtoml.TomlParsingError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML: {_lower(str(error))}") from None
     return convert(document, into, str(path))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import stringzilla
 from msgspec import UNSET, UnsetType
@@ -18,6 +18,10 @@ from jwtleak.core.shown import shown
 
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
+
+# Formatting a number takes longer than the rest of a time: most claims and logs give whole seconds.
+_SECONDS = tuple(f":{second:02}" for second in range(60))
+_WHOLE = tuple(f"{second}.000Z" for second in _SECONDS)
 
 # More audiences or scopes than this say nothing more; an attacker could fill an alert with them.
 _MAX_LIST = 16
@@ -37,9 +41,11 @@ _hmac_sha256 = stringzilla.hmac_sha256
 
 def rfc3339(milliseconds: int) -> str:
     """`2026-01-15T12:02:31.123Z` for Unix milliseconds."""
-    seconds, fraction = divmod(min(max(milliseconds, 0), _LAST_MS), 1000)
-    minutes, second = divmod(seconds, 60)
-    return f"{_minute(minutes)}:{second:02}.{fraction:03}Z"
+    if not 0 <= milliseconds <= _LAST_MS:
+        milliseconds = min(max(milliseconds, 0), _LAST_MS)
+    minutes, rest = divmod(milliseconds, 60_000)
+    second, fraction = divmod(rest, 1000)
+    return _minute(minutes) + (f"{_SECONDS[second]}.{fraction:03}Z" if fraction else _WHOLE[second])
 
 
 @lru_cache(maxsize=_REMEMBER)
@@ -67,10 +73,21 @@ def texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType:
     if value is None:
         return UNSET
     if isinstance(value, str):
-        value = value.split(None, _MAX_LIST) if split else [value]
-    if not isinstance(value, list):
-        return UNSET
-    return tuple([_remembered(one[:_LONGEST]) for one in value[:_MAX_LIST] if isinstance(one, str)]) or UNSET
+        return _texts(value, split) if len(value) <= _SHORT else _shown_all(_listed(value, split))
+    return _shown_all(value) if isinstance(value, list) else UNSET
+
+
+@lru_cache(maxsize=_REMEMBER)
+def _texts(value: str, split: bool) -> tuple[str, ...] | UnsetType:
+    return _shown_all(_listed(value, split))
+
+
+def _listed(value: str, split: bool) -> list[str]:
+    return value.split(None, _MAX_LIST) if split else [value]
+
+
+def _shown_all(values: list[Any]) -> tuple[str, ...] | UnsetType:
+    return tuple([_remembered(one[:_LONGEST]) for one in values[:_MAX_LIST] if isinstance(one, str)]) or UNSET
 
 
 def issuer(value: object) -> Shown:

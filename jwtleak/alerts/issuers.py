@@ -17,7 +17,7 @@ from jwtleak.alerts.match import (
     Facet,
     Match,
     Sight,
-    fits,
+    fitting,
     has_small_header,
     is_self_issued,
     is_small,
@@ -128,7 +128,7 @@ class Issuers:
             for name, asked in one.asked:
                 globs.setdefault(name, []).extend(asked)
         self._valued = frozenset(globs)
-        self._globs = {name: tuple(dict.fromkeys(asked)) for name, asked in globs.items()}
+        self._fits = {name: fitting(tuple(dict.fromkeys(asked))) for name, asked in globs.items()}
         self._seen: dict[tuple[str, str], Facet | None] = {}
         self.prefixes = tuple(sorted({one.before for one in conditions if one.before is not None}))
         self._valued_of: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -166,7 +166,7 @@ class Issuers:
 
     def _told(self, name: str, value: object) -> Facet | None:
         strings = words(name, value)
-        return strings if fits(self._globs[name], strings) else None
+        return strings if any(map(self._fits[name], strings)) else None
 
     def _valued_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         valued = tuple(name for name in names if name in self._valued)

@@ -7,7 +7,6 @@ that no published key fits says something of the next ones of its signer, so of 
 from __future__ import annotations
 
 import binascii
-import hmac
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -84,6 +83,8 @@ class Signed:
         """Whether `key` made the signature. No secret is compared: the time it takes tells nothing."""
         if self._algorithm is None:
             return bool(_hmac_sha256(key, self._bytes) == self._digest)
+        import hmac  # brings OpenSSL along, and most logs hold none of these two algorithms
+
         return hmac.digest(key, self._bytes, self._algorithm) == self._digest
 
 

@@ -126,6 +126,8 @@ class Assessor:
         if token.claims is not None:
             found += weaknesses.in_claims(token.claims, stated, origin.lifetime)
             words = known.sensitive.find(token.claims)
+        if not words:
+            return Worth(origin, example, signature, found, personal=False, secret=False)
         personal = any(word.startswith("personal_data") for word in words)
         secret = any(word.startswith("secret_claim") for word in words)
         return Worth(origin, example, signature, found + words, personal, secret)

@@ -78,20 +78,24 @@ def _scalar(value: object) -> str:
     return ""
 
 
-def _expression(pattern: str) -> str:
+@lru_cache(maxsize=2048)
+def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*|\*)", pattern)
     text = "".join(".*" if one == "**" else r"[^/@?#\s]*" if one == "*" else re.escape(one) for one in parts)
-    return f"(?s:{text})\\Z"
+    return re.compile(f"(?s:{text})\\Z")
 
 
 @lru_cache(maxsize=2048)
-def _globs(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def fitting(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an alternation of all of
-    them would try every one from the beginning."""
-    ready = [(max(pattern.split("*"), key=len), re.compile(_expression(pattern)).match) for pattern in patterns]
+    them would try every one from the beginning, and compiling all of them takes longer than scanning 20 MB."""
+    ready = [(max(pattern.split("*"), key=len), pattern) for pattern in patterns]
 
     def fit(value: str) -> bool:
-        return any(literal in value and match(value) is not None for literal, match in ready)
+        for literal, pattern in ready:  # noqa: SIM110 - twice as fast as any()
+            if literal in value and _expression(pattern).match(value) is not None:
+                return True
+        return False
 
     return fit
 
@@ -100,7 +104,7 @@ def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     """Whether one of `values` fits one of `globs`."""
     if globs == "*":
         return bool(values)
-    return any(map(_globs((globs,) if isinstance(globs, str) else globs), values))
+    return any(map(fitting((globs,) if isinstance(globs, str) else globs), values))
 
 
 # Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and thousands of such sets

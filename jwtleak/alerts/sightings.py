@@ -5,7 +5,7 @@ Promises: the first sighting makes the alert, later ones only count; order is th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -23,21 +23,22 @@ class Grouping:
         self._capacity = capacity
         self._first: dict[str, Record] = {}
 
-    def add(self, record: Record) -> Iterator[Record]:
+    def add(self, record: Record) -> Iterable[Record]:
         """One more sighting, or several that were grouped before; gives out what no longer fits."""
-        first = self._first.get(record.group)
+        group = record.group
+        first = self._first.get(group)
         if first is not None:
             first.count += record.count
             first.last_offset = record.last_offset
-            return
-        if len(self._first) >= self._capacity:
-            yield from self.drain()
-        self._first[record.group] = record
+            return ()
+        given = self.drain() if len(self._first) >= self._capacity else ()
+        self._first[group] = record
+        return given
 
-    def drain(self) -> Iterator[Record]:
+    def drain(self) -> Iterable[Record]:
         """All that was collected, in the order of first sightings."""
         first, self._first = self._first, {}
-        yield from first.values()
+        return first.values()
 
 
 class FirstSight:
@@ -47,18 +48,17 @@ class FirstSight:
         self._capacity = capacity
         self._first: dict[str, Record] = {}
 
-    def add(self, record: Record) -> Iterator[Record]:
+    def add(self, record: Record) -> Iterable[Record]:
         """One more sighting; the alert itself when it is the first."""
         first = self._first.get(record.group)
         if first is not None:
             first.count += 1
             first.last_offset = record.last_offset
-            return
-        if len(self._first) >= self._capacity:
-            yield from self.drain()
+            return ()
+        given = [*self.drain(), record] if len(self._first) >= self._capacity else [record]
         # A copy: what was given out does not change any more.
         self._first[record.group] = replace(record)
-        yield record
+        return given
 
     def drain(self) -> Iterator[Record]:
         """A `repeat` for each token that came more than once."""
@@ -71,10 +71,10 @@ class FirstSight:
 class Every:
     """Each sighting is an alert of its own."""
 
-    def add(self, record: Record) -> Iterator[Record]:
+    def add(self, record: Record) -> Iterable[Record]:
         """The alert itself."""
-        yield record
+        return (record,)
 
-    def drain(self) -> Iterator[Record]:
+    def drain(self) -> Iterable[Record]:
         """Nothing is kept."""
-        return iter(())
+        return ()

@@ -48,6 +48,7 @@ _WIDE = tuple(
 
 # The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the next bytes.
 LONGEST = max(len(needle.literal) for needle in PLAIN + _WIDE)
+SHORTEST = min(len(needle.literal) for needle in PLAIN + _WIDE)
 
 # Bytes searched at once. A text made of needles alone gives a hit for every three bytes: 40,000 tuples are 5 MB.
 _WINDOW = 128 * 1024

@@ -6,9 +6,9 @@ shapes are told apart by their ids, so a copy of a node's logs, below any direct
 
 from __future__ import annotations
 
-import re
-
 import msgspec
+
+from jwtleak.core.lazy import lazy
 
 # RFC 1123 labels and subdomains, as Kubernetes checks the names of namespaces, containers and pods. No name holds `_`.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -21,7 +21,7 @@ _ID = r"[0-9a-f]{64}"
 _ROTATED = r"(?:\.[-.0-9a-z]{1,40})?"
 
 _SHAPES = tuple(
-    re.compile(rf"(?:^|/){shape}{_ROTATED}\Z")
+    lazy(rf"(?:^|/){shape}{_ROTATED}\Z")
     for shape in (
         # kubelet: /var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log
         rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log",

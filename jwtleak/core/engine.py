@@ -216,6 +216,8 @@ class Engine:
 
     def _reach(self, start: int, begin: int) -> int:
         """How far behind a token its line is looked at; a record may give its time at the end."""
+        if self._buffer.find(b"{", begin, start) < 0:
+            return _AFTER  # no record: most lines, and no copy of them
         return _RECORD if needs_rest_of_line(bytes(self._buffer[begin:start])) else _AFTER
 
     def _line_index(self, start: int) -> int:

@@ -22,6 +22,7 @@ _ESCAPED = lazy(
     rb"(?:%[0-9A-Fa-f]{2}|\\\\?u00[0-9A-Fa-f]{2}|\\\\?x[0-9A-Fa-f]{2}|&#x?[0-9A-Fa-f]{2,4};|=[0-9A-F]{2}){6,}+"
 )
 _ESCAPES = (b"%", b"\\", b"&#", b"=")
+_ESCAPE_SIGNS = b"%\\&="
 # Turns everything that cannot be part of a base64url run into blanks; splitting there is faster than any expression.
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # `=` and `~` stay: seven characters with their padding, or the mark between disclosures, are eight of a token.
@@ -58,10 +59,9 @@ def mask(text: bytes) -> bytes:
                 key, _, value = run.partition(b"=")
                 kept = key + b"=" if value.strip(b"=") and _is_words(key) else b""
                 text = text.replace(run, kept + b"[...]")
-    for sign in _ESCAPES:
-        if text.count(sign) >= _MANY:
-            return _ESCAPED.sub(b"[...]", text)
-    return text
+    if len(text) - len(text.translate(None, _ESCAPE_SIGNS)) < _MANY:
+        return text
+    return _ESCAPED.sub(b"[...]", text) if any(text.count(sign) >= _MANY for sign in _ESCAPES) else text
 
 
 def mask_name(name: str) -> str:

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from jwtleak.core import jsonform
-from jwtleak.core.anchors import Anchors, Needle
+from jwtleak.core.anchors import SHORTEST, Anchors, Needle
 from jwtleak.core.compact import Buffer, Match, match_at
 from jwtleak.core.judge import Headers
 from jwtleak.core.leak import Leak, rank
@@ -66,6 +66,8 @@ class Scanner:
     ) -> Scan:
         """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow `end`; no leak begins
         before `given`, where the last one that was given ended, nor in one of its further pieces, `taken`."""
+        if final and end - start < SHORTEST:
+            return Scan([], end, False)  # the end of most files: the last line break is held back
         anchors = Anchors(buffer, start, end)
         try:
             return _Pass(self, buffer, floor, end, final, taken, depth, anchors).run(max(start, given), given)

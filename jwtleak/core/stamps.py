@@ -42,6 +42,7 @@ _REST: Final = lazy(
 )
 _CLF_ZONE: Final = lazy(rb" [+-]\d{4}\]")
 _ISO: Final = lazy(rb"(\d{4})([-/])(\d\d)\2(\d\d)[Tt ](\d\d):(\d\d)")
+_YEAR_ENDS: Final = (b"-", b"/")
 _DAY: Final = lazy(rb"(\d{1,2})([-/ ])(" + _MONTH + rb")\2(\d{4})[: ](\d\d):(\d\d)")
 _BASIC: Final = lazy(rb"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?:[.,](\d+))?(Z|[+-]\d{4})?(?!\d)")
 _BSD: Final = lazy(
@@ -64,6 +65,8 @@ _SECONDS: Final = {b":%02d" % second: second * 1000 for second in range(61)}  # 
 
 def iso(line: bytes, at: int = 0) -> int | None:
     """RFC 3339 or ISO 8601 extended at `at`, also with slashes (nginx error log, Go): `2026-01-15T12:02:31,5+01:00`."""
+    if line[at + 4 : at + 5] not in _YEAR_ENDS:
+        return None  # most lines begin otherwise, and are not to crowd the minutes that are remembered
     minute = _iso_minute(line[at : at + 16])
     return None if minute is None else _with_rest(line, at + 16, minute)
 

@@ -7,12 +7,12 @@ Refuses: code. Pattern files are TOML; nothing in them is run but regular expres
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+import rtoml
 
 from jwtleak.core.channel import ChannelRule
 from jwtleak.core.userpattern import UserPattern, UserPatterns
@@ -91,10 +91,10 @@ def pattern_files(directories: Iterable[str | Path]) -> list[Path]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read one file; raises PatternError naming it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PatternError(f"{path.name}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (rtoml.TomlParsingError, UnicodeDecodeError) as error:
         raise PatternError(f"{path.name}: is not TOML: {error}") from error
 
 

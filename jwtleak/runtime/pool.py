@@ -7,18 +7,18 @@ for longer than its task.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import select
 import signal
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from functools import partial
 from typing import NoReturn
 
 import msgspec
 
 from jwtleak.errors import WorkerError
+from jwtleak.runtime.child import Child, Ends
 from jwtleak.runtime.failure import place_of
 from jwtleak.runtime.work import Alerts, Done, Failed, Message, Plan, Task, Worker, describe
 
@@ -32,10 +32,8 @@ _ALERTS = _encode(Alerts([]))[: -len(_encode("alerts") + _encode([]))]
 _decode_task = msgspec.msgpack.Decoder(Task).decode
 
 
-def _serve(plan: Plan, pipe: Connection, others: tuple[Connection, ...]) -> None:
+def _serve(plan: Plan, ends: Ends) -> None:
     """The life of a worker: it ends when the parent closes the pipe, or is gone."""
-    for other in others:
-        other.close()  # a copy that fork made: while it is open, the end of the parent would not be seen
     worker = Worker(plan)
 
     def stop(*_: object) -> None:
@@ -44,38 +42,34 @@ def _serve(plan: Plan, pipe: Connection, others: tuple[Connection, ...]) -> None
     signal.signal(signal.SIGINT, stop)
     with suppress(EOFError, OSError):
         while True:
-            task = _decode_task(pipe.recv_bytes())
+            task = _decode_task(ends.receive())
             try:
                 for message in worker.run(task):
-                    pipe.send_bytes(_encode(message))
+                    ends.send(_encode(message))
             except OSError:
                 raise
             except Exception as broken:  # a traceback on the way out could show what was scanned
-                pipe.send_bytes(_encode(Failed(place_of(broken))))
+                ends.send(_encode(Failed(place_of(broken))))
 
 
 class _Hand:
     """One worker process and the task it has."""
 
-    def __init__(self, plan: Plan, context: multiprocessing.context.BaseContext, others: list[_Hand]) -> None:
-        self.pipe, far = context.Pipe()
-        copies = (self.pipe, *(other.pipe for other in others)) if context.get_start_method() == "fork" else ()
-        self.process = context.Process(target=_serve, args=(plan, far, copies), daemon=True)  # type: ignore[attr-defined]
-        self.process.start()
-        far.close()
+    def __init__(self, plan: Plan, others: list[_Hand]) -> None:
+        self.child: Child = Child(partial(_serve, plan), [other.child for other in others])
         self.task: Task | None = None
 
     def give(self, task: Task) -> None:
         self.task = task
         try:
-            self.pipe.send_bytes(_encode(task))
+            self.child.ends.send(_encode(task))
         except OSError:
             self._died()
 
     def receive(self) -> Message | bytes:
         """The next message; alerts as they came, since decoded they take several times the memory."""
         try:
-            data = self.pipe.recv_bytes()
+            data = self.child.ends.receive()
         except (EOFError, OSError):
             self._died()
         if data.startswith(_ALERTS):
@@ -90,9 +84,8 @@ class _Hand:
         return self.task
 
     def _died(self) -> NoReturn:
-        self.process.join(1)
-        code = self.process.exitcode
-        how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        code = self.child.join()
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
         raise WorkerError(f"a worker process {how} while scanning {describe(self._held())}")
 
 
@@ -100,12 +93,9 @@ class Pool:
     """Runs tasks in `jobs` processes; a context manager."""
 
     def __init__(self, plan: Plan, jobs: int) -> None:
-        # fork shares the loaded program; where it is not to be had, spawn loads it again.
-        method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-        context = multiprocessing.get_context(method)
         self._hands: list[_Hand] = []
         for _ in range(jobs):
-            self._hands.append(_Hand(plan, context, self._hands))
+            self._hands.append(_Hand(plan, self._hands))
         self._early: dict[int, deque[Message | bytes]] = {}
         self._early_bytes = 0
 
@@ -114,17 +104,12 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for hand in self._hands:
-            hand.process.terminate()
-            hand.pipe.close()
-        for hand in self._hands:
-            hand.process.join()
+            hand.child.end()
 
     def stop(self) -> None:
         """Have every worker give what it has found and read no further; safe in a signal handler."""
         for hand in self._hands:
-            if hand.process.pid is not None and hand.process.exitcode is None:
-                with suppress(ProcessLookupError):
-                    os.kill(hand.process.pid, signal.SIGINT)
+            hand.child.signal(signal.SIGINT)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
         """Every task's messages, in the order of the tasks."""
@@ -165,9 +150,14 @@ class Pool:
 
     def _receive(self, current: Task) -> None:
         full = self._early_bytes >= _EARLY_BYTES
-        hands = {h.pipe: h for h in self._hands if h.task is not None and (not full or h.task is current)}
-        for pipe in wait(list(hands)):
-            hand = hands[pipe]  # type: ignore[index]
+        hands = {
+            h.child.ends.reading: h for h in self._hands if h.task is not None and (not full or h.task is current)
+        }
+        ready = select.poll()
+        for descriptor in hands:
+            ready.register(descriptor, select.POLLIN)
+        for descriptor, _ in ready.poll():
+            hand = hands[descriptor]
             task = hand.task
             assert task is not None
             message = hand.receive()

@@ -128,7 +128,7 @@ class Joiner:
             yield from self._grouping.drain()
             self._path = None
 
-    def rest(self) -> Iterator[Record]:
+    def rest(self) -> Iterable[Record]:
         """What was collected when a scan is broken off."""
         return self._grouping.drain()
 
@@ -141,7 +141,7 @@ class Scan:
         self._selection = selection
         self._tally = tally
         self._joiner = Joiner(plan.every)
-        self._collected: Callable[[], Iterator[Record]] = self._joiner.rest
+        self._collected: Callable[[], Iterable[Record]] = self._joiner.rest
         self._ledger: Ledger | None = None
         self._next: Task | None = None
         self._stopping = False
@@ -156,7 +156,6 @@ class Scan:
         first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
         tasks = self._until_stopped(chain(first, planned))
         if jobs > 1 and worth:
-            # Loading multiprocessing takes as long as scanning 40 MB.
             from jwtleak.runtime.pool import Pool
 
             with Pool(self._plan, jobs) as pool:

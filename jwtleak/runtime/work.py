@@ -102,6 +102,36 @@ def make_engine(plan: Plan) -> Engine:
     return Engine(plan.channels, Scanner(plan.max_token), plan.patterns)
 
 
+class _Records:
+    """The records of one stream, grouped as `plan` asks. What makes alerts is made for the first finding: most files hold
+    none, and for a small one it takes as long as scanning it."""
+
+    def __init__(self, plan: Plan, engine: Engine, info: StreamInfo) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._info = info
+        self._builder: Builder | None = None
+        self._grouping: Grouping | Every = Every() if plan.every else Grouping()
+
+    def add(self, findings: list[Finding]) -> Iterator[Record]:
+        """More findings; gives out what need not wait, or no longer can."""
+        if not findings:
+            return
+        if self._builder is None:
+            self._builder = Builder(shown_info(self._info), self._plan.setting)
+        for finding in findings:
+            yield from self._grouping.add(write(self._builder.build(finding, self._engine.occurrence(finding))))
+
+    def drain(self) -> Iterable[Record]:
+        """What has waited."""
+        return self._grouping.drain()
+
+    @property
+    def untried(self) -> int:
+        """See `Builder.untried`."""
+        return 0 if self._builder is None else self._builder.untried
+
+
 class Worker:
     """Does tasks one after another with one engine. Set `stopping` from a signal handler: the worker then gives what it
     has found and reads no further. A part of a large file is finished first, which takes milliseconds: the lines of the
@@ -120,9 +150,6 @@ class Worker:
         self._engine.rejections.clear()
         self._slow_before, self._untried_before = self._engine.slow_patterns, self._untried
         yield from self._range(task) if isinstance(task, Range) else self._files(task)
-
-    def _grouping(self) -> Grouping | Every:
-        return Every() if self._plan.every else Grouping()
 
     def _files(self, task: Files) -> Iterator[Message]:
         notices: list[Notice] = []
@@ -160,18 +187,13 @@ class Worker:
         return Ahead(stream)
 
     def _stream(self, stream: Counted) -> Iterator[Record]:
-        engine, grouping = self._engine, self._grouping()
+        engine, records = self._engine, _Records(self._plan, self._engine, stream.info)
         engine.open(mtime_ms=stream.info.mtime_ms)
-        builder = Builder(shown_info(stream.info), self._plan.setting)
         while not self.stopping and (count := stream.readinto(engine.get_buffer())):
-            yield from self._grouped(grouping, engine.buffer_updated(count), builder)
-        yield from self._grouped(grouping, engine.close(), builder)
-        yield from grouping.drain()
-
-    def _grouped(self, grouping: Grouping | Every, findings: list[Finding], builder: Builder) -> Iterator[Record]:
-        for finding in findings:
-            yield from grouping.add(write(builder.build(finding, self._engine.occurrence(finding))))
-        self._untried = max(self._untried, builder.untried)
+            yield from records.add(engine.buffer_updated(count))
+        yield from records.add(engine.close())
+        yield from records.drain()
+        self._untried = max(self._untried, records.untried)
 
     def _range(self, task: Range) -> Iterator[Message]:
         """Reads a little before the part, for tokens that reach into it, and on behind it until its last is whole."""
@@ -192,13 +214,13 @@ class Worker:
 
     def _part(self, stream: Counted, stop: int) -> Iterator[Record]:
         """The sightings in `stream` until everything before offset `stop` is judged."""
-        engine, grouping = self._engine, self._grouping()
-        builder = Builder(shown_info(stream.info), self._plan.setting)
+        engine, records = self._engine, _Records(self._plan, self._engine, stream.info)
         while engine.resume_offset < stop and (count := stream.readinto(engine.get_buffer())):
-            yield from self._grouped(grouping, engine.buffer_updated(count), builder)
+            yield from records.add(engine.buffer_updated(count))
         if engine.resume_offset < stop:
-            yield from self._grouped(grouping, engine.close(), builder)
-        yield from grouping.drain()
+            yield from records.add(engine.close())
+        yield from records.drain()
+        self._untried = max(self._untried, records.untried)
 
     def _done(
         self,

@@ -11,8 +11,9 @@ from jwtleak.sources.codecs import Codec, is_skippable
 from jwtleak.sources.files import SNIFF
 from jwtleak.sources.reader import CAPACITY, Reader
 
-# What one call may give: the engine's own read size. More would only be memory.
-_STEP = 512 * 1024
+# What one call of a decoder may give: half of the engine's read size. A block of half a megabyte that a thread asks for goes
+# back to the system each time, and taking it again costs as much as inflating into it; smaller ones are more calls.
+_STEP = 256 * 1024
 
 # A damage takes with it what the failing call would have given. Where the input can be had again nothing is lost; where
 # it cannot (inside another archive) calls are kept small, which costs a tenth of the speed.
@@ -45,18 +46,22 @@ class Decoded:
         self._open_frame()
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer`; 0 is the end, whatever it is that ended."""
-        while not self.ended:
-            data = self._decode(min(len(buffer), self._step))
-            if not data:
-                continue
-            if not self._budget.spend(len(data), self._member):
+        """Fill `buffer` with what the input at hand gives, and with something at the least; 0 is the end, whatever it is
+        that ended."""
+        count = 0
+        while count < len(buffer) and not self.ended and not (count and self._is_hungry()):
+            data = self._decode(min(len(buffer) - count, self._step))
+            if data and not self._budget.spend(len(data), self._member):
                 self.ended = True
                 break
-            buffer[: len(data)] = data
+            buffer[count : count + len(data)] = data
+            count += len(data)
             self._total += len(data)
-            return len(data)
-        return 0
+        return count
+
+    def _is_hungry(self) -> bool:
+        """Whether the next step would wait for input: the one who reads a pipe wants what there is."""
+        return self._decoder.needs_input or self._decoder.eof
 
     def close(self) -> None:
         """Give back the decoder's memory."""

@@ -88,10 +88,8 @@ def test_a_dead_worker(plan_of_scan, tasks):
     """A worker that was killed before or during its task is an error that names a task and the signal."""
     with Pool(plan_of_scan, 2) as pool:
         for hand in pool._hands:
-            pid = hand.process.pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            hand.process.join()
+            hand.child.signal(signal.SIGKILL)
+            hand.child.join()
         with pytest.raises(WorkerError, match=r"a worker process was ended by signal 9 while scanning .*/0\.log"):
             list(pool.run(iter(tasks)))
 
@@ -118,9 +116,7 @@ def test_stop(plan_of_scan, tmp_path):
         file.truncate(8 << 30)
     with Pool(plan_of_scan, 1) as pool:
         steps = pool.run(iter([Files(0, (str(path), "next"), 8 << 30)]))
-        pool._hands[0].pipe.poll(0.3)
         begun = time.monotonic()
-        pool._hands[0].process.join(0.3)
         signal.signal(signal.SIGALRM, lambda *_: pool.stop())
         signal.setitimer(signal.ITIMER_REAL, 0.3)
         ((_, done),) = steps
@@ -133,5 +129,7 @@ def test_no_process_is_left(plan_of_scan, tasks):
     """Leaving the pool, in whatever way, ends its processes."""
     with Pool(plan_of_scan, 2) as pool:
         next(pool.run(iter(tasks)))
-        processes = [hand.process for hand in pool._hands]
-    assert not any(process.is_alive() for process in processes)
+        children = [hand.child for hand in pool._hands]
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child.pid, 0)

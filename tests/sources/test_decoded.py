@@ -7,7 +7,11 @@ import random
 import pytest
 import zstandard
 
+from jwtleak.sources.budget import Budget
+from jwtleak.sources.codecs import GZIP
+from jwtleak.sources.decoded import Decoded
 from jwtleak.sources.interface import Limits
+from jwtleak.sources.reader import Reader
 
 SKIPPABLE = b"\x53\x2a\x4d\x18\x05\0\0\0abcde"
 
@@ -71,3 +75,33 @@ def test_damage_inside_compression_costs_little(unpack, pack, tar):
     read = unpack(pack("zstd", tar({"bad": bytes(packed), "good": b"good"})))
     assert len(read.members["bad"]) > len(whole) - 64 * 1024
     assert read.members["good"] == b"good"
+
+
+class _Pieces:
+    """Gives its pieces one by one, and counts them."""
+
+    broken = False
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._left = list(pieces)
+        self.given = 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        piece = self._left.pop(0) if self._left else b""
+        self.given += 1
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def test_a_read_is_filled_from_the_input_at_hand(pack):
+    """A read takes several steps; but it waits for no input once it has something to give."""
+    text = bytes(range(256)) * 4096
+    source = _Pieces(pack("gzip", text), pack("gzip", b"more"))
+    decoded = Decoded(Reader(source), GZIP, Budget("a.gz", 10_000, Limits(), lambda _: None), None)
+    buffer = memoryview(bytearray(len(text)))
+    first = decoded.readinto(buffer)
+    assert (first > len(text) // 2, source.given) == (True, 1)
+    rest = b""
+    while count := decoded.readinto(buffer[first:]):
+        rest += bytes(buffer[first : first + count])
+    assert bytes(buffer[:first]) + rest == text + b"more"
