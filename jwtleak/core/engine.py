@@ -31,8 +31,7 @@ _PAGE = 4096
 _CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 2 * _PAGE
 
 # After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
-_AFTER = 96
-_RECORD = 4096
+_AFTER, _RECORD = 96, 4096
 _LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
 
 _count = stringzilla.count
