@@ -196,6 +196,8 @@ class _Pass:
             if not found:
                 self._scanner.rejections[match.reason] = self._scanner.rejections.get(match.reason, 0) + 1
                 self._anchors.skip("header", match.end)
+                if start >= self._run_end:
+                    self._failed = 0  # another run
                 self._run_end = max(self._run_end, match.end)
             return found
         self._need(start, match.stop)

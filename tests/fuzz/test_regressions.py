@@ -110,3 +110,11 @@ def test_a_cut_does_not_free_the_second_record_of_a_split_token() -> None:
     whole = checks.findings(data)
     for cut in range(len(split), len(data)):
         checks.check_cuts(data, [cut], whole)
+
+
+def test_headers_that_failed_in_another_run_do_not_count() -> None:
+    """What is tried in a run of base64url is bounded; the bound begins anew with each, also with one that begins as a header."""
+    tries = b"eyJ" + b64('{"a":{"alg"').encode() * 16 + b"\0eyJhbGciiJ9" + b"eyJhbGci}"
+    whole = checks.findings(tries)
+    for cut in range(1, len(tries)):
+        checks.check_cuts(tries, [cut], whole)
