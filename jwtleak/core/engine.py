@@ -178,7 +178,7 @@ class Engine:
         findings = []
         for leak in scan.leaks:
             if not final and patient and self._wants_context(leak):
-                self._held, self.pending = leak.start, "context"
+                self._held, self.pending = leak.held, "context"
                 break
             self._given = leak.first_end
             if leak.pieces:

@@ -12,6 +12,7 @@ class Leak(NamedTuple):
 
     `before` and `after` are the decoded text around it; None where nothing had to be decoded and the buffer says it.
     `pieces` are the parts of [start, end) that are its own where other text stands among them: records of another stream.
+    `anchor` is where the needle stands that had its region decoded, when that is further before.
     """
 
     start: int
@@ -21,6 +22,12 @@ class Leak(NamedTuple):
     before: bytes | None = None
     after: bytes | None = None
     pieces: tuple[tuple[int, int], ...] = ()
+    anchor: int | None = None
+
+    @property
+    def held(self) -> int:
+        """From where it is found again."""
+        return self.start if self.anchor is None else self.anchor
 
     @property
     def first_end(self) -> int:

@@ -70,7 +70,7 @@ class Scanner:
             return Scan([], end, False)  # the end of most files: the last line break is held back
         anchors = Anchors(buffer, start, end)
         try:
-            return _Pass(self, buffer, floor, end, final, taken, depth, anchors).run(max(start, given), given)
+            return _Pass(self, buffer, floor, end, final, taken, depth, anchors).run(start, given)
         finally:
             anchors.release()
 
@@ -121,13 +121,16 @@ class _Pass:
             else:
                 place, needle = hit
                 at = place + 1
-                if self._is_taken(place):
+                # Before what was given only the anchor of a region counts, of which more than that is to be given.
+                if (place < given and (place > start or needle.role not in _REGIONAL)) or self._is_taken(place):
                     continue
                 try:
                     found = self._at(place, needle)
                 except Undecided as undecided:
-                    return Scan(leaks, max(start, given, min(place, undecided.start)), undecided.growing)
+                    held = max(start, given, min(place, undecided.start))
+                    return Scan(leaks, self._held(held, ahead), undecided.growing)
                 if needle.role in _REGIONAL:
+                    found = [leak._replace(anchor=place) if place < leak.start else leak for leak in found]
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
             for leak in found:
@@ -139,6 +142,11 @@ class _Pass:
                         heappush(self._taken, piece)
                     at = max(at, given)
         return Scan(leaks, self._end if self._final else max(start, given, self._unfinished()), False)
+
+    def _held(self, held: int, ahead: list[Leak]) -> int:
+        """What to hold so that leaks ahead are found again: from their anchors on, unless those are too far back for a
+        buffer. Then they are found if they have a needle of their own, as nearly all have."""
+        return min([held, *(leak.held for leak in ahead if self._end - leak.held < LOOKAHEAD)])
 
     def _is_taken(self, place: int) -> bool:
         """Whether `place`, which only grows, belongs to a leak that was found further before."""
