@@ -36,12 +36,10 @@ class Match(NamedTuple):
     stop: int
 
 
-def _padding(buffer: Buffer, start: int, end: int) -> int:
-    """The end of a segment that reaches `end`, with the padding that its length asks for."""
-    if buffer[end : end + 1] != b"=":
-        return end
+def _padding(buffer: Buffer, start: int, end: int, limit: int) -> int:
+    """The end of a segment that reaches `end`, with the padding that its length asks for, if that stands before `limit`."""
     missing = -(end - start) % 4
-    if 1 <= missing <= 2 and buffer[end : end + missing] == b"=" * missing:
+    if 1 <= missing <= min(2, limit - end) and buffer[end : end + missing] == b"=" * missing:
         return end + missing
     return end
 
@@ -89,7 +87,7 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     # Behind a signature that is cut, `=` is a soft line break or an escape rather than padding.
     end = found.end(3)
     if integrity != "clipped":
-        end = _padding(buffer, end - length, end)
+        end = _padding(buffer, end - length, end, found.endpos)
     if not payload:
         return _match(buffer, found, end, "detached", header.fields, None, integrity, length)
     kind: Kind = "jws"
@@ -122,5 +120,5 @@ def _jwe(buffer: Buffer, found: re.Match[bytes], header: Header, enc: str) -> Ma
         last = max(n for n in range(1, 5) if found[n])
         return _match(buffer, found, found.end(last), "jwe", header.fields, None, "clipped", 0)
     integrity = jwe_integrity(enc, len(found[3]), len(found[4]), len(found[5]))
-    end = _padding(buffer, found.start(5), found.end(5)) if integrity == "whole" else found.end(5)
+    end = _padding(buffer, found.start(5), found.end(5), found.endpos) if integrity == "whole" else found.end(5)
     return _match(buffer, found, end, "jwe", header.fields, None, integrity, 0)

@@ -107,7 +107,7 @@ class Regions:
         floor = max(self._floor, place - LOOKBACK)
         line = max(floor, self._buffer.rfind(b"\n", floor, place) + 1)
         for unwrapper in LINES:
-            if unwrapper.applies(bytes(self._buffer[line : line + 128])):
+            if unwrapper.applies(bytes(self._buffer[line : min(self._end, line + 128)])):
                 leak = self._lines(unwrapper, place, line).at(place)
                 if leak is not None:
                     yield leak

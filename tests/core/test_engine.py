@@ -570,3 +570,15 @@ def test_names_do_not_depend_on_when_they_are_asked_for() -> None:
         names += [piecewise.occurrence(one) for one in piecewise.feed(data[at : at + 100])]
     names += [piecewise.occurrence(one) for one in piecewise.close()]
     assert names == expected
+
+
+@pytest.mark.parametrize("before", [b"=", b"~A", b".", b"A", b"%", b"\\", b'"', b"\nAAAA", b"=\n", b"\0", b"2026-01-15T12:00:00.000000000Z stdout F A\n"])
+def test_nothing_is_left_of_the_stream_before(before: bytes) -> None:
+    """What ends a stream is judged by its own bytes, wherever it was cut, not by what stood there in another one."""
+    used = Engine(Channels(()))
+    for kind, encoding in COMBINATIONS:
+        token = ENCODINGS[encoding][0](KINDS[kind])
+        for cut in (0, 1, 2, 17):
+            data = b"x " + token[: len(token) - cut]
+            run(before * (2 * len(data)), engine=used)
+            assert run(data, engine=used) == run(data, engine=Engine(Channels(()))), (kind, encoding, cut)
