@@ -572,7 +572,10 @@ def test_names_do_not_depend_on_when_they_are_asked_for() -> None:
     assert names == expected
 
 
-@pytest.mark.parametrize("before", [b"=", b"~A", b".", b"A", b"%", b"\\", b'"', b"\nAAAA", b"=\n", b"\0", b"2026-01-15T12:00:00.000000000Z stdout F A\n"])
+LEFT = [b"=", b"~A", b".", b"A", b"%", b"\\", b'"', b"\nAAAA", b"=\n", b"\0", b"2026-01-15T12:00:00.000000000Z stdout F A\n"]
+
+
+@pytest.mark.parametrize("before", LEFT)
 def test_nothing_is_left_of_the_stream_before(before: bytes) -> None:
     """What ends a stream is judged by its own bytes, wherever it was cut, not by what stood there in another one."""
     used = Engine(Channels(()))
