@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from minting import jws
 
 from jwtleak import config
 from jwtleak.errors import UsageError
@@ -50,3 +51,14 @@ def test_errors_name_the_key(tmp_path: Path, text: str | None, said: str) -> Non
         config.read(path, Document)
     assert said in str(error.value)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{0}", "a = {0}", 'a = "{0}', "{0} = 1\n{0} = 2", "[a]\n{1} = 1\n{1} = 2", "[{0}]\n[{0}]"])
+def test_errors_show_nothing_of_a_document_that_is_broken(tmp_path: Path, text: str) -> None:
+    """Somebody may have pasted a token into it: the line and column are enough."""
+    path = tmp_path / "jwtleak.toml"
+    token = jws()
+    path.write_text(text.format(token, token.split(".")[1]))
+    with pytest.raises(UsageError, match="is not TOML") as error:
+        config.read(path, Document)
+    assert not any(part[at : at + 8] in str(error.value) for part in token.split(".") for at in range(len(part) - 7))

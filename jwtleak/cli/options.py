@@ -12,7 +12,6 @@ import click
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
 
-
 # The end of the year 9999, the last that RFC 3339 can write.
 _LAST = 253_402_300_799
 
