@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import click
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE = re.compile(r"(\d{1,15})\s*([kmgt]?)(?:i?b)?\Z", re.IGNORECASE)
+_SIZE = r"(\d{1,15})\s*([kmgt]?)(?:i?b)?"
 
 # The end of the year 9999, the last that RFC 3339 can write.
 _LAST = 253_402_300_799
@@ -24,7 +25,7 @@ class Size(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = _SIZE.match(str(value).strip())
+        found = re.fullmatch(_SIZE, str(value).strip(), re.IGNORECASE)
         if found is None:
             self.fail(f"{value!r} is not a size such as 65536, 64k or 2g", param, ctx)
         return int(found[1]) * _UNITS[found[2].lower()]
@@ -77,38 +78,68 @@ SIZE = Size()
 MOMENT = Moment()
 DURATION = Duration()
 
+
+class Option(click.Option):
+    """An option whose help stands in one line as it is written: click would load `inspect` to undo its indentation."""
+
+    def __init__(self, *given: Any, help: str | None = None, **more: Any) -> None:  # noqa: A002 - click's name
+        super().__init__(*given, **more)
+        self.help = help
+
+
+option = partial(click.option, cls=Option)
+
+
+def saying(text: Callable[[click.Context], str]) -> Callable[..., None]:
+    """What an option does that only prints: `text` to standard output, and no command is run."""
+
+    def say(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and not context.resilient_parsing:
+            click.echo(text(context), color=context.color)
+            context.exit()
+
+    return say
+
+
+# In place of click's own, whose text is looked up in catalogues of translations that are not there. The last of a
+# command's options.
+help_option = option(
+    "-h", "--help", is_flag=True, is_eager=True, expose_value=False, callback=saying(click.Context.get_help),
+    help="Show this message and exit.",
+)  # fmt: skip
+
 _FILE = click.Path(exists=True, dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # What judges the worth of tokens, for each command that does.
 _WORTH = (
-    click.option("--config", type=_FILE, metavar="FILE", help="Policy and keys: [[allow]], [[raise]], [verify]."),
-    click.option("--jwks", multiple=True, type=click.Path(exists=True), metavar="FILE|DIR",
-                 help="Verify signatures with these keys, offline (repeatable)."),
-    click.option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
-    click.option("--weak-keys-time", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
-                 help="Time for that in each second of work; 0 for as long as it takes."),
+    option("--config", type=_FILE, metavar="FILE", help="Policy and keys: [[allow]], [[raise]], [verify]."),
+    option("--jwks", multiple=True, type=click.Path(exists=True), metavar="FILE|DIR",
+           help="Verify signatures with these keys, offline (repeatable)."),
+    option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
+    option("--weak-keys-time", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
+           help="Time for that in each second of work; 0 for as long as it takes."),
 )  # fmt: skip
 
 
 def worth_options(command: Command) -> Command:
     """Gives `command` the options that speak of the worth of tokens."""
-    for option in reversed(_WORTH):
-        command = option(command)
+    for one in reversed(_WORTH):
+        command = one(command)
     return command
 
 
 def sink_options(command: Command) -> Command:
     """The options of `scan` that send alerts to sinks."""
-    for option in reversed(_SINK):
-        command = option(command)
+    for one in reversed(_SINK):
+        command = one(command)
     return command
 
 
 _SINK = (
-    click.option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
-    click.option("--sink-config", type=click.Path(dir_okay=False), metavar="FILE",
-                 help="Also send alerts to the sinks of this configuration file."),
-    click.option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
-                 help="At the end, wait so long for sinks to take what is left."),
+    option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
+    option("--sink-config", type=click.Path(dir_okay=False), metavar="FILE",
+           help="Also send alerts to the sinks of this configuration file."),
+    option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
+           help="At the end, wait so long for sinks to take what is left."),
 )  # fmt: skip
