@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minting import NOW, jws, sha256
+from msgspec.structs import replace
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.select import Selection
@@ -214,11 +215,11 @@ class Rig:
         clocks = Clocks(lambda: clock.wall, lambda: clock.steady)
         rollup = Rollup(self.store, int(self._window * 1000), clocks.even())
         channels = Channels(load_channels())
-        setting = Setting(0.0, "host", b"k" * 32)._replace
+        setting = Setting(0.0, "host", b"k" * 32)
         self.loop = Loop(
             Parts(
                 follower=self.files,
-                announcer=Announcer(lambda now: setting(now=now), Selection(), rollup, clocks.wall),
+                announcer=Announcer(lambda now: replace(setting, now=now), Selection(), rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(self._heartbeat, "host"),
                 ledger=Ledger(self.store, self.files, rollup, clocks.steady),

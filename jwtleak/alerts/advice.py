@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -88,7 +87,7 @@ _SESSIONS = frozenset({"session"})
 _CREDENTIALS = frozenset({"api_key", "service_account_legacy", "service_role", "anon", "robot", "client_assertion", "wrapping"})
 
 
-class Advised(NamedTuple):
+class Advised(msgspec.Struct, frozen=True):
     """What advice depends on."""
 
     status: Status

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
@@ -33,7 +34,7 @@ _LAST = 253_402_300_799  # the end of the year 9999
 _REMEMBER = 4096
 
 
-class Setting(NamedTuple):
+class Setting(msgspec.Struct, frozen=True):
     """What an alert says beyond the finding. `now` in Unix seconds; `key` names subjects without naming them; `know` gives
     the tables when the first token asks for them: reading them takes longer than scanning a megabyte."""
 

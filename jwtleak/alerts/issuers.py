@@ -8,7 +8,7 @@ cost one look.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -94,7 +94,7 @@ class Origin(msgspec.Struct, frozen=True, eq=False):
 NOWHERE = Origin()
 
 
-class _Rule(NamedTuple):
+class _Rule(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
     what: Any
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
+import msgspec
 from msgspec import UnsetType
 
 from jwtleak.alerts import advice, wording
@@ -25,7 +25,7 @@ _REMEMBER = 4096
 _CLEAR_TEXT = re.compile(r"(?<!\w)http://(?!localhost\b|127\.|\[::1\])[^\s\"'<>]{1,200}\[JWT ")
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True):
     """What an alert says by its sort alone."""
 
     severity: Severity

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from jwtleak.alerts import weaknesses
@@ -38,7 +39,7 @@ class Verifies(Protocol):
         ...
 
 
-class Knowledge(NamedTuple):
+class Knowledge(msgspec.Struct, frozen=True):
     """All tables, ready for use. `weak` and `verifier` are there only when they are asked for."""
 
     issuers: Issuers = Issuers()
@@ -58,7 +59,7 @@ def nothing() -> Knowledge:
 Know = Callable[[], Knowledge]
 
 
-class Worth(NamedTuple):
+class Worth(msgspec.Struct, frozen=True):
     """What a token is by itself. `signature` is UNSET for a JWE, which has none."""
 
     origin: Origin

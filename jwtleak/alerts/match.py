@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     channel: tuple[str, ...] = ()
 
 
-class Sight(NamedTuple):
+class Sight(msgspec.Struct, frozen=True):
     """What rules may look at. `before` and `channel` are of the place; both empty where they are not known."""
 
     header: dict[str, Any]

@@ -7,7 +7,9 @@ in which they were applied. `docs/reference/severity.md` is generated from `rows
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from jwtleak.types import SEVERITIES, ChannelType, Confidence, Integrity, Kind, Severity, Status
 
@@ -37,7 +39,7 @@ _STATUSES: tuple[Status, ...] = (
 )  # fmt: skip
 
 
-class Case(NamedTuple):
+class Case(msgspec.Struct, frozen=True):
     """All that severity depends on. `signed`: the token carries claims under a signature that a verifier could accept.
     `long_lived`: its use is to get other tokens for a long time (refresh, offline)."""
 
@@ -55,7 +57,7 @@ class Case(NamedTuple):
     secret: bool = False
 
 
-class Rule(NamedTuple):
+class Rule(msgspec.Struct, frozen=True):
     """An adjustment: where `holds`, `effect` is done. `last`: nothing is looked at after it."""
 
     code: str
@@ -239,7 +241,7 @@ _PLAIN = (
 def adjustments() -> Iterator[tuple[str, ...]]:
     """Every line of the table of adjustments: code, when, effect, and what becomes of four common cases."""
     for rule in RULES:
-        changed = (severity(case._replace(**_SHOWN[rule.code]))[0] for case in _PLAIN)  # type: ignore[arg-type]
+        changed = (severity(msgspec.structs.replace(case, **_SHOWN[rule.code]))[0] for case in _PLAIN)
         yield (rule.code, rule.when, rule.effect, *changed)
 
 

@@ -7,13 +7,15 @@ never followed.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from jwtleak.core.lifetime import Times
 from jwtleak.types import Kind
 
 
-class Weakness(NamedTuple):
+class Weakness(msgspec.Struct, frozen=True):
     """What a name means, and where to read on."""
 
     meaning: str

@@ -4,23 +4,23 @@ Here is what makes the program start fast, before anything large is loaded; a li
 """
 
 import gc
-import importlib.util
+import importlib
 import sys
+from types import ModuleType
 
 # What is loaded stays, and what is made for a token forms no cycles: looking for them after each 700 objects is a tenth of
 # the time.
 gc.set_threshold(50_000, 20, 100)
 
 
-def _later(name: str) -> None:
-    """Have the module `name` of the standard library loaded by whoever first asks it for something."""
-    spec = None if name in sys.modules else importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        return
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+class _Later(ModuleType):
+    """Stands for a module until it is first asked for something. `importlib.util.LazyLoader` loads it at an `import`."""
+
+    def __getattr__(self, name: str) -> object:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
 
 
-# click has it for texts that are generators, and for `--help`; loading it takes as long as the rest of click.
-_later("inspect")
+# click has it for texts that are generators, and for `--help`; loading it takes longer than the rest of click.
+sys.modules.setdefault("inspect", _Later("inspect"))

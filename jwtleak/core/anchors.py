@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import lru_cache
-from typing import NamedTuple
 
 import ahocorasick_rs
+import msgspec
 import stringzilla
 
 from jwtleak.core.compact import Buffer
 
 
-class Needle(NamedTuple):
+class Needle(msgspec.Struct, frozen=True):
     """A literal, what it announces, and (for `alg`) how many characters before it a group of four begins."""
 
     literal: bytes

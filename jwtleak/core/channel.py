@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from itertools import groupby
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -50,7 +50,7 @@ class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     negative_examples: tuple[str, ...] = ()
 
 
-class _Compiled(NamedTuple):
+class _Compiled(msgspec.Struct, frozen=True):
     ends: re.Pattern[bytes]
     follows: re.Pattern[bytes] | None
     type: ChannelType
@@ -107,12 +107,12 @@ class Channels:
             else:
                 continue
             text = far if wide else near
-            for ends, follows, kind, channel, named in rules:
-                if follows is not None and follows.match(after) is None:
+            for rule in rules:
+                if rule.follows is not None and rule.follows.match(after) is None:
                     continue
-                match = ends.search(text)
+                match = rule.ends.search(text)
                 if match is not None:
-                    return _named(kind, match["name"]) if named else channel
+                    return _named(rule.type, match["name"]) if rule.named else rule.channel
         return UNKNOWN_CHANNEL
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from jwtleak.core.judge import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
 from jwtleak.core.lazy import lazy
@@ -27,7 +29,7 @@ _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
 _BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
 
 
-class Match(NamedTuple):
+class Match(msgspec.Struct, frozen=True):
     """A judged token at [start, end) of the buffer it was found in. `stop` is the furthest offset that was looked at."""
 
     start: int

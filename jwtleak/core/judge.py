@@ -7,7 +7,7 @@ Never raises on any bytes. Remembers recent headers, since a log repeats a handf
 from __future__ import annotations
 
 import binascii
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -104,7 +104,7 @@ def is_clipped_header(segment: bytes) -> bool:
     return text.isprintable() and not text.endswith("}")
 
 
-class Header(NamedTuple):
+class Header(msgspec.Struct, frozen=True):
     """A decoded header, and what it says of the parts behind it. `enc` is None but for a JWE."""
 
     fields: dict[str, Any]

@@ -11,7 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from jwtleak.core.compact import Buffer
 from jwtleak.core.leak import Leak
@@ -63,7 +65,7 @@ class Rescan(Protocol):
     def __call__(self, data: bytes) -> list[Leak]: ...
 
 
-class Region(NamedTuple):
+class Region(msgspec.Struct, frozen=True):
     """Bytes [start, end) that an encoding covers and that are settled, and what was found in them, in order."""
 
     start: int

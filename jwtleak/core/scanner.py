@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
-from typing import NamedTuple
+
+import msgspec
 
 from jwtleak.core import jsonform
 from jwtleak.core.anchors import SHORTEST, Anchors, Needle
@@ -36,7 +37,7 @@ _REGIONAL = ("base64", "wide")
 _by_start = attrgetter("start")
 
 
-class Scan(NamedTuple):
+class Scan(msgspec.Struct, frozen=True):
     """What one pass found. Bytes from `held` on are not judged yet; `growing` when a candidate reaches the very end."""
 
     leaks: list[Leak]
@@ -130,7 +131,7 @@ class _Pass:
                     held = max(start, given, min(place, undecided.start))
                     return Scan(leaks, self._held(held, ahead), undecided.growing)
                 if needle.role in _REGIONAL:
-                    found = [leak._replace(anchor=place) if place < leak.start else leak for leak in found]
+                    found = [msgspec.structs.replace(leak, anchor=place) if place < leak.start else leak for leak in found]
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
             for leak in found:

@@ -7,7 +7,7 @@ longer than MAX_MATCH is not reported. A run out of time is counted and returned
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -46,7 +46,7 @@ class UserPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     references: tuple[str, ...] = ()
 
 
-class Hit(NamedTuple):
+class Hit(msgspec.Struct, frozen=True):
     """The secret of a match: bytes [start, end) of the window."""
 
     pattern: UserPattern
@@ -54,7 +54,7 @@ class Hit(NamedTuple):
     end: int
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What was found in a window, in order, and how often an expression ran out of time."""
 
     hits: list[Hit]

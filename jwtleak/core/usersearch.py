@@ -6,8 +6,7 @@ once, after a pause at most once more; a hit is given once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import msgspec
 import stringzilla
 
 from jwtleak.core.userpattern import REACH, Hit, UserPatterns
@@ -21,7 +20,7 @@ BLOCK = 64 * 1024
 _find = stringzilla.find
 
 
-class Spot(NamedTuple):
+class Spot(msgspec.Struct, frozen=True):
     """A hit at [start, end) of the buffer; like a `Leak`, so that both become findings alike."""
 
     start: int

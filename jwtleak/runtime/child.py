@@ -13,13 +13,15 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+import msgspec
 
 # Bytes of a message's length, which stands before it.
 _LENGTH = 4
 
 
-class Ends(NamedTuple):
+class Ends(msgspec.Struct, frozen=True):
     """One side of a pair of pipes: descriptors to read from and to write to."""
 
     reading: int

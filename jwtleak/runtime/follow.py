@@ -7,7 +7,9 @@ interrupt while waiting gives out what is held before it is passed on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from jwtleak.core.engine import Engine
 from jwtleak.types import Finding
@@ -24,7 +26,7 @@ class Readable(Protocol):
     def readinto(self, buffer: memoryview, /) -> int: ...
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, frozen=True):
     """A stream, and a way to wait for its bytes: `wait(seconds)` says whether some have come."""
 
     stream: Readable

@@ -68,7 +68,7 @@ class Ledger:
                 yield entry
                 continue
             mark = self._scans.find(now.device, now.inode)
-            if mark is not None and mark == ScannedFile(*now, notices=mark.notices):
+            if mark is not None and mark == _scanned(now, mark.notices):
                 self._pass(entry, mark)
                 continue
             if now.size == entry.size:  # else it grows: what is read now is not all
@@ -150,7 +150,7 @@ class Ledger:
             return None
         if (found.st_dev, found.st_ino) != (known.device, known.inode):
             return None  # rotated meanwhile: which of the two was read cannot be told
-        return ScannedFile(*known, notices=_encode_notices(notices))
+        return _scanned(known, _encode_notices(notices))
 
     def _note(self) -> None:
         if self._given:
@@ -166,3 +166,7 @@ class Ledger:
             if not self._troubled:
                 self._around.trouble(str(error))
             self._troubled = True
+
+
+def _scanned(one: Identity, notices: bytes) -> ScannedFile:
+    return ScannedFile(one.device, one.inode, one.size, one.mtime_ns, one.head, notices)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from jwtleak.alerts.build import Builder
 from jwtleak.alerts.record import Record, write
 from jwtleak.alerts.select import Selection
@@ -206,7 +208,7 @@ class Scan:
             for findings in follow(engine, Waiting(counted, wait)):
                 self._tally.bytes_read = before + counted.count
                 if findings:
-                    builder.at(setting._replace(now=clock()))
+                    builder.at(replace(setting, now=clock()))
                     for one in findings:
                         yield from grouping.add(write(builder.build(one, engine.occurrence(one))))
         except SourceError as error:  # from waiting

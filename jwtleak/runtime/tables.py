@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.keys import WeakKeys
@@ -49,15 +50,15 @@ def put_together(setting: Setting, asked: Asked, warn: Callable[[str], None], *,
         known = read_baseline(read_words(asked.baseline, MAX_BASELINE), asked.baseline)
         policy = msgspec.structs.replace(policy, known=known)
     tell_ended(policy, setting.now, warn)
-    setting = setting._replace(policy=None if policy.empty else policy)
+    setting = replace(setting, policy=None if policy.empty else policy)
     if not asked.jwks and sections.verify.empty:
-        return setting._replace(know=_know(Tables(Spec(), asked.weak_keys, asked.weak_keys_time)))
+        return replace(setting, know=_know(Tables(Spec(), asked.weak_keys, asked.weak_keys_time)))
     if live:
         known_here = _know(Tables(Spec(), asked.weak_keys, asked.weak_keys_time))()
-        verified = known_here._replace(verifier=live_verifier(sections.verify, asked.jwks, warn))
-        return setting._replace(know=lambda: verified)
+        verified = replace(known_here, verifier=live_verifier(sections.verify, asked.jwks, warn))
+        return replace(setting, know=lambda: verified)
     verify = spec_of(sections.verify, asked.jwks, warn)
-    return setting._replace(know=_know(Tables(verify, asked.weak_keys, asked.weak_keys_time)))
+    return replace(setting, know=_know(Tables(verify, asked.weak_keys, asked.weak_keys_time)))
 
 
 def tell_ended(policy: Policy, now: float, warn: Callable[[str], None]) -> None:
@@ -83,7 +84,7 @@ def load(tables: Tables) -> Knowledge:
     known = load_knowledge()
     if tables.weak_keys is not None:
         words = read_words(tables.weak_keys, MAX_WORDS)
-        known = known._replace(weak=WeakKeys(words, time.monotonic, tables.weak_keys_time))
+        known = replace(known, weak=WeakKeys(words, time.monotonic, tables.weak_keys_time))
     if not tables.verify.empty:
-        known = known._replace(verifier=verifier_of(tables.verify))
+        known = replace(known, verifier=verifier_of(tables.verify))
     return known

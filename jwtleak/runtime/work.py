@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import NamedTuple
 
 import msgspec
 
@@ -86,7 +85,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Message = Alerts | Done | Failed
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True):
     """What every task of a scan shares."""
 
     setting: Setting

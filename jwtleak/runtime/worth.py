@@ -6,13 +6,14 @@ Promises: a run without such options loads nothing for them; the tables themselv
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from jwtleak.alerts.build import Setting
 from jwtleak.patterns import load_knowledge
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """The options that speak of worth, as given."""
 
     config: str | None = None
@@ -26,7 +27,7 @@ def prepare(setting: Setting, asked: Asked, warn: Callable[[str], None], *, live
     """`setting` with the tables and the policy that were asked for. Raises UsageError; `warn` is told what is only odd.
     `live`: for a program that runs on, in one process."""
     if not any((asked.config, asked.baseline, asked.jwks, asked.weak_keys)):
-        return setting._replace(know=load_knowledge)
+        return msgspec.structs.replace(setting, know=load_knowledge)
     from jwtleak.runtime.tables import put_together
 
     return put_together(setting, asked, warn, live=live)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import closing
-from typing import NamedTuple
 
+import msgspec
 import stringzilla
 
 from jwtleak.errors import SourceError
@@ -121,7 +121,7 @@ class FileStream:
         return self.info.path or ""
 
 
-class Identity(NamedTuple):
+class Identity(msgspec.Struct, frozen=True):
     """What a file is known by when it is met again, whatever its name is then. `head` is a digest of its beginning."""
 
     device: int

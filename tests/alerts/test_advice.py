@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 from minting import NOW, jws, unsecured
 from msgspec import UNSET
+from msgspec.structs import replace
 
 import jwtleak
 from jwtleak.alerts.advice import Advised, references, server_of, steps
@@ -30,17 +31,17 @@ def test_every_case_has_words() -> None:
 @pytest.mark.parametrize("status", ["live", "not_yet_valid", "bad_expiry", "encrypted"])
 def test_what_may_work_is_to_be_revoked(status: Status) -> None:
     """Of a token that works, or may, the first advice is to revoke it: as its provider does, where that is known."""
-    assert steps(PLAIN._replace(status=status))[0].startswith("revoke")
-    assert steps(PLAIN._replace(status=status, revoke=("do this",)))[0] == "do this"
+    assert steps(replace(PLAIN, status=status))[0].startswith("revoke")
+    assert steps(replace(PLAIN, status=status, revoke=("do this",)))[0] == "do this"
 
 
 def test_advice_by_case() -> None:
     """No expiry needs the key or a list; one that worked then, a look back; alg none, a verifier that refuses."""
-    assert "rotate" in steps(PLAIN._replace(status="no_expiry"))[0]
-    assert steps(PLAIN._replace(status="no_expiry", revoke=("do this",)))[0] == "do this"
-    assert "worked when it was logged" in steps(PLAIN._replace(status="expired", live_when_logged=True))[0]
-    assert len(steps(PLAIN._replace(status="expired"))) == 1
-    assert any("alg none" in one for one in steps(PLAIN._replace(kind="unsecured")))
+    assert "rotate" in steps(replace(PLAIN, status="no_expiry"))[0]
+    assert steps(replace(PLAIN, status="no_expiry", revoke=("do this",)))[0] == "do this"
+    assert "worked when it was logged" in steps(replace(PLAIN, status="expired", live_when_logged=True))[0]
+    assert len(steps(replace(PLAIN, status="expired"))) == 1
+    assert any("alg none" in one for one in steps(replace(PLAIN, kind="unsecured")))
     assert not any("alg none" in one for one in steps(PLAIN))
 
 
@@ -56,21 +57,21 @@ def test_advice_by_case() -> None:
 )
 def test_what_matters_more(change: dict[str, object], first: str) -> None:
     """An example, a forgeable, a public and a forged token have advice of their own."""
-    assert steps(PLAIN._replace(**change))[0].startswith(first)  # type: ignore[arg-type]
+    assert steps(replace(PLAIN, **change))[0].startswith(first)  # type: ignore[arg-type]
 
 
 def test_references_name_the_place() -> None:
     """The weakness that the place is, and what attackers do with such a token."""
-    assert references(PLAIN._replace(channel="url_query"))[:3] == ("CWE-598", "CWE-532", "RFC 6750 section 5.3")
-    assert references(PLAIN._replace(channel="unknown")) == ("CWE-532", "OWASP API2:2023", "ATT&CK T1528")
-    assert "CWE-209" in references(PLAIN._replace(channel="error_message"))
-    assert "CWE-922" in references(PLAIN._replace(channel="storage"))
-    assert "CWE-319" in references(PLAIN._replace(clear_text=True))
+    assert references(replace(PLAIN, channel="url_query"))[:3] == ("CWE-598", "CWE-532", "RFC 6750 section 5.3")
+    assert references(replace(PLAIN, channel="unknown")) == ("CWE-532", "OWASP API2:2023", "ATT&CK T1528")
+    assert "CWE-209" in references(replace(PLAIN, channel="error_message"))
+    assert "CWE-922" in references(replace(PLAIN, channel="storage"))
+    assert "CWE-319" in references(replace(PLAIN, clear_text=True))
     assert "ATT&CK T1539" in references(PLAIN)
-    assert "ATT&CK T1552" in references(PLAIN._replace(channel="header", use="api_key"))
-    assert {"CWE-613", "CWE-347"} <= set(references(PLAIN._replace(weaknesses=("no_exp", "alg_none"))))
-    assert "https://idp.test/revoke" in references(PLAIN._replace(reference="https://idp.test/revoke"))
-    assert not any("ATT&CK" in one for one in references(PLAIN._replace(example=True)))
+    assert "ATT&CK T1552" in references(replace(PLAIN, channel="header", use="api_key"))
+    assert {"CWE-613", "CWE-347"} <= set(references(replace(PLAIN, weaknesses=("no_exp", "alg_none"))))
+    assert "https://idp.test/revoke" in references(replace(PLAIN, reference="https://idp.test/revoke"))
+    assert not any("ATT&CK" in one for one in references(replace(PLAIN, example=True)))
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.id)
@@ -94,10 +95,10 @@ def test_servers_by_channel() -> None:
     nginx = server_of(SERVERS, "C:\\nginx\\logs\\access.log")
     assert nginx is not None
     assert nginx.id == "nginx"
-    of = PLAIN._replace(server=nginx)
+    of = replace(PLAIN, server=nginx)
     for channel, text in (("url_query", nginx.url), ("url_path", nginx.url), ("referer", nginx.referer), ("cookie", nginx.header)):
-        assert any(text in step for step in steps(of._replace(channel=channel)))  # type: ignore[arg-type]
-    assert not any("nginx" in step for step in steps(of._replace(channel="json_field")))
+        assert any(text in step for step in steps(replace(of, channel=channel)))  # type: ignore[arg-type]
+    assert not any("nginx" in step for step in steps(replace(of, channel="json_field")))
     assert server_of(SERVERS, None) is None
 
 
@@ -105,7 +106,7 @@ def test_each_provider_says_how_to_revoke() -> None:
     """Every provider's steps reach the alert of its live token."""
     for issuer in load_issuers()[0]:
         for use in issuer.uses:
-            taken = steps(PLAIN._replace(revoke=use.revoke or issuer.revoke))
+            taken = steps(replace(PLAIN, revoke=use.revoke or issuer.revoke))
             assert taken[0] == (use.revoke or issuer.revoke)[0]
             assert all(step.isprintable() for step in taken)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from minting import NOW, jws
+from msgspec.structs import replace
 
 import jwtleak
 from jwtleak.alerts.issuers import Origin
@@ -27,9 +28,9 @@ def test_the_parts_agree() -> None:
 @pytest.mark.parametrize(
     ("worth", "title"),
     [
-        (WORTH._replace(example=True), "Example JWT in a cookie"),
-        (WORTH._replace(signature="weak_key"), "Forgeable JWT in a cookie"),
-        (WORTH._replace(origin=Origin(public="x")), "Public JWT in a cookie"),
+        (replace(WORTH, example=True), "Example JWT in a cookie"),
+        (replace(WORTH, signature="weak_key"), "Forgeable JWT in a cookie"),
+        (replace(WORTH, origin=Origin(public="x")), "Public JWT in a cookie"),
     ],
 )
 def test_titles_follow(worth: Worth, title: str) -> None:
@@ -40,7 +41,7 @@ def test_titles_follow(worth: Worth, title: str) -> None:
 def test_one_sort_is_worked_out_once() -> None:
     """The same facts give the same object, whatever the token."""
     first = judged("live", None, "jws", "whole", True, "header", WORTH, None, False)
-    assert judged("live", None, "jws", "whole", True, "header", WORTH._replace(), None, False) is first
+    assert judged("live", None, "jws", "whole", True, "header", replace(WORTH), None, False) is first
 
 
 def finding(line: str) -> Finding:

@@ -6,6 +6,7 @@ from itertools import product
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from jwtleak.alerts.severity import (
     BASE_REASONS,
@@ -111,23 +112,23 @@ def test_confidence_is_total() -> None:
 
 
 LIVE = Case("live", None, True, "header")  # high
-SPREADS = LIVE._replace(channel="url_query")  # critical
+SPREADS = replace(LIVE, channel="url_query")  # critical
 EXPIRED = Case("expired", False, True, "header")  # info
 
 ADJUSTED: list[tuple[Case, Severity, str]] = [
-    (SPREADS._replace(example=True), "info", "known_example"),
-    (EXPIRED._replace(signature="published_key"), "critical", "published_key"),
-    (EXPIRED._replace(signature="weak_key"), "critical", "weak_key"),
-    (SPREADS._replace(public=True), "info", "public_by_design"),
-    (LIVE._replace(signature="valid"), "critical", "signature_valid"),
-    (LIVE._replace(admin=True), "critical", "admin_privilege"),
-    (LIVE._replace(privilege="admin"), "critical", "admin_privilege"),
-    (LIVE._replace(privilege="service"), "critical", "service_privilege"),
-    (LIVE._replace(long_lived=True), "critical", "long_lived_use"),
-    (LIVE._replace(privilege="low"), "medium", "low_privilege"),
-    (SPREADS._replace(signature="invalid"), "low", "signature_invalid"),
-    (EXPIRED._replace(secret=True), "high", "secret_claim"),
-    (EXPIRED._replace(personal=True), "low", "personal_data"),
+    (replace(SPREADS, example=True), "info", "known_example"),
+    (replace(EXPIRED, signature="published_key"), "critical", "published_key"),
+    (replace(EXPIRED, signature="weak_key"), "critical", "weak_key"),
+    (replace(SPREADS, public=True), "info", "public_by_design"),
+    (replace(LIVE, signature="valid"), "critical", "signature_valid"),
+    (replace(LIVE, admin=True), "critical", "admin_privilege"),
+    (replace(LIVE, privilege="admin"), "critical", "admin_privilege"),
+    (replace(LIVE, privilege="service"), "critical", "service_privilege"),
+    (replace(LIVE, long_lived=True), "critical", "long_lived_use"),
+    (replace(LIVE, privilege="low"), "medium", "low_privilege"),
+    (replace(SPREADS, signature="invalid"), "low", "signature_invalid"),
+    (replace(EXPIRED, secret=True), "high", "secret_claim"),
+    (replace(EXPIRED, personal=True), "low", "personal_data"),
 ]
 
 
@@ -140,20 +141,20 @@ def test_each_rule_adjusts(case: Case, worth: Severity, code: str) -> None:
 
 NOT_ADJUSTED: list[tuple[Case, str]] = [
     (LIVE, "known_example"),
-    (LIVE._replace(signature="unchecked"), "published_key"),
-    (LIVE._replace(signature="published_key"), "weak_key"),
+    (replace(LIVE, signature="unchecked"), "published_key"),
+    (replace(LIVE, signature="published_key"), "weak_key"),
     (LIVE, "public_by_design"),
-    (EXPIRED._replace(signature="valid"), "signature_valid"),
-    (LIVE._replace(signature="valid", public=True), "signature_valid"),
-    (EXPIRED._replace(admin=True), "admin_privilege"),
-    (LIVE._replace(admin=True, signed=False), "admin_privilege"),
-    (LIVE._replace(privilege="service", admin=True), "service_privilege"),
-    (EXPIRED._replace(privilege="service"), "service_privilege"),
-    (EXPIRED._replace(long_lived=True), "long_lived_use"),
-    (LIVE._replace(privilege="low", admin=True), "low_privilege"),
-    (LIVE._replace(signature="valid"), "signature_invalid"),
-    (LIVE._replace(personal=True), "secret_claim"),
-    (LIVE._replace(secret=True), "personal_data"),
+    (replace(EXPIRED, signature="valid"), "signature_valid"),
+    (replace(LIVE, signature="valid", public=True), "signature_valid"),
+    (replace(EXPIRED, admin=True), "admin_privilege"),
+    (replace(LIVE, admin=True, signed=False), "admin_privilege"),
+    (replace(LIVE, privilege="service", admin=True), "service_privilege"),
+    (replace(EXPIRED, privilege="service"), "service_privilege"),
+    (replace(EXPIRED, long_lived=True), "long_lived_use"),
+    (replace(LIVE, privilege="low", admin=True), "low_privilege"),
+    (replace(LIVE, signature="valid"), "signature_invalid"),
+    (replace(LIVE, personal=True), "secret_claim"),
+    (replace(LIVE, secret=True), "personal_data"),
 ]
 
 
@@ -171,16 +172,16 @@ def test_every_rule_is_tried() -> None:
 
 def test_examples_come_before_keys() -> None:
     """A known example is for information whatever signed it; a published key outweighs all that a token says of itself."""
-    assert severity(SPREADS._replace(example=True, signature="published_key", secret=True))[0] == "info"
-    assert severity(LIVE._replace(public=True, signature="published_key")) == ("critical", ("live", "published_key"))
+    assert severity(replace(SPREADS, example=True, signature="published_key", secret=True))[0] == "info"
+    assert severity(replace(LIVE, public=True, signature="published_key")) == ("critical", ("live", "published_key"))
 
 
 def test_reasons_of_the_base() -> None:
     """The status always, then whether it worked then, whether the place passes it on, and whether anyone would accept it."""
     assert severity(SPREADS) == ("critical", ("live", "spreads"))
     assert severity(LIVE) == ("high", ("live",))
-    assert severity(EXPIRED._replace(live_when_logged=True))[1] == ("expired", "live_when_logged")
-    assert severity(LIVE._replace(signed=False))[1] == ("live", "unsigned")
+    assert severity(replace(EXPIRED, live_when_logged=True))[1] == ("expired", "live_when_logged")
+    assert severity(replace(LIVE, signed=False))[1] == ("live", "unsigned")
     assert severity(Case("incomplete", None, False, "url_query"))[1] == ("incomplete",)
     assert set(BASE_REASONS) == {"live_when_logged", "spreads", "unsigned", "policy"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.core.userpattern import MAX_MATCH, UserPattern, UserPatterns
+from jwtleak.core.userpattern import MAX_MATCH, Found, UserPattern, UserPatterns
 from jwtleak.errors import PatternError
 
 
@@ -49,7 +49,7 @@ def test_needles() -> None:
 
 def test_empty() -> None:
     """No patterns find nothing."""
-    assert UserPatterns().search(b"tick=00112233") == ([], 0)
+    assert UserPatterns().search(b"tick=00112233") == Found([], 0)
 
 
 def test_timeout_is_a_count() -> None:

@@ -7,6 +7,7 @@ import os
 
 import pytest
 from minting import jws
+from msgspec.structs import replace
 
 from jwtleak.alerts.select import Selection
 from jwtleak.errors import StoreFull
@@ -146,7 +147,7 @@ def test_broken_off_inside_of_a_file(runs, monkeypatch):
     monkeypatch.setattr(resume, "_BATCH", 3)
     parts = [lines(*(f"{part}.{one}" for one in range(20))) + bytes(2 << 20) for part in range(8)]
     (runs.logs / "a.gz").write_bytes(gzip.compress(b"".join(parts)))
-    runs.plan = runs.plan._replace(every=True)
+    runs.plan = replace(runs.plan, every=True)
     whole = runs.run(again=False)
     assert len(whole) == 160
     ids = []

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minting import NOW, jws, kinds, sd_jwt, sha256, unsecured
+from msgspec.structs import replace
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
@@ -35,7 +36,7 @@ def scan_files(plan_of_scan):
 
     def scan_files(paths, jobs=1, every=False, selection=None):
         tally = Tally()
-        scan = Scan(plan_of_scan._replace(every=every), selection or Selection(min_confidence="low"), tally)
+        scan = Scan(replace(plan_of_scan, every=every), selection or Selection(min_confidence="low"), tally)
         return [record.alert() for record in scan.files(map(entry, paths), jobs, lambda _: None)], tally
 
     return scan_files
@@ -172,7 +173,7 @@ def scan_stdin(plan_of_scan):
         os.write(writer, data)
         os.close(writer)
         tally = Tally()
-        scan = Scan(plan_of_scan._replace(every=every), Selection(), tally)
+        scan = Scan(replace(plan_of_scan, every=every), Selection(), tally)
         found = [record.alert() for record in scan.stdin(StdinStream(reader), lambda: NOW + 1.0)]
         os.close(reader)
         return found, tally

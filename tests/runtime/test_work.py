@@ -8,6 +8,7 @@ import json
 import msgspec
 import pytest
 from minting import NOW, jws, sha256
+from msgspec.structs import replace
 
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.errors import SourceError
@@ -49,7 +50,7 @@ def test_files(plan_of_scan, tmp_path):
 def test_every(plan_of_scan, tmp_path):
     """With `every` each sighting is an alert."""
     (tmp_path / "a").write_text(f"x={jws()} y\n" * 3)
-    alerts, _ = run(Worker(plan_of_scan._replace(every=True)), Files(0, (str(tmp_path / "a"),), 1))
+    alerts, _ = run(Worker(replace(plan_of_scan, every=True)), Files(0, (str(tmp_path / "a"),), 1))
     assert [alert.location.line for alert in alerts] == [1, 2, 3]
 
 

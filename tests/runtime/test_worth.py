@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from minting import NOW
+from msgspec.structs import replace
 
 from jwtleak.alerts.build import Setting
 from jwtleak.patterns import load_knowledge
@@ -20,7 +21,7 @@ SETTING = Setting(NOW, "host", b"k" * 32)
 def test_without_options() -> None:
     """The pattern files alone, by a function that can be sent to workers."""
     setting = prepare(SETTING, Asked(), pytest.fail)
-    assert setting == SETTING._replace(know=load_knowledge)
+    assert setting == replace(SETTING, know=load_knowledge)
     assert pickle.loads(pickle.dumps(setting)) == setting
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from jwtleak.core.lazy import lazy
 from jwtleak.core.unwrap.interface import Segment, View
@@ -45,7 +46,7 @@ def output_of(line: bytes) -> OutputStream | None:
     return _OUTPUTS.get(_docker_stream(line, 0, stop, log) or b"") if log else None
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True):
     """The content region[start:end] that one record gives to `stream`; its line ends at `newline`, -1 for nowhere."""
 
     stream: bytes

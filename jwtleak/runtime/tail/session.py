@@ -11,6 +11,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from jwtleak.alerts.build import Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
@@ -119,7 +121,7 @@ class _Daily:
                 from jwtleak.runtime.tables import tell_ended
 
                 tell_ended(self._setting.policy, now, self._warn)
-        return self._setting._replace(now=now)
+        return replace(self._setting, now=now)
 
 
 def _maker(patterns: UserPatterns) -> Callable[[], Engine]:
