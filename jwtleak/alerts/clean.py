@@ -5,7 +5,6 @@ Promises: pure; what repeats from token to token is remembered, in bounded memor
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -14,6 +13,7 @@ import stringzilla
 from msgspec import UNSET, UnsetType
 
 from jwtleak.core.excerpt import clean
+from jwtleak.core.lazy import lazy
 from jwtleak.core.shown import shown
 
 _EPOCH = datetime(1970, 1, 1)
@@ -33,7 +33,7 @@ _SHORT = 256
 _LONGEST = 4096
 
 # `//user:password@` ends at the first of `/?#` (RFC 3986 section 3.2); browsers end it at a backslash too.
-_USERINFO = re.compile(r"\A([a-zA-Z][a-zA-Z0-9+.-]*:)?//[^/?#\\]*@")
+_USERINFO = lazy(r"\A([a-zA-Z][a-zA-Z0-9+.-]*:)?//[^/?#\\]*@")
 
 Shown: TypeAlias = str | UnsetType
 _hmac_sha256 = stringzilla.hmac_sha256

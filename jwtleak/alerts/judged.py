@@ -6,7 +6,6 @@ sort of alert.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 import msgspec
@@ -16,13 +15,14 @@ from jwtleak.alerts import advice, wording
 from jwtleak.alerts.advice import Advised, Server
 from jwtleak.alerts.knowledge import Worth
 from jwtleak.alerts.severity import Case, confidence, exposure, is_signed, severity
+from jwtleak.core.lazy import lazy
 from jwtleak.types import ChannelType, Confidence, Finding, Integrity, Kind, Severity, Status
 
 # Sorts of alert that are remembered.
 _REMEMBER = 4096
 
 # A URL of plain http, up to the token: what went over the network in clear text (CWE-319). Loopback did not.
-_CLEAR_TEXT = re.compile(r"(?<!\w)http://(?!localhost\b|127\.|\[::1\])[^\s\"'<>]{1,200}\[JWT ")
+_CLEAR_TEXT = lazy(r"(?<!\w)http://(?!localhost\b|127\.|\[::1\])[^\s\"'<>]{1,200}\[JWT ")
 
 
 class Judged(msgspec.Struct, frozen=True):

@@ -22,5 +22,6 @@ class _Later(ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-# click has it for texts that are generators, and for `--help`; loading it takes longer than the rest of click.
-sys.modules.setdefault("inspect", _Later("inspect"))
+# For `--help`, texts that are generators, and JSON Schemas; the first alone takes longer to load than the rest of click.
+for _name in ("inspect", "textwrap", "msgspec.inspect", "fnmatch", "ipaddress", "ntpath"):
+    sys.modules.setdefault(_name, _Later(_name))

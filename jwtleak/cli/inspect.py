@@ -15,7 +15,7 @@ from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.alerts.build import Builder, Setting
 from jwtleak.alerts.weaknesses import meaning_of
 from jwtleak.cli import voice
-from jwtleak.cli.options import MOMENT, worth_options
+from jwtleak.cli.options import MOMENT, option, worth_options
 from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
@@ -30,10 +30,10 @@ _MAX_TOKENS = 100
 
 @click.command("inspect")
 @click.argument("tokens", nargs=-1, metavar="")
-@click.option("--file", "file", type=click.File("rb"), default="-", help="Read this file instead of standard input.")
-@click.option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-              help="text for people, json for one alert a line.")
-@click.option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
+@option("--file", "file", type=click.File("rb"), default="-", help="Read this file instead of standard input.")
+@option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+        help="text for people, json for one alert a line.")
+@option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
 @worth_options
 def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | None, **worth: Any) -> int:
     """Explain one token, or the tokens in a text, read from standard input.

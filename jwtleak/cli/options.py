@@ -74,6 +74,19 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class Place(click.ParamType[str]):
+    """`click.Path`, made for a value that is given: making one for each option looks for translations of its name."""
+
+    name = "path"
+
+    def __init__(self, **checks: Any) -> None:
+        self._checks = checks
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        path: str = click.Path(**self._checks).convert(value, param, ctx)
+        return path
+
+
 SIZE = Size()
 MOMENT = Moment()
 DURATION = Duration()
@@ -108,13 +121,13 @@ help_option = option(
     help="Show this message and exit.",
 )  # fmt: skip
 
-_FILE = click.Path(exists=True, dir_okay=False)
+_FILE = Place(exists=True, dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # What judges the worth of tokens, for each command that does.
 _WORTH = (
     option("--config", type=_FILE, metavar="FILE", help="Policy and keys: [[allow]], [[raise]], [verify]."),
-    option("--jwks", multiple=True, type=click.Path(exists=True), metavar="FILE|DIR",
+    option("--jwks", multiple=True, type=Place(exists=True), metavar="FILE|DIR",
            help="Verify signatures with these keys, offline (repeatable)."),
     option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
     option("--weak-keys-time", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
@@ -138,7 +151,7 @@ def sink_options(command: Command) -> Command:
 
 _SINK = (
     option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
-    option("--sink-config", type=click.Path(dir_okay=False), metavar="FILE",
+    option("--sink-config", type=Place(dir_okay=False), metavar="FILE",
            help="Also send alerts to the sinks of this configuration file."),
     option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
            help="At the end, wait so long for sinks to take what is left."),

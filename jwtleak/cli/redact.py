@@ -14,6 +14,7 @@ from typing import IO
 import click
 
 from jwtleak.cli import voice
+from jwtleak.cli.options import Place, option
 from jwtleak.cli.output import open_private
 from jwtleak.core.redactor import Redactor
 from jwtleak.errors import SourceError
@@ -26,8 +27,8 @@ from jwtleak.sources.stdin import StdinStream
 
 @click.command("redact")
 @click.argument("files", nargs=-1, metavar="[FILE...|-]")
-@click.option("--check", is_flag=True, help="Exit with 1 when something was replaced.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Write to FILE.")
+@option("--check", is_flag=True, help="Exit with 1 when something was replaced.")
+@option("--output", "-o", type=Place(dir_okay=False), metavar="FILE", help="Write to FILE.")
 def command(files: tuple[str, ...], check: bool, output: str | None) -> int:
     """Copy files, or standard input (-), with every token replaced by [JWT 78b91dd3].
 

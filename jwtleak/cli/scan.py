@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from jwtleak.alerts.formats import interface as formats
-from jwtleak.cli.options import MOMENT, SIZE, help_option, option, sink_options, worth_options
+from jwtleak.cli.options import MOMENT, SIZE, Place, help_option, option, sink_options, worth_options
 from jwtleak.cli.scanning import Run
 from jwtleak.core.lifetime import DEFAULT_LEEWAY
 from jwtleak.sources.interface import Limits
@@ -76,19 +76,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
 @option("--leeway", type=click.IntRange(0, 86400), default=DEFAULT_LEEWAY, show_default=True, metavar="SECONDS",
         help="Clock skew allowed when judging expiry.")
-@option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
+@option("--output", "-o", type=Place(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
 @option("--format", "-f", type=click.Choice(["table", *formats.NAMES]),
         help="How alerts are written; json is one a line.  [default: table on a terminal, else json]")
 @option("--timestamp", type=click.Choice(["event", "detected"]), default="detected", show_default=True,
         help="Which time events of other formats stand at; the other one is kept too.")
 @option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
 @worth_options
-@option("--baseline", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+@option("--baseline", type=Place(exists=True, dir_okay=False), metavar="FILE",
         help="Keep back the findings that FILE knows.")
-@option("--write-baseline", type=click.Path(dir_okay=False), metavar="FILE",
+@option("--write-baseline", type=Place(dir_okay=False), metavar="FILE",
         help="Write the findings of this scan to FILE, for --baseline.")
 @option("--show-suppressed", is_flag=True, help="Show what the policy or the baseline keeps back.")
-@option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
+@option("--patterns", multiple=True, type=Place(exists=True, file_okay=False), metavar="DIR",
         help="Also look for the patterns in DIR (repeatable).")
 @option("--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes.")
 @option("--max-archive-bytes", type=SIZE, default=Limits().max_archive_bytes, show_default=True,
@@ -97,7 +97,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         help="Highest compression ratio believed.")
 @option("--max-depth", type=click.IntRange(0, 8), default=Limits().max_depth, show_default=True,
         help="Archives inside archives.")
-@option("--state", type=click.Path(file_okay=False), metavar="DIR",
+@option("--state", type=Place(file_okay=False), metavar="DIR",
         help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.")
 @option("--resume", is_flag=True, help="Do not read again what is finished by --state; append to FILE of --output.")
 @sink_options

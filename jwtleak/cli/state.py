@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from jwtleak.cli import voice
-from jwtleak.cli.options import DURATION
+from jwtleak.cli.options import DURATION, Place, option
 from jwtleak.errors import StoreError
 from jwtleak.runtime.installation import state_dir
 from jwtleak.runtime.shown import shown
@@ -30,19 +30,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _directory(command: Decorated) -> Decorated:
-    option = click.option(
-        "--state", "directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    decorate = option(
+        "--state", "directory", type=Place(file_okay=False, path_type=Path), metavar="DIR",
         help="Where the state is kept.  [default: /var/lib/jwtleak for root, else ~/.local/state/jwtleak]",
     )  # fmt: skip
-    return option(command)
+    return decorate(command)
 
 
 def _form(command: Decorated) -> Decorated:
-    option = click.option(
+    decorate = option(
         "--format", "-f", "form", type=click.Choice(["table", "json"]),
         help="table, or json.  [default: table on a terminal, else json]",
     )  # fmt: skip
-    return option(command)
+    return decorate(command)
 
 
 def _as_table(form: str | None) -> bool:
@@ -63,7 +63,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.option("--streams", is_flag=True, help="One line for each file instead of the numbers.")
+@option("--streams", is_flag=True, help="One line for each file instead of the numbers.")
 @_form
 @_directory
 def show(directory: Path | None, form: str | None, streams: bool) -> None:
@@ -124,7 +124,7 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
 
 @command.command("reset")
 @click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@option("--yes", is_flag=True, help="Do not ask.")
 @_directory
 def reset(directory: Path | None, paths: tuple[str, ...], yes: bool) -> int:
     """Forget how far the files at PATH were read; without PATH forget everything, undelivered alerts too.
@@ -165,7 +165,7 @@ def _forget(place: Path, paths: tuple[str, ...]) -> int:
 
 
 @command.command("prune")
-@click.option(
+@option(
     "--older-than",
     "age",
     type=DURATION,
@@ -199,7 +199,7 @@ def dead_letters() -> None:
     """Alerts that a sink refused for good: look at them, send them again."""
 
 
-_SINK = click.option("--sink", metavar="NAME", help="Only those that this sink refused.")
+_SINK = option("--sink", metavar="NAME", help="Only those that this sink refused.")
 
 
 @dead_letters.command("show")
@@ -237,7 +237,7 @@ def _dead(one: DeadLetter) -> dict[str, Any]:
 @dead_letters.command("replay")
 @click.argument("numbers", nargs=-1, type=int, metavar="[NUMBER...]")
 @_SINK
-@click.option("--to", metavar="NAME", help="Send them to this sink instead.")
+@option("--to", metavar="NAME", help="Send them to this sink instead.")
 @_directory
 def replay(directory: Path | None, numbers: tuple[int, ...], sink: str | None, to: str | None) -> None:
     """Put dead letters back into the queue: those of NUMBER, of --sink, or all. They leave with the next start.

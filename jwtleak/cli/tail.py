@@ -7,48 +7,48 @@ from typing import Any
 
 import click
 
-from jwtleak.cli.options import SIZE
+from jwtleak.cli.options import SIZE, Place, option
 from jwtleak.types import CONFIDENCES, SEVERITIES
 
 
 def options(command: Any) -> Any:
     """The options that `tail` and `check-config` share."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
+    for one in reversed(_OPTIONS):
+        command = one(command)
     return command
 
 
 _OPTIONS = (
     click.argument("paths", nargs=-1, metavar="[PATH|GLOB|DIR]..."),
-    click.option("--config", "-c", type=click.Path(dir_okay=False), metavar="FILE",
-                 help="Read settings from this TOML file; options override it."),
-    click.option("--state", type=click.Path(file_okay=False), metavar="DIR",
-                 help="Where positions and undelivered alerts are kept.  [default: the state directory of the user]"),
-    click.option("--from", "from_", metavar="PLACE",
-                 help="Where to begin in files that are there at the first start: beginning, end, since:DURATION."
+    option("--config", "-c", type=Place(dir_okay=False), metavar="FILE",
+           help="Read settings from this TOML file; options override it."),
+    option("--state", type=Place(file_okay=False), metavar="DIR",
+           help="Where positions and undelivered alerts are kept.  [default: the state directory of the user]"),
+    option("--from", "from_", metavar="PLACE",
+           help="Where to begin in files that are there at the first start: beginning, end, since:DURATION."
                       "  [default: beginning]"),
-    click.option("--include", multiple=True, metavar="GLOB", help="Follow only files that match (repeatable)."),
-    click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include."),
-    click.option("--sink", multiple=True, metavar="URL",
-                 help="Where alerts go: stdout, file:PATH, or a receiver (repeatable).  [default: stdout]"),
-    click.option("--window", metavar="DURATION", help="Sum up repeats of a token once in this time.  [default: 60s]"),
-    click.option("--min-severity", type=click.Choice(SEVERITIES), help="Leave out what matters less.  [default: info]"),
-    click.option("--min-confidence", type=click.Choice(CONFIDENCES),
-                 help="Leave out what is less certain.  [default: medium]"),
-    click.option("--patterns", multiple=True, type=click.Path(exists=True, file_okay=False), metavar="DIR",
-                 help="Also look for the patterns in DIR (repeatable)."),
-    click.option("--jwks", multiple=True, type=click.Path(exists=True), metavar="FILE|DIR",
-                 help="Verify signatures with these keys, offline (repeatable)."),
-    click.option("--weak-keys", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-                 help="Try each line of FILE as HMAC key."),
-    click.option("--baseline", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-                 help="Keep back the findings of this baseline of scan."),
-    click.option("--poll", is_flag=True, help="Look by the clock alone, without file events."),
-    click.option("--rate", type=SIZE, metavar="SIZE", help="Read at most so many bytes a second; reading waits."),
-    click.option("--host", metavar="NAME", help="Name of this machine in alerts.  [default: its own]"),
-    click.option("--metrics", metavar="ADDRESS", help="Serve /metrics, /healthz and /readyz at PORT or ADDRESS:PORT."),
-    click.option("--log-format", "log", type=click.Choice(["text", "json"]),
-                 help="How the program's own words are written.  [default: text]"),
+    option("--include", multiple=True, metavar="GLOB", help="Follow only files that match (repeatable)."),
+    option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include."),
+    option("--sink", multiple=True, metavar="URL",
+           help="Where alerts go: stdout, file:PATH, or a receiver (repeatable).  [default: stdout]"),
+    option("--window", metavar="DURATION", help="Sum up repeats of a token once in this time.  [default: 60s]"),
+    option("--min-severity", type=click.Choice(SEVERITIES), help="Leave out what matters less.  [default: info]"),
+    option("--min-confidence", type=click.Choice(CONFIDENCES),
+           help="Leave out what is less certain.  [default: medium]"),
+    option("--patterns", multiple=True, type=Place(exists=True, file_okay=False), metavar="DIR",
+           help="Also look for the patterns in DIR (repeatable)."),
+    option("--jwks", multiple=True, type=Place(exists=True), metavar="FILE|DIR",
+           help="Verify signatures with these keys, offline (repeatable)."),
+    option("--weak-keys", type=Place(exists=True, dir_okay=False), metavar="FILE",
+           help="Try each line of FILE as HMAC key."),
+    option("--baseline", type=Place(exists=True, dir_okay=False), metavar="FILE",
+           help="Keep back the findings of this baseline of scan."),
+    option("--poll", is_flag=True, help="Look by the clock alone, without file events."),
+    option("--rate", type=SIZE, metavar="SIZE", help="Read at most so many bytes a second; reading waits."),
+    option("--host", metavar="NAME", help="Name of this machine in alerts.  [default: its own]"),
+    option("--metrics", metavar="ADDRESS", help="Serve /metrics, /healthz and /readyz at PORT or ADDRESS:PORT."),
+    option("--log-format", "log", type=click.Choice(["text", "json"]),
+           help="How the program's own words are written.  [default: text]"),
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def settings_of(given: dict[str, Any]) -> Any:
 
 @click.command("tail")
 @options
-@click.option("--once", is_flag=True, help="Read what is there, deliver, and end.")
+@option("--once", is_flag=True, help="Read what is there, deliver, and end.")
 def command(once: bool, **given: Any) -> int:
     """Follow growing and rotating files and tell of tokens as they are written.
 

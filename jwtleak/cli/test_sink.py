@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from jwtleak.cli import voice
+from jwtleak.cli.options import Place, option
 from jwtleak.cli.sinks import chosen
 from jwtleak.errors import UsageError
 from jwtleak.runtime.delivery.probe import probe
@@ -13,8 +14,8 @@ from jwtleak.sinks.settings import SinkSettings
 
 @click.command("test-sink")
 @click.argument("url", nargs=-1, metavar="[URL...]")
-@click.option("--config", "-c", type=click.Path(dir_okay=False), metavar="FILE", help="Test the sinks of this configuration.")
-@click.option("--name", multiple=True, metavar="NAME", help="Of those, only the sink of this name (repeatable).")
+@option("--config", "-c", type=Place(dir_okay=False), metavar="FILE", help="Test the sinks of this configuration.")
+@option("--name", multiple=True, metavar="NAME", help="Of those, only the sink of this name (repeatable).")
 def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> int:
     """Send one clearly marked test alert to each sink and say what came back.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|.", re.DOTALL)
+_TOKEN = r"(?s)\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|."
 
 
 def _piece(token: str) -> str:
@@ -33,7 +33,7 @@ def _piece(token: str) -> str:
 
 def translate(pattern: str) -> str:
     """The regular expression (for `fullmatch`) of a glob. Raises `re.error` for a class such as `[z-a]`."""
-    return "".join(map(_piece, _TOKEN.findall(pattern)))
+    return "".join(map(_piece, re.findall(_TOKEN, pattern)))
 
 
 class Globs:
