@@ -29,6 +29,8 @@ from jwtleak.types import Finding, StreamInfo
 
 # Alerts sent in one message: large enough to make the message's own cost vanish, small beside the memory bound.
 _BATCH = 512
+# Bytes behind a part that are read with it: a line or two, so that what stands at its very end is seldom held for more.
+_BEYOND = 4096
 
 
 class Files(msgspec.Struct, frozen=True, tag=True):
@@ -205,21 +207,27 @@ class Worker:
             return
         self._engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
         # What begins in the part may be announced as late as LOOKBACK behind it: the header of a JSON serialisation.
-        yield from _batches(self._part(stream, task.stop + LOOKBACK))
+        yield from _batches(self._part(stream, begin, task.stop + LOOKBACK))
         stream.close()
         notices = [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
         lines, line_start = self._engine.lines_owned()
         yield self._done(min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start)
 
-    def _part(self, stream: Counted, stop: int) -> Iterator[Record]:
-        """The sightings in `stream` until everything before offset `stop` is judged."""
+    def _part(self, stream: Counted, begin: int, stop: int) -> Iterator[Record]:
+        """The sightings in `stream`, whose first byte is `begin`, until everything before offset `stop` is judged."""
         engine, records = self._engine, _Records(self._plan, self._engine, stream.info)
-        while engine.resume_offset < stop and (count := stream.readinto(engine.get_buffer())):
+        while engine.resume_offset < stop and (count := stream.readinto(self._wanted(begin + stream.count, stop))):
             yield from records.add(engine.buffer_updated(count))
         if engine.resume_offset < stop:
             yield from records.add(engine.close())
         yield from records.drain()
         self._untried = max(self._untried, records.untried)
+
+    def _wanted(self, position: int, stop: int) -> memoryview:
+        """Where to read to from `position`: as a rule nothing is held, so that reading ends a little behind `stop`."""
+        buffer = self._engine.get_buffer()
+        left = stop + _BEYOND - position
+        return buffer[:left] if 0 < left < len(buffer) else buffer
 
     def _done(
         self,
