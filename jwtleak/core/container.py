@@ -20,17 +20,18 @@ _ID = r"[0-9a-f]{64}"
 # What rotation and compression append: `0.log.20261126-231500.gz`, `ID-json.log.1`.
 _ROTATED = r"(?:\.[-.0-9a-z]{1,40})?"
 
+# A literal that stands in every such path, and its shape: most paths are of no container, and need none compiled.
 _SHAPES = tuple(
-    lazy(rf"(?:^|/){shape}{_ROTATED}\Z")
-    for shape in (
+    (literal, lazy(rf"(?:^|/){shape}{_ROTATED}\Z"))
+    for literal, shape in (
         # kubelet: /var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log
-        rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log",
+        ("_", rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log"),
         # kubelet's links to them: /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
-        rf"(?P<pod>{_SUBDOMAIN})_(?P<namespace>{_LABEL})_(?P<name>{_LABEL})-(?P<id>{_ID})\.log",
+        ("_", rf"(?P<pod>{_SUBDOMAIN})_(?P<namespace>{_LABEL})_(?P<name>{_LABEL})-(?P<id>{_ID})\.log"),
         # Docker: /var/lib/docker/containers/ID/ID-json.log
-        rf"(?P<id>{_ID})/(?P=id)-json\.log",
+        ("-json.log", rf"(?P<id>{_ID})/(?P=id)-json\.log"),
         # Podman: /var/lib/containers/storage/overlay-containers/ID/userdata/ctr.log
-        rf"(?P<id>{_ID})/userdata/ctr\.log",
+        ("/userdata/ctr.log", rf"(?P<id>{_ID})/userdata/ctr\.log"),
     )
 )
 
@@ -47,8 +48,7 @@ class ContainerFacts(msgspec.Struct, frozen=True, gc=False):
 
 def of_path(path: str) -> ContainerFacts | None:
     """The container whose log stands at `path`."""
-    for shape in _SHAPES:
-        match = shape.search(path)
-        if match:
+    for literal, shape in _SHAPES:
+        if literal in path and (match := shape.search(path)):
             return ContainerFacts(**match.groupdict())
     return None

@@ -8,8 +8,9 @@ is not fully judged; each finding comes out as soon as no later byte can change 
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import msgspec
 import stringzilla
 
 from jwtleak.core.channel import Channels
@@ -37,7 +38,7 @@ _LINE = 8 * 1024  # the longest beginning of a line that is searched for a time 
 _count = stringzilla.count
 
 
-class Owned(NamedTuple):
+class Owned(msgspec.Struct, frozen=True):
     """The part of a stream [start, stop) whose findings are wanted: a token belongs where its first byte stands."""
 
     start: int

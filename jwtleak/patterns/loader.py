@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -105,15 +106,17 @@ def entries(
     unknown = sorted(set(document) - {table} - others)
     if unknown:
         raise PatternError(f"{file}: unknown table '{unknown[0]}'")
-    found: list[Entry] = []
-    seen: set[str] = set()
-    for number, raw in enumerate(convert(document.get(table, []), list[dict[str, Any]], file, table), 1):
-        label = str(raw.get("id", f"{table} {number}"))
-        if label in seen:
+    listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
+    labels = [str(raw.get("id", f"{table} {number}")) for number, raw in enumerate(listed, 1)]
+    if len(set(labels)) == len(labels):
+        with suppress(msgspec.ValidationError):  # all at once is faster, but would not say which one is wrong
+            return msgspec.convert(listed, list[kind])  # type: ignore[valid-type]
+    found: dict[str, Entry] = {}
+    for label, raw in zip(labels, listed, strict=True):
+        if label in found:
             raise PatternError(f"{file}: {label}: id: stands twice")
-        seen.add(label)
-        found.append(convert(raw, kind, file, label))
-    return found
+        found[label] = convert(raw, kind, file, label)
+    return list(found.values())
 
 
 def convert(raw: Any, kind: type[Entry], file: str, label: str) -> Entry:

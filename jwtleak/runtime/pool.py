@@ -103,6 +103,8 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for hand in self._hands:  # all are told before one is waited for: they end side by side
+            hand.child.signal(signal.SIGKILL)
         for hand in self._hands:
             hand.child.end()
 
