@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from jwtleak.core.judge import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
 from jwtleak.core.lazy import lazy
@@ -27,7 +29,7 @@ _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
 _BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
 
 
-class Match(NamedTuple):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """A judged token at [start, end) of the buffer it was found in. `stop` is the furthest offset that was looked at."""
 
     start: int
@@ -52,7 +54,7 @@ _LONGEST = 2048
 _GOES_ON = b"=~"
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True, gc=False):
     """A token, and how far from its first byte it reaches."""
 
     length: int
@@ -105,7 +107,7 @@ def _match(
     integrity: Integrity, signature_length: int, stop: int = 0,
 ) -> Match:
     start = found.start()
-    raw = Secret(bytes(buffer[start:end]))
+    raw = Secret(found[0] if end == found.end() else bytes(buffer[start:end]))
     token = Token(kind, fields, claims, integrity, signature_length, raw)
     return Match(start, end, token, max(end, stop, found.end()))
 
@@ -121,7 +123,7 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     integrity = signature_integrity(header.alg, length)
     # Behind a signature that is cut, `=` is a soft line break or an escape rather than padding.
     end = found.end(3)
-    if integrity != "clipped":
+    if length % 4 and integrity != "clipped":
         end = _padding(buffer, end - length, end, found.endpos)
     if not payload:
         return _match(buffer, found, end, "detached", header.fields, None, integrity, length)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from jwtleak.types import Token
 
 
-class Leak(NamedTuple):
+class Leak(msgspec.Struct, frozen=True, gc=False):
     """A token in the original bytes [start, end).
 
     `before` and `after` are the decoded text around it; None where nothing had to be decoded and the buffer says it.

@@ -111,6 +111,8 @@ def _column(window: Window, start: int, begin: int) -> int:
 def _output(window: Window, begin: int, line: bytes) -> OutputStream | None:
     """The output stream that the record around buffer[begin] names; `line` is the text from there on."""
     buffer = window.buffer
+    if begin > 0 and buffer[begin - 1] == 10:
+        return output_of(line)
     # A record of 16 KiB begins before what is otherwise looked at of a line.
     floor = max(0, begin - LOOKBACK + _LINE)
     start = buffer.rfind(b"\n", floor, begin) + 1

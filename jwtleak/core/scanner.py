@@ -12,6 +12,8 @@ from heapq import heappop, heappush
 from operator import attrgetter
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from jwtleak.core import jsonform
 from jwtleak.core.anchors import SHORTEST, Anchors, Needle
 from jwtleak.core.compact import Buffer, Match, Matcher
@@ -129,7 +131,7 @@ class _Pass:
                     held = max(start, given, min(place, undecided.start))
                     return Scan(leaks, self._held(held, ahead), undecided.growing)
                 if needle.role in _REGIONAL:
-                    found = [leak._replace(anchor=place) if place < leak.start else leak for leak in found]
+                    found = [replace(leak, anchor=place) if place < leak.start else leak for leak in found]
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
             for leak in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from minting import jws, sha256
+from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Match, Matcher
@@ -81,8 +82,8 @@ def test_when_more_is_wanted_of_decoded_text() -> None:
     """What was decoded says by itself whether its line goes on."""
     text = f"GET /?token={TOKEN}\n"
     leak = leak_in(text)
-    assert wants_more(window_of(text), leak._replace(before=b"", after=b" HTTP"))
-    assert not wants_more(window_of(text), leak._replace(before=b"", after=b" HTTP\n"))
+    assert wants_more(window_of(text), replace(leak, before=b"", after=b" HTTP"))
+    assert not wants_more(window_of(text), replace(leak, before=b"", after=b" HTTP\n"))
 
 
 def test_a_repeat() -> None:
