@@ -31,7 +31,7 @@ def test_sessions_repeat_their_tokens(tmp_path: Path) -> None:
     found = scan(log)
     times = Counter(one.sha256 for one in found)
     assert [one.line for one in found] == list(range(3, log.count(b"\n") + 1, 3))
-    assert 200 <= len(times) < len(found)
+    assert 150 < len(times) < len(found) / 2
     assert max(times.values()) <= 40
     made = data.Maker(tmp_path, smoke=True).repeats()
     assert made.tokens == len({one.sha256 for one in scan(made.path.read_bytes())})
