@@ -95,7 +95,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     `sha256` is that of the token as recovered, in hex. `line` and `column` count from 1, in bytes; `encodings` run from the
     outermost inwards; `logged_at` is the time on the log line in Unix milliseconds; `output` is the stream that a container
-    runtime's record names.
+    runtime's record names. `repeat`: its token was found before in the same stream, and whoever asked wanted to hear no more
+    of it; then only the token, its fingerprint, `offset` and `length` are filled in.
     """
 
     token: Token | PatternHit
@@ -109,6 +110,7 @@ class Finding(msgspec.Struct, frozen=True):
     logged_at: int | None
     excerpt: str
     output: OutputStream | None = None
+    repeat: bool = False
 
 
 class StreamInfo(msgspec.Struct, frozen=True):

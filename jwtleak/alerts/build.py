@@ -47,6 +47,8 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def _redacted(token: Token) -> str:
+    if token.kind == "jws" and token.integrity == "whole":
+        return "eyJ***.***.***"  # nearly all of them
     raw = token.raw.reveal()
     disclosed = raw.find(b"~")
     dots = raw.count(b".") if disclosed < 0 else raw.count(b".", 0, disclosed)

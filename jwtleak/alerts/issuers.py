@@ -8,7 +8,7 @@ cost one look.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -29,9 +29,6 @@ Privilege = Literal["low", "user", "service", "admin"]
 
 # Claims that differ from token to token: not worth remembering.
 _VARIED = frozenset({"sub", "email", "preferred_username", "upn"})
-
-# Not yet seen.
-ABSENT: Facet = ("",)
 
 # Kinds of token remembered: those of a busy gateway are some hundreds. An attacker who varies them costs a look each.
 _REMEMBER = 2048
@@ -94,6 +91,10 @@ class Origin(msgspec.Struct, frozen=True, eq=False):
 NOWHERE = Origin()
 
 
+# A claim that rules ask for, and what they can tell of its values.
+_Valued: TypeAlias = tuple[str, dict[str, Facet | None]]
+
+
 class _Rule(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
     what: Any
@@ -127,11 +128,11 @@ class Issuers:
         for one in conditions:
             for name, asked in one.asked:
                 globs.setdefault(name, []).extend(asked)
-        self._valued = frozenset(globs)
         self._fits = {name: fitting(tuple(dict.fromkeys(asked))) for name, asked in globs.items()}
-        self._seen: dict[tuple[str, str], Facet | None] = {}
+        # For each claim that rules ask for, what they can tell of values that were met.
+        self._seen: dict[str, dict[str, Facet | None]] = {name: {} for name in globs}
         self.prefixes = tuple(sorted({one.before for one in conditions if one.before is not None}))
-        self._valued_of: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._valued_of: dict[tuple[str, ...], tuple[_Valued, ...]] = {}
         self._known: dict[tuple[Any, ...], Origin] = {}
         self._headers: dict[int, dict[str, Any]] = {}
 
@@ -142,7 +143,10 @@ class Issuers:
             return self._look(Sight(token.header, {}, before, channel or "")) if self._issuers else NOWHERE
         names = tuple(claims)
         valued = self._valued_of.get(names) or self._valued_names(names)
-        values = tuple([self._value(name, claims[name]) for name in valued])
+        values = tuple([
+            seen[value] if type(value := claims[name]) is str and value in seen else self._value(name, value)
+            for name, seen in valued
+        ])  # fmt: skip
         key = (self._header(token), names, values, before, is_self_issued(claims))
         known = self._known.get(key)
         if known is None:
@@ -155,21 +159,17 @@ class Issuers:
 
     def _value(self, name: str, value: object) -> Facet | None:
         """What rules can tell of a value: all values that no rule asks for are one."""
-        if type(value) is not str or name in _VARIED or len(value) > _SHORT:
-            return self._told(name, value)
-        known = self._seen.get((name, value), ABSENT)
-        if known is ABSENT:
-            if len(self._seen) >= _REMEMBER:
-                self._seen.clear()
-            known = self._seen[name, value] = self._told(name, value)
-        return known
-
-    def _told(self, name: str, value: object) -> Facet | None:
         strings = words(name, value)
-        return strings if any(map(self._fits[name], strings)) else None
+        told = strings if any(map(self._fits[name], strings)) else None
+        if type(value) is str and name not in _VARIED and len(value) <= _SHORT:
+            seen = self._seen[name]
+            if len(seen) >= _REMEMBER:
+                seen.clear()
+            seen[value] = told
+        return told
 
-    def _valued_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        valued = tuple(name for name in names if name in self._valued)
+    def _valued_names(self, names: tuple[str, ...]) -> tuple[_Valued, ...]:
+        valued = tuple((name, self._seen[name]) for name in names if name in self._seen)
         if is_small(names):
             if len(self._valued_of) >= _REMEMBER:
                 self._valued_of.clear()

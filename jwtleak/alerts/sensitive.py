@@ -21,6 +21,7 @@ _SEPARATORS = re.compile(r"[\s_-]+")
 # A claim's name in a namespace is a URL or dotted (OpenID Connect Core section 5.1.2): its last part says what it is.
 _LAST = re.compile(r"[/:.#]")
 _LONGEST_NAME = 256
+_NESTED = frozenset({dict, list})
 
 
 def plain(name: str) -> str:
@@ -44,7 +45,7 @@ class Sensitive:
         """What `claims` hold, as words of the table, in their order, each once."""
         if not self._words:
             return ()
-        if dict in map(type, claims.values()) or list in map(type, claims.values()):
+        if not _NESTED.isdisjoint(map(type, claims.values())):
             names = tuple(_names(claims))
         else:
             names = tuple(claims)

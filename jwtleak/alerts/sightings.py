@@ -35,6 +35,12 @@ class Grouping:
         self._first[group] = record
         return given
 
+    def again(self, sha256: str, offset: int) -> None:
+        """One more sighting of a token that was added and is still collected: a `Sighted` of the same capacity knows."""
+        first = self._first[sha256]
+        first.count += 1
+        first.last_offset = offset
+
     def drain(self) -> Iterable[Record]:
         """All that was collected, in the order of first sightings."""
         first, self._first = self._first, {}

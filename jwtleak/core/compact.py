@@ -29,7 +29,7 @@ _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
 _BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """A judged token at [start, end) of the buffer it was found in. `stop` is the furthest offset that was looked at."""
 
     start: int
@@ -46,11 +46,46 @@ def _padding(buffer: Buffer, start: int, end: int, limit: int) -> int:
     return end
 
 
-def match_at(buffer: Buffer, start: int, limit: int, headers: Headers) -> Match | Rejection:
-    """The token whose header begins at `start`, looking no further than `limit`."""
-    found = _SEGMENTS.match(buffer, start, limit)
-    if found is None:
-        return Rejection("bad_alphabet", start + 1)
+# Tokens remembered whole: a log repeats those of its last minutes. Cleared when full, so memory is at most 512 x (2 KiB and
+# its claims, which can take ten times that), 12 MB; the tokens of large identity providers stay below 2 KiB.
+_TOKENS = 512
+_LONGEST = 2048
+# What belongs to a token may follow it where its expression ends.
+_GOES_ON = b"=~"
+
+
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    """A token, and how far from its first byte it reaches."""
+
+    length: int
+    token: Token
+
+
+class Matcher:
+    """Judges what stands at a place. Remembers headers, good and bad, and the whole tokens of late."""
+
+    def __init__(self) -> None:
+        self._headers = Headers()
+        self._known: dict[bytes, _Known] = {}
+
+    def at(self, buffer: Buffer, start: int, limit: int) -> Match | Rejection:
+        """The token whose header begins at `start`, looking no further than `limit`."""
+        found = _SEGMENTS.match(buffer, start, limit)
+        if found is None:
+            return Rejection("bad_alphabet", start + 1)
+        text, stop = found[0], found.end()
+        known = self._known.get(text)
+        if known is not None and (stop == len(buffer) or buffer[stop] not in _GOES_ON):
+            return Match(start, start + known.length, known.token, stop)
+        match = _judged(buffer, found, self._headers)
+        if isinstance(match, Match) and match.stop == stop and len(text) <= _LONGEST and match.token.claims is not None:
+            if len(self._known) >= _TOKENS:
+                self._known.clear()
+            self._known[text] = _Known(match.end - start, match.token)
+        return match
+
+
+def _judged(buffer: Buffer, found: re.Match[bytes], headers: Headers) -> Match | Rejection:
     header = headers.decode(found[1])
     if header is None:
         if is_clipped_header(found[1]):
@@ -72,7 +107,7 @@ def _match(
     integrity: Integrity, signature_length: int, stop: int = 0,
 ) -> Match:
     start = found.start()
-    raw = Secret(bytes(buffer[start:end]))
+    raw = Secret(found[0] if end == found.end() else bytes(buffer[start:end]))
     token = Token(kind, fields, claims, integrity, signature_length, raw)
     return Match(start, end, token, max(end, stop, found.end()))
 
@@ -88,7 +123,7 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     integrity = signature_integrity(header.alg, length)
     # Behind a signature that is cut, `=` is a soft line break or an escape rather than padding.
     end = found.end(3)
-    if integrity != "clipped":
+    if length % 4 and integrity != "clipped":
         end = _padding(buffer, end - length, end, found.endpos)
     if not payload:
         return _match(buffer, found, end, "detached", header.fields, None, integrity, length)

@@ -14,26 +14,21 @@ import msgspec
 import stringzilla
 
 from jwtleak.core.channel import Channels
-from jwtleak.core.excerpt import excerpt
 from jwtleak.core.fingerprint import HEAD, Occurrences, token_sha256
 from jwtleak.core.leak import Leak
-from jwtleak.core.logtime import logged_at, needs_rest_of_line
-from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
+from jwtleak.core.place import Window, finding_at, repeat_at, wants_more
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
-from jwtleak.core.unwrap.records import output_of
+from jwtleak.core.sighted import Sighted
 from jwtleak.core.userpattern import UserPatterns
 from jwtleak.core.usersearch import Spot, UserSearch, without_doubles
-from jwtleak.types import Finding, OutputStream, Token
+from jwtleak.types import Finding
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
 READ_SIZE = 512 * 1024
 # Copying from the page cache is several times slower to an address a little above a multiple of this than to others.
 _PAGE = 4096
 _CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 2 * _PAGE
-
-# After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
-_AFTER, _RECORD = 96, 4096
-_LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
 
 _count = stringzilla.count
 
@@ -63,8 +58,20 @@ class Engine:
         del self._buffer[: (_PAGE // 2 - stringzilla.Str(self._buffer).address) % _PAGE]
         self.open()
 
-    def open(self, *, offset: int = 0, owned: Owned = _ALL, head: bytes = b"", mtime_ms: int | None = None) -> None:
-        """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0."""
+    def open(
+        self,
+        *,
+        offset: int = 0,
+        owned: Owned = _ALL,
+        head: bytes = b"",
+        mtime_ms: int | None = None,
+        sighted: Sighted | None = None,
+    ) -> None:
+        """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0.
+
+        With `sighted`, further sightings of a token it remembers come as a `Finding` marked `repeat`, at a quarter of the
+        cost. It is for owners that read a stream once and to its end: not together with `early`, nor with user patterns.
+        """
         if self._patterns is not None:
             self._patterns.open(offset)
         self._opened = offset
@@ -79,6 +86,7 @@ class Engine:
         self._line_start = offset  # stream offset behind the last newline that left the buffer
         self._owned = owned
         self._mtime_ms = mtime_ms
+        self._sighted = sighted
         self._head = head
         self._occurrences: Occurrences | None = None
         self.pending: Literal["context", "growing"] | None = None
@@ -89,6 +97,11 @@ class Engine:
         if self._patterns is None:
             return self._base + self._held
         return min(self._base + self._held, max(self._base, self._patterns.block))
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether user patterns are looked for."""
+        return self._patterns is not None
 
     @property
     def slow_patterns(self) -> int:
@@ -177,18 +190,21 @@ class Engine:
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
         findings = []
+        window = Window(self._buffer, self._base, self._end, self._line_start, self._mtime_ms)
         for leak in scan.leaks:
-            if not final and patient and self._wants_context(leak):
+            if not final and patient and wants_more(window, leak):
                 self._held, self.pending = leak.held, "context"
                 break
             self._given = leak.first_end
             if leak.pieces:
                 self._taken = [*(one for one in self._taken if one[1] > floor), *leak.pieces[1:]]
             if self._owned.start <= self._base + leak.start < self._owned.stop:
-                findings.append(self._finding(leak))
-        return findings if self._patterns is None else self._with_hits(self._patterns, findings, final=final)
+                findings.append(self._finding(window, leak))
+        return findings if self._patterns is None else self._with_hits(self._patterns, window, findings, final=final)
 
-    def _with_hits(self, patterns: UserSearch, findings: list[Finding], *, final: bool) -> list[Finding]:
+    def _with_hits(
+        self, patterns: UserSearch, window: Window, findings: list[Finding], *, final: bool
+    ) -> list[Finding]:
         """`findings`, and what user patterns found beside them, in order; a token that both found is a token.
 
         Neither goes out before the other has been looked for up to there.
@@ -196,7 +212,7 @@ class Engine:
         waiting = self._waiting + findings
         for spot in patterns.scan(self._buffer, self._base, self._end, final=final):
             if self._owned.start <= self._base + spot.start < self._owned.stop:
-                waiting.append(self._finding(spot))
+                waiting.append(self._finding(window, spot))
         waiting.sort(key=attrgetter("offset"))
         settled = self._base + self._end if final else self.resume_offset
         ready = without_doubles([one for one in waiting if one.offset < settled])
@@ -205,65 +221,12 @@ class Engine:
             self.pending = "context" if self._waiting else "growing"
         return ready
 
-    def _wants_context(self, leak: Leak) -> bool:
-        """Whether bytes that are still to come belong to what is said of `leak`."""
-        if leak.after is not None and len(leak.after) < _AFTER and b"\n" not in leak.after:
-            return True
-        room = self._end - leak.end
-        if room >= _RECORD or self._buffer.find(b"\n", leak.end, self._end) >= 0:
-            return False
-        return room < self._reach(leak.start, self._line_index(leak.start))
-
-    def _reach(self, start: int, begin: int) -> int:
-        """How far behind a token its line is looked at; a record may give its time at the end."""
-        if self._buffer.find(b"{", begin, start) < 0:
-            return _AFTER  # no record: most lines, and no copy of them
-        return _RECORD if needs_rest_of_line(bytes(self._buffer[begin:start])) else _AFTER
-
-    def _line_index(self, start: int) -> int:
-        """Buffer index of the beginning of the line of `start`, or as far back as lines are looked at."""
-        floor = max(0, start - _LINE)
-        return max(floor, self._buffer.rfind(b"\n", floor, start) + 1)
-
-    def _finding(self, leak: Leak | Spot) -> Finding:
-        begin = self._line_index(leak.start)
-        limit = min(self._end, leak.end + self._reach(leak.start, begin))
-        end = self._buffer.find(b"\n", leak.end, limit)
-        line = bytes(self._buffer[begin : end if end >= 0 else limit])
-        output = self._output(begin, line)
-        before, after = leak.before, leak.after
-        if before is None or after is None:
-            at = leak.start - begin
-            before = line[max(0, at - CONTEXT) : at]
-            after = line[at + leak.end - leak.start :][:_AFTER]
-        else:
-            before, after = before[before.rfind(b"\n") + 1 :], after[:_AFTER].partition(b"\n")[0]
-            if leak.encodings[0].startswith("utf"):
-                line = before + after
+    def _finding(self, window: Window, leak: Leak | Spot) -> Finding:
         sha256 = token_sha256(leak.token.raw.reveal())
+        if self._sighted is not None and self._sighted.again(sha256):
+            return repeat_at(window, leak, sha256)
         self._count_to(leak.start)
-        return Finding(
-            leak.token,
-            sha256,
-            self._base + leak.start,
-            leak.end - leak.start,
-            self._lines + 1,
-            self._column(leak.start, begin),
-            self._channels.classify(before, after),
-            leak.encodings,
-            logged_at(line, mtime_ms=self._mtime_ms),
-            excerpt(before, f"[{'JWT' if isinstance(leak.token, Token) else 'SECRET'} {sha256[:8]}]", after),
-            output,
-        )
-
-    def _output(self, begin: int, line: bytes) -> OutputStream | None:
-        """The output stream that the record around buffer[begin] names; `line` is the text from there on."""
-        # A record of 16 KiB begins before what is otherwise looked at of a line.
-        floor = max(0, begin - LOOKBACK + _LINE)
-        start = self._buffer.rfind(b"\n", floor, begin) + 1
-        if start == 0 and (floor or self._base):
-            return None
-        return output_of(line if start == begin else bytes(self._buffer[start:begin]) + line)
+        return finding_at(window, leak, sha256, self._lines + 1, self._channels)
 
     def lines_owned(self) -> tuple[int, int | None]:
         """(Newlines in the part that is owned, the offset behind the last of them or None), once it was read whole."""
@@ -287,12 +250,6 @@ class Engine:
         """The line in which `resume_offset` stands, and all that follows it."""
         index = self.resume_offset - self._base
         return bytes(self._buffer[self._buffer.rfind(b"\n", 0, index) + 1 : self._end])
-
-    def _column(self, start: int, begin: int) -> int:
-        if begin > 0 and self._buffer[begin - 1] == 10:
-            return start - begin + 1
-        last = self._buffer.rfind(b"\n", 0, start)
-        return start - last if last >= 0 else self._base + start - self._line_start + 1
 
     def occurrence(self, finding: Finding) -> str:
         """The stable name of `finding` in this stream."""

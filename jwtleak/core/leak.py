@@ -7,7 +7,7 @@ import msgspec
 from jwtleak.types import Token
 
 
-class Leak(msgspec.Struct, frozen=True):
+class Leak(msgspec.Struct, frozen=True, gc=False):
     """A token in the original bytes [start, end).
 
     `before` and `after` are the decoded text around it; None where nothing had to be decoded and the buffer says it.

@@ -12,11 +12,11 @@ from heapq import heappop, heappush
 from operator import attrgetter
 
 import msgspec
+from msgspec.structs import replace
 
 from jwtleak.core import jsonform
 from jwtleak.core.anchors import SHORTEST, Anchors, Needle
-from jwtleak.core.compact import Buffer, Match, match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Buffer, Match, Matcher
 from jwtleak.core.leak import Leak, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
 from jwtleak.core.starts import BASE64URL, MAX_STARTS, header_starts, run_before
@@ -46,11 +46,11 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Scanner:
-    """Scans buffers. Keeps nothing between them but recent headers and the rejections counted by reason."""
+    """Scans buffers. Keeps nothing between them but what the matcher remembers and the rejections counted by reason."""
 
     def __init__(self, max_token: int = MAX_TOKEN) -> None:
         self.max_token = max_token
-        self.headers = Headers()
+        self.matcher = Matcher()
         self.rejections: dict[str, int] = {}
 
     def scan(
@@ -131,7 +131,7 @@ class _Pass:
                     held = max(start, given, min(place, undecided.start))
                     return Scan(leaks, self._held(held, ahead), undecided.growing)
                 if needle.role in _REGIONAL:
-                    found = [msgspec.structs.replace(leak, anchor=place) if place < leak.start else leak for leak in found]
+                    found = [replace(leak, anchor=place) if place < leak.start else leak for leak in found]
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
             for leak in found:
@@ -198,7 +198,7 @@ class _Pass:
     def _plain(self, start: int) -> list[Leak]:
         """The token whose header begins at `start`, plain or with an encoding in its way."""
         limit = min(self._end, start + self._scanner.max_token)
-        match = match_at(self._buffer, start, limit, self._scanner.headers)
+        match = self._scanner.matcher.at(self._buffer, start, limit)
         if isinstance(match, Rejection):
             self._need(start, match.end)
             found = self._best(None, self._regions.unwrapped(start, match.end))

@@ -17,8 +17,7 @@ from jwtleak.alerts.keys import Example, PublishedKey
 from jwtleak.alerts.match import Match
 from jwtleak.alerts.sensitive import plain
 from jwtleak.core.compact import Match as Found
-from jwtleak.core.compact import match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Matcher
 from jwtleak.errors import PatternError
 from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.patterns.problem import Problem, b64
@@ -45,7 +44,7 @@ def example(text: str) -> Case:
     whole: dict[str, Any] = document if spelled_out else {"claims": document}
     header = {"alg": "HS256", "typ": "JWT", **whole.get("header", {})}
     data = mint(header, whole.get("claims", {}))
-    found = match_at(data, 0, len(data), Headers())
+    found = Matcher().at(data, 0, len(data))
     if not isinstance(found, Found):
         raise ValueError("is not a token")  # noqa: TRY004 - of the example, not of a type
     return Case(found.token, whole.get("before", ""), whole.get("channel"))

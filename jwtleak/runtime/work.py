@@ -11,9 +11,8 @@ from contextlib import closing
 
 import msgspec
 
-from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.record import Record, write
-from jwtleak.alerts.sightings import Every, Grouping
+from jwtleak.alerts.build import Setting
+from jwtleak.alerts.record import Record
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine, Owned
 from jwtleak.core.fingerprint import HEAD
@@ -21,11 +20,12 @@ from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.userpattern import UserPatterns
 from jwtleak.errors import SourceError
-from jwtleak.runtime.shown import shown, shown_info
+from jwtleak.runtime.collector import Collector
+from jwtleak.runtime.shown import shown
 from jwtleak.sources.files import FileStream, read_head
 from jwtleak.sources.interface import Limits, Notice, Stream
 from jwtleak.sources.unpack import open_streams
-from jwtleak.types import Finding, StreamInfo
+from jwtleak.types import StreamInfo
 
 # Alerts sent in one message: large enough to make the message's own cost vanish, small beside the memory bound.
 _BATCH = 512
@@ -103,36 +103,6 @@ def make_engine(plan: Plan) -> Engine:
     return Engine(plan.channels, Scanner(plan.max_token), plan.patterns)
 
 
-class _Records:
-    """The records of one stream, grouped as `plan` asks. What makes alerts is made for the first finding: most files hold
-    none, and for a small one it takes as long as scanning it."""
-
-    def __init__(self, plan: Plan, engine: Engine, info: StreamInfo) -> None:
-        self._plan = plan
-        self._engine = engine
-        self._info = info
-        self._builder: Builder | None = None
-        self._grouping: Grouping | Every = Every() if plan.every else Grouping()
-
-    def add(self, findings: list[Finding]) -> Iterator[Record]:
-        """More findings; gives out what need not wait, or no longer can."""
-        if not findings:
-            return
-        if self._builder is None:
-            self._builder = Builder(shown_info(self._info), self._plan.setting)
-        for finding in findings:
-            yield from self._grouping.add(write(self._builder.build(finding, self._engine.occurrence(finding))))
-
-    def drain(self) -> Iterable[Record]:
-        """What has waited."""
-        return self._grouping.drain()
-
-    @property
-    def untried(self) -> int:
-        """See `Builder.untried`."""
-        return 0 if self._builder is None else self._builder.untried
-
-
 class Worker:
     """Does tasks one after another with one engine. Set `stopping` from a signal handler: the worker then gives what it
     has found and reads no further. A part of a large file is finished first, which takes milliseconds: the lines of the
@@ -188,8 +158,8 @@ class Worker:
         return Ahead(stream)
 
     def _stream(self, stream: Counted) -> Iterator[Record]:
-        engine, records = self._engine, _Records(self._plan, self._engine, stream.info)
-        engine.open(mtime_ms=stream.info.mtime_ms)
+        engine, records = self._engine, Collector(self._plan.setting, self._engine, stream.info, every=self._plan.every)
+        engine.open(mtime_ms=stream.info.mtime_ms, sighted=records.sighted)
         while not self.stopping and (count := stream.readinto(engine.get_buffer())):
             yield from records.add(engine.buffer_updated(count))
         yield from records.add(engine.close())
@@ -205,17 +175,24 @@ class Worker:
         except SourceError as error:
             yield self._done(0, 0, [Notice("unreadable", error.path, None, error.reason, 0)])
             return
-        self._engine.open(offset=begin, owned=Owned(task.start, task.stop), head=head, mtime_ms=task.mtime_ms)
+        records = Collector(self._plan.setting, self._engine, stream.info, every=self._plan.every)
+        self._engine.open(
+            offset=begin,
+            owned=Owned(task.start, task.stop),
+            head=head,
+            mtime_ms=task.mtime_ms,
+            sighted=records.sighted,
+        )
         # What begins in the part may be announced as late as LOOKBACK behind it: the header of a JSON serialisation.
-        yield from _batches(self._part(stream, begin, task.stop + LOOKBACK))
+        yield from _batches(self._part(stream, records, begin, task.stop + LOOKBACK))
         stream.close()
         notices = [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
         lines, line_start = self._engine.lines_owned()
         yield self._done(min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start)
 
-    def _part(self, stream: Counted, begin: int, stop: int) -> Iterator[Record]:
+    def _part(self, stream: Counted, records: Collector, begin: int, stop: int) -> Iterator[Record]:
         """The sightings in `stream`, whose first byte is `begin`, until everything before offset `stop` is judged."""
-        engine, records = self._engine, _Records(self._plan, self._engine, stream.info)
+        engine = self._engine
         while engine.resume_offset < stop and (count := stream.readinto(self._wanted(begin + stream.count, stop))):
             yield from records.add(engine.buffer_updated(count))
         if engine.resume_offset < stop:

@@ -10,8 +10,7 @@ from minting import NOW, sha256
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.build import Builder, Setting
-from jwtleak.core.compact import Match, match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Match, Matcher
 from jwtleak.types import Channel, Finding, StreamInfo
 
 Make = Callable[..., Alert]
@@ -23,7 +22,7 @@ def make() -> Make:
 
     def build(token: str, *, path: str | None = "app.log", now: float = NOW, name: str = "0" * 40, **finding: Any) -> Alert:
         raw = token.encode()
-        match = match_at(raw, 0, len(raw), Headers())
+        match = Matcher().at(raw, 0, len(raw))
         assert isinstance(match, Match)
         channel = finding.pop("channel", Channel("url_query", "t"))
         values = {"offset": 7, "length": len(raw), "line": 1, "column": 8, "encodings": (), "logged_at": None, "excerpt": "t=[JWT]"}

@@ -14,8 +14,7 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.issuers import Issuer, Issuers, Use
 from jwtleak.alerts.match import Match
 from jwtleak.core.compact import Match as Found
-from jwtleak.core.compact import match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Matcher
 from jwtleak.patterns.knowledge import load_issuers, load_notes
 from jwtleak.types import Token
 
@@ -83,7 +82,7 @@ def token_of(example: str) -> Token:
     document = json.loads(example)
     whole = document if set(document) <= {"header", "claims", "before"} else {"claims": document}
     data = jws(whole["claims"], head=json.dumps({"alg": "HS256", **whole.get("header", {})})).encode()
-    found = match_at(data, 0, len(data), Headers())
+    found = Matcher().at(data, 0, len(data))
     assert isinstance(found, Found)
     return found.token
 
@@ -134,11 +133,11 @@ def test_tokens_of_one_kind_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
     looks = []
     look = table._look
     monkeypatch.setattr(table, "_look", lambda sight: looks.append(sight) or look(sight))
-    headers = Headers()
+    matcher = Matcher()
 
     def see(claims: dict[str, Any]) -> str | None:
         data = jws(claims).encode()
-        found = match_at(data, 0, len(data), headers)
+        found = matcher.at(data, 0, len(data))
         assert isinstance(found, Found)
         return table.recognise(found.token).provider
 

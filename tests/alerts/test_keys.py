@@ -12,8 +12,7 @@ from minting import CLAIMS, NOW, b64, detached, jwe, jws, sha256, unsecured
 
 import jwtleak
 from jwtleak.alerts.keys import TRIED_FIRST, Example, Keys, PublishedKey, Signed, Signers, WeakKeys
-from jwtleak.core.compact import Match, match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Match, Matcher
 from jwtleak.patterns.knowledge import load_keys
 from jwtleak.types import Token
 
@@ -29,7 +28,7 @@ def signed(key: bytes, claims: dict[str, Any], alg: str = "HS256", **header: Any
 
 def token_of(text: str) -> Token:
     """What the judge makes of it."""
-    found = match_at(text.encode(), 0, len(text), Headers())
+    found = Matcher().at(text.encode(), 0, len(text))
     assert isinstance(found, Match)
     return found.token
 

@@ -11,12 +11,11 @@ from jwtleak.alerts.keys import Keys, PublishedKey, WeakKeys
 from jwtleak.alerts.knowledge import Assessor, Knowledge, Worth, nothing
 from jwtleak.alerts.match import Match
 from jwtleak.core.compact import Match as Found
-from jwtleak.core.compact import match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Matcher
 from jwtleak.core.lifetime import times
 from jwtleak.types import Channel, Finding, Token
 
-HEADERS = Headers()
+MATCHER = Matcher()
 
 
 class Says:
@@ -33,7 +32,7 @@ class Says:
 
 def worth(assessor: Assessor, token: str, excerpt: str = "t=[JWT 12345678]", channel: str | None = "t") -> Worth:
     """What `assessor` says of a token at a place."""
-    found = match_at(token.encode(), 0, len(token), HEADERS)
+    found = MATCHER.at(token.encode(), 0, len(token))
     assert isinstance(found, Found)
     one = Finding(found.token, sha256(token), 0, len(token), 1, 1, Channel("url_query", channel), (), None, excerpt)
     return assessor.worth(one, found.token, times(found.token.claims))

@@ -10,8 +10,7 @@ from minting import jws
 
 from jwtleak.alerts.match import LONGEST, MAX_VALUES, Condition, Match, Sight, facet, fits, sight_of
 from jwtleak.core.compact import Match as Found
-from jwtleak.core.compact import match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Matcher
 
 
 @pytest.mark.parametrize(
@@ -98,7 +97,7 @@ def test_conditions_on_header_and_place() -> None:
 def test_what_a_token_shows() -> None:
     """A sight is the token's decoded parts and its place."""
     data = jws({"iss": "x"}, kid="k").encode()
-    found = match_at(data, 0, len(data), Headers())
+    found = Matcher().at(data, 0, len(data))
     assert isinstance(found, Found)
     sight = sight_of(found.token, "ghs_", "token")
     assert (sight.header["kid"], sight.claims, sight.before, sight.channel) == ("k", {"iss": "x"}, "ghs_", "token")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from minting import jws
+from minting import jws, sha256
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.record import Record, write
@@ -40,6 +40,14 @@ def test_grouping(see: See) -> None:
     """Each token has one alert, in the order of first sightings, with how often and where last."""
     sightings = [see(0, 1), see(1, 2), see(0, 3), see(2, 4), see(0, 5), see(2, 6)]
     assert told(run(Grouping(), sightings)) == [(1, 3, 5), (2, 1, 2), (4, 2, 6)]
+
+
+def test_a_sighting_without_a_record(see: See) -> None:
+    """Of a token that is collected, where it stands is enough."""
+    grouping = Grouping()
+    list(grouping.add(see(0, 1)))
+    grouping.again(sha256(TOKENS[0]), 9)
+    assert told(iter(grouping.drain())) == [(1, 2, 9)]
 
 
 def test_grouping_begins_anew(see: See) -> None:

@@ -14,8 +14,7 @@ from minting import CLAIMS, NOW, b64, detached, jwe, jws, unsecured
 
 import jwtleak
 from jwtleak.alerts.verify import Fixed, Key, Verifier, parse_jwks, secret_key
-from jwtleak.core.compact import Match, match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Match, Matcher
 from jwtleak.types import Token
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -50,7 +49,7 @@ def signed(alg: str, claims: dict[str, Any] | None = None, *, key: Any = None, k
 
 def token_of(text: str) -> Token:
     """What the judge makes of it."""
-    found = match_at(text.encode(), 0, len(text), Headers())
+    found = Matcher().at(text.encode(), 0, len(text))
     assert isinstance(found, Match)
     return found.token
 

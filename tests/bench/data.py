@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import random
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ _VERSION = 1  # changes when the bytes for a seed change
 _EPOCH = 1_768_478_400
 _BLOCK_LINES = 10_000
 _BLOCKS = 4  # different blocks of lines, in turn: far more than a gzip window or a core's cache remembers
+_SESSIONS, _REQUESTS = 200, 40  # of a small service whose front end polls
 _PATHS = ("/", "/api/v1/orders", "/api/v1/users/me", "/static/app.js", "/login", "/health", "/api/v2/search", "/img/logo.png")
 _AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -33,7 +35,7 @@ _AGENTS = (
 
 
 class Data(NamedTuple):
-    """A file or folder of the benchmark: where it is, its bytes (decompressed) and the tokens in it."""
+    """A file or folder of the benchmark: where it is, its bytes (decompressed) and the distinct tokens in it."""
 
     path: Path
     size: int
@@ -45,6 +47,9 @@ def _b64(data: bytes) -> bytes:
 
 
 _HEADER = _b64(b'{"alg":"HS256","typ":"JWT","kid":"bench-1"}')
+
+
+_TOKEN = re.compile(re.escape(_HEADER) + rb"[\w.-]+")
 
 
 def token(number: int) -> bytes:
@@ -90,6 +95,24 @@ def dense(seed: int, size: int) -> Iterator[bytes]:
         number += 1
 
 
+def repeats(seed: int, size: int) -> Iterator[bytes]:
+    """The same with the tokens of _SESSIONS sessions at a time, each of which sends its own _REQUESTS times."""
+    chance = random.Random(seed)
+    sessions = [[number, 0] for number in range(_SESSIONS)]
+    done = second = 0
+    newest = _SESSIONS
+    while done < size:
+        session = chance.choice(sessions)
+        part = line(chance, second) + line(chance, second) + line(chance, second, b"?access_token=" + token(session[0]))
+        session[1] += 1
+        if session[1] == _REQUESTS:
+            session[:] = newest, 0
+            newest += 1
+        yield part
+        done += len(part)
+        second += 1
+
+
 class _Counting:
     """Writes parts and counts their bytes and tokens."""
 
@@ -109,6 +132,18 @@ def _write_plain(path: Path, parts: Iterator[bytes]) -> tuple[int, int]:
         for part in parts:
             counting.write(part)
     return counting.size, counting.tokens
+
+
+def _write_repeats(path: Path, parts: Iterator[bytes]) -> tuple[int, int]:
+    found: set[bytes] = set()
+
+    def noted() -> Iterator[bytes]:
+        for part in parts:
+            found.update(_TOKEN.findall(part))
+            yield part
+
+    size, _ = _write_plain(path, noted())
+    return size, len(found)
 
 
 class _Deflated:
@@ -206,6 +241,11 @@ class Maker:
         """100 MB with a distinct token in every third line."""
         size = 100 * MB // self._share
         return _made(self._folder / "dense.log", _write_plain, self._recipe("dense", 3, size), dense(3, size))
+
+    def repeats(self) -> Data:
+        """100 MB with a token in every third line, most of them met before."""
+        size = 100 * MB // self._share
+        return _made(self._folder / "repeats.log", _write_repeats, self._recipe("repeats", 5, size), repeats(5, size))
 
     def gzip(self) -> Data:
         """The sparse log as `gzip -6` leaves it."""

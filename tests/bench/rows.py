@@ -139,6 +139,14 @@ def dense(bench: Bench) -> Iterator[Row]:
         yield against(f"dense: scan, {side} : Kingfisher", best, side, "kingfisher", 6, data.size)
 
 
+def repeats(bench: Bench) -> Iterator[Row]:
+    """A token in every third line, that of one of two hundred sessions."""
+    data = bench.maker.repeats()
+    best = bench.compare(data, {"1 job": 1, "all jobs": None}, kingfisher=kingfisher(data.path))
+    for side in ("1 job", "all jobs"):
+        yield against(f"repeats: scan, {side} : Kingfisher", best, side, "kingfisher", 6, data.size)
+
+
 def gzip(bench: Bench) -> Iterator[Row]:
     """A compressed log against decompression alone and `rg -z`."""
     data = bench.maker.gzip()
@@ -185,6 +193,6 @@ def memory(bench: Bench) -> Iterator[Row]:
 
 
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "sparse-loop": sparse_loop, "sparse": sparse_command, "dense": dense, "gzip": gzip, "many": many, "jobs": jobs,
-    "version": version, "memory": memory,
+    "sparse-loop": sparse_loop, "sparse": sparse_command, "dense": dense, "repeats": repeats, "gzip": gzip,
+    "many": many, "jobs": jobs, "version": version, "memory": memory,
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,18 @@ def test_a_dense_log_has_a_token_in_every_third_line() -> None:
     found = scan(log)
     assert [one.line for one in found] == list(range(3, log.count(b"\n") + 1, 3))
     assert len({one.sha256 for one in found}) == len(found)
+
+
+def test_sessions_repeat_their_tokens(tmp_path: Path) -> None:
+    """Each third line has a token, each token comes up to forty times, and distinct ones are counted."""
+    log = b"".join(data.repeats(1, 600_000))
+    found = scan(log)
+    times = Counter(one.sha256 for one in found)
+    assert [one.line for one in found] == list(range(3, log.count(b"\n") + 1, 3))
+    assert 150 < len(times) < len(found) / 2
+    assert max(times.values()) <= 40
+    made = data.Maker(tmp_path, smoke=True).repeats()
+    assert made.tokens == len({one.sha256 for one in scan(made.path.read_bytes())})
 
 
 def test_a_sparse_log_has_a_token_every_ten_thousand_lines() -> None:

@@ -141,7 +141,7 @@ from jwtleak.core.judge import Headers
 from jwtleak.core.engine import Engine
 import jwtleak.core.engine, jwtleak.runtime.scan as scan
 scan._WORTH_A_POOL = 1
-def fail(self, leak):
+def fail(self, window, leak):
     raise ValueError(leak.token.raw.reveal(), leak.token.claims)
 Engine._finding = fail
 from jwtleak.cli.main import run

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import CLAIMS, b64, detached, jwe, jws, kinds, noise, sd_jwt, unsecured
 
-from jwtleak.core.compact import Match, match_at
-from jwtleak.core.judge import Headers
-from jwtleak.types import Integrity, Kind, Rejection
+from jwtleak.core.compact import Match, Matcher
+from jwtleak.types import Integrity, Kind, Rejection, Token
 
 KINDS = kinds()
 HEAD = b64({"alg": "HS256"})
@@ -20,7 +19,7 @@ NONE = b64({"alg": "none"})
 
 def at(text: str | bytes, start: int = 0) -> Match | Rejection:
     data = text.encode() if isinstance(text, str) else text
-    return match_at(data, start, len(data), Headers())
+    return Matcher().at(data, start, len(data))
 
 
 def match(text: str | bytes, start: int = 0) -> Match:
@@ -110,7 +109,7 @@ def test_what_is_no_token(text: str) -> None:
 def test_nothing_beyond_the_limit_is_looked_at() -> None:
     """A limit ends the match as an end of the data would."""
     data = jws().encode()
-    found = match_at(data, 0, len(data) - 5, Headers())
+    found = Matcher().at(data, 0, len(data) - 5)
     assert isinstance(found, Match)
     assert found.end == len(data) - 5
     assert found.token.integrity == "clipped"
@@ -150,3 +149,37 @@ def test_spans_lie_within_the_data(token: str, tail: str, cut: int) -> None:
     if isinstance(found, Match):
         assert 0 < found.end <= found.stop <= len(text)
         assert found.token.raw.reveal() == text[: found.end].encode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tail", ["", " ", "=", "==", "=x", "~", "~x", "%3D", ".", ".x", "&a=b"])
+def test_what_is_remembered_changes_nothing(kind: str, tail: str) -> None:
+    """A token that was met before, behind it something else or nothing, is judged as if it was new."""
+    matcher = Matcher()
+    token = KINDS[kind].encode()
+    for before in (b"", b" ", b"=", b"~", b"%3D", b".x"):
+        matcher.at(token + before, 0, len(token + before))
+        data = b"xx" + token + tail.encode()
+        known, new = matcher.at(data, 2, len(data)), Matcher().at(data, 2, len(data))
+        assert known == new
+    cut = len(data) - 3
+    assert matcher.at(data, 2, cut) == Matcher().at(data, 2, cut)
+
+
+def test_a_token_of_late_is_not_decoded_again() -> None:
+    """The same text gives the same token; a bound keeps memory small, and long tokens are not kept."""
+    matcher = Matcher()
+    token = KINDS["jws"].encode()
+
+    def judged(data: bytes) -> Token:
+        found = matcher.at(data, 0, len(data))
+        assert isinstance(found, Match)
+        return found.token
+
+    assert judged(token) is judged(token + b" ")
+    first = judged(token)
+    for number in range(600):
+        judged(jws({"n": number}).encode())
+    assert judged(token) is not first
+    long = jws({"n": "x" * 2000}).encode()
+    assert judged(long) is not judged(long)

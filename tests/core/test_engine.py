@@ -20,6 +20,7 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine, Owned
 from jwtleak.core.fingerprint import HEAD
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
+from jwtleak.core.sighted import Sighted
 from jwtleak.core.userpattern import UserPattern, UserPatterns
 from jwtleak.patterns import load_channels
 from jwtleak.types import Finding, Token
@@ -585,3 +586,21 @@ def test_nothing_is_left_of_the_stream_before(before: bytes) -> None:
             data = b"x " + token[: len(token) - cut]
             run(before * (2 * len(data)), engine=used)
             assert run(data, engine=used) == run(data, engine=Engine(Channels(()))), (kind, encoding, cut)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=logs(), cuts=st.lists(st.integers(0, 5000), max_size=6), capacity=st.integers(1, 4))
+def test_repeats_of_tokens(data: bytes, cuts: list[int], capacity: int) -> None:
+    """With tokens that were sighted, further sightings say only where they are; the rest stays as it is, however it is
+    cut."""
+    whole = run(data)
+    sighted = Sighted(capacity)
+    repeats = [sighted.again(one.sha256) for one in whole]
+    ENGINE.open(mtime_ms=MTIME, sighted=Sighted(capacity))
+    found = []
+    for first, last in pairwise([0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]):
+        found += ENGINE.feed(data[first:last])
+    found += ENGINE.close()
+    assert [one.repeat for one in found] == repeats
+    assert [one for one in found if not one.repeat] == [one for one, again in zip(whole, repeats, strict=True) if not again]
+    assert [(one.sha256, one.offset, one.length) for one in found] == [(one.sha256, one.offset, one.length) for one in whole]

@@ -16,8 +16,7 @@ from minting import CLAIMS
 from tls_server import body, certificate, serve
 
 from jwtleak.config import convert
-from jwtleak.core.compact import Match, match_at
-from jwtleak.core.judge import Headers
+from jwtleak.core.compact import Match, Matcher
 from jwtleak.errors import SourceError, UsageError
 from jwtleak.runtime.verify import (
     STALE,
@@ -46,7 +45,7 @@ def jwks(*kids: str) -> bytes:
 def token(kid: str = "k1", key: Any = KEY, alg: str = "ES256") -> Token:
     """A token of the issuer of minted tokens."""
     text = jwt.encode(CLAIMS, key, alg, {"kid": kid})
-    found = match_at(text.encode(), 0, len(text), Headers())
+    found = Matcher().at(text.encode(), 0, len(text))
     assert isinstance(found, Match)
     return found.token
 

@@ -106,8 +106,8 @@ def test_identity(digits: str):
     """What a file is known by: where it lies, its size and time, and a digest of its beginning."""
     found = os.stat(digits)
     identity = files.identify(digits, 4)
-    assert identity[:4] == (found.st_dev, found.st_ino, 10, found.st_mtime_ns)
-    assert identity.head == hashlib.sha256(b"0123").digest()
+    head = hashlib.sha256(b"0123").digest()
+    assert identity == files.Identity(found.st_dev, found.st_ino, 10, found.st_mtime_ns, head)
     assert files.identify(digits, 99).head == hashlib.sha256(b"0123456789").digest()
     with pytest.raises(SourceError, match="no such file"):
         files.identify(digits + "x", 4)

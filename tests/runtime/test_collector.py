@@ -1,0 +1,61 @@
+"""From findings to records: grouped, counted, and the same whether or not repeats are looked at."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from minting import NOW, jws, sha256
+from msgspec.structs import replace
+
+from jwtleak.alerts.build import Setting
+from jwtleak.alerts.policy import Policy
+from jwtleak.alerts.record import Record
+from jwtleak.core.channel import Channels
+from jwtleak.core.engine import Engine
+from jwtleak.core.userpattern import UserPattern, UserPatterns
+from jwtleak.patterns import load_channels
+from jwtleak.runtime.collector import Collector
+from jwtleak.types import StreamInfo
+
+SETTING = Setting(NOW, None, b"k" * 32)
+INFO = StreamInfo("file", "/var/log/a.log")
+CHANNELS = Channels(load_channels())
+TOKENS = [jws({"n": number}) for number in range(6)]
+
+
+def collected(data: bytes, *, sparing: bool, capacity: int) -> list[bytes]:
+    """The alerts of `data`, with repeats given as such or, for comparison, as whole findings."""
+    engine = Engine(CHANNELS)
+    collector = Collector(SETTING, engine, INFO, every=False, capacity=capacity)
+    assert collector.sighted is not None
+    engine.open(sighted=collector.sighted if sparing else None)
+    records: list[Record] = []
+    for at in range(0, len(data), 700):
+        records += collector.add(engine.feed(data[at : at + 700]))
+    records += collector.add(engine.close())
+    return [record.json() for record in [*records, *collector.drain()]]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(numbers=st.lists(st.integers(0, 5), max_size=30), capacity=st.integers(1, 7))
+def test_repeats_are_only_counted(numbers: list[int], capacity: int) -> None:
+    """What is not looked at changes no alert, and no alert begins a line later, whatever no longer fits in between."""
+    data = "".join(f'10.0.0.{n} - - "GET /?token={TOKENS[n]} HTTP/1.1" 200\n\n' for n in numbers).encode()
+    assert collected(data, sparing=True, capacity=capacity) == collected(data, sparing=False, capacity=capacity)
+
+
+def test_who_wants_each_sighting() -> None:
+    """With `every`, a policy or user patterns each sighting is looked at."""
+    engine = Engine(CHANNELS)
+    pattern = UserPattern(id="xyz", title="x", regex="xyz[0-9]{8}", keywords=("xyz",))
+    with_patterns = Engine(CHANNELS, patterns=UserPatterns([pattern]))
+    policy = Policy(known=frozenset({f"{sha256(TOKENS[0])} /var/log/a.log"}))
+    assert Collector(SETTING, engine, INFO, every=True).sighted is None
+    assert Collector(replace(SETTING, policy=policy), engine, INFO, every=False).sighted is None
+    assert Collector(SETTING, with_patterns, INFO, every=False).sighted is None
+
+
+def test_without_a_finding() -> None:
+    """Nothing comes of nothing."""
+    collector = Collector(SETTING, Engine(CHANNELS), INFO, every=False)
+    assert (list(collector.add([])), list(collector.drain()), collector.untried) == ([], [], 0)
