@@ -76,10 +76,8 @@ class Worth(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=64)
-def _behind(prefixes: tuple[str, ...]) -> re.Pattern[str] | None:
+def _behind(prefixes: tuple[str, ...]) -> re.Pattern[str]:
     """What stands right before a token in an excerpt: a prefix and word characters."""
-    if not prefixes:
-        return None
     return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, prefixes))})[\w]{{0,64}}\[JWT ")
 
 
@@ -92,7 +90,6 @@ class Assessor:
         self._worth: dict[tuple[str, str, str | None], Worth] = {}
         self._headers: dict[int, tuple[dict[str, Any], Kind, tuple[str, ...]]] = {}
         self._prefixes = known.issuers.prefixes
-        self._behind = _behind(self._prefixes)
 
     def worth(self, finding: Finding, token: Token, stated: Times) -> Worth:
         """The worth of `token`."""
@@ -109,8 +106,7 @@ class Assessor:
     def _before(self, excerpt: str) -> str:
         for prefix in self._prefixes:
             if prefix in excerpt:
-                assert self._behind is not None
-                found = self._behind.search(excerpt)
+                found = _behind(self._prefixes).search(excerpt)
                 return "" if found is None else found[1]
         return ""
 

@@ -74,7 +74,7 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
-class Place(click.ParamType[str]):
+class Place(click.ParamType[Any]):
     """`click.Path`, made for a value that is given: making one for each option looks for translations of its name."""
 
     name = "path"
@@ -82,9 +82,8 @@ class Place(click.ParamType[str]):
     def __init__(self, **checks: Any) -> None:
         self._checks = checks
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        path: str = click.Path(**self._checks).convert(value, param, ctx)
-        return path
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return click.Path(**self._checks).convert(value, param, ctx)
 
 
 SIZE = Size()

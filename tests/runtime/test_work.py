@@ -11,6 +11,7 @@ from minting import NOW, jws, sha256
 from msgspec.structs import replace
 
 from jwtleak.core.engine import READ_SIZE
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.errors import SourceError
 from jwtleak.runtime import work
 from jwtleak.runtime.work import (
@@ -93,6 +94,22 @@ def test_an_error_while_reading(plan_of_scan, tmp_path, monkeypatch):
     alerts, done = run(Worker(plan_of_scan), Files(0, ("f",), 1))
     assert len(alerts) == 1
     assert [(one.kind, one.reason) for one in done.notices] == [("unreadable", "input/output error")]
+
+
+def test_a_part_is_read_little_further_than_it_goes(plan_of_scan, tmp_path, monkeypatch):
+    """What is read before and behind a part is what a token at its edge could need, and not what fits into the buffer."""
+    read = []
+
+    class Watched(Counted):
+        def readinto(self, buffer: memoryview) -> int:
+            read.append(super().readinto(buffer))
+            return read[-1]
+
+    monkeypatch.setattr(work, "Counted", Watched)
+    size = 4 << 20
+    (tmp_path / "a").write_bytes(b"a line of a log\n" * (size // 16))
+    run(Worker(plan_of_scan), Range(0, str(tmp_path / "a"), 1 << 20, 2 << 20, size, None))
+    assert sum(read) <= (1 << 20) + LOOKAHEAD + 2 * LOOKBACK + 8192
 
 
 @pytest.mark.parametrize("cut", range(80, 330, 10))
