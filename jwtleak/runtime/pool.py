@@ -114,7 +114,7 @@ class Pool:
             hand.child.signal(signal.SIGINT)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
-        """Every task's messages, in the order of the tasks."""
+        """Every task's messages, in the order of the tasks. Once: workers end when there is nothing more for them."""
         waiting: deque[Task] = deque()
         while True:
             self._hand_out(tasks, waiting)
@@ -128,7 +128,8 @@ class Pool:
             if hand.task is None and len(waiting) < 3 * len(self._hands):
                 task = next(tasks, None)
                 if task is None:
-                    return
+                    hand.child.signal(signal.SIGKILL)  # its memory is given back while the others are at work
+                    continue
                 waiting.append(task)
                 self._early[task.index] = deque()
                 hand.give(task)
