@@ -31,7 +31,7 @@ from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.formats.layout import Field
 from jwtleak.alerts.policy import Allow
 from jwtleak.alerts.weaknesses import WEAKNESSES
-from jwtleak.cli.group import main as program
+from jwtleak.cli.main import main as program
 from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.runtime.service.metrics import DECLARED
 from jwtleak.runtime.settings import File
@@ -118,7 +118,7 @@ def _command(name: str, command: click.Command) -> str:
     inner = ["COMMAND"] if isinstance(command, click.Group) else []
     usage = " ".join([name, "[OPTIONS]", *arguments, *inner])
     text = inspect.cleandoc(command.help or "")
-    options = [_option(one) for one in command.params if isinstance(one, click.Option) and "--help" not in one.opts]
+    options = [_option(one) for one in command.params if isinstance(one, click.Option)]
     listed = table(("option", "value", "default", "meaning"), options) if options else ""
     return f"## `{name}`\n\n    {usage}\n\n{text}\n" + (f"\n{listed}" if listed else "")
 

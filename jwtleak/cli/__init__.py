@@ -22,19 +22,6 @@ class _Later(ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-# What click, msgspec and pathlib import for `--help`, JSON Schemas and other systems' paths: together a tenth of the start.
+# For `--help`, texts that are generators, and JSON Schemas; the first alone takes longer to load than the rest of click.
 for _name in ("inspect", "textwrap", "msgspec.inspect", "fnmatch", "ipaddress", "ntpath"):
     sys.modules.setdefault(_name, _Later(_name))
-
-
-def load_msgspec() -> None:
-    """Load msgspec, which all commands need, without `typing_extensions`: from there it takes what `typing` has had since
-    Python 3.11, and that takes a tenth of the start, too. Whoever asks for it later gets it."""
-    name = "typing_extensions"
-    if name in sys.modules:
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # the documented way to say that a module cannot be imported
-    try:
-        importlib.import_module("msgspec")
-    finally:
-        del sys.modules[name]

@@ -1,4 +1,4 @@
-"""The entry point: runs a command and turns errors into exit statuses.
+"""The command line: names the commands, loads the one that is asked for, turns errors into exit statuses.
 
 Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found but some input could not be read,
 130 interrupted. A closed pipe is not an error.
@@ -7,51 +7,113 @@ Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found b
 from __future__ import annotations
 
 import gc
+import importlib
 import io
 import os
+import re
 import sys
 from typing import NoReturn
 
-from jwtleak.cli import load_msgspec
+import click
+
+from jwtleak.cli.options import help_option, option, saying
+from jwtleak.version import __version__
+
+# Loaded only when called: `jwtleak --version` must not wait for a table or a thread pool.
+_COMMANDS = {
+    "scan": "Find tokens in files, directories, archives or standard input",
+    "tail": "Follow growing and rotating files and tell of tokens as they are written",
+    "check-config": "Say what tail would follow and where alerts would go, and touch nothing",
+    "redact": "Copy a stream with every token replaced",
+    "inspect": "Explain one token, or the tokens in a text",
+    "patterns": "List or check patterns",
+    "state": "Look into, prune or forget what is remembered; dead letters",
+    "test-sink": "Send a test alert to a sink and say what came back",
+    "schema": "Print the JSON Schema of an alert",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        _load_msgspec()
+        module = importlib.import_module(f"jwtleak.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@option("-V", "--version", is_flag=True, is_eager=True, expose_value=False,
+        callback=saying(lambda _: f"jwtleak {__version__}"), help="Show the version and exit.")
+@help_option
+def main() -> None:
+    """Find JSON Web Tokens that leak into logs and files, and never print one.
+
+    Alerts go to standard output, everything for people to standard error.
+    """
+
+
+def _load_msgspec() -> None:
+    """Load msgspec, which all commands need, without `typing_extensions`: from there it takes what `typing` has had since
+    Python 3.11, and it takes a tenth of the time that a scan needs to begin. Whoever asks for it later gets it."""
+    name = "typing_extensions"
+    if name in sys.modules:
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # the documented way to say that a module cannot be imported
+    try:
+        importlib.import_module("msgspec")
+    finally:
+        del sys.modules[name]
 
 
 def run(args: list[str] | None = None) -> NoReturn:
-    """Run the command that `args` (default: the program's) name, and exit."""
-    status = _status(sys.argv[1:] if args is None else args)
-    gc.freeze()  # nothing is looked for among what the end of the process frees: that takes as long as loading msgspec
+    """The entry point: runs a command and exits."""
+    status = _status(args)
+    gc.freeze()  # nothing is looked for among what the end of the process frees: that takes as long as loading click
     sys.exit(status)
 
 
-def _status(args: list[str]) -> int:
+def _status(args: list[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal in the C locale shows ? for what it has no letter for
     try:
-        status = _invoke(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except KeyboardInterrupt:
+        # Not main.main(): click would turn a closed pipe into exit status 1.
+        with main.make_context("jwtleak", sys.argv[1:] if args is None else args) as context:
+            status = main.invoke(context)
+        _flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as wrong:
+        return _usage(wrong)
+    except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         forget_stdout()
         return 0
     except Exception as broken:  # the last resort: a traceback could show what was scanned
         return _failure(broken)
-    return status
+    return status if isinstance(status, int) else 0
 
 
-def _invoke(args: list[str]) -> int:
-    if args[:1] == ["scan"]:
-        load_msgspec()
-        from jwtleak.cli.quick import understood
+def _usage(wrong: click.UsageError) -> int:
+    from jwtleak.cli import voice
 
-        options = understood(args[1:])
-        if options is not None:
-            from jwtleak.cli.scanning import Run
-
-            return Run(options).run()
-    from jwtleak.cli.group import invoke
-
-    return invoke(args)
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        click.echo(wrong.format_message(), err=True)
+        return 2
+    voice.error(_lower(wrong.format_message().rstrip(".")))
+    if wrong.ctx is not None:
+        voice.hint(f"see {wrong.ctx.command_path} --help")
+    return 2
 
 
 def _failure(broken: Exception) -> int:
@@ -70,6 +132,16 @@ def _failure(broken: Exception) -> int:
     voice.error(place_of(broken))
     voice.hint("please report this line; it holds nothing of what was scanned")
     return 3
+
+
+def _lower(text: str) -> str:
+    """The voice of this program for sentences of click's, which begin with a capital, also behind a colon."""
+    return re.sub(r"(?:^|(?<=: ))[A-Z](?=[a-z])", lambda capital: capital[0].lower(), text)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def forget_stdout() -> None:

@@ -24,7 +24,7 @@ from jwtleak.store import Store
 from jwtleak.version import __version__
 
 if TYPE_CHECKING:
-    from jwtleak.cli.quick import Options
+    from jwtleak.cli.scan import Options
     from jwtleak.cli.sinks import Sending
 
 

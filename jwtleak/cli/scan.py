@@ -2,44 +2,84 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 import click
 import msgspec
 
+from jwtleak.alerts.formats import interface as formats
 from jwtleak.cli.options import MOMENT, SIZE, Place, help_option, option, sink_options, worth_options
-from jwtleak.cli.quick import FAIL_ON, FORMATS, MAX_JOBS, Options
 from jwtleak.cli.scanning import Run
+from jwtleak.core.lifetime import DEFAULT_LEEWAY
+from jwtleak.sources.interface import Limits
 from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
 
 _STATUSES = Status.__args__  # type: ignore[attr-defined]
 _SEVERITY = click.Choice(SEVERITIES)
-_DEFAULT = Options(paths=())
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of one call, as given."""
+
+    paths: tuple[str, ...]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    jobs: int
+    every: bool
+    status: tuple[str, ...]
+    only_live: bool
+    config: str | None
+    baseline: str | None
+    write_baseline: str | None
+    show_suppressed: bool
+    jwks: tuple[str, ...]
+    weak_keys: str | None
+    weak_keys_time: float
+    min_severity: Any
+    min_confidence: Any
+    fail_on: str
+    now: float | None
+    leeway: int
+    output: str | None
+    format: str | None
+    timestamp: Any
+    progress: bool
+    patterns: tuple[str, ...]
+    max_token: int
+    max_archive_bytes: int
+    max_ratio: int
+    max_depth: int
+    state: str | None
+    resume: bool
+    sink: tuple[str, ...]
+    sink_config: str | None
+    sink_deadline: float
 
 
 @click.command("scan")
 @click.argument("paths", nargs=-1, metavar="[PATH...|-]")
 @option("--include", multiple=True, metavar="GLOB", help="Scan only files that match (repeatable; ** allowed).")
 @option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include.")
-@option("--jobs", "-j", type=click.IntRange(1, MAX_JOBS), default=_DEFAULT.jobs,
+@option("--jobs", "-j", type=click.IntRange(1, 256), default=os.cpu_count() or 1,
         help="Processes.  [default: cores]")
 @option("--every", is_flag=True, help="One alert for each sighting, not for each token and file.")
 @option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only tokens of this status (repeatable).")
 @option("--only-live", is_flag=True,
         help="Only tokens that may work now and are not public: --status of those, --min-severity low.")
-@option("--min-severity", type=_SEVERITY, default=_DEFAULT.min_severity, show_default=True, help="Leave out what matters less.")
-@option("--min-confidence", type=click.Choice(CONFIDENCES), default=_DEFAULT.min_confidence, show_default=True,
+@option("--min-severity", type=_SEVERITY, default="info", show_default=True, help="Leave out what matters less.")
+@option("--min-confidence", type=click.Choice(CONFIDENCES), default="medium", show_default=True,
         help="Leave out what is less certain.")
-@option("--fail-on", type=click.Choice(FAIL_ON), default=_DEFAULT.fail_on, show_default=True,
+@option("--fail-on", type=click.Choice([*SEVERITIES, "never"]), default="info", show_default=True,
         help="Exit with 1 only for leaks of at least this severity.")
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
-@option("--leeway", type=click.IntRange(0, 86400), default=_DEFAULT.leeway, show_default=True, metavar="SECONDS",
+@option("--leeway", type=click.IntRange(0, 86400), default=DEFAULT_LEEWAY, show_default=True, metavar="SECONDS",
         help="Clock skew allowed when judging expiry.")
 @option("--output", "-o", type=Place(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
-@option("--format", "-f", type=click.Choice(FORMATS),
+@option("--format", "-f", type=click.Choice(["table", *formats.NAMES]),
         help="How alerts are written; json is one a line.  [default: table on a terminal, else json]")
-@option("--timestamp", type=click.Choice(["event", "detected"]), default=_DEFAULT.timestamp, show_default=True,
+@option("--timestamp", type=click.Choice(["event", "detected"]), default="detected", show_default=True,
         help="Which time events of other formats stand at; the other one is kept too.")
 @option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
 @worth_options
@@ -50,12 +90,12 @@ _DEFAULT = Options(paths=())
 @option("--show-suppressed", is_flag=True, help="Show what the policy or the baseline keeps back.")
 @option("--patterns", multiple=True, type=Place(exists=True, file_okay=False), metavar="DIR",
         help="Also look for the patterns in DIR (repeatable).")
-@option("--max-token", type=SIZE, default=_DEFAULT.max_token, show_default=True, help="Longest token, in bytes.")
-@option("--max-archive-bytes", type=SIZE, default=_DEFAULT.max_archive_bytes, show_default=True,
+@option("--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes.")
+@option("--max-archive-bytes", type=SIZE, default=Limits().max_archive_bytes, show_default=True,
         help="Most bytes unpacked from one archive.")
-@option("--max-ratio", type=click.IntRange(1), default=_DEFAULT.max_ratio, show_default=True,
+@option("--max-ratio", type=click.IntRange(1), default=Limits().max_ratio, show_default=True,
         help="Highest compression ratio believed.")
-@option("--max-depth", type=click.IntRange(0, 8), default=_DEFAULT.max_depth, show_default=True,
+@option("--max-depth", type=click.IntRange(0, 8), default=Limits().max_depth, show_default=True,
         help="Archives inside archives.")
 @option("--state", type=Place(file_okay=False), metavar="DIR",
         help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.")

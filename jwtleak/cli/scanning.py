@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.formats import interface as formats
 from jwtleak.alerts.record import Record
@@ -33,7 +35,7 @@ from jwtleak.sources.walk import Entry, walk
 from jwtleak.types import SEVERITIES
 
 if TYPE_CHECKING:
-    from jwtleak.cli.quick import Options
+    from jwtleak.cli.scan import Options
     from jwtleak.cli.sinks import Sending
     from jwtleak.runtime.resume import Ledger
     from jwtleak.store import Store
@@ -77,8 +79,6 @@ def _selection(options: Options) -> Selection:
     if options.only_live:
         statuses = (statuses or LIVE) & LIVE
         if not statuses:
-            import click  # who gives --status comes by way of it
-
             raise click.UsageError("--only-live leaves nothing of --status")
         least = "low" if least == "info" else least
     return Selection(least, options.min_confidence, statuses, options.show_suppressed)

@@ -9,7 +9,7 @@ import sys
 import pytest
 from minting import jws
 
-from jwtleak.cli import group, main
+from jwtleak.cli import main
 from jwtleak.errors import PatternError, UsageError, WorkerError
 from jwtleak.version import __version__
 
@@ -54,7 +54,7 @@ def test_our_errors(monkeypatch, capsys, broken, status):
     def fail(*_: object, **__: object) -> None:
         raise broken
 
-    monkeypatch.setattr(group.main, "invoke", fail)
+    monkeypatch.setattr(main.main, "invoke", fail)
     with pytest.raises(SystemExit) as ended:
         main.run(["schema"])
     assert ended.value.code == status
@@ -67,7 +67,7 @@ def test_an_interrupt(monkeypatch, capsys):
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(group.main, "invoke", interrupt)
+    monkeypatch.setattr(main.main, "invoke", interrupt)
     with pytest.raises(SystemExit) as ended:
         main.run(["schema"])
     assert (ended.value.code, capsys.readouterr().err) == (130, "")
