@@ -118,7 +118,7 @@ def _command(name: str, command: click.Command) -> str:
     inner = ["COMMAND"] if isinstance(command, click.Group) else []
     usage = " ".join([name, "[OPTIONS]", *arguments, *inner])
     text = inspect.cleandoc(command.help or "")
-    options = [_option(one) for one in command.params if isinstance(one, click.Option)]
+    options = [_option(one) for one in command.params if isinstance(one, click.Option) and "--help" not in one.opts]
     listed = table(("option", "value", "default", "meaning"), options) if options else ""
     return f"## `{name}`\n\n    {usage}\n\n{text}\n" + (f"\n{listed}" if listed else "")
 

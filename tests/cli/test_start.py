@@ -10,8 +10,9 @@ from minting import jws
 
 # Each takes milliseconds to load, and a scan of plain text that finds nothing needs none of them.
 HEAVY = {
-    "asyncio", "bz2", "hashlib", "html.entities", "httpx", "isal", "json", "jwt", "logging", "lz4", "lzma", "multiprocessing",
-    "pathlib", "queue", "regex", "rich", "rtoml", "secrets", "sqlite3", "ssl", "tempfile", "urllib.parse", "watchdog", "zstandard",
+    "ast", "asyncio", "bz2", "hashlib", "html.entities", "httpx", "isal", "json", "jwt", "logging", "lz4", "lzma", "multiprocessing",
+    "pathlib", "queue", "regex", "rich", "rtoml", "secrets", "sqlite3", "ssl", "tempfile",
+    "typing_extensions", "urllib.parse", "watchdog", "zstandard",
 }  # fmt: skip
 PROGRAM = """
 import sys
@@ -32,3 +33,23 @@ def test_what_a_scan_needs_not_is_not_loaded(environment, work, text, needed):
     (work / "a.log").write_text(text)
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=work, env=environment, capture_output=True, text=True, check=True)
     assert HEAVY & set(done.stderr.split()) == needed
+
+
+def test_what_waits_is_loaded_when_it_is_asked(environment):
+    """A module that something stands for is the real one once it is asked for anything; `typing_extensions` is not kept away."""
+    code = """
+import sys
+from jwtleak.cli.main import main
+main.get_command(None, "scan")
+import inspect
+assert "ast" not in sys.modules
+assert inspect.cleandoc(" a") == "a"
+assert "ast" in sys.modules
+import inspect as again
+assert type(again) is type(sys) and again.cleandoc is inspect.cleandoc
+import msgspec
+assert type(msgspec.inspect).__name__ == "_Later"
+assert msgspec.inspect.type_info(int) == msgspec.inspect.IntType()
+import typing_extensions
+"""
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
