@@ -17,6 +17,7 @@ from jwtleak.core.excerpt import excerpt
 from jwtleak.core.fingerprint import HEAD, Occurrences, token_sha256
 from jwtleak.core.leak import Leak
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
+from jwtleak.core.newlines import count_newlines
 from jwtleak.core.regions import CONTEXT, LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.unwrap.records import output_of
@@ -33,8 +34,6 @@ _CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 2 * _PAGE
 # After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
 _AFTER, _RECORD = 96, 4096
 _LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
-
-_count = stringzilla.count
 
 
 class Owned(NamedTuple):
@@ -165,7 +164,7 @@ class Engine:
     def _count_to(self, index: int) -> None:
         index = min(index, self._owned.stop - self._base)
         if index > self._counted:
-            self._lines += _count(memoryview(self._buffer)[self._counted : index], b"\n")
+            self._lines += count_newlines(memoryview(self._buffer)[self._counted : index])
             self._counted = index
 
     def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
@@ -276,7 +275,7 @@ class Engine:
         """(Newlines of the owned part before `resume_offset`, the offset behind the last newline before it or None
         where none was read)."""
         index = self.resume_offset - self._base
-        more = _count(memoryview(self._buffer)[self._counted : index], b"\n") if index > self._counted else 0
+        more = count_newlines(memoryview(self._buffer)[self._counted : index]) if index > self._counted else 0
         last = self._buffer.rfind(b"\n", 0, index)
         if last >= 0:
             return self._lines + more, self._base + last + 1
