@@ -153,7 +153,8 @@ class Engine:
         if last >= 0:
             self._line_start = self._base + last + 1
         rest = self._end - keep
-        self._buffer[:rest] = self._buffer[keep : self._end]
+        view = memoryview(self._buffer)  # moves within the buffer; a slice of the buffer itself would be a copy
+        view[:rest] = view[keep : self._end]
         self._base += keep
         self._end = rest
         self._held -= keep
