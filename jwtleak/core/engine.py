@@ -29,10 +29,11 @@ from jwtleak.types import Finding, OutputStream, Token
 READ_SIZE = 512 * 1024
 # Copying from the page cache is several times slower to an address a little above a multiple of this than to others.
 _PAGE = 4096
-_CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 2 * _PAGE
 
 # After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
 _AFTER, _RECORD = 96, 4096
+# Context; what is held, from before its anchor to where it is waited for, and the rest of its line; a read.
+_CAPACITY = LOOKBACK + (LOOKBACK + LOOKAHEAD + _RECORD) + READ_SIZE + 2 * _PAGE
 _LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
 
 
@@ -153,8 +154,7 @@ class Engine:
         if last >= 0:
             self._line_start = self._base + last + 1
         rest = self._end - keep
-        view = memoryview(self._buffer)  # moves within the buffer; a slice of the buffer itself would be a copy
-        view[:rest] = view[keep : self._end]
+        memoryview(self._buffer)[:rest] = memoryview(self._buffer)[keep : self._end]  # a slice of the buffer would be a copy
         self._base += keep
         self._end = rest
         self._held -= keep
