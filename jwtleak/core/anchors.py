@@ -5,17 +5,16 @@ Promises: `Anchors.next` gives the places of all needles in order; one search lo
 - `eyJ` begins every header written without white space;
 - `"alg"` in base64, in its three alignments, stands in every header however it is written;
 - `eyJ` once more in base64, in its three alignments, finds tokens that something encoded;
-- all of these with NUL bytes between them find UTF-16 and UTF-32; they are tried only where a NUL stands.
+- all of these with NUL bytes between them find UTF-16 and UTF-32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import lru_cache
 
 import ahocorasick_rs
 import msgspec
-import stringzilla
 
 from jwtleak.core.compact import Buffer
 
@@ -46,42 +45,39 @@ _WIDE = tuple(
     for literal in (b"eyJ", *(one for one, _ in _ALG), *_BASE64)
 )
 
+# The library sorts literals into eight groups by their number, and tests the half bytes of a whole group at once. In this
+# order no needle with NUL bytes lends those to one that a text of hexadecimal digits would seem to meet ever after.
+_NEEDLES = _WIDE + PLAIN
+
 # The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the next bytes.
-LONGEST = max(len(needle.literal) for needle in PLAIN + _WIDE)
-SHORTEST = min(len(needle.literal) for needle in PLAIN + _WIDE)
+LONGEST = max(len(needle.literal) for needle in _NEEDLES)
+SHORTEST = min(len(needle.literal) for needle in _NEEDLES)
 
 # Bytes searched at once. A text made of needles alone gives a hit for every three bytes: 40,000 tuples are 5 MB.
 _WINDOW = 128 * 1024
 
 
-class _Search:
-    """One search for several needles. The matches that it gives never overlap: `hidden` are the needles that can begin
-    inside another, and how far behind its first byte."""
+_Hidden = dict[int, list[tuple[int, Needle]]]
 
-    def __init__(self, needles: tuple[Needle, ...]) -> None:
-        self.needles = needles
-        literals = [needle.literal for needle in needles]
-        # Leftmost, not standard: only then can the library test for all literals at once, sixteen bytes at a time.
-        automaton = ahocorasick_rs.BytesAhoCorasick(literals, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
-        self.find = automaton.find_matches_as_indexes
-        self.hidden = tuple(
-            tuple(
-                (behind, other)
-                for behind in range(1, len(literal))
-                for other in needles
-                if other.literal.startswith(literal[behind:])
-            )
-            for literal in literals
-        )
 
+def _hidden_in(literal: bytes) -> _Hidden:
+    """The needles that can begin inside `literal` and go on behind it, and how far behind its first byte, by the byte
+    that follows `literal` then. None ends inside another, or with it."""
+    hidden: _Hidden = {}
+    for behind in range(1, len(literal)):
+        for other in _NEEDLES:
+            if other.literal.startswith(literal[behind:]):
+                hidden.setdefault(other.literal[len(literal) - behind], []).append((behind, other))
+    return hidden
 
 
 @lru_cache
-def _search(*, wide: bool) -> _Search:
-    return _Search(PLAIN + _WIDE if wide else PLAIN)
-
-
-_find = stringzilla.find
+def _search() -> tuple[Callable[[memoryview], list[tuple[int, int, int]]], list[_Hidden]]:
+    """One search for all needles, and for each what is hidden in it: the matches that it gives never overlap."""
+    literals = [needle.literal for needle in _NEEDLES]
+    # Leftmost, not standard: only then can the library test for all literals at once, sixteen bytes at a time.
+    automaton = ahocorasick_rs.BytesAhoCorasick(literals, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
+    return automaton.find_matches_as_indexes, [_hidden_in(literal) for literal in literals]
 
 
 class Anchors:
@@ -91,21 +87,23 @@ class Anchors:
         self._view = memoryview(buffer)[:end]
         self._end = end
         self._settled = dict.fromkeys(("header", "alg", "base64", "wide"), 0)
-        self._hits = self._walk(_search(wide=_find(self._view, b"\0", start) >= 0), start)
+        self._hits = self._walk(start)
         self._hit = next(self._hits, None)
 
-    def _walk(self, search: _Search, start: int) -> Generator[tuple[int, Needle]]:
-        view, needles, hidden = self._view, search.needles, search.hidden
-        for at in range(start, self._end, _WINDOW):
+    def _walk(self, start: int) -> Generator[tuple[int, Needle]]:
+        view, end = self._view, self._end
+        find, hidden = _search()
+        for at in range(start, end, _WINDOW):
             # A needle belongs to the window in which it begins.
-            for index, first, _ in search.find(view[at : at + _WINDOW + LONGEST - 1]):
+            for index, first, last in find(view[at : at + _WINDOW + LONGEST - 1]):
                 if first >= _WINDOW:
                     break
-                yield at + first, needles[index]
-                for behind, other in hidden[index]:
-                    place = at + first + behind
-                    if view[place : place + len(other.literal)] == other.literal:
-                        yield place, other
+                yield at + first, _NEEDLES[index]
+                if at + last < end:
+                    for behind, other in hidden[index].get(view[at + last], ()):
+                        place = at + first + behind
+                        if view[place : place + len(other.literal)] == other.literal:
+                            yield place, other
 
     def next(self, start: int) -> tuple[int, Needle] | None:
         """The first needle at or after `start`, or None. `start` never goes back."""

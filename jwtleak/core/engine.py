@@ -16,7 +16,8 @@ import stringzilla
 from jwtleak.core.channel import Channels
 from jwtleak.core.fingerprint import HEAD, Occurrences, token_sha256
 from jwtleak.core.leak import Leak
-from jwtleak.core.place import Window, finding_at, repeat_at, wants_more
+from jwtleak.core.newlines import count_newlines
+from jwtleak.core.place import RECORD, Window, finding_at, repeat_at, wants_more
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.sighted import Sighted
@@ -28,9 +29,9 @@ from jwtleak.types import Finding
 READ_SIZE = 512 * 1024
 # Copying from the page cache is several times slower to an address a little above a multiple of this than to others.
 _PAGE = 4096
-_CAPACITY = LOOKBACK + LOOKAHEAD + READ_SIZE + 2 * _PAGE
 
-_count = stringzilla.count
+# Context; what is held, from before its anchor to where it is waited for, and the rest of its line; a read.
+_CAPACITY = LOOKBACK + (LOOKBACK + LOOKAHEAD + RECORD) + READ_SIZE + 2 * _PAGE
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -168,7 +169,7 @@ class Engine:
         if last >= 0:
             self._line_start = self._base + last + 1
         rest = self._end - keep
-        self._buffer[:rest] = self._buffer[keep : self._end]
+        memoryview(self._buffer)[:rest] = memoryview(self._buffer)[keep : self._end]  # a slice of the buffer would be a copy
         self._base += keep
         self._end = rest
         self._held -= keep
@@ -179,7 +180,7 @@ class Engine:
     def _count_to(self, index: int) -> None:
         index = min(index, self._owned.stop - self._base)
         if index > self._counted:
-            self._lines += _count(memoryview(self._buffer)[self._counted : index], b"\n")
+            self._lines += count_newlines(memoryview(self._buffer)[self._counted : index])
             self._counted = index
 
     def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
@@ -240,7 +241,7 @@ class Engine:
         """(Newlines of the owned part before `resume_offset`, the offset behind the last newline before it or None
         where none was read)."""
         index = self.resume_offset - self._base
-        more = _count(memoryview(self._buffer)[self._counted : index], b"\n") if index > self._counted else 0
+        more = count_newlines(memoryview(self._buffer)[self._counted : index]) if index > self._counted else 0
         last = self._buffer.rfind(b"\n", 0, index)
         if last >= 0:
             return self._lines + more, self._base + last + 1

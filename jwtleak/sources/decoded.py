@@ -11,9 +11,13 @@ from jwtleak.sources.codecs import Codec, is_skippable
 from jwtleak.sources.files import SNIFF
 from jwtleak.sources.reader import CAPACITY, Reader
 
-# What one call of a decoder may give: half of the engine's read size. A block of half a megabyte that a thread asks for goes
-# back to the system each time, and taking it again costs as much as inflating into it; smaller ones are more calls.
-_STEP = 256 * 1024
+# What one call of a decoder may give: as much as the engine reads at once, so that a thread that inflates asks for the
+# interpreter's lock as seldom as can be.
+_STEP = 512 * 1024
+
+# glibc takes each large block from the system, zeroed page by page, which costs as much as inflating into it, until one of
+# that size was given back. What decoders give never counts, being cut to its length before: so one is given back here.
+bytearray(2 * _STEP)
 
 # A damage takes with it what the failing call would have given. Where the input can be had again nothing is lost; where
 # it cannot (inside another archive) calls are kept small, which costs a tenth of the speed.
@@ -50,14 +54,18 @@ class Decoded:
         that ended."""
         count = 0
         while count < len(buffer) and not self.ended and not (count and self._is_hungry()):
-            data = self._decode(min(len(buffer) - count, self._step))
-            if data and not self._budget.spend(len(data), self._member):
-                self.ended = True
-                break
-            buffer[count : count + len(data)] = data
-            count += len(data)
-            self._total += len(data)
+            count += self._fill(buffer[count:])
         return count
+
+    def _fill(self, buffer: memoryview) -> int:
+        """One step into `buffer`."""
+        data = self._decode(min(len(buffer), self._step))
+        if data and not self._budget.spend(len(data), self._member):
+            self.ended = True
+            return 0
+        buffer[: len(data)] = data
+        self._total += len(data)
+        return len(data)
 
     def _is_hungry(self) -> bool:
         """Whether the next step would wait for input: the one who reads a pipe wants what there is."""

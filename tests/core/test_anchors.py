@@ -83,3 +83,9 @@ def test_the_buffer_is_let_go() -> None:
     walked.next(0)
     walked.release()
     buffer.extend(b"more")
+
+
+def test_no_needle_ends_inside_another() -> None:
+    """What is hidden in a match is looked for by the byte behind it: so it must go on there."""
+    literals = [needle.literal for needle in anchors._NEEDLES]
+    assert not [(one, other) for one in literals for other in literals if one is not other and one in other]

@@ -513,6 +513,16 @@ def test_buffers_are_as_large_as_a_read() -> None:
     assert engine.resume_offset > 63 * len(junk)
 
 
+@pytest.mark.parametrize("short", [1, 4097])
+def test_a_whole_read_fits_behind_the_most_that_is_held(short: int) -> None:
+    """A base64 run that begins as far as can be before its anchor, and is as long behind it as is waited for."""
+    engine = Engine(Channels([]))
+    run_ = b"A" * LOOKBACK + b"ZXlK" + b"A" * (LOOKAHEAD - 4 - short)
+    engine.feed(b"a line\n" * 20_000 + run_)
+    assert engine.pending == "growing"
+    assert len(engine.get_buffer()) >= READ_SIZE
+
+
 def test_a_line_without_end_is_judged_as_it_comes() -> None:
     """In 4 MB without a newline nothing is held but the bounded window, and the tokens in it come out on the way."""
     token = jws()
