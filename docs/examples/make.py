@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import hmac
+import io
 import json
 import sys
 from pathlib import Path
@@ -133,6 +134,14 @@ def text(lines: list[str]) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
+def packed(data: bytes) -> bytes:
+    """gzip without a time or a name; `gzip.compress` writes another header in other versions of Python."""
+    out = io.BytesIO()
+    with gzip.GzipFile("", "wb", fileobj=out, mtime=0) as file:
+        file.write(data)
+    return out.getvalue()
+
+
 def files() -> dict[str, bytes]:
     """The content of every sample log by its name."""
     return {
@@ -140,7 +149,7 @@ def files() -> dict[str, bytes]:
         "app/api.jsonl": app_log(),
         "app/error.log": error_log(),
         "app/quiet.log": quiet_log(),
-        "edge/haproxy.log.1.gz": gzip.compress(proxy_log(), mtime=0),
+        "edge/haproxy.log.1.gz": packed(proxy_log()),
         "pods/worker.log": pod_log(),
         "windows/sync.log": windows_log(),
     }

@@ -136,6 +136,8 @@ def to_json(alert: Alert) -> bytes:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of an alert."""
     schema = msgspec.json.schema(Alert)
+    for one in schema["$defs"].values():
+        one["description"] = " ".join(one["description"].split())  # Python keeps the indentation of a docstring before 3.13
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://jwtleak.dev/schema/alert-1.json",

@@ -78,9 +78,11 @@ class Output:
         """All is shown, or the scan was broken off."""
         if self._bar is not None:
             self._bar.stop()
-        self._sink.close(self._tally, seconds, complete=complete)
-        if self._own is not None:
-            self._own.close()
+        try:
+            self._sink.close(self._tally, seconds, complete=complete)
+        finally:
+            if self._own is not None:
+                self._own.close()  # even where the disk is full: left to the end of the program, it would say so once more
 
 
 class Lines:

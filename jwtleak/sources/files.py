@@ -30,6 +30,8 @@ _noatime = getattr(os, "O_NOATIME", 0)
 
 def reason_of(error: OSError | ValueError) -> str:
     """Why, in the system's words, lower case as all our messages."""
+    if isinstance(error, ValueError):
+        return "embedded null byte"  # Python's words for the one thing that makes no path, which vary from version to version
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
 
