@@ -53,6 +53,7 @@ def finding_at(window: Window, leak: Leak | Spot, sha256: str, line_number: int,
     limit = min(end, stop + _reach(buffer, start, begin))
     newline = buffer.find(b"\n", stop, limit)
     line = bytes(buffer[begin : newline if newline >= 0 else limit])
+    output = _output(window, begin, line)
     before, after = leak.before, leak.after
     if before is None or after is None:
         at = start - begin
@@ -74,7 +75,7 @@ def finding_at(window: Window, leak: Leak | Spot, sha256: str, line_number: int,
         leak.encodings,
         logged_at(line, mtime_ms=mtime_ms),
         excerpt(before, label, after),
-        _output(window, begin, line),
+        output,
     )
 
 
