@@ -20,7 +20,7 @@ class Grouping:
     """Collects the sightings of one stream."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._first: dict[str, Record] = {}
 
     def add(self, record: Record) -> Iterable[Record]:
@@ -31,7 +31,7 @@ class Grouping:
             first.count += record.count
             first.last_offset = record.last_offset
             return ()
-        given = self.drain() if len(self._first) >= self._capacity else ()
+        given = self.drain() if len(self._first) >= self.capacity else ()
         self._first[group] = record
         return given
 
@@ -51,7 +51,7 @@ class FirstSight:
     """Gives the first sighting of each token at once, and at the end one `repeat` for each that came again."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._first: dict[str, Record] = {}
 
     def add(self, record: Record) -> Iterable[Record]:
@@ -61,10 +61,16 @@ class FirstSight:
             first.count += 1
             first.last_offset = record.last_offset
             return ()
-        given = [*self.drain(), record] if len(self._first) >= self._capacity else [record]
+        given = [*self.drain(), record] if len(self._first) >= self.capacity else [record]
         # A copy: what was given out does not change any more.
         self._first[record.group] = replace(record)
         return given
+
+    def again(self, sha256: str, offset: int) -> None:
+        """As in `Grouping`."""
+        first = self._first[sha256]
+        first.count += 1
+        first.last_offset = offset
 
     def drain(self) -> Iterator[Record]:
         """A `repeat` for each token that came more than once."""

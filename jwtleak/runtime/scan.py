@@ -12,17 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from jwtleak.alerts.build import Builder
-from jwtleak.alerts.record import Record, write
+from jwtleak.alerts.record import Record
 from jwtleak.alerts.select import Selection
 from jwtleak.alerts.sightings import Every, FirstSight, Grouping
 from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
+from jwtleak.runtime.collector import Collector
 from jwtleak.runtime.follow import Waiting, always, follow
 from jwtleak.runtime.plan import plan
-from jwtleak.runtime.shown import shown, shown_info, shown_notice
+from jwtleak.runtime.shown import shown, shown_notice
 from jwtleak.runtime.work import (
     Alerts,
     Counted,
@@ -200,22 +198,20 @@ class Scan:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
         counted = Counted(leaf)
-        setting = self._plan.setting
-        builder = Builder(shown_info(leaf.info), setting)
-        engine.open(mtime_ms=leaf.info.mtime_ms)
+        records = Collector(self._plan.setting, engine, leaf.info, grouping)
+        engine.open(mtime_ms=leaf.info.mtime_ms, sighted=records.sighted)
         before = self._tally.bytes_read
         try:
             for findings in follow(engine, Waiting(counted, wait)):
                 self._tally.bytes_read = before + counted.count
                 if findings:
-                    builder.at(replace(setting, now=clock()))
-                    for one in findings:
-                        yield from grouping.add(write(builder.build(one, engine.occurrence(one))))
+                    records.at(clock())
+                    yield from records.add(findings)
         except SourceError as error:  # from waiting
             counted.error = error
         if counted.error is not None:
             self._tally.notice(unreadable(leaf.info, counted.error, counted.count))
-        self._tally.untried = builder.untried
+        self._tally.untried = records.untried
         yield from grouping.drain()
 
     def rest(self) -> Iterator[Record]:

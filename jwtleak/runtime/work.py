@@ -13,6 +13,7 @@ import msgspec
 
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.record import Record
+from jwtleak.alerts.sightings import Every, Grouping
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine, Owned
 from jwtleak.core.fingerprint import HEAD
@@ -158,13 +159,16 @@ class Worker:
         return Ahead(stream)
 
     def _stream(self, stream: Counted) -> Iterator[Record]:
-        engine, records = self._engine, Collector(self._plan.setting, self._engine, stream.info, every=self._plan.every)
+        engine, records = self._engine, self._collector(stream.info)
         engine.open(mtime_ms=stream.info.mtime_ms, sighted=records.sighted)
         while not self.stopping and (count := stream.readinto(engine.get_buffer())):
             yield from records.add(engine.buffer_updated(count))
         yield from records.add(engine.close())
         yield from records.drain()
         self._untried = max(self._untried, records.untried)
+
+    def _collector(self, info: StreamInfo) -> Collector:
+        return Collector(self._plan.setting, self._engine, info, Every() if self._plan.every else Grouping())
 
     def _range(self, task: Range) -> Iterator[Message]:
         """Reads a little before the part, for tokens that reach into it, and on behind it until its last is whole."""
@@ -175,7 +179,7 @@ class Worker:
         except SourceError as error:
             yield self._done(0, 0, [Notice("unreadable", error.path, None, error.reason, 0)])
             return
-        records = Collector(self._plan.setting, self._engine, stream.info, every=self._plan.every)
+        records = self._collector(stream.info)
         self._engine.open(
             offset=begin,
             owned=Owned(task.start, task.stop),

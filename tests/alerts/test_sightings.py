@@ -44,10 +44,11 @@ def test_grouping(see: See) -> None:
 
 def test_a_sighting_without_a_record(see: See) -> None:
     """Of a token that is collected, where it stands is enough."""
-    grouping = Grouping()
-    list(grouping.add(see(0, 1)))
-    grouping.again(sha256(TOKENS[0]), 9)
-    assert told(iter(grouping.drain())) == [(1, 2, 9)]
+    grouping, first = Grouping(), FirstSight()
+    for one in (grouping, first):
+        list(one.add(see(0, 1)))
+        one.again(sha256(TOKENS[0]), 9)
+        assert told(iter(one.drain())) == [(1, 2, 9)]
 
 
 def test_grouping_begins_anew(see: See) -> None:

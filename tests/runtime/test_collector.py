@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from jwtleak.alerts.build import Setting
 from jwtleak.alerts.policy import Policy
 from jwtleak.alerts.record import Record
+from jwtleak.alerts.sightings import Every, FirstSight, Grouping
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.core.userpattern import UserPattern, UserPatterns
@@ -23,10 +24,10 @@ CHANNELS = Channels(load_channels())
 TOKENS = [jws({"n": number}) for number in range(6)]
 
 
-def collected(data: bytes, *, sparing: bool, capacity: int) -> list[bytes]:
+def collected(data: bytes, grouping: Grouping | FirstSight, *, sparing: bool) -> list[bytes]:
     """The alerts of `data`, with repeats given as such or, for comparison, as whole findings."""
     engine = Engine(CHANNELS)
-    collector = Collector(SETTING, engine, INFO, every=False, capacity=capacity)
+    collector = Collector(SETTING, engine, INFO, grouping)
     assert collector.sighted is not None
     engine.open(sighted=collector.sighted if sparing else None)
     records: list[Record] = []
@@ -37,11 +38,13 @@ def collected(data: bytes, *, sparing: bool, capacity: int) -> list[bytes]:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(numbers=st.lists(st.integers(0, 5), max_size=30), capacity=st.integers(1, 7))
-def test_repeats_are_only_counted(numbers: list[int], capacity: int) -> None:
+@given(
+    numbers=st.lists(st.integers(0, 5), max_size=30), capacity=st.integers(1, 7), kind=st.sampled_from([Grouping, FirstSight])
+)
+def test_repeats_are_only_counted(numbers: list[int], capacity: int, kind: type[Grouping | FirstSight]) -> None:
     """What is not looked at changes no alert, and no alert begins a line later, whatever no longer fits in between."""
     data = "".join(f'10.0.0.{n} - - "GET /?token={TOKENS[n]} HTTP/1.1" 200\n\n' for n in numbers).encode()
-    assert collected(data, sparing=True, capacity=capacity) == collected(data, sparing=False, capacity=capacity)
+    assert collected(data, kind(capacity), sparing=True) == collected(data, kind(capacity), sparing=False)
 
 
 def test_who_wants_each_sighting() -> None:
@@ -50,12 +53,25 @@ def test_who_wants_each_sighting() -> None:
     pattern = UserPattern(id="xyz", title="x", regex="xyz[0-9]{8}", keywords=("xyz",))
     with_patterns = Engine(CHANNELS, patterns=UserPatterns([pattern]))
     policy = Policy(known=frozenset({f"{sha256(TOKENS[0])} /var/log/a.log"}))
-    assert Collector(SETTING, engine, INFO, every=True).sighted is None
-    assert Collector(replace(SETTING, policy=policy), engine, INFO, every=False).sighted is None
-    assert Collector(SETTING, with_patterns, INFO, every=False).sighted is None
+    assert Collector(SETTING, engine, INFO, Every()).sighted is None
+    assert Collector(replace(SETTING, policy=policy), engine, INFO, Grouping()).sighted is None
+    assert Collector(SETTING, with_patterns, INFO, Grouping()).sighted is None
+
+
+def test_the_time_goes_on() -> None:
+    """An alert says when it was found, whether or not it is the first."""
+    engine = Engine(CHANNELS)
+    collector = Collector(SETTING, engine, INFO, Every())
+    found = [record.alert() for number in (0, 1) for record in _later(collector, engine, number)]
+    assert [one.detected_at for one in found] == ["2026-01-15T12:00:10.000Z", "2026-01-15T12:00:11.000Z"]
+
+
+def _later(collector: Collector, engine: Engine, number: int) -> list[Record]:
+    collector.at(SETTING.now + 10 + number)
+    return list(collector.add(engine.feed(f"token={TOKENS[number]} x\n".encode())))
 
 
 def test_without_a_finding() -> None:
     """Nothing comes of nothing."""
-    collector = Collector(SETTING, Engine(CHANNELS), INFO, every=False)
+    collector = Collector(SETTING, Engine(CHANNELS), INFO, Grouping())
     assert (list(collector.add([])), list(collector.drain()), collector.untried) == ([], [], 0)
