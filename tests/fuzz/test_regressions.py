@@ -128,3 +128,17 @@ def test_a_token_in_base64_that_something_before_it_led_to() -> None:
     assert len(whole) == 1
     for cut in range(1, len(data)):
         checks.check_cuts(data, [cut], whole)
+
+
+def test_records_of_two_runtimes_among_each_other() -> None:
+    """Tokens that two container runtimes split into one file are found both, and share no byte of their own."""
+    first, second = jws({"n": 1}), jws({"n": 2})
+    time = "2026-01-15T12:00:00.000000000Z"
+
+    def docker(text: str, end: str = "") -> str:
+        return f'{{"log":"{text}{end}","stream":"stdout","time":"{time}"}}\n'
+
+    log = docker(first[:30]) + f"{time} stdout P x {second[:40]}\n" + docker(first[30:], "\\n") + f"{time} stdout F {second[40:]} y\n"
+    found = checks.check(log.encode(), [0, len(log) // 2])
+    assert [(one.sha256, one.encodings) for one in found] == [(sha256(first), ("docker",)), (sha256(second), ("cri",))]
+    assert found[1].offset < found[0].offset + found[0].length < found[1].offset + found[1].length
