@@ -131,6 +131,7 @@ class Issuers:
         self._fits = {name: fitting(tuple(dict.fromkeys(asked))) for name, asked in globs.items()}
         # For each claim that rules ask for, what they can tell of values that were met.
         self._seen: dict[str, dict[str, Facet | None]] = {name: {} for name in globs}
+        self._met = 0  # values in all of them
         self.prefixes = tuple(sorted({one.before for one in conditions if one.before is not None}))
         self._valued_of: dict[tuple[str, ...], tuple[_Valued, ...]] = {}
         self._known: dict[tuple[Any, ...], Origin] = {}
@@ -162,10 +163,12 @@ class Issuers:
         strings = words(name, value)
         told = strings if any(map(self._fits[name], strings)) else None
         if type(value) is str and name not in _VARIED and len(value) <= _SHORT:
-            seen = self._seen[name]
-            if len(seen) >= _REMEMBER:
-                seen.clear()
-            seen[value] = told
+            if self._met >= _REMEMBER:
+                for seen in self._seen.values():
+                    seen.clear()
+                self._met = 0
+            self._met += 1
+            self._seen[name][value] = told
         return told
 
     def _valued_names(self, names: tuple[str, ...]) -> tuple[_Valued, ...]:

@@ -154,7 +154,17 @@ def test_memory_is_bounded() -> None:
     table = Issuers([issuer_of("a", Match(iss=("x",)))])
     for number in range(5000):
         table.recognise(token_of(json.dumps({"iss": f"i{number}", f"c{number}": 1})))
-    assert max(map(len, (table._known, table._headers, table._valued_of, table._seen))) <= 2048
+    assert max(map(len, (table._known, table._headers, table._valued_of, *table._seen.values()))) <= 2048
+
+
+def test_values_of_all_claims_share_one_bound() -> None:
+    """However many claims rules ask for, an attacker who varies each of them fills no more memory than with one."""
+    names = [f"c{number}" for number in range(20)]
+    table = Issuers([issuer_of("a", Match(claims=dict.fromkeys(names, "x*")))])
+    for number in range(500):
+        table.recognise(token_of(json.dumps(dict.fromkeys(names, f"v{number}"))))
+    assert 0 < sum(map(len, table._seen.values())) <= 2048
+
 
 
 def test_large_tokens_are_not_remembered() -> None:
