@@ -73,12 +73,15 @@ class Matcher:
         found = _SEGMENTS.match(buffer, start, limit)
         if found is None:
             return Rejection("bad_alphabet", start + 1)
-        text, stop = found[0], found.end()
+        stop = found.end()
+        if stop - start > _LONGEST:
+            return _judged(buffer, found, self._headers)
+        text = found[0]
         known = self._known.get(text)
         if known is not None and (stop == len(buffer) or buffer[stop] not in _GOES_ON):
             return Match(start, start + known.length, known.token, stop)
         match = _judged(buffer, found, self._headers)
-        if isinstance(match, Match) and match.stop == stop and len(text) <= _LONGEST and match.token.claims is not None:
+        if isinstance(match, Match) and match.stop == stop and match.token.claims is not None:
             if len(self._known) >= _TOKENS:
                 self._known.clear()
             self._known[text] = _Known(match.end - start, match.token)
