@@ -47,12 +47,8 @@ class Grouping:
         return first.values()
 
 
-class FirstSight:
+class FirstSight(Grouping):
     """Gives the first sighting of each token at once, and at the end one `repeat` for each that came again."""
-
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self.capacity = capacity
-        self._first: dict[str, Record] = {}
 
     def add(self, record: Record) -> Iterable[Record]:
         """One more sighting; the alert itself when it is the first."""
@@ -65,12 +61,6 @@ class FirstSight:
         # A copy: what was given out does not change any more.
         self._first[record.group] = replace(record)
         return given
-
-    def again(self, sha256: str, offset: int) -> None:
-        """As in `Grouping`."""
-        first = self._first[sha256]
-        first.count += 1
-        first.last_offset = offset
 
     def drain(self) -> Iterator[Record]:
         """A `repeat` for each token that came more than once."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jwtleak.alerts.build import Builder, Setting
 from jwtleak.alerts.record import Record, write
-from jwtleak.alerts.sightings import Every, FirstSight, Grouping
+from jwtleak.alerts.sightings import Every, Grouping
 from jwtleak.core.engine import Engine
 from jwtleak.core.sighted import Sighted
 from jwtleak.runtime.shown import shown_info
@@ -23,7 +23,7 @@ class Collector:
     finding: most files hold none, and for a small one it takes as long as scanning it."""
 
     def __init__(
-        self, setting: Setting, engine: Engine, info: StreamInfo, grouping: Grouping | FirstSight | Every
+        self, setting: Setting, engine: Engine, info: StreamInfo, grouping: Grouping | Every
     ) -> None:
         self._setting = setting
         self._engine = engine
