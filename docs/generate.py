@@ -24,17 +24,17 @@ from typing import Any
 import click
 import msgspec
 
-from jwtleak.alerts import severity
 from jwtleak.alerts.alert import Alert, json_schema
-from jwtleak.alerts.formats import cef, csv_, custom, ecs, facts, gelf, leef, levels, ocsf
-from jwtleak.alerts.formats import interface as formats
-from jwtleak.alerts.formats.layout import Field
-from jwtleak.alerts.policy import Allow
-from jwtleak.alerts.weaknesses import WEAKNESSES
+from jwtleak.assess import severity
+from jwtleak.assess.policy import Allow
+from jwtleak.assess.weaknesses import WEAKNESSES
 from jwtleak.cli.main import main as program
-from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
+from jwtleak.formats import cef, csv_, custom, ecs, facts, gelf, leef, levels, ocsf
+from jwtleak.formats import interface as formats
+from jwtleak.formats.layout import Field
+from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
+from jwtleak.runtime.config import File
 from jwtleak.runtime.service.metrics import DECLARED
-from jwtleak.runtime.settings import File
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (

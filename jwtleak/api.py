@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.core.redactor import Redactor
+from jwtleak.core.redaction import Redactor
 from jwtleak.patterns import builtin_channels, load_knowledge
 from jwtleak.types import Finding, StreamInfo
 

@@ -17,6 +17,7 @@ Status: TypeAlias = Literal["live", "expired", "not_yet_valid", "no_expiry", "ba
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Confidence: TypeAlias = Literal["high", "medium", "low"]
 Integrity: TypeAlias = Literal["whole", "odd", "clipped"]
+Signature: TypeAlias = Literal["unchecked", "valid", "invalid", "published_key", "weak_key", "none", "truncated"]
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
 WhenFull: TypeAlias = Literal["wait", "drop-oldest"]
 ChannelType: TypeAlias = Literal[

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from jwtleak.sources.tail.follower import Follower
-from jwtleak.sources.tail.interface import Ended, Event, Grown, Mode, Moved, Opened, Trouble
-from jwtleak.sources.tail.settings import TailSettings
+from jwtleak.follow.follower import Follower
+from jwtleak.follow.interface import Ended, Event, Grown, Mode, Moved, Opened, Trouble
+from jwtleak.follow.settings import TailSettings
 from jwtleak.types import Cursor
 
 BUFFER = 1 << 16

@@ -18,7 +18,7 @@ from sample_alerts import HOSTILE
 from sending import alert
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, TokenFacts, to_json
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 from jwtleak.runtime.delivery.delivery import Delivery
 from jwtleak.runtime.delivery.health import Health
 from jwtleak.sinks.settings import SinkSettings, from_url

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import Options, by_name
-from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.formats.interface import Options, by_name
+from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.settings import from_url
 from jwtleak.sinks.syslog import open_sink
 

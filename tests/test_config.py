@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from minting import jws
 
-from jwtleak import config
+from jwtleak import typed_toml
 from jwtleak.errors import UsageError
 
 
@@ -29,7 +29,7 @@ def test_sections_are_typed(tmp_path: Path) -> None:
     """Tables become the given types, with their defaults."""
     path = tmp_path / "jwtleak.toml"
     path.write_text('[[sink]]\nurl = "stdout"\n')
-    assert config.read(path, Document) == Document((Inner("stdout", 1),))
+    assert typed_toml.read(path, Document) == Document((Inner("stdout", 1),))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_errors_name_the_key(tmp_path: Path, text: str | None, said: str) -> Non
     if text is not None:
         path.write_text(text)
     with pytest.raises(UsageError) as error:
-        config.read(path, Document)
+        typed_toml.read(path, Document)
     assert said in str(error.value)
     assert str(path) in str(error.value)
 
@@ -60,5 +60,5 @@ def test_errors_show_nothing_of_a_document_that_is_broken(tmp_path: Path, text: 
     token = jws()
     path.write_text(text.format(token, token.split(".")[1]))
     with pytest.raises(UsageError, match="is not TOML") as error:
-        config.read(path, Document)
+        typed_toml.read(path, Document)
     assert not any(part[at : at + 8] in str(error.value) for part in token.split(".") for at in range(len(part) - 7))

@@ -24,10 +24,10 @@ from minting import NOW, b64, jws, kinds, noise, unsecured
 
 import jwtleak
 from jwtleak.alerts.alert import to_json
-from jwtleak.alerts.record import write
+from jwtleak.alerts.wire import write
 from jwtleak.cli.inspect import explain
 from jwtleak.cli.table import Table
-from jwtleak.runtime.scan import Tally
+from jwtleak.runtime.scan.scan import Tally
 
 
 def test_the_checker_finds_a_planted_slice():
@@ -219,8 +219,8 @@ def test_wrong_use_prints_no_slice(place):
 _FAILURES = {
     "the judge": "import jwtleak.core.compact as m; m.Matcher.at = fail",
     "the engine": "from jwtleak.core.engine import Engine as m; m._finding = fail",
-    "the builder": "from jwtleak.alerts.build import Builder as m; m.build = fail",
-    "grouping": "from jwtleak.alerts.sightings import Grouping as m; m.add = fail; import jwtleak.alerts.sightings as n",
+    "the builder": "from jwtleak.alerts.builder import Builder as m; m.build = fail",
+    "grouping": "from jwtleak.alerts.grouping import Grouping as m; m.add = fail; import jwtleak.alerts.grouping as n",
     "the output": "import jwtleak.cli.output as m; m.Lines.alert = fail",
     "the table": "from jwtleak.cli.table import Table as m; m.close = fail",
     "an exit": "from jwtleak.core.engine import Engine as m; m.close = fail",
@@ -233,7 +233,7 @@ def fail(*args, **more):
         raise KeyError(secret, args)
     except KeyError:
         raise {error}(secret)
-import jwtleak.runtime.scan as scan
+import jwtleak.runtime.scan.scan as scan
 scan._WORTH_A_POOL = 1
 {setup}
 from jwtleak.cli.main import run

@@ -9,7 +9,7 @@ from minting import NOW, jws
 from test_no_leak import _BREAK, fill, place, program
 
 import jwtleak
-from jwtleak.alerts.formats.interface import DOCUMENTS, NAMES, Ending, Options, by_name, document
+from jwtleak.formats.interface import DOCUMENTS, NAMES, Ending, Options, by_name, document
 
 __all__ = ["place"]  # the fixture
 ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
@@ -65,8 +65,8 @@ def test_the_program_shows_no_slice(place, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "broken"), [("ecs", "from jwtleak.alerts.formats.ecs import Ecs as m; m.encode = fail"),
-                         ("sarif", "from jwtleak.alerts.formats.sarif import Sarif as m; m.end = fail")],
+    ("name", "broken"), [("ecs", "from jwtleak.formats.ecs import Ecs as m; m.encode = fail"),
+                         ("sarif", "from jwtleak.formats.sarif import Sarif as m; m.end = fail")],
 )  # fmt: skip
 def test_a_format_that_fails_shows_no_slice(place, name, broken):
     """A failure inside of a format says where, without a traceback and without a slice."""

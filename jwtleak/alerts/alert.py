@@ -11,14 +11,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from jwtleak.types import ChannelType, Confidence, Kind, Severity, Status
+from jwtleak.types import ChannelType, Confidence, Kind, Severity, Signature, Status
 
 SCHEMA = "jwtleak/1"
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="UTC, RFC 3339, three fraction digits")]
 Text = Annotated[str, Meta(max_length=256, description="from a token or a path: cleaned of control characters and cut")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Signature = Literal["unchecked", "valid", "invalid", "published_key", "weak_key", "none", "truncated"]
 
 
 class TokenFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

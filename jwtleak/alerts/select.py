@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from jwtleak.alerts.record import Record
+from jwtleak.alerts.wire import Record
 from jwtleak.types import CONFIDENCES, SEVERITIES, Confidence, Severity, Status
 
 # What `--only-live` stands for: tokens that a verifier may accept now, and that are worth something to who finds them:

@@ -9,14 +9,14 @@ from msgspec import UNSET
 
 from jwtleak.cli import voice
 from jwtleak.cli.tail import options, settings_of
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 from jwtleak.core.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jwtleak.runtime.settings import Settings
-    from jwtleak.sources.tail.interface import Event
+    from jwtleak.follow.interface import Event
+    from jwtleak.runtime.config import Settings
     from jwtleak.types import Cursor
 
 _MAX_PATH = 1000
@@ -44,8 +44,8 @@ def command(**given: Any) -> int:
 
 def _look(settings: Settings) -> list[Event]:
     """What a first look gives."""
-    from jwtleak.sources.tail.follower import Follower
-    from jwtleak.sources.tail.interface import Trouble
+    from jwtleak.follow.follower import Follower
+    from jwtleak.follow.interface import Trouble
 
     follower = Follower(settings.tail, _cursors(settings))
     try:
@@ -73,7 +73,7 @@ def _cursors(settings: Settings) -> Sequence[Cursor]:
 
 
 def _files(events: Sequence[Event]) -> Iterator[str]:
-    from jwtleak.sources.tail.interface import Opened
+    from jwtleak.follow.interface import Opened
 
     for event in sorted((one for one in events if isinstance(one, Opened)), key=lambda one: one.path):
         known = event.cursor.offset

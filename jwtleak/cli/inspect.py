@@ -12,16 +12,16 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.weaknesses import meaning_of
+from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.assess.weaknesses import meaning_of
 from jwtleak.cli import voice
 from jwtleak.cli.options import MOMENT, option, worth_options
 from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
 from jwtleak.patterns import builtin_channels
-from jwtleak.runtime.installation import subject_key
-from jwtleak.runtime.worth import Asked, prepare
+from jwtleak.runtime.assessment import Asked, prepare
+from jwtleak.runtime.state_dir import subject_key
 from jwtleak.types import UNKNOWN_CHANNEL, StreamInfo
 
 # An explanation is for a few tokens; a larger text is for `scan`.

@@ -66,7 +66,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        from jwtleak.sources.tail.settings import duration  # its validation is slow to load
+        from jwtleak.follow.settings import duration  # its validation is slow to load
 
         try:
             return duration(str(value))

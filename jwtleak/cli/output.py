@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from typing import IO, Protocol, TextIO
 
-from jwtleak.alerts.clean import rfc3339
-from jwtleak.alerts.formats.interface import DOCUMENTS, Document, Ending, Format, Options, by_name, document
-from jwtleak.alerts.record import Record
+from jwtleak.alerts.fields import rfc3339
+from jwtleak.alerts.wire import Record
 from jwtleak.errors import UsageError
-from jwtleak.runtime.scan import Tally
+from jwtleak.formats.interface import DOCUMENTS, Document, Ending, Format, Options, by_name, document
+from jwtleak.runtime.scan.scan import Tally
 
 # How each alert begins, and more than one can be long: its fields are cut to 256 characters, its lists to 16.
 _OURS = b'{"schema":"jwtleak/'

@@ -10,7 +10,7 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.patterns import load_channels, load_shapes, load_user_patterns
 from jwtleak.patterns.check import check
-from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_servers
+from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.types import Token
 
 _DIRECTORIES = option(

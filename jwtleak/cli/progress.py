@@ -13,7 +13,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from jwtleak.runtime.scan import Tally
+from jwtleak.runtime.scan.scan import Tally
 
 
 class _Bar:

@@ -13,15 +13,15 @@ from typing import IO
 
 import click
 
+from jwtleak.archives.sniff import sniff
 from jwtleak.cli import voice
 from jwtleak.cli.options import Place, option
 from jwtleak.cli.output import open_private
-from jwtleak.core.redactor import Redactor
+from jwtleak.core.redaction import Redactor
 from jwtleak.errors import SourceError
-from jwtleak.runtime.follow import Waiting, always
-from jwtleak.runtime.redact import redacted
-from jwtleak.sources.files import FileStream
-from jwtleak.sources.sniff import sniff
+from jwtleak.runtime.scan.redact import redacted
+from jwtleak.runtime.scan.stdin import Waiting, always
+from jwtleak.sources.local import FileStream
 from jwtleak.sources.stdin import StdinStream
 
 

@@ -16,10 +16,10 @@ import msgspec
 
 from jwtleak.cli import voice
 from jwtleak.cli.output import Output
-from jwtleak.core.userpattern import UserPatterns
+from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.errors import StoreFull
-from jwtleak.runtime.resume import Ledger, Surroundings
-from jwtleak.runtime.scan import Tally
+from jwtleak.runtime.scan.resume import Ledger, Surroundings
+from jwtleak.runtime.scan.scan import Tally
 from jwtleak.store import Store
 from jwtleak.version import __version__
 

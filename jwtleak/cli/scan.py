@@ -9,10 +9,10 @@ from typing import Any
 import click
 import msgspec
 
-from jwtleak.alerts.formats import interface as formats
+from jwtleak.assess.lifetime import DEFAULT_LEEWAY
 from jwtleak.cli.options import MOMENT, SIZE, Place, help_option, option, sink_options, worth_options
-from jwtleak.cli.scanning import Run
-from jwtleak.core.lifetime import DEFAULT_LEEWAY
+from jwtleak.cli.scan_session import Run
+from jwtleak.formats import interface as formats
 from jwtleak.sources.interface import Limits
 from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
 

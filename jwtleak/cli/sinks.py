@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jwtleak.cli import voice
-from jwtleak.config import read
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery, check
-from jwtleak.runtime.delivery.dispatch import MAX_SPOOL, Dispatch
 from jwtleak.runtime.delivery.health import Health
+from jwtleak.runtime.delivery.scan_delivery import MAX_SPOOL, Dispatch
 from jwtleak.sinks.settings import SinkFile, SinkSettings, from_url
 from jwtleak.store import Store
+from jwtleak.typed_toml import read
 
 if TYPE_CHECKING:
     pass

@@ -17,12 +17,12 @@ import msgspec
 from jwtleak.cli import voice
 from jwtleak.cli.options import DURATION, Place, option
 from jwtleak.errors import StoreError
-from jwtleak.runtime.installation import state_dir
-from jwtleak.runtime.shown import shown
+from jwtleak.runtime.scan.shown import shown
+from jwtleak.runtime.state_dir import state_dir
 from jwtleak.store import Commit, DeadLetter, Store
 from jwtleak.store.lock import owner
+from jwtleak.store.maintenance import Keep
 from jwtleak.store.migrations import steps
-from jwtleak.store.pruning import Keep
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -225,7 +225,7 @@ def _row(one: DeadLetter) -> str:
 
 
 def _dead(one: DeadLetter) -> dict[str, Any]:
-    from jwtleak.alerts.clean import rfc3339
+    from jwtleak.alerts.fields import rfc3339
 
     document = {
         "number": one.seq, "sink": one.sink, "at": rfc3339(one.at_ms), "status": one.status, "reason": one.reason,

@@ -17,9 +17,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.record import Record
-from jwtleak.core.excerpt import clean
-from jwtleak.runtime.scan import Tally
+from jwtleak.alerts.wire import Record
+from jwtleak.core.sanitize import clean
+from jwtleak.runtime.scan.scan import Tally
 from jwtleak.types import SEVERITIES
 
 # More rows than anyone reads; the rest is counted in the last line.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 
 # A message is a line or two; a longer one comes from something that was read.
 _MAX_MESSAGE = 1000

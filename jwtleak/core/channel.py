@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from jwtleak.core.excerpt import mask_name
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.sanitize import mask_name
 from jwtleak.errors import PatternError
 from jwtleak.types import UNKNOWN_CHANNEL, Channel, ChannelType
 

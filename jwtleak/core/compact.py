@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from jwtleak.core.judge import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
-from jwtleak.core.lazy import lazy
+from jwtleak.core.jose import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.secret import Secret
 from jwtleak.types import Integrity, Kind, Rejection, Token
 

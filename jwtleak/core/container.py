@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 
 # RFC 1123 labels and subdomains, as Kubernetes checks the names of namespaces, containers and pods. No name holds `_`.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"

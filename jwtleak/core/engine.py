@@ -14,14 +14,14 @@ import msgspec
 import stringzilla
 
 from jwtleak.core.channel import Channels
+from jwtleak.core.context import RECORD, Window, finding_at, repeat_at, wants_more
+from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.core.fingerprint import HEAD, Occurrences, token_sha256
-from jwtleak.core.leak import Leak
-from jwtleak.core.newlines import count_newlines
-from jwtleak.core.place import RECORD, Window, finding_at, repeat_at, wants_more
+from jwtleak.core.line_buffer import count_newlines
+from jwtleak.core.matches import Leak
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.core.sighted import Sighted
-from jwtleak.core.userpattern import UserPatterns
 from jwtleak.core.usersearch import Spot, UserSearch, without_doubles
 from jwtleak.types import Finding
 

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from jwtleak.core import stamps
-from jwtleak.core.lazy import lazy
+from jwtleak.core import timestamps
+from jwtleak.core.lazy_regex import lazy
 
 # A record's own time stands behind at most a host, an identity and a user (CLF), or a level and a logger: 160 bytes.
 _HEAD: Final = 160
@@ -86,22 +86,22 @@ def needs_rest_of_line(line_start: bytes) -> bool:
 
 def _first(line: bytes) -> int | None:
     """The two commonest beginnings, ISO 8601 and the common log format, without a search."""
-    found = stamps.iso(line)
+    found = timestamps.iso(line)
     if found is not None:
         return found
     at = line.find(b"[", 0, _HEAD) + 1
     # Behind a quote it would be the client's text.
-    return stamps.day(line, at) if at and line.find(b'"', 0, at) < 0 else None
+    return timestamps.day(line, at) if at and line.find(b'"', 0, at) < 0 else None
 
 
 def _head(line: bytes, mtime_ms: int | None) -> int | None:
     """A time before anything that is message."""
     opening = _OPENING.match(line)
     at = opening.end() if opening else 0
-    if (found := stamps.iso(line, at)) is not None or (found := stamps.number(line, at)) is not None:
+    if (found := timestamps.iso(line, at)) is not None or (found := timestamps.number(line, at)) is not None:
         return found
     stop = _MESSAGE.search(line, at, _HEAD)
-    return next((ms for _, ms in stamps.stamps(line[at : stop.start() if stop else _HEAD], mtime_ms)), None)
+    return next((ms for _, ms in timestamps.stamps(line[at : stop.start() if stop else _HEAD], mtime_ms)), None)
 
 
 def _field(line: bytes) -> int | None:
@@ -137,7 +137,7 @@ def _of(record: _Record) -> int | None:
         value = getattr(record, name)
         if value is None:
             continue
-        found = _value(value.encode(), 0) if isinstance(value, str) else stamps.epoch(value)
+        found = _value(value.encode(), 0) if isinstance(value, str) else timestamps.epoch(value)
         if found is not None:
             return found
     return None
@@ -145,16 +145,16 @@ def _of(record: _Record) -> int | None:
 
 def _value(line: bytes, at: int) -> int | None:
     """A date or a number that begins at `at`."""
-    if (found := stamps.iso(line, at)) is not None or (found := stamps.number(line, at)) is not None:
+    if (found := timestamps.iso(line, at)) is not None or (found := timestamps.number(line, at)) is not None:
         return found
     near = line[at : at + 40]
-    return next((ms for start, ms in stamps.stamps(near) if start < 6), None)  # behind "[" or a weekday
+    return next((ms for start, ms in timestamps.stamps(near) if start < 6), None)  # behind "[" or a weekday
 
 
 def _anywhere(text: bytes, mtime_ms: int | None) -> int | None:
     """The first date outside quotes, or else inside, that is not a part of a URL."""
     quoted = None
-    for at, found in stamps.stamps(text, mtime_ms):
+    for at, found in timestamps.stamps(text, mtime_ms):
         if text[max(0, at - 1) : at] in (b"/", b"%") or _PARAMETER.search(text, max(0, at - 130), at):
             continue
         if text.count(b'"', 0, at) % 2 == 0:

@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from jwtleak.core.compact import Buffer
-from jwtleak.core.leak import Leak
+from jwtleak.core.matches import Leak
 from jwtleak.core.starts import run_before
 from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, View, Wide
 

@@ -14,10 +14,10 @@ from operator import attrgetter
 import msgspec
 from msgspec.structs import replace
 
-from jwtleak.core import jsonform
+from jwtleak.core import json_serialization
 from jwtleak.core.anchors import SHORTEST, Anchors, Needle
 from jwtleak.core.compact import Buffer, Match, Matcher
-from jwtleak.core.leak import Leak, rank
+from jwtleak.core.matches import Leak, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
 from jwtleak.core.starts import BASE64URL, MAX_STARTS, header_starts, run_before
 from jwtleak.types import MAX_TOKEN, Rejection
@@ -220,9 +220,9 @@ class _Pass:
     def _alternatives(self, match: Match) -> Iterator[Leak]:
         """Other readings of what stands at `match`, in which an encoding or a serialisation is understood."""
         header = match.token.header
-        if header and match.token.claims is None and jsonform.is_protected_value(self._buffer, match.start):
+        if header and match.token.claims is None and json_serialization.is_protected_value(self._buffer, match.start):
             floor = max(self._floor, match.start - LOOKBACK)
-            found = jsonform.match_object(self._buffer, match.start, header, floor, self._end)
+            found = json_serialization.match_object(self._buffer, match.start, header, floor, self._end)
             if found is not None:
                 yield Leak(found.start, found.end, found.token)
             elif not self._final and self._end - match.start < LOOKAHEAD:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from jwtleak.core.anchors import PLAIN
-from jwtleak.core.excerpt import mask
 from jwtleak.core.fingerprint import token_sha256
+from jwtleak.core.sanitize import mask
 from jwtleak.core.scanner import Scanner
 
 # A token cannot stand where none of these does. The wide needles are left out: what is shown holds no NUL.

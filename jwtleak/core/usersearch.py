@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 import stringzilla
 
-from jwtleak.core.userpattern import REACH, Hit, UserPatterns
+from jwtleak.core.custom_patterns import REACH, Hit, UserPatterns
 from jwtleak.secret import Secret
 from jwtleak.types import Finding, PatternHit, Token
 

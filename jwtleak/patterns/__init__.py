@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jwtleak.core.channel import ChannelRule
 
 if TYPE_CHECKING:
-    from jwtleak.alerts.knowledge import Knowledge
+    from jwtleak.assess.assessor import Knowledge
     from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
 
 __all__ = [
@@ -25,7 +25,7 @@ def builtin_channels() -> tuple[ChannelRule, ...]:
 
 def load_knowledge() -> Knowledge:
     """What is known of issuers, keys, claims and servers; its modules are loaded when the first token asks."""
-    from jwtleak.patterns.knowledge import load_knowledge
+    from jwtleak.patterns.tables import load_knowledge
 
     return load_knowledge()
 

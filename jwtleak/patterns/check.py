@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from jwtleak.core.channel import MAX_WINDOW, WINDOW, ChannelRule, Channels
-from jwtleak.core.userpattern import UserPattern, UserPatterns, compile_pattern
+from jwtleak.core.custom_patterns import UserPattern, UserPatterns, compile_pattern
 from jwtleak.errors import PatternError
-from jwtleak.patterns.check_knowledge import check_knowledge
+from jwtleak.patterns.check_tables import check_knowledge
 from jwtleak.patterns.loader import Shape, convert, load_channels, load_shapes, pattern_files, read_toml
 from jwtleak.patterns.problem import Problem, b64
 

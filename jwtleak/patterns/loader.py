@@ -16,7 +16,7 @@ import msgspec
 import rtoml
 
 from jwtleak.core.channel import ChannelRule
-from jwtleak.core.userpattern import UserPattern, UserPatterns
+from jwtleak.core.custom_patterns import UserPattern, UserPatterns
 from jwtleak.errors import PatternError
 from jwtleak.types import Kind
 

@@ -15,17 +15,17 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from jwtleak.alerts.build import Setting
-from jwtleak.alerts.keys import WeakKeys
-from jwtleak.alerts.knowledge import Knowledge
-from jwtleak.alerts.policy import Policy, is_over, read_baseline
-from jwtleak.config import read
+from jwtleak.alerts.builder import Setting
+from jwtleak.assess.assessor import Knowledge
+from jwtleak.assess.hmac_keys import WeakKeys
+from jwtleak.assess.policy import Policy, is_over, read_baseline
 from jwtleak.errors import UsageError
+from jwtleak.key_files import read_words
 from jwtleak.patterns import load_knowledge
-from jwtleak.runtime.settings import File
-from jwtleak.runtime.verify import Spec, live_verifier, spec_of, verifier_of
-from jwtleak.runtime.worth import Asked
-from jwtleak.sources.jwks import read_words
+from jwtleak.runtime.assessment import Asked
+from jwtleak.runtime.config import File
+from jwtleak.runtime.issuer_keys import Spec, live_verifier, spec_of, verifier_of
+from jwtleak.typed_toml import read
 
 # The largest word lists for JWT keys are about a megabyte; of a general one the first tens of millions of words do not fit
 # into the time that there is.

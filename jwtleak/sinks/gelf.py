@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
-from jwtleak.sinks.datagram import Datagram
 from jwtleak.sinks.interface import Limits, Message, Outcome, Report
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.stream import Stream
+from jwtleak.sinks.tcp import Stream
+from jwtleak.sinks.udp import Datagram
 
 USES = tls.USES | {"resend", "timeout"}
 

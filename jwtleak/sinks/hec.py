@@ -16,7 +16,7 @@ import msgspec
 from isal import igzip
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http, Reply
 from jwtleak.sinks.interface import AGAIN, Limits, Message, Outcome, Report, all_taken, failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.layout import milliseconds
+from jwtleak.formats.layout import milliseconds
 
 
 def moment(alert: Alert, timestamp: Literal["event", "detected"]) -> int:

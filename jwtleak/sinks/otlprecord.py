@@ -17,8 +17,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.layout import milliseconds
-from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.formats.layout import milliseconds
+from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
 _NS = 1_000_000

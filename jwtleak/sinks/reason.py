@@ -6,7 +6,7 @@ tokens and of this sink's own credentials.
 
 from __future__ import annotations
 
-from jwtleak.core.excerpt import clean, mask
+from jwtleak.core.sanitize import clean, mask
 from jwtleak.core.shown import shown
 from jwtleak.secret import Secret
 

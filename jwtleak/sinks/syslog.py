@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
-from jwtleak.sinks.datagram import Datagram
 from jwtleak.sinks.interface import Limits, Message, Outcome, Report
 from jwtleak.sinks.moment import moment_text
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.stream import Stream
 from jwtleak.sinks.syslogline import APP_NAME, FACILITY, SD_ID, Style, line
+from jwtleak.sinks.tcp import Stream
+from jwtleak.sinks.udp import Datagram
 
 USES = tls.USES | {"rfc", "facility", "sd_id", "app_name", "resend", "timeout"}
 

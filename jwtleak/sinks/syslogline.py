@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.formats.levels import LEVELS
 
 # 32473 is the enterprise number that IANA keeps for documentation: those who have their own set `sd_id`.
 SD_ID = "jwtleak@32473"

@@ -10,7 +10,7 @@ import os
 import select
 
 from jwtleak.errors import SourceError
-from jwtleak.sources.files import reason_of
+from jwtleak.sources.local import reason_of
 from jwtleak.types import StreamInfo
 
 # The first read decides whether this is an archive. A pipe holds 64 KiB, so this takes what one write left there.

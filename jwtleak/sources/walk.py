@@ -21,9 +21,9 @@ from typing import TypeAlias
 import msgspec
 
 from jwtleak.errors import UsageError
-from jwtleak.sources.files import reason_of
 from jwtleak.sources.globs import Selection
 from jwtleak.sources.interface import Notice, NoticeKind, Notify
+from jwtleak.sources.local import reason_of
 
 _KINDS = {
     stat.S_IFIFO: "named pipe",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 from jwtleak.core.shown import shown
 from jwtleak.errors import StoreError
 from jwtleak.store import outbox

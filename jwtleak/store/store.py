@@ -19,8 +19,8 @@ from jwtleak.store.database import told, transaction
 from jwtleak.store.interface import Commit, DeadLetter, Pruned, Sighting
 from jwtleak.store.lock import Lock
 from jwtleak.store.mailbox import Mailbox, wall_ms
+from jwtleak.store.maintenance import Keep, prune
 from jwtleak.store.opening import look, open_sound, remove, set_aside
-from jwtleak.store.pruning import Keep, prune
 from jwtleak.store.scans import Scans
 from jwtleak.store.summary import Summary, summarise
 from jwtleak.types import Cursor

@@ -9,7 +9,7 @@ import pytest
 from minting import NOW, sha256
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.core.compact import Match, Matcher
 from jwtleak.types import Channel, Finding, StreamInfo
 

@@ -11,8 +11,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 import jwtleak
-from jwtleak.alerts.advice import Advised, references, server_of, steps
-from jwtleak.patterns.knowledge import load_issuers, load_servers
+from jwtleak.assess.advice import Advised, references, server_of, steps
+from jwtleak.patterns.tables import load_issuers, load_servers
 from jwtleak.types import ChannelType, Kind, Status
 
 SERVERS = load_servers()

@@ -12,7 +12,7 @@ from minting import CLAIMS, NOW, jws, kinds
 from msgspec import UNSET
 
 from jwtleak.alerts.alert import SCHEMA, Alert, json_schema, to_json
-from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.secret import Secret
 from jwtleak.types import Channel, Finding, PatternHit, StreamInfo
 

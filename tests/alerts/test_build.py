@@ -11,7 +11,7 @@ from minting import CLAIMS, NOW, jwe, jws, kinds, sha256, unsecured
 from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.secret import Secret
 from jwtleak.types import Channel, Finding, PatternHit, StreamInfo
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from minting import NOW, jws
 from msgspec import UNSET
 
-from jwtleak.alerts.clean import issuer, rfc3339, subject_hash, text, texts
+from jwtleak.alerts.fields import issuer, rfc3339, subject_hash, text, texts
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from msgspec import UNSET
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.issuers import Issuer, Issuers, Use
-from jwtleak.alerts.match import Match
+from jwtleak.assess.conditions import Match
+from jwtleak.assess.issuers import Issuer, Issuers, Use
 from jwtleak.core.compact import Match as Found
 from jwtleak.core.compact import Matcher
-from jwtleak.patterns.knowledge import load_issuers, load_notes
+from jwtleak.patterns.tables import load_issuers, load_notes
 from jwtleak.types import Token
 
 ISSUERS, USES, LIMITS = load_issuers()

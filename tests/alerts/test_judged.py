@@ -7,9 +7,9 @@ from minting import NOW, jws
 from msgspec.structs import replace
 
 import jwtleak
-from jwtleak.alerts.issuers import Origin
-from jwtleak.alerts.judged import is_clear, judged
-from jwtleak.alerts.knowledge import Worth
+from jwtleak.assess.assessor import Worth
+from jwtleak.assess.issuers import Origin
+from jwtleak.assess.verdict import is_clear, judged
 from jwtleak.types import Finding
 
 ORIGIN = Origin("auth0", "refresh", "user", 60, ("do this",), "https://auth0.test/revoke")

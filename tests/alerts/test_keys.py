@@ -11,9 +11,9 @@ import pytest
 from minting import CLAIMS, NOW, b64, detached, jwe, jws, sha256, unsecured
 
 import jwtleak
-from jwtleak.alerts.keys import TRIED_FIRST, Example, Keys, PublishedKey, Signed, Signers, WeakKeys
+from jwtleak.assess.hmac_keys import TRIED_FIRST, Example, Keys, PublishedKey, Signed, Signers, WeakKeys
 from jwtleak.core.compact import Match, Matcher
-from jwtleak.patterns.knowledge import load_keys
+from jwtleak.patterns.tables import load_keys
 from jwtleak.types import Token
 
 KEYS, EXAMPLES = load_keys()

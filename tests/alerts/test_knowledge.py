@@ -6,13 +6,13 @@ import pytest
 from minting import NOW, detached, jwe, jws, kinds, sha256, unsecured
 from msgspec import UNSET
 
-from jwtleak.alerts.issuers import Issuer, Issuers, Use
-from jwtleak.alerts.keys import Keys, PublishedKey, WeakKeys
-from jwtleak.alerts.knowledge import Assessor, Knowledge, Worth, nothing
-from jwtleak.alerts.match import Match
+from jwtleak.assess.assessor import Assessor, Knowledge, Worth, nothing
+from jwtleak.assess.conditions import Match
+from jwtleak.assess.hmac_keys import Keys, PublishedKey, WeakKeys
+from jwtleak.assess.issuers import Issuer, Issuers, Use
+from jwtleak.assess.lifetime import times
 from jwtleak.core.compact import Match as Found
 from jwtleak.core.compact import Matcher
-from jwtleak.core.lifetime import times
 from jwtleak.types import Channel, Finding, Token
 
 MATCHER = Matcher()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from minting import jws
 
-from jwtleak.alerts.match import LONGEST, MAX_VALUES, Condition, Match, Sight, facet, fits, sight_of
+from jwtleak.assess.conditions import LONGEST, MAX_VALUES, Condition, Match, Sight, facet, fits, sight_of
 from jwtleak.core.compact import Match as Found
 from jwtleak.core.compact import Matcher
 

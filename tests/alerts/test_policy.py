@@ -10,14 +10,14 @@ import pytest
 from minting import CLAIMS, NOW, jws, sha256
 from msgspec import UNSET
 
-from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.policy import Allow, Place, Policy, Raise, is_over, read_baseline, write_baseline
-from jwtleak.alerts.record import write
-from jwtleak.config import convert
+from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.wire import write
+from jwtleak.assess.policy import Allow, Place, Policy, Raise, is_over, read_baseline, write_baseline
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import UsageError
 from jwtleak.patterns import load_channels, load_knowledge
+from jwtleak.typed_toml import convert
 from jwtleak.types import StreamInfo
 
 TODAY = date(2026, 1, 15)

@@ -10,7 +10,7 @@ from minting import NOW, jws, kinds
 
 import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.record import Record, write
+from jwtleak.alerts.wire import Record, write
 
 
 def alerts_of(text: str) -> list[Alert]:

@@ -10,8 +10,8 @@ from minting import NOW, jws
 
 import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.sensitive import Sensitive, plain
-from jwtleak.patterns.knowledge import load_claims
+from jwtleak.assess.personal_data import Sensitive, plain
+from jwtleak.patterns.tables import load_claims
 
 TABLES, IGNORED = load_claims()
 ROWS = [(table, kind, name) for table, kinds in TABLES.items() for kind, names in kinds.items() for name in names]

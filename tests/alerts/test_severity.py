@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from jwtleak.alerts.severity import (
+from jwtleak.assess.severity import (
     BASE_REASONS,
     RULES,
     Case,

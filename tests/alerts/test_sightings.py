@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from minting import jws, sha256
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.record import Record, write
-from jwtleak.alerts.sightings import Every, FirstSight, Grouping
+from jwtleak.alerts.grouping import Every, FirstSight, Grouping
+from jwtleak.alerts.wire import Record, write
 
 Make = Callable[..., Alert]
 See = Callable[[int, int], Record]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from minting import CLAIMS, NOW, b64, detached, jwe, jws, unsecured
 
 import jwtleak
-from jwtleak.alerts.verify import Fixed, Key, Verifier, parse_jwks, secret_key
+from jwtleak.assess.signatures import Fixed, Key, Verifier, parse_jwks, secret_key
 from jwtleak.core.compact import Match, Matcher
 from jwtleak.types import Token
 
@@ -222,8 +222,8 @@ def test_rfc_vectors(vector: tuple[dict[str, str], str, str, str]) -> None:
 
 def test_verdicts_reach_the_alert() -> None:
     """A valid signature weighs one step more, an invalid one at most low and less certain; both say why."""
-    from jwtleak.alerts.build import Builder, Setting
-    from jwtleak.alerts.knowledge import Knowledge
+    from jwtleak.alerts.builder import Builder, Setting
+    from jwtleak.assess.assessor import Knowledge
     from jwtleak.types import StreamInfo
 
     known = Knowledge(verifier=bound(*keys(jwk("RS256"))))

@@ -8,8 +8,8 @@ import pytest
 from minting import CLAIMS, NOW, detached, jwe, jws, unsecured
 
 import jwtleak
-from jwtleak.alerts.weaknesses import WEAKNESSES, in_claims, in_header, meaning_of
-from jwtleak.core.lifetime import times
+from jwtleak.assess.lifetime import times
+from jwtleak.assess.weaknesses import WEAKNESSES, in_claims, in_header, meaning_of
 
 
 def found(token: str) -> tuple[str, ...]:

@@ -29,10 +29,10 @@ _REPEATED = 256
 # what they cost once is measured by `start`.
 _SIDE = """
 import gc, sys, time
-from jwtleak.alerts.build import Setting
+from jwtleak.alerts.builder import Setting
 from jwtleak.core.channel import Channels
 from jwtleak.patterns import load_channels, load_knowledge, load_user_patterns
-from jwtleak.runtime.work import Alerts, Files, Plan, Worker
+from jwtleak.runtime.scan.worker import Alerts, Files, Plan, Worker
 from jwtleak.sources.interface import Limits
 path, tables = sys.argv[1], sys.argv[2] == "on"
 if tables:

@@ -137,9 +137,9 @@ def test_the_parent_is_killed(program):
 
 FAILING = """
 import sys
-from jwtleak.core.judge import Headers
+from jwtleak.core.jose import Headers
 from jwtleak.core.engine import Engine
-import jwtleak.core.engine, jwtleak.runtime.scan as scan
+import jwtleak.core.engine, jwtleak.runtime.scan.scan as scan
 scan._WORTH_A_POOL = 1
 def fail(self, window, leak):
     raise ValueError(leak.token.raw.reveal(), leak.token.claims)

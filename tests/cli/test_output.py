@@ -11,11 +11,11 @@ import pytest
 from minting import NOW, jws
 
 import jwtleak
-from jwtleak.alerts.formats.interface import DOCUMENTS, NAMES, Options, by_name, document
-from jwtleak.alerts.record import write
+from jwtleak.alerts.wire import write
 from jwtleak.cli.output import Events, Lines, Output, Whole, open_output
 from jwtleak.errors import UsageError
-from jwtleak.runtime.scan import Tally
+from jwtleak.formats.interface import DOCUMENTS, NAMES, Options, by_name, document
+from jwtleak.runtime.scan.scan import Tally
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from jwtleak.cli import progress
-from jwtleak.runtime.scan import Tally
+from jwtleak.runtime.scan.scan import Tally
 
 
 def test_bar(monkeypatch):

@@ -14,7 +14,7 @@ import time
 import pytest
 from minting import NOW, jws
 
-from jwtleak.alerts.formats.interface import NAMES
+from jwtleak.formats.interface import NAMES
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_plain_lines_load_no_format(two, environment):
     """JSON Lines need none of the other formats."""
     code = (
         "import sys\ntry:\n from jwtleak.cli.main import run; run(['scan', '.'])\nexcept SystemExit: pass\n"
-        "print(*[m for m in sys.modules if m.startswith('jwtleak.alerts.formats.')], file=sys.stderr)"
+        "print(*[m for m in sys.modules if m.startswith('jwtleak.formats.')], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=two, env=environment, capture_output=True, check=True)
-    assert done.stderr.split() == [b"jwtleak.alerts.formats.interface"]
+    assert done.stderr.split() == [b"jwtleak.formats.interface"]

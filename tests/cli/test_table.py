@@ -9,9 +9,9 @@ from minting import NOW, jws
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.record import write
+from jwtleak.alerts.wire import write
 from jwtleak.cli.table import Table, duration, size
-from jwtleak.runtime.scan import Tally
+from jwtleak.runtime.scan.scan import Tally
 
 
 def alert_of(text: str, path: str = "logs/a.log") -> Alert:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from minting import b64, jws, kinds, noise
 
-from jwtleak.core.excerpt import MAX_TEXT, clean, excerpt, mask
+from jwtleak.core.sanitize import MAX_TEXT, clean, excerpt, mask
 
 LABEL = "[JWT 0123abcd]"
 KINDS = list(kinds().values())

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import CLAIMS, b64, jwe, jws, noise
 
-from jwtleak.core.jsonform import is_protected_value, match_object
-from jwtleak.core.judge import Headers
-from jwtleak.core.leak import Leak
+from jwtleak.core.jose import Headers
+from jwtleak.core.json_serialization import is_protected_value, match_object
+from jwtleak.core.matches import Leak
 from jwtleak.core.scanner import Scanner
 
 TOKEN = jws(alg="ES256", kid="json-1")

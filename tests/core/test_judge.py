@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import SIGNATURE_BYTES, b64, jwe, noise
 
-from jwtleak.core.judge import (
+from jwtleak.core.jose import (
     Headers,
     decode_object,
     decode_segment,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 
 
 def test_it_matches_like_a_compiled_one() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.core.leak import rank
+from jwtleak.core.matches import rank
 from jwtleak.secret import Secret
 from jwtleak.types import Token
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import NOW
 
-from jwtleak.core.lifetime import DEFAULT_LEEWAY, NO_TIMES, live_at, numeric_date, status, times
+from jwtleak.assess.lifetime import DEFAULT_LEEWAY, NO_TIMES, live_at, numeric_date, status, times
 from jwtleak.secret import Secret
 from jwtleak.types import Integrity, Kind, Status, Token
 

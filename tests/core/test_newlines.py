@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.core.newlines import WAYS, count_newlines
+from jwtleak.core.line_buffer import WAYS, count_newlines
 
 
 @pytest.mark.parametrize("count", [*WAYS, count_newlines])

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Match, Matcher
-from jwtleak.core.leak import Leak
-from jwtleak.core.place import RECORD, Window, finding_at, repeat_at, wants_more
+from jwtleak.core.context import RECORD, Window, finding_at, repeat_at, wants_more
+from jwtleak.core.matches import Leak
 from jwtleak.patterns import load_channels
 from jwtleak.types import UNKNOWN_CHANNEL, Finding
 

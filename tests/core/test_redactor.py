@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from minting import CLAIMS, b64, jws, kinds, noise, sha256
 
-from jwtleak.core.redactor import Redactor
+from jwtleak.core.redaction import Redactor
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 
 KINDS = kinds()

@@ -6,7 +6,7 @@ import pytest
 from encodings_of_tokens import TEXT
 from minting import jws
 
-from jwtleak.core.leak import Leak
+from jwtleak.core.matches import Leak
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Regions, Undecided
 from jwtleak.core.scanner import Scanner
 from jwtleak.types import MAX_TOKEN

@@ -9,9 +9,9 @@ import pytest
 from encodings_of_tokens import BINARY, TEXT
 from minting import NOW, b64, jwe, jws, kinds, noise
 
-from jwtleak.alerts.severity import confidence
-from jwtleak.core.leak import Leak
-from jwtleak.core.lifetime import status, times
+from jwtleak.assess.lifetime import status, times
+from jwtleak.assess.severity import confidence
+from jwtleak.core.matches import Leak
 from jwtleak.core.scanner import Scanner
 
 KINDS = kinds()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.core import stamps
+from jwtleak.core import timestamps
 
 NOON = 1768478551000  # 2026-01-15T12:02:31Z
 
@@ -46,7 +46,7 @@ NOON = 1768478551000  # 2026-01-15T12:02:31Z
 )
 def test_iso(text: bytes, expected: int | None) -> None:
     """ISO 8601 is read with any fraction and zone, and as UTC without one."""
-    assert stamps.iso(text) == expected
+    assert timestamps.iso(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_iso(text: bytes, expected: int | None) -> None:
 )
 def test_day(text: bytes, expected: int | None) -> None:
     """The common log format and its kin are read."""
-    assert stamps.day(text) == expected
+    assert timestamps.day(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_day(text: bytes, expected: int | None) -> None:
 )
 def test_bsd(text: bytes, mtime: int | None, expected: int | None) -> None:
     """A syslog date takes the latest year that is not more than a day after the file was last written."""
-    assert stamps.bsd(text, 0, mtime) == expected
+    assert timestamps.bsd(text, 0, mtime) == expected
 
 
 def test_klog() -> None:
     """The Kubernetes header has no year either."""
-    assert stamps.klog(b"I0115 12:02:31.123456       1 server.go:1] x", 0, NOON) == NOON + 123
-    assert stamps.klog(b"I0115 12:02:31.123456       1 server.go:1] x") is None
-    assert stamps.klog(b"I0115 99:02:31.123456       1 server.go:1] x", 0, NOON) is None
+    assert timestamps.klog(b"I0115 12:02:31.123456       1 server.go:1] x", 0, NOON) == NOON + 123
+    assert timestamps.klog(b"I0115 12:02:31.123456       1 server.go:1] x") is None
+    assert timestamps.klog(b"I0115 99:02:31.123456       1 server.go:1] x", 0, NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_klog() -> None:
 )
 def test_basic(text: bytes, expected: int | None) -> None:
     """ISO 8601's basic format is read."""
-    assert stamps.basic(text) == expected
+    assert timestamps.basic(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,36 +133,36 @@ def test_basic(text: bytes, expected: int | None) -> None:
 )
 def test_number(text: bytes, expected: int | None) -> None:
     """The unit of a Unix time is the one that makes its year plausible."""
-    assert stamps.number(text) == expected
+    assert timestamps.number(text) == expected
 
 
 def test_epoch_floats() -> None:
     """A Unix time as a JSON number keeps its milliseconds."""
-    assert stamps.epoch(1768478551.123) == NOON + 123
-    assert stamps.epoch(float("inf")) is None
-    assert stamps.epoch(float("nan")) is None
-    assert stamps.epoch(-5) is None
+    assert timestamps.epoch(1768478551.123) == NOON + 123
+    assert timestamps.epoch(float("inf")) is None
+    assert timestamps.epoch(float("nan")) is None
+    assert timestamps.epoch(-5) is None
 
 
 def test_stamps_from_the_left() -> None:
     """Every date in a text is given with its place, impossible ones left out."""
     text = b"a 2026-99-15 12:02:31 b 2026-01-15 12:02:31 c 15/Jan/2026:12:02:31 +0000]"
-    assert list(stamps.stamps(text)) == [(24, NOON), (46, NOON)]
+    assert list(timestamps.stamps(text)) == [(24, NOON), (46, NOON)]
 
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
 def test_agrees_with_datetime(moment: datetime) -> None:
     """Every moment that Python writes as ISO 8601 or as a web server does is read back to the millisecond."""
     expected = int(moment.replace(microsecond=0).timestamp()) * 1000
-    assert stamps.iso(moment.isoformat().encode()) == expected + moment.microsecond // 1000
-    assert stamps.day(moment.strftime("%d/%b/%Y:%H:%M:%S +0000]").encode()) == expected
+    assert timestamps.iso(moment.isoformat().encode()) == expected + moment.microsecond // 1000
+    assert timestamps.day(moment.strftime("%d/%b/%Y:%H:%M:%S +0000]").encode()) == expected
 
 
 @given(st.binary(max_size=80), st.integers(), st.integers(0, 80))
 def test_never_raises(text: bytes, mtime: int, at: int) -> None:
     """No bytes and no time of writing make a reader raise."""
-    list(stamps.stamps(text, mtime))
-    for read in (stamps.iso, stamps.day, stamps.basic, stamps.number):
+    list(timestamps.stamps(text, mtime))
+    for read in (timestamps.iso, timestamps.day, timestamps.basic, timestamps.number):
         read(text, at)
-    for dated in (stamps.bsd, stamps.klog):
+    for dated in (timestamps.bsd, timestamps.klog):
         dated(text, at, mtime)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.core.userpattern import MAX_MATCH, Found, UserPattern, UserPatterns
+from jwtleak.core.custom_patterns import MAX_MATCH, Found, UserPattern, UserPatterns
 from jwtleak.errors import PatternError
 
 

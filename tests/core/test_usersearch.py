@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwtleak.core.userpattern import REACH, UserPattern, UserPatterns
+from jwtleak.core.custom_patterns import REACH, UserPattern, UserPatterns
 from jwtleak.core.usersearch import BLOCK, UserSearch
 
 PATTERNS = UserPatterns(

@@ -18,9 +18,9 @@ import pytest
 import yaml
 from sample_alerts import EVENTS, full, kept_back, least, leaves, pattern_hit
 
-from jwtleak.alerts.formats.cef import DETAILS, KEYS
-from jwtleak.alerts.formats.interface import by_name
-from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.formats.cef import DETAILS, KEYS
+from jwtleak.formats.interface import by_name
+from jwtleak.formats.levels import LEVELS
 from jwtleak.types import SEVERITIES, ChannelType, Status
 
 HERE = Path(__file__).resolve().parents[2] / "docs/integrations"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from jwtleak.alerts.alert import to_json
-from jwtleak.alerts.build import Builder, Setting
+from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.api import redact
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine

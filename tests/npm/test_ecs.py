@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sample_alerts import EVENTS, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.interface import Options, by_name
+from jwtleak.formats.interface import Options, by_name
 
 pytestmark = pytest.mark.npm
 

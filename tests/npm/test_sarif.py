@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from sample_alerts import full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.interface import Ending, Options, document
+from jwtleak.formats.interface import Ending, Options, document
 
 pytestmark = pytest.mark.npm
 

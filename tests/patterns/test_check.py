@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jwtleak.core.channel import ChannelRule
-from jwtleak.core.userpattern import UserPattern
+from jwtleak.core.custom_patterns import UserPattern
 from jwtleak.patterns.check import check, check_channels, check_pattern, check_shapes, mint
 from jwtleak.patterns.loader import Shape, load_channels, load_shapes
 

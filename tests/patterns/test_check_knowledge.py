@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jwtleak.alerts.advice import Server
-from jwtleak.alerts.issuers import Issuer, Issuers, Note, Use
-from jwtleak.alerts.keys import Example, PublishedKey
-from jwtleak.alerts.match import Match
-from jwtleak.patterns.check_knowledge import (
+from jwtleak.assess.advice import Server
+from jwtleak.assess.conditions import Match
+from jwtleak.assess.hmac_keys import Example, PublishedKey
+from jwtleak.assess.issuers import Issuer, Issuers, Note, Use
+from jwtleak.patterns.check_tables import (
     check_claims,
     check_issuers,
     check_keys,

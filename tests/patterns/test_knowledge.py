@@ -10,8 +10,8 @@ import pytest
 
 from jwtleak.errors import PatternError
 from jwtleak.patterns import load_knowledge
-from jwtleak.patterns.knowledge import load_claims, load_issuers, load_keys, load_notes, load_sensitive, load_servers
 from jwtleak.patterns.loader import builtin_directory
+from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_sensitive, load_servers
 
 NAMES = ("issuers", "public", "keys", "examples", "claims", "servers")
 

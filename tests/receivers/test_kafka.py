@@ -9,7 +9,7 @@ import pytest
 from sending import message
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
+from jwtleak.formats.interface import by_name
 from jwtleak.sinks.interface import Message
 from jwtleak.sinks.kafka import Kafka
 from jwtleak.sinks.settings import from_url

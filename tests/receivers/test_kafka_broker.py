@@ -10,7 +10,7 @@ import pytest
 from real_receivers import Sender, Started, free_port, java
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
+from jwtleak.formats.interface import by_name
 
 confluent_kafka = pytest.importorskip("confluent_kafka", reason="confluent-kafka is an extra")
 

@@ -11,7 +11,7 @@ import pytest
 from real_receivers import Sender, Started, free_port, program
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
+from jwtleak.formats.interface import by_name
 
 nats = pytest.importorskip("nats", reason="nats-py is an extra")
 

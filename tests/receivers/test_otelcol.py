@@ -13,8 +13,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from real_receivers import Sender, Started, free_port, program, until
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
-from jwtleak.alerts.formats.layout import milliseconds
+from jwtleak.formats.interface import by_name
+from jwtleak.formats.layout import milliseconds
 from jwtleak.sinks.otlprecord import record
 
 RECIPE = Path(__file__).resolve().parents[2] / "docs/integrations/recipes/otelcol.yaml"

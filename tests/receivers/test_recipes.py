@@ -12,7 +12,7 @@ from certificates import Authority
 from real_receivers import DIRECTORY, Started, absent, free_port, program, until
 from sample_alerts import full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.interface import by_name
+from jwtleak.formats.interface import by_name
 
 RECIPES = Path(__file__).resolve().parents[2] / "docs/integrations/recipes"
 

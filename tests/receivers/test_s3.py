@@ -10,7 +10,7 @@ import pytest
 from real_receivers import DIRECTORY, Sender, Started, absent, free_port
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
+from jwtleak.formats.interface import by_name
 
 boto3 = pytest.importorskip("boto3", reason="boto3 is an extra")
 

@@ -13,7 +13,7 @@ from receivers_expected import check
 from receiving import Bytes
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
+from jwtleak.formats.interface import by_name
 
 
 def parsed(stream: Path) -> list[dict[str, Any]]:

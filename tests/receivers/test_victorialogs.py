@@ -11,8 +11,8 @@ import pytest
 from real_receivers import Sender, Started, free_port, program, until
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import by_name
-from jwtleak.alerts.formats.levels import LEVELS
+from jwtleak.formats.interface import by_name
+from jwtleak.formats.levels import LEVELS
 
 
 class Logs:

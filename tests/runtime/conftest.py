@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from minting import NOW
 
-from jwtleak.alerts.build import Setting
+from jwtleak.alerts.builder import Setting
 from jwtleak.core.channel import Channels
-from jwtleak.core.userpattern import UserPatterns
+from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.patterns import load_channels
-from jwtleak.runtime.work import Plan
+from jwtleak.runtime.scan.worker import Plan
 from jwtleak.sources.interface import Limits
 from jwtleak.types import MAX_TOKEN
 

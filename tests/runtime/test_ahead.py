@@ -9,8 +9,8 @@ import pytest
 
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.errors import SourceError
-from jwtleak.runtime import ahead
-from jwtleak.runtime.ahead import Ahead
+from jwtleak.runtime.scan.readahead import Ahead
+from jwtleak.runtime.scan.scan import readahead
 from jwtleak.types import StreamInfo
 
 
@@ -53,7 +53,7 @@ def read(stream: Ahead | Numbers) -> list[bytes]:
 @pytest.mark.parametrize("long", [0, 3000, 1 << 40])
 def test_the_same_bytes(monkeypatch: pytest.MonkeyPatch, long: int) -> None:
     """What is read ahead is what the stream gives, and after its end nothing more."""
-    monkeypatch.setattr(ahead, "_LONG", long)
+    monkeypatch.setattr(readahead, "_LONG", long)
     stream = Ahead(Numbers(40))
     assert read(stream) == read(Numbers(40))
     assert read(stream) == []
@@ -77,7 +77,7 @@ def test_errors_come_out_where_they_would(monkeypatch: pytest.MonkeyPatch, error
     def fail() -> int:
         raise error
 
-    monkeypatch.setattr(ahead, "_LONG", 0)
+    monkeypatch.setattr(readahead, "_LONG", 0)
     stream = Ahead(Numbers(5, fail))
     buffer = memoryview(bytearray(READ_SIZE))
     for _ in range(5):
@@ -90,7 +90,7 @@ def test_errors_come_out_where_they_would(monkeypatch: pytest.MonkeyPatch, error
 
 def test_closing_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that stops leaves no thread behind, and closes what it read."""
-    monkeypatch.setattr(ahead, "_LONG", 0)
+    monkeypatch.setattr(readahead, "_LONG", 0)
     numbers = Numbers(10_000)
     before = threading.active_count()
     stream = Ahead(numbers)

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from minting import NOW, jws, sha256
 from msgspec.structs import replace
 
-from jwtleak.alerts.build import Setting
-from jwtleak.alerts.policy import Policy
-from jwtleak.alerts.record import Record
-from jwtleak.alerts.sightings import Every, FirstSight, Grouping
+from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.grouping import Every, FirstSight, Grouping
+from jwtleak.alerts.wire import Record
+from jwtleak.assess.policy import Policy
 from jwtleak.core.channel import Channels
+from jwtleak.core.custom_patterns import UserPattern, UserPatterns
 from jwtleak.core.engine import Engine
-from jwtleak.core.userpattern import UserPattern, UserPatterns
 from jwtleak.patterns import load_channels
-from jwtleak.runtime.collector import Collector
+from jwtleak.runtime.scan.collector import Collector
 from jwtleak.types import StreamInfo
 
 SETTING = Setting(NOW, None, b"k" * 32)

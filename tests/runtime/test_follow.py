@@ -10,7 +10,7 @@ from pauses import Script
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.follow import CONTEXT_WAIT, GROWING_WAIT, Waiting, always, follow
+from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT, Waiting, always, follow
 
 
 def run(script: Script) -> Iterator[list[str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.runtime import installation
-from jwtleak.runtime.installation import state_dir, subject_key
+from jwtleak.runtime import state_dir as room
+from jwtleak.runtime.state_dir import state_dir, subject_key
 
 
 @pytest.fixture(autouse=True)
@@ -60,14 +60,14 @@ def test_race(state):
 
 def test_the_slower_of_two_takes_the_key_of_the_faster(state, monkeypatch):
     """A key that appears between looking and keeping is the one that counts."""
-    keep = installation._keep
+    keep = room._keep
     other = b"o" * 32
 
     def late(path: Path, key: bytes) -> None:
         keep(path, other)
         keep(path, key)
 
-    monkeypatch.setattr(installation, "_keep", late)
+    monkeypatch.setattr(room, "_keep", late)
     assert subject_key() == (other, True)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jwtleak.runtime import plan as planning
-from jwtleak.runtime.plan import plan
-from jwtleak.runtime.work import Files, Range
+from jwtleak.runtime.scan.tasks import plan
+from jwtleak.runtime.scan.worker import Files, Range
 from jwtleak.sources.walk import Entry
 
 

@@ -12,9 +12,9 @@ from minting import jws
 
 from jwtleak.errors import WorkerError
 from jwtleak.runtime import pool as pools
-from jwtleak.runtime import work
-from jwtleak.runtime.pool import Pool
-from jwtleak.runtime.work import Alerts, Done, Files, Range, Worker, run_here
+from jwtleak.runtime.scan.pool import Pool
+from jwtleak.runtime.scan.scan import worker
+from jwtleak.runtime.scan.worker import Alerts, Done, Files, Range, Worker, run_here
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def flat(results):
 def test_order_is_that_of_one_process(plan_of_scan, tasks, jobs, early, monkeypatch):
     """Messages come in the order of the tasks, whatever the number of workers, and however little may wait."""
     monkeypatch.setattr(pools, "_EARLY_BYTES", early)
-    monkeypatch.setattr(work, "_BATCH", 16)
+    monkeypatch.setattr(worker, "_BATCH", 16)
     expected = flat(run_here(Worker(plan_of_scan), iter(tasks)))
     with Pool(plan_of_scan, jobs) as pool:
         assert flat(pool.run(iter(tasks))) == expected
@@ -56,7 +56,7 @@ def test_order_is_that_of_one_process(plan_of_scan, tasks, jobs, early, monkeypa
 def test_early_messages_are_bounded(plan_of_scan, tasks, monkeypatch):
     """While the first task is held up, no more is kept than the bound and a message of each worker."""
     monkeypatch.setattr(pools, "_EARLY_BYTES", 50_000)
-    monkeypatch.setattr(work, "_BATCH", 8)
+    monkeypatch.setattr(worker, "_BATCH", 8)
     most = 0
     with Pool(plan_of_scan, 3) as pool:
         for _ in pool.run(iter(tasks)):
@@ -104,7 +104,7 @@ def test_a_failing_worker(plan_of_scan, tasks, monkeypatch):
     with Pool(plan_of_scan, 1) as pool, pytest.raises(WorkerError) as raised:
         list(pool.run(iter(tasks)))
     said = str(raised.value)
-    assert said.startswith("internal error: ValueError at jwtleak.runtime.work:")
+    assert said.startswith("internal error: ValueError at jwtleak.runtime.scan.worker:")
     assert said.endswith("/0.log")
     assert "eyJ" not in said
 

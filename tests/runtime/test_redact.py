@@ -6,9 +6,9 @@ import pytest
 from minting import jws, sha256
 from pauses import Script
 
-from jwtleak.core.redactor import Redactor
-from jwtleak.runtime.follow import Waiting
-from jwtleak.runtime.redact import SILENCE, redacted
+from jwtleak.core.redaction import Redactor
+from jwtleak.runtime.scan.redact import SILENCE, redacted
+from jwtleak.runtime.scan.stdin import Waiting
 
 TOKEN = jws().encode()
 NAME = f"[JWT {sha256(jws())[:8]}]".encode()

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 
 from jwtleak.alerts.select import Selection
 from jwtleak.errors import StoreFull
-from jwtleak.runtime import plan, resume, work
-from jwtleak.runtime.resume import Ledger, Surroundings
-from jwtleak.runtime.scan import Scan, Tally
+from jwtleak.runtime.scan.resume import Ledger, Surroundings
+from jwtleak.runtime.scan.scan import Scan, Tally, resume, tasks, worker
 from jwtleak.sources.walk import walk
 from jwtleak.store import Store
 
@@ -61,14 +60,14 @@ def runs(plan_of_scan, tmp_path, monkeypatch):
     """No file yet; each one is a task of its own, so that breaking off is exact."""
     (tmp_path / "logs").mkdir()
     found = Runs(plan_of_scan, tmp_path / "logs", tmp_path / "state")
-    opened = work.open_streams
+    opened = worker.open_streams
 
     def recorded(path, limits, *, notice):
         found.read.append(os.path.basename(path))
         return opened(path, limits, notice=notice)
 
-    monkeypatch.setattr(work, "open_streams", recorded)
-    monkeypatch.setattr(plan, "_TOGETHER_FILES", 1)
+    monkeypatch.setattr(worker, "open_streams", recorded)
+    monkeypatch.setattr(tasks, "_TOGETHER_FILES", 1)
     return found
 
 
@@ -143,7 +142,7 @@ def test_broken_off(runs):
 
 def test_broken_off_inside_of_a_file(runs, monkeypatch):
     """Alerts that were given of a file that is not finished are not given again, though the file is read again."""
-    monkeypatch.setattr(work, "_BATCH", 5)
+    monkeypatch.setattr(worker, "_BATCH", 5)
     monkeypatch.setattr(resume, "_BATCH", 3)
     parts = [lines(*(f"{part}.{one}" for one in range(20))) + bytes(2 << 20) for part in range(8)]
     (runs.logs / "a.gz").write_bytes(gzip.compress(b"".join(parts)))
@@ -161,7 +160,7 @@ def test_broken_off_inside_of_a_file(runs, monkeypatch):
 
 def test_a_large_file_in_parts(runs, monkeypatch):
     """It is marked with its last part, and only if all of its parts were read."""
-    monkeypatch.setattr(plan, "RANGE", 1 << 20)
+    monkeypatch.setattr(tasks, "RANGE", 1 << 20)
     (runs.logs / "a.log").write_bytes(b"".join(lines(f"x{one}") + bytes(1 << 20) for one in range(6)))
     whole = runs.run(again=False)
     assert len(whole) == 6
@@ -188,15 +187,15 @@ def test_what_is_broken_is_told_again(runs):
 def test_what_the_system_refused_is_tried_again(runs, monkeypatch):
     """A file that could not be read is not finished."""
     (runs.logs / "a.log").write_bytes(lines("a"))
-    read = work.FileStream.readinto
-    failing = work.SourceError("a.log", "input/output error")
+    read = worker.FileStream.readinto
+    failing = worker.SourceError("a.log", "input/output error")
 
     def fail(*_):
         raise failing
 
-    monkeypatch.setattr("jwtleak.sources.files.FileStream.readinto", fail)
+    monkeypatch.setattr("jwtleak.sources.local.FileStream.readinto", fail)
     assert runs.run() == []
-    monkeypatch.setattr("jwtleak.sources.files.FileStream.readinto", read)
+    monkeypatch.setattr("jwtleak.sources.local.FileStream.readinto", read)
     assert (len(runs.run()), runs.read) == (1, ["a.log"])
 
 
@@ -275,7 +274,7 @@ def test_a_state_that_cannot_be_written(runs, monkeypatch):
 
 def test_two_processes(runs, monkeypatch):
     """With workers the same is marked and given."""
-    monkeypatch.setattr("jwtleak.runtime.scan._WORTH_A_POOL", 1)
+    monkeypatch.setattr("jwtleak.runtime.scan.scan._WORTH_A_POOL", 1)
     for name in "abcdef":
         (runs.logs / f"{name}.log").write_bytes(lines(name, name + "2"))
     whole = runs.run(again=False, jobs=2)

@@ -16,10 +16,9 @@ import jwtleak
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.select import Selection
 from jwtleak.runtime import plan as planning
-from jwtleak.runtime import pool, work
 from jwtleak.runtime import scan as scans
-from jwtleak.runtime.scan import Joiner, Scan, Tally
-from jwtleak.runtime.work import Done, Range
+from jwtleak.runtime.scan.scan import Joiner, Scan, Tally, pool, worker
+from jwtleak.runtime.scan.worker import Done, Range
 from jwtleak.sources.interface import Notice
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.walk import Entry
@@ -65,7 +64,7 @@ def test_parts_together_are_the_whole(scan_files, tmp_path, monkeypatch, texts):
         monkeypatch.setattr(planning, "RANGE", 1 << 30)
         whole, tally = scan_files([path], every=every)
         monkeypatch.setattr(planning, "RANGE", 700)
-        monkeypatch.setattr(work, "_BATCH", 1)  # a part's alerts come in more than one message
+        monkeypatch.setattr(worker, "_BATCH", 1)  # a part's alerts come in more than one message
         parts, counted = scan_files([path], every=every)
         assert parts == whole
         assert (counted.files, counted.bytes_read) == (tally.files, tally.bytes_read)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.settings import compose, seconds
+from jwtleak.runtime.config import compose, seconds
 
 WHOLE = """
 [tail]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from minting import CLAIMS, NOW, jws, sha256
 
-from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.policy import write_baseline
+from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.assess.policy import write_baseline
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import UsageError
 from jwtleak.patterns import load_channels, load_knowledge
+from jwtleak.runtime.assessment import Asked
 from jwtleak.runtime.tables import Tables, load, put_together
-from jwtleak.runtime.worth import Asked
 from jwtleak.types import StreamInfo
 
 SETTING = Setting(NOW, "host", b"k" * 32)

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from minting import CLAIMS
 from tls_server import body, certificate, serve
 
-from jwtleak.config import convert
 from jwtleak.core.compact import Match, Matcher
 from jwtleak.errors import SourceError, UsageError
-from jwtleak.runtime.verify import (
+from jwtleak.key_files import SecretSource
+from jwtleak.runtime.issuer_keys import (
     STALE,
     Remote,
     Spec,
@@ -29,7 +29,7 @@ from jwtleak.runtime.verify import (
     spec_of,
     verifier_of,
 )
-from jwtleak.sources.jwks import SecretSource
+from jwtleak.typed_toml import convert
 from jwtleak.types import Token
 
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.errors import SourceError
-from jwtleak.runtime import work
-from jwtleak.runtime.work import (
+from jwtleak.runtime.scan.scan import worker
+from jwtleak.runtime.scan.worker import (
     Alerts,
     Counted,
     Done,
@@ -57,7 +57,7 @@ def test_every(plan_of_scan, tmp_path):
 
 def test_batches(plan_of_scan, tmp_path, monkeypatch):
     """Many alerts leave in batches."""
-    monkeypatch.setattr(work, "_BATCH", 4)
+    monkeypatch.setattr(worker, "_BATCH", 4)
     (tmp_path / "a").write_text("".join(f"x={jws({'iss': str(n)})} y\n" for n in range(10)))
     messages = list(Worker(plan_of_scan).run(Files(0, (str(tmp_path / "a"),), 1)))
     assert [len(one.alerts) for one in messages if isinstance(one, Alerts)] == [4, 4, 2]
@@ -90,7 +90,7 @@ def test_an_error_while_reading(plan_of_scan, tmp_path, monkeypatch):
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(work, "open_streams", lambda *_args, **_more: iter([Failing()]))
+    monkeypatch.setattr(worker, "open_streams", lambda *_args, **_more: iter([Failing()]))
     alerts, done = run(Worker(plan_of_scan), Files(0, ("f",), 1))
     assert len(alerts) == 1
     assert [(one.kind, one.reason) for one in done.notices] == [("unreadable", "input/output error")]
@@ -105,7 +105,7 @@ def test_a_part_is_read_little_further_than_it_goes(plan_of_scan, tmp_path, monk
             read.append(super().readinto(buffer))
             return read[-1]
 
-    monkeypatch.setattr(work, "Counted", Watched)
+    monkeypatch.setattr(worker, "Counted", Watched)
     size = 4 << 20
     (tmp_path / "a").write_bytes(b"a line of a log\n" * (size // 16))
     run(Worker(plan_of_scan), Range(0, str(tmp_path / "a"), 1 << 20, 2 << 20, size, None))

@@ -11,9 +11,9 @@ import pytest
 from minting import NOW
 from msgspec.structs import replace
 
-from jwtleak.alerts.build import Setting
+from jwtleak.alerts.builder import Setting
 from jwtleak.patterns import load_knowledge
-from jwtleak.runtime.worth import Asked, prepare
+from jwtleak.runtime.assessment import Asked, prepare
 
 SETTING = Setting(NOW, "host", b"k" * 32)
 
@@ -36,11 +36,11 @@ def test_with_options(tmp_path: Path) -> None:
 def test_the_start_loads_no_tables() -> None:
     """A scan that finds nothing loads neither the tables nor PyJWT, httpx or the modules that use them."""
     code = (
-        "import sys; from jwtleak.cli.scan import command; from jwtleak.runtime.worth import *;"
-        "from jwtleak.alerts.build import *; from jwtleak.types import StreamInfo;"
+        "import sys; from jwtleak.cli.scan import command; from jwtleak.runtime.assessment import *;"
+        "from jwtleak.alerts.builder import *; from jwtleak.types import StreamInfo;"
         "Builder(StreamInfo('stdin'), prepare(Setting(0, None, b''), Asked(), print));"
-        "print([name for name in ('jwt', 'httpx', 'cryptography', 'jwtleak.alerts.issuers', 'jwtleak.alerts.policy',"
-        "'jwtleak.alerts.knowledge', 'jwtleak.runtime.verify', 'jwtleak.patterns.knowledge') if name in sys.modules])"
+        "print([name for name in ('jwt', 'httpx', 'cryptography', 'jwtleak.assess.issuers', 'jwtleak.assess.policy',"
+        "'jwtleak.assess.assessor', 'jwtleak.runtime.issuer_keys', 'jwtleak.patterns.tables') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.sinks.datagram import Datagram
+from jwtleak.sinks.udp import Datagram
 
 
 def test_udp() -> None:

@@ -19,8 +19,8 @@ from sending import Turned
 import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.errors import UsageError
-from jwtleak.runtime.delivery.letters import encoder, opener
-from jwtleak.runtime.delivery.worker import Worker
+from jwtleak.runtime.delivery.messages import encoder, opener
+from jwtleak.runtime.delivery.sender import Worker
 from jwtleak.sinks.interface import Message, open_sink
 from jwtleak.sinks.settings import SinkSettings, from_url
 from jwtleak.store import Commit, Letter, Store

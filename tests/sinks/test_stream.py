@@ -14,7 +14,7 @@ from certificates import Authority
 from receiving import Bytes
 
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.stream import Stream
+from jwtleak.sinks.tcp import Stream
 
 
 def until(true: Callable[[], bool]) -> None:

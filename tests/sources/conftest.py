@@ -15,8 +15,8 @@ import lz4.frame
 import pytest
 import zstandard
 
+from jwtleak.archives.unpack import open_streams
 from jwtleak.sources.interface import Limits, Notice, Stream
-from jwtleak.sources.unpack import open_streams
 from jwtleak.types import StreamInfo
 
 PACK: dict[str, Callable[[bytes], bytes]] = {

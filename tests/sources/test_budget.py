@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.sources.budget import GRACE, Budget
+from jwtleak.archives.budget import GRACE, Budget
 from jwtleak.sources.interface import Limits, Notice
 
 

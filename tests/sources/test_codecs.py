@@ -7,7 +7,7 @@ import lzma
 
 import pytest
 
-from jwtleak.sources.codecs import CODECS, GZIP, XZ
+from jwtleak.archives.codecs import CODECS, GZIP, XZ
 
 
 @pytest.mark.parametrize("preset", [0, 3, 6, 9])

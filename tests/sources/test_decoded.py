@@ -7,11 +7,11 @@ import random
 import pytest
 import zstandard
 
-from jwtleak.sources.budget import Budget
-from jwtleak.sources.codecs import GZIP
-from jwtleak.sources.decoded import Decoded
+from jwtleak.archives.budget import Budget
+from jwtleak.archives.codecs import GZIP
+from jwtleak.archives.decompress import Decoded
+from jwtleak.archives.reader import Reader
 from jwtleak.sources.interface import Limits
-from jwtleak.sources.reader import Reader
 
 SKIPPABLE = b"\x53\x2a\x4d\x18\x05\0\0\0abcde"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jwtleak.errors import SourceError
-from jwtleak.sources import files
-from jwtleak.sources.files import FileStream
+from jwtleak.sources import local
+from jwtleak.sources.local import FileStream
 
 
 @pytest.fixture
@@ -94,20 +94,20 @@ def test_noatime_refused(digits: str, monkeypatch: pytest.MonkeyPatch, stream_by
             raise PermissionError(errno.EPERM, "Operation not permitted")
         return real(path, flags)
 
-    monkeypatch.setattr(files, "_noatime", 0o1000000)
+    monkeypatch.setattr(local, "_noatime", 0o1000000)
     monkeypatch.setattr(os, "open", refusing)
     stream = FileStream(digits)
     assert stream_bytes(stream) == b"0123456789"
-    assert files._noatime == 0
+    assert local._noatime == 0
     stream.close()
 
 
 def test_identity(digits: str):
     """What a file is known by: where it lies, its size and time, and a digest of its beginning."""
     found = os.stat(digits)
-    identity = files.identify(digits, 4)
+    identity = local.identify(digits, 4)
     head = hashlib.sha256(b"0123").digest()
-    assert identity == files.Identity(found.st_dev, found.st_ino, 10, found.st_mtime_ns, head)
-    assert files.identify(digits, 99).head == hashlib.sha256(b"0123456789").digest()
+    assert identity == local.Identity(found.st_dev, found.st_ino, 10, found.st_mtime_ns, head)
+    assert local.identify(digits, 99).head == hashlib.sha256(b"0123456789").digest()
     with pytest.raises(SourceError, match="no such file"):
-        files.identify(digits + "x", 4)
+        local.identify(digits + "x", 4)

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from jwtleak.sources.files import FileStream
 from jwtleak.sources.interface import Limits, Notice, NoticeKind
+from jwtleak.sources.local import FileStream
 from jwtleak.sources.stdin import StdinStream
 
 

@@ -11,7 +11,7 @@ import pytest
 from tls_server import body, certificate, serve
 
 from jwtleak.errors import SourceError, UsageError
-from jwtleak.sources.jwks import MAX_BYTES, SecretSource, checked_url, fetch, read_key_files, read_secret, read_words
+from jwtleak.key_files import MAX_BYTES, SecretSource, checked_url, fetch, read_key_files, read_secret, read_words
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from jwtleak.sources.member import member_name, part_of
-from jwtleak.sources.reader import Reader
+from jwtleak.archives.member import member_name, part_of
+from jwtleak.archives.reader import Reader
 
 
 class _Bytes:

@@ -7,7 +7,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.sources.reader import CAPACITY, Part, Reader
+from jwtleak.archives.reader import CAPACITY, Part, Reader
 
 
 class Drip:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.sources.codecs import Codec
-from jwtleak.sources.sniff import sniff
+from jwtleak.archives.codecs import Codec
+from jwtleak.archives.sniff import sniff
 
 SKIPPABLE = b"\x5e\x2a\x4d\x18\x03\0\0\0abc"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.sources.tarheader import gnu_segments, number, parse_header, pax_records
+from jwtleak.archives.tarheader import gnu_segments, number, parse_header, pax_records
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jwtleak.archives.unpack import open_streams
 from jwtleak.errors import SourceError
-from jwtleak.sources.files import FileStream
 from jwtleak.sources.interface import Limits, Notice
+from jwtleak.sources.local import FileStream
 from jwtleak.sources.stdin import StdinStream
-from jwtleak.sources.unpack import open_streams
 
 TEXT = b"".join(b"GET /a/%d HTTP/1.1 %x\n" % (n, n * 2654435761 % 2**32) for n in range(5000))
 

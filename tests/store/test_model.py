@@ -14,7 +14,7 @@ from stored import alert_id, cursor, digest, letter, sighting
 
 from jwtleak.errors import StoreError
 from jwtleak.store import Commit, Store
-from jwtleak.store.pruning import Keep
+from jwtleak.store.maintenance import Keep
 
 SINKS = ("a", "b", "c")
 names = st.sampled_from("pqrst")

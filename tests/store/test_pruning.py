@@ -5,7 +5,7 @@ from __future__ import annotations
 from stored import cursor, letter, sighting
 
 from jwtleak.store import Commit, Pruned, ScannedFile, pruning
-from jwtleak.store.pruning import Keep
+from jwtleak.store.maintenance import Keep
 
 DAY = 24 * 60 * 60 * 1000
 

@@ -1,14 +1,14 @@
 """Unwrappers: encodings that loggers and transports put over text. Pure."""
 
 from jwtleak.core.unwrap.base64_ import Base64
+from jwtleak.core.unwrap.container_logs import Cri, Docker
 from jwtleak.core.unwrap.escapes import Escapes
 from jwtleak.core.unwrap.html import Html
 from jwtleak.core.unwrap.interface import LineUnwrapper, Unwrapper, View
 from jwtleak.core.unwrap.line_wrap import LineWrap
 from jwtleak.core.unwrap.percent import Percent
 from jwtleak.core.unwrap.quoted_printable import QuotedPrintable
-from jwtleak.core.unwrap.records import Cri, Docker
-from jwtleak.core.unwrap.wide import Wide
+from jwtleak.core.unwrap.utf16 import Wide
 
 # Those under which `eyJ` still reads `eyJ`, so that a plain needle finds the token; each has its own stop bytes.
 ALL: tuple[Unwrapper, ...] = (Percent(), Escapes(), Html(), QuotedPrintable(), LineWrap())

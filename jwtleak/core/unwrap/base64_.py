@@ -22,7 +22,7 @@ from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import Segment, View
 
 # MIME wraps at 76 (RFC 2045), PEM at 64 (RFC 7468), GitHub at 60, others at 72, 80, 100 and 120 columns. A token of

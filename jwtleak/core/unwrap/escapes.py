@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 _SHORT_ESCAPE = rb"""[\\"'/bfnrt_.=~&%:+,;@?#<>(){}\[\]*!|^`$-]"""

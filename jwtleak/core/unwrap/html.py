@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # At most 11 bytes: encoders pad numbers to 7 digits at most; names that they write for ASCII have 8 letters at most.

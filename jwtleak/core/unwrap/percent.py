@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to. The literal in front is what

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from jwtleak.core.lazy import lazy
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 # 76 columns is the longest line (rule 5): more white space than that is no padding, and the bound keeps time linear.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from jwtleak.runtime.delivery.letters import Unreadable, read
+from jwtleak.runtime.delivery.messages import Unreadable, read
 from jwtleak.runtime.delivery.route import Route, everything
 from jwtleak.store.interface import Letter
 

@@ -16,13 +16,13 @@ from typing import Literal, Protocol
 from msgspec.structs import replace
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.delivery import queues
+from jwtleak.runtime.clock import Clock, SystemClock
 from jwtleak.runtime.delivery.addressing import Addressing
-from jwtleak.runtime.delivery.clock import Clock, SystemClock
 from jwtleak.runtime.delivery.health import Health
-from jwtleak.runtime.delivery.letters import Mailbox, opener, route_of
-from jwtleak.runtime.delivery.queues import Queues
-from jwtleak.runtime.delivery.worker import Say, Worker
+from jwtleak.runtime.delivery.messages import Mailbox, opener, route_of
+from jwtleak.runtime.delivery.sender import Say, Worker
+from jwtleak.runtime.tail import queues
+from jwtleak.runtime.tail.queues import Queues
 from jwtleak.sinks.interface import Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.store.interface import Letter

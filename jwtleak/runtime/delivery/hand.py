@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jwtleak.runtime.delivery.decide import Step
-from jwtleak.runtime.delivery.letters import Mailbox, Opener, Unreadable
+from jwtleak.runtime.delivery.messages import Mailbox, Opener, Unreadable
+from jwtleak.runtime.delivery.retry import Step
 from jwtleak.sinks.interface import Limits, Message
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from jwtleak.runtime.delivery.decide import News, Step
+from jwtleak.runtime.delivery.retry import News, Step
 from jwtleak.sinks.interface import Report
 
 

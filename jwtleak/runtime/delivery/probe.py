@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.delivery.letters import encoder
+from jwtleak.runtime.delivery.messages import encoder
 from jwtleak.runtime.delivery.synthetic import synthetic
 from jwtleak.runtime.failure import place_of
 from jwtleak.sinks.interface import Message, Report, Sink, failed, open_sink

@@ -8,7 +8,7 @@ import secrets
 import time
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts
-from jwtleak.alerts.clean import rfc3339
+from jwtleak.alerts.fields import rfc3339
 
 TITLE = "Test alert of jwtleak: no token leaked"
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 from jwtleak.core.shown import shown
 
 Level: TypeAlias = Literal["info", "warning", "error"]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 from jwtleak.core.shown import shown
 
 # Series of one metric: directories are an attacker's to make on a shared host, and a server of metrics pays for each

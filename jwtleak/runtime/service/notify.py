@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from jwtleak.core.excerpt import clean
+from jwtleak.core.sanitize import clean
 from jwtleak.core.shown import shown
 
 _MAX_STATUS = 200  # one line of `systemctl status`

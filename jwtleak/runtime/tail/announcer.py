@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.record import Record, write
+from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.alerts.select import Selection
+from jwtleak.alerts.wire import Record, write
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.shown import shown_info
-from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.scan.shown import shown_info
+from jwtleak.runtime.tail.alerting import Rollup
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.store.interface import Letter
 from jwtleak.types import Finding, StreamInfo

@@ -15,16 +15,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.installation import subject_key
+from jwtleak.runtime.config import Settings, seconds
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
-from jwtleak.runtime.settings import Settings, seconds
+from jwtleak.runtime.state_dir import subject_key
 from jwtleak.runtime.tail.parts import Clocks
-from jwtleak.runtime.tail.report import Voices
 from jwtleak.runtime.tail.session import Session, check
+from jwtleak.runtime.tail.telemetry import Voices
 from jwtleak.store import Store
 from jwtleak.version import __version__
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.tail.seat import Bytes, Seat
+from jwtleak.runtime.tail.readers import Bytes, Seat
 from jwtleak.runtime.tail.stream import Stream
 
 # An engine's buffer is 784 KiB. A host has a few busy logs at a time; each further one costs reading 224 KiB again.

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts, to_json
-from jwtleak.alerts.clean import rfc3339
+from jwtleak.alerts.fields import rfc3339
 from jwtleak.store.interface import Letter
 
 _NO_TOKEN = "0" * 64

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from jwtleak.errors import SourceError
+from jwtleak.follow.interface import Ended, Event, Grown, Moved, Opened, Trouble
+from jwtleak.runtime.tail.alerting import AT_ONCE
 from jwtleak.runtime.tail.desk import Desk
-from jwtleak.runtime.tail.joint import Joints
 from jwtleak.runtime.tail.parts import Parts
-from jwtleak.runtime.tail.rollup import AT_ONCE
-from jwtleak.runtime.tail.seat import Seat
+from jwtleak.runtime.tail.readers import Seat
+from jwtleak.runtime.tail.rotation_joins import Joints
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
-from jwtleak.sources.tail.interface import Ended, Event, Grown, Moved, Opened, Trouble
 from jwtleak.store.interface import Letter
 from jwtleak.types import Finding
 

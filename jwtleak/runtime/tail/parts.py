@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jwtleak.core.engine import Engine
+from jwtleak.follow.interface import Ended, Following, Mode, Trouble
 from jwtleak.runtime.service.limiter import Limiter
+from jwtleak.runtime.tail.alerting import Rollup
 from jwtleak.runtime.tail.announcer import Announcer
+from jwtleak.runtime.tail.checkpoint import Ledger
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.ledger import Ledger
-from jwtleak.runtime.tail.rollup import Rollup
 from jwtleak.runtime.tail.stream import Stream
-from jwtleak.sources.tail.interface import Ended, Following, Mode, Trouble
 from jwtleak.store.interface import Letter
 
 if TYPE_CHECKING:

@@ -13,26 +13,26 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from jwtleak.alerts.build import Setting
+from jwtleak.alerts.builder import Setting
 from jwtleak.core.channel import Channels
+from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.core.engine import Engine
-from jwtleak.core.userpattern import UserPatterns
+from jwtleak.follow.follower import Follower
 from jwtleak.patterns import load_channels, load_user_patterns
+from jwtleak.runtime.assessment import prepare
+from jwtleak.runtime.config import Settings, seconds
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
 from jwtleak.runtime.delivery.delivery import check as check_sinks
 from jwtleak.runtime.delivery.health import Health as SinkHealth
 from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.settings import Settings, seconds
+from jwtleak.runtime.tail.alerting import Rollup
 from jwtleak.runtime.tail.announcer import Announcer
-from jwtleak.runtime.tail.gate import SpoolGate
+from jwtleak.runtime.tail.backpressure import SpoolGate
+from jwtleak.runtime.tail.checkpoint import Ledger
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.ledger import Ledger
 from jwtleak.runtime.tail.loop import Loop
 from jwtleak.runtime.tail.parts import Clocks, Parts
-from jwtleak.runtime.tail.report import Reporter, Voices
-from jwtleak.runtime.tail.rollup import Rollup
-from jwtleak.runtime.worth import prepare
-from jwtleak.sources.tail.follower import Follower
+from jwtleak.runtime.tail.telemetry import Reporter, Voices
 from jwtleak.store import Store
 
 _DAY = 86400

@@ -7,7 +7,7 @@ A record is small: fifty thousand of them are in memory at once.
 
 from __future__ import annotations
 
-from jwtleak.sources.tail.interface import Opened
+from jwtleak.follow.interface import Opened
 from jwtleak.types import Cursor
 
 

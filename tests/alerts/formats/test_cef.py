@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 from sample_alerts import EVENTS, alerts, filled_with, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.cef import KEYS, make
-from jwtleak.alerts.formats.interface import DEFAULT, Options
+from jwtleak.formats.cef import KEYS, make
+from jwtleak.formats.interface import DEFAULT, Options
 
 
 def written(alert, **options):

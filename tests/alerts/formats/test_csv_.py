@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from sample_alerts import alerts, fields, filled_with, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.csv_ import COLUMNS, make
-from jwtleak.alerts.formats.interface import DEFAULT, Ending
+from jwtleak.formats.csv_ import COLUMNS, make
+from jwtleak.formats.interface import DEFAULT, Ending
 
 
 def table(*samples):

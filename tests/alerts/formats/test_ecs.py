@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from sample_alerts import alerts, full, kept_back, least, leaves, pattern_hit
 
-from jwtleak.alerts.formats.ecs import make
-from jwtleak.alerts.formats.interface import DEFAULT, Options
+from jwtleak.formats.ecs import make
+from jwtleak.formats.interface import DEFAULT, Options
 
 
 def written(alert, **options):

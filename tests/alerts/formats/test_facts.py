@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sample_alerts import EVENTS, fields, full, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.facts import DROP, drop, facts, fitted, own, rule
-from jwtleak.alerts.formats.interface import DEFAULT, Options
+from jwtleak.formats.facts import DROP, drop, facts, fitted, own, rule
+from jwtleak.formats.interface import DEFAULT, Options
 
 DERIVED = {"time", "action", "started", "rule.id", "rule.name", "attack", "host_again"}
 

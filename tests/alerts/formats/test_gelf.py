@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, least
 
-from jwtleak.alerts.formats.gelf import make
-from jwtleak.alerts.formats.interface import Options
+from jwtleak.formats.gelf import make
+from jwtleak.formats.interface import Options
 
 
 def written(alert, **options):

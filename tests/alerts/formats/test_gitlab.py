@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.gitlab import make
-from jwtleak.alerts.formats.interface import Ending, Options
+from jwtleak.formats.gitlab import make
+from jwtleak.formats.interface import Ending, Options
 
 TEXT = {"type": "string", "minLength": 1}
 TIME = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"}

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from sample_alerts import EVENTS, HOSTILE, alerts, fields, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.formats.interface import DOCUMENTS, NAMES, Document, Format, Options, by_name, document
 from jwtleak.errors import UsageError
+from jwtleak.formats.interface import DOCUMENTS, NAMES, Document, Format, Options, by_name, document
 
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -137,8 +137,8 @@ def test_an_unknown_name_is_refused():
 def test_formats_are_loaded_when_asked_for():
     """Importing the interface loads no format, and asking for one loads no other."""
     code = (
-        "import sys; from jwtleak.alerts.formats.interface import by_name; by_name('ecs');"
-        "print(*[m for m in sys.modules if m.startswith('jwtleak.alerts.formats.')])"
+        "import sys; from jwtleak.formats.interface import by_name; by_name('ecs');"
+        "print(*[m for m in sys.modules if m.startswith('jwtleak.formats.')])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.decode()
     assert "formats.ecs" in loaded

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.alerts.formats.layout import Field, Layout, encode_json, milliseconds, only_ascii
+from jwtleak.formats.layout import Field, Layout, encode_json, milliseconds, only_ascii
 
 
 def test_a_layout_nests_and_converts():

@@ -8,8 +8,8 @@ from grammars import leef
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, least
 
-from jwtleak.alerts.formats.interface import DEFAULT, Options
-from jwtleak.alerts.formats.leef import KNOWN, OWN, camel, make
+from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.formats.leef import KNOWN, OWN, camel, make
 
 
 def written(alert, **options):

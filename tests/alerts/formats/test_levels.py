@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.alerts.formats.levels import CONFIDENCES, LEVELS
+from jwtleak.formats.levels import CONFIDENCES, LEVELS
 from jwtleak.types import CONFIDENCES as ALL_CONFIDENCES
 from jwtleak.types import SEVERITIES
 

@@ -14,9 +14,9 @@ from sample_alerts import EVENTS, alerts, full, least, pattern_hit
 
 import jwtleak
 from jwtleak.alerts.alert import Alert, json_schema, to_json
-from jwtleak.alerts.formats.interface import DEFAULT, Options
-from jwtleak.alerts.formats.native import make
-from jwtleak.alerts.record import write
+from jwtleak.alerts.wire import write
+from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.formats.native import make
 
 SCHEMA = jsonschema.Draft202012Validator(json_schema())
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.alerts.formats.interface import Options
-from jwtleak.alerts.formats.ocsf import make
+from jwtleak.formats.interface import Options
+from jwtleak.formats.ocsf import make
 
 CLASSES = {2004: "detection_finding", 2006: "data_security_finding"}
 BOTH = [(version, number) for version in ("1.8.0", "1.7.0") for number in CLASSES]

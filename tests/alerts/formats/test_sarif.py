@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 from sample_alerts import alerts, full, hostile, kept_back, least, leaves, pattern_hit
 
-from jwtleak.alerts.formats.interface import Ending, Options
-from jwtleak.alerts.formats.sarif import make
+from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.sarif import make
 
 ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwtleak.core.unwrap import LINES
-from jwtleak.core.unwrap.records import Cri, Docker, output_of
+from jwtleak.core.unwrap.container_logs import Cri, Docker, output_of
 
 STAMP = b"2026-11-23T10:15:30.123456789Z"
 WORD = st.text("abcXYZ019-_.", min_size=1, max_size=100).map(str.encode)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwtleak.core.unwrap.interface import View
-from jwtleak.core.unwrap.wide import Wide
+from jwtleak.core.unwrap.utf16 import Wide
 
 ENCODINGS = ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 TOKEN = "eyJhbGciOiJub25lIn0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.runtime.delivery.clock import SystemClock
+from jwtleak.runtime.clock import SystemClock
 
 
 def test_time_and_chance() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.runtime.delivery.decide import (
+from jwtleak.runtime.delivery.retry import (
     LONGEST_BLOCKED_WAIT,
     LONGEST_RETRY_AFTER,
     LONGEST_WAIT,

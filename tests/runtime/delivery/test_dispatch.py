@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sending import alert
 
-from jwtleak.alerts.record import Record, write
+from jwtleak.alerts.wire import Record, write
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery
-from jwtleak.runtime.delivery.dispatch import Dispatch
+from jwtleak.runtime.delivery.scan_delivery import Dispatch
 from jwtleak.sinks.settings import from_url
 from jwtleak.store import Store
 

@@ -15,8 +15,8 @@ from receiving import Answer, Bulk, Web
 from sending import Scripted, Turned, alert
 
 from jwtleak.alerts.alert import to_json
-from jwtleak.runtime.delivery.letters import opener
-from jwtleak.runtime.delivery.worker import Worker
+from jwtleak.runtime.delivery.messages import opener
+from jwtleak.runtime.delivery.sender import Worker
 from jwtleak.sinks.interface import AGAIN, TAKEN, Message, Report, Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings, from_url
 from jwtleak.store import Commit, Letter, Store

@@ -7,7 +7,7 @@ from sending import Letter, Scripted, alert
 
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import UsageError
-from jwtleak.runtime.delivery.letters import Unreadable, opener
+from jwtleak.runtime.delivery.messages import Unreadable, opener
 from jwtleak.sinks.settings import SinkSettings
 
 

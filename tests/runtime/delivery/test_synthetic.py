@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.formats.interface import EVENTS, by_name
+from jwtleak.formats.interface import EVENTS, by_name
 from jwtleak.runtime.delivery.synthetic import synthetic
 
 

@@ -12,8 +12,8 @@ from sending import Box, Scripted, Turned, alert
 
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull, UsageError
-from jwtleak.runtime.delivery.letters import opener
-from jwtleak.runtime.delivery.worker import IDLE, Worker
+from jwtleak.runtime.delivery.messages import opener
+from jwtleak.runtime.delivery.sender import IDLE, Worker
 from jwtleak.sinks.interface import Limits, Message, Report, failed
 from jwtleak.sinks.settings import SinkSettings
 

@@ -10,7 +10,7 @@ import pytest
 from tailing import leak, name
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.settings import Settings, compose
+from jwtleak.runtime.config import Settings, compose
 from jwtleak.runtime.tail.daemon import Daemon
 
 

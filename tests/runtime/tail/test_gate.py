@@ -5,7 +5,7 @@ from __future__ import annotations
 from tailing import Clock
 
 from jwtleak.errors import StoreFull
-from jwtleak.runtime.tail.gate import EVERY, SpoolGate
+from jwtleak.runtime.tail.backpressure import EVERY, SpoolGate
 from jwtleak.types import WhenFull
 
 

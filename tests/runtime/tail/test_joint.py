@@ -8,7 +8,7 @@ import pytest
 from minting import jws, sha256
 from tailing import Rig, cursor, leak, name
 
-from jwtleak.sources.tail.interface import Moved, Opened
+from jwtleak.follow.interface import Moved, Opened
 
 STAMP = b"2026-01-15T12:00:00.123456789Z "
 TOKEN = jws()

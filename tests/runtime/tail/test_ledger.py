@@ -6,11 +6,11 @@ import pytest
 from tailing import Clock, Files, cursor
 
 from jwtleak.errors import StoreFull
+from jwtleak.follow.interface import Ended, Opened
 from jwtleak.runtime.tail import ledger as module
-from jwtleak.runtime.tail.ledger import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Ledger
-from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.tail.alerting import Rollup
+from jwtleak.runtime.tail.checkpoint import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Ledger
 from jwtleak.runtime.tail.stream import Stream
-from jwtleak.sources.tail.interface import Ended, Opened
 from jwtleak.store import Commit, Letter, Sighting
 
 LETTER = Letter(id="0" * 40, fingerprint="f" * 64, severity="low", event="leak", body=b"{}" * 100)

@@ -6,11 +6,11 @@ import pytest
 from minting import jws
 from tailing import Rig, cursor, leak, name
 
+from jwtleak.core.custom_patterns import UserPattern, UserPatterns
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
-from jwtleak.core.userpattern import UserPattern, UserPatterns
-from jwtleak.runtime.tail.ledger import IDLE_SECONDS
+from jwtleak.follow.interface import Mode, Moved, Trouble
+from jwtleak.runtime.tail.checkpoint import IDLE_SECONDS
 from jwtleak.runtime.tail.turns import TURN
-from jwtleak.sources.tail.interface import Mode, Moved, Trouble
 
 LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
 

@@ -7,10 +7,10 @@ from tailing import Rig, leak, name
 
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
-from jwtleak.runtime.tail import ledger, loop, rollup
+from jwtleak.follow.interface import Event, Trouble
+from jwtleak.runtime.tail import alerting, checkpoint, loop
 from jwtleak.runtime.tail.desk import SEATS
 from jwtleak.runtime.tail.turns import TURN
-from jwtleak.sources.tail.interface import Event, Trouble
 
 LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
 
@@ -74,7 +74,7 @@ def test_a_full_disk_holds_everything(rig: Rig) -> None:
 
 def test_a_full_disk_bounds_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """When too much waits for the disk, reading waits too; nothing is lost."""
-    monkeypatch.setattr(ledger, "HELD_BYTES", 100_000)
+    monkeypatch.setattr(checkpoint, "HELD_BYTES", 100_000)
     rig.store.full = True
     count = 100
     rig.files.open("a", b"".join(leak(number) for number in range(count)))
@@ -114,7 +114,7 @@ def test_a_rate_delays_and_drops_nothing(rig: Rig) -> None:
 
 def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """More windows than are looked through in one round end one after the other, without waiting for a second each."""
-    monkeypatch.setattr(rollup, "AT_ONCE", 2)
+    monkeypatch.setattr(alerting, "AT_ONCE", 2)
     monkeypatch.setattr(loop, "AT_ONCE", 2)
     rig.files.open("a", b"".join(leak(number) for number in range(9)) * 2)
     rig.run(59)

@@ -11,11 +11,11 @@ from minting import NOW, jws
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.build import Builder, Setting
-from jwtleak.alerts.record import Record, write
+from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.wire import Record, write
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.tail.rollup import Rollup
+from jwtleak.runtime.tail.alerting import Rollup
 from jwtleak.store import Commit, Letter, Store
 from jwtleak.types import Severity, StreamInfo
 

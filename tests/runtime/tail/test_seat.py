@@ -12,11 +12,11 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.errors import SourceError
+from jwtleak.follow.interface import Opened
 from jwtleak.patterns import load_channels
-from jwtleak.runtime.follow import CONTEXT_WAIT, GROWING_WAIT
-from jwtleak.runtime.tail.seat import LONGEST_WAIT, Seat, Watch
+from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT
+from jwtleak.runtime.tail.readers import LONGEST_WAIT, Seat, Watch
 from jwtleak.runtime.tail.stream import Stream
-from jwtleak.sources.tail.interface import Opened
 from jwtleak.types import Finding
 
 ENGINE = Engine(Channels(load_channels()))

@@ -12,14 +12,14 @@ import pytest
 from tailing import leak, name
 
 from jwtleak.errors import JwtleakError
+from jwtleak.runtime.config import Settings, compose
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
-from jwtleak.runtime.settings import Settings, compose
 from jwtleak.runtime.tail.parts import Clocks
-from jwtleak.runtime.tail.report import Voices
 from jwtleak.runtime.tail.session import Session, check
+from jwtleak.runtime.tail.telemetry import Voices
 from jwtleak.store import Store
 
 CLOCKS = Clocks(time.time, time.monotonic)

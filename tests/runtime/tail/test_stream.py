@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tailing import cursor
 
+from jwtleak.follow.interface import Opened
 from jwtleak.runtime.tail.stream import Stream
-from jwtleak.sources.tail.interface import Opened
 
 
 def test_it_begins_at_its_cursor() -> None:

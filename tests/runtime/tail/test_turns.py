@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tailing import cursor
 
+from jwtleak.follow.interface import Opened
 from jwtleak.runtime.tail.stream import Stream
 from jwtleak.runtime.tail.turns import TURN, Turns
-from jwtleak.sources.tail.interface import Opened
 
 
 def stream(name: str, size: int = 1) -> Stream:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines
 
-from jwtleak.sources.tail import arrivals as module
-from jwtleak.sources.tail import tree
-from jwtleak.sources.tail.handle import Handle
-from jwtleak.sources.tail.tree import listing
+from jwtleak.follow import arrivals as module
+from jwtleak.follow import directories
+from jwtleak.follow.directories import listing
+from jwtleak.follow.open_file import Handle
 
 Drive = Callable[..., Driver]
 
@@ -50,12 +50,12 @@ def test_a_name_that_is_gone_when_it_is_met_and_comes_back(
     later = iter([True])
 
     def reused(path: str) -> dict[str, int]:
-        entries = dict.fromkeys(listing(path), 4 * 7 + tree.FILE)
+        entries = dict.fromkeys(listing(path), 4 * 7 + directories.FILE)
         if next(later, False):
             log.unlink()
         return entries
 
-    monkeypatch.setattr(tree, "listing", reused)
+    monkeypatch.setattr(directories, "listing", reused)
     driver.turn()
     assert driver.contents() == []
     log.write_bytes(lines(100, 110))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines
 
-from jwtleak.sources.tail import tree
-from jwtleak.sources.tail.tree import listing
+from jwtleak.follow import directories
+from jwtleak.follow.directories import listing
 
 Drive = Callable[..., Driver]
 
@@ -108,7 +108,7 @@ def test_a_log_that_rotates_during_a_look(drive: Drive, tmp_path: Path, monkeypa
             os.utime(log, ns=(0, (tmp_path / "a.log.1").stat().st_mtime_ns + 10**7))
         return entries
 
-    monkeypatch.setattr(tree, "listing", rotated)
+    monkeypatch.setattr(directories, "listing", rotated)
     driver.turn(times=3)
     assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210)]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.sources.tail import book as module
-from jwtleak.sources.tail.book import Book, Homeless, fresh_name
-from jwtleak.sources.tail.descriptors import Descriptors
-from jwtleak.sources.tail.identity import digest
-from jwtleak.sources.tail.interface import Ended, Moved, Opened, Trouble
-from jwtleak.sources.tail.stream import State, Stream
+from jwtleak.follow import book as module
+from jwtleak.follow.descriptors import Descriptors
+from jwtleak.follow.fingerprint import digest
+from jwtleak.follow.interface import Ended, Moved, Opened, Trouble
+from jwtleak.follow.registry import Book, Homeless, fresh_name
+from jwtleak.follow.stream import State, Stream
 from jwtleak.types import Cursor
 
 

@@ -7,7 +7,7 @@ import itertools
 import msgspec
 import pytest
 
-from jwtleak.sources.tail.decide import (
+from jwtleak.follow.decide import (
     Arrival,
     Candidate,
     Leaving,
@@ -21,7 +21,7 @@ from jwtleak.sources.tail.decide import (
     place,
     welcome,
 )
-from jwtleak.sources.tail.identity import Match
+from jwtleak.follow.fingerprint import Match
 
 MATCHES: tuple[Match, ...] = ("same", "differs", "none", "unread")
 BOOLS = (False, True)

@@ -7,8 +7,8 @@ import resource
 
 import pytest
 
-from jwtleak.sources.tail.descriptors import Descriptors, budget
-from jwtleak.sources.tail.stream import Stream
+from jwtleak.follow.descriptors import Descriptors, budget
+from jwtleak.follow.stream import Stream
 from jwtleak.types import Cursor
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines
 
-from jwtleak.sources.tail import tree
+from jwtleak.follow import directories
 
 Drive = Callable[..., Driver]
 
@@ -112,7 +112,7 @@ def test_writing_is_no_reason_to_list(drive: Drive, tmp_path: Path, monkeypatch:
     driver = drive(tmp_path / "*.log")
     driver.turn()
     calls: list[str] = []
-    monkeypatch.setattr(tree, "listing", calls.append)
+    monkeypatch.setattr(directories, "listing", calls.append)
     for number in range(5):
         for name in ("a.log", "b.txt"):
             append(tmp_path / name, lines(number, number + 1))
@@ -221,7 +221,7 @@ def test_a_directory_that_cannot_be_listed(drive: Drive, tmp_path: Path, monkeyp
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tree, "listing", refuse)
+        patch.setattr(directories, "listing", refuse)
         append(log, lines(10, 20))
         log.rename(tmp_path / "a.log.1")
         driver.follower._book.descriptors.close()

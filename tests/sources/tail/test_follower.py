@@ -11,9 +11,9 @@ import pytest
 from followed import append, lines
 
 from jwtleak.errors import UsageError
-from jwtleak.sources.tail.follower import Follower
-from jwtleak.sources.tail.interface import Event, Following, Grown, Mode, Opened
-from jwtleak.sources.tail.settings import TailSettings
+from jwtleak.follow.follower import Follower
+from jwtleak.follow.interface import Event, Following, Grown, Mode, Opened
+from jwtleak.follow.settings import TailSettings
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.sources.tail.handle import Handle, NotRegularError
-from jwtleak.sources.tail.identity import digest
-from jwtleak.sources.tail.stream import Stream
+from jwtleak.follow.fingerprint import digest
+from jwtleak.follow.open_file import Handle, NotRegularError
+from jwtleak.follow.stream import Stream
 from jwtleak.types import Cursor
 
 DATA = b"".join(b"%06d line\n" % number for number in range(1000))

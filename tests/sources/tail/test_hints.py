@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from jwtleak.sources.tail import hints as module
-from jwtleak.sources.tail.hints import Hints
+from jwtleak.follow import hints as module
+from jwtleak.follow.hints import Hints
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.sources.tail.identity import compare, compare_head, digest, generation, head_length, same_generation
+from jwtleak.follow.fingerprint import compare, compare_head, digest, generation, head_length, same_generation
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from jwtleak.sources.tail.interface import Ended, FollowStats, Grown, Moved, Opened
+from jwtleak.follow.interface import Ended, FollowStats, Grown, Moved, Opened
 from jwtleak.types import Cursor
 
 CURSOR = Cursor(stream="ab", path="/x", device=1, inode=2)

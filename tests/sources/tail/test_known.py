@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines
 
-from jwtleak.sources.tail import known as module
+from jwtleak.follow import known as module
 
 Drive = Callable[..., Driver]
 

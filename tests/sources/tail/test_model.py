@@ -21,7 +21,7 @@ from followed import Driver
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from jwtleak.sources.tail.identity import HEAD_STEPS
+from jwtleak.follow.fingerprint import HEAD_STEPS
 
 KEPT = 4  # rotated files are kept up to `a.log.3`
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.sources.tail import mounts
-from jwtleak.sources.tail.mounts import is_remote, parse, remote_type, type_of
+from jwtleak.follow import mounts
+from jwtleak.follow.mounts import is_remote, parse, remote_type, type_of
 
 TABLE = """\
 22 27 0:21 / /proc rw,nosuid - proc proc rw

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from followed import Driver, lines
 
-from jwtleak.sources.tail import arrivals
-from jwtleak.sources.tail.follower import Follower
-from jwtleak.sources.tail.handle import Handle
-from jwtleak.sources.tail.own import Own
+from jwtleak.follow import discovery
+from jwtleak.follow.follower import Follower
+from jwtleak.follow.open_file import Handle
+from jwtleak.follow.own import Own
 
 Drive = Callable[..., Driver]
 
@@ -52,7 +52,7 @@ def test_what_is_sealed_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monkey
         opened.append(path)
         return Handle(path, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(arrivals, "Handle", spy)
+    monkeypatch.setattr(discovery, "Handle", spy)
     for name in ("state.db", "a.log"):
         (tmp_path / name).write_bytes(lines(0, 2))
     found = (tmp_path / "state.db").stat()

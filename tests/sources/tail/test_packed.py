@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.sources.tail.packed import Packed, codec_of
+from jwtleak.follow.compressed import Packed, codec_of
 
 DATA = b"".join(b"%d %d\n" % (number, number * number) for number in range(200_000))
 

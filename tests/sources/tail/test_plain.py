@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jwtleak.sources.tail import plain
-from jwtleak.sources.tail.plain import data_after, written_end, written_on
+from jwtleak.follow import sparse
+from jwtleak.follow.sparse import data_after, written_end, written_on
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_huge_hole_costs_nothing(fd: int) -> None:
 
 def test_a_file_in_too_many_pieces(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the size is taken for the end."""
-    monkeypatch.setattr(plain, "_MAX_EXTENTS", 3)
+    monkeypatch.setattr(sparse, "_MAX_EXTENTS", 3)
     for number in range(10):
         os.pwrite(fd, b"x", number << 20)
     os.ftruncate(fd, 11 << 20)

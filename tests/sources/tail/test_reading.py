@@ -12,7 +12,7 @@ from followed import Driver, append, lines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jwtleak.sources.tail.identity import digest
+from jwtleak.follow.fingerprint import digest
 
 Drive = Callable[..., Driver]
 

@@ -12,7 +12,7 @@ import pytest
 from followed import Driver, append, lines
 from msgspec.structs import replace
 
-from jwtleak.sources.tail.interface import Opened
+from jwtleak.follow.interface import Opened
 
 Drive = Callable[..., Driver]
 

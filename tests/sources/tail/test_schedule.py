@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.sources.tail.schedule import Schedule
+from jwtleak.follow.schedule import Schedule
 
 
 def test_due_names_come_once() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines
 
-from jwtleak.sources.tail import seeker as module
-from jwtleak.sources.tail.handle import Handle
+from jwtleak.follow import seeker as module
+from jwtleak.follow.open_file import Handle
 
 Drive = Callable[..., Driver]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.config import convert
 from jwtleak.errors import UsageError
-from jwtleak.sources.tail.settings import TailSettings, duration, need_paths
+from jwtleak.follow.settings import TailSettings, duration, need_paths
+from jwtleak.typed_toml import convert
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.sources.tail.stream import Stream
+from jwtleak.follow.stream import Stream
 from jwtleak.types import Cursor
 
 CURSOR = Cursor(stream="s", path="/a", device=3, inode=4)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jwtleak.errors import UsageError
-from jwtleak.sources.tail.targets import Filter, Target, targets
+from jwtleak.follow.targets import Filter, Target, targets
 
 
 @pytest.mark.parametrize(

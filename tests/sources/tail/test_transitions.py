@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines, settled
 
-from jwtleak.sources.tail.interface import Ended, Grown, Moved, Opened
-from jwtleak.sources.tail.transitions import from_cursor, make_cursor
+from jwtleak.follow.interface import Ended, Grown, Moved, Opened
+from jwtleak.follow.lifecycle import from_cursor, make_cursor
 
 Drive = Callable[..., Driver]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.sources.tail import tree as module
-from jwtleak.sources.tail.targets import Filter, targets
-from jwtleak.sources.tail.tree import Tree, listing
+from jwtleak.follow import tree as module
+from jwtleak.follow.directories import Tree, listing
+from jwtleak.follow.targets import Filter, targets
 
 
 def grow(*paths: Path | str, links: bool = True) -> tuple[Tree, list[tuple[str, str, str]]]:

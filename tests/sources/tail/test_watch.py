@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from watchdog.observers.api import BaseObserver
 
-from jwtleak.sources.tail import watch as module
-from jwtleak.sources.tail.hints import Hints
-from jwtleak.sources.tail.watch import Watch
+from jwtleak.follow import watch as module
+from jwtleak.follow.hints import Hints
+from jwtleak.follow.watcher import Watch
 
 Make = Callable[..., tuple[Watch, Hints, list[tuple[str, str, str]]]]
 

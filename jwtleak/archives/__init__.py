@@ -1,0 +1,1 @@
+"""Bytes inside bytes: codecs and containers, recognised by content."""

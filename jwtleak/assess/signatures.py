@@ -1,0 +1,189 @@
+"""Whether the keys of an issuer made a signature; through PyJWT, which does the cryptography.
+
+Promises: pure: keys are given, nothing is fetched. A key is used only for the algorithms of its own type, so that an
+HS256 signature made with an RSA public key is invalid (RFC 8725 section 3.2). `alg`, `kid`, `jku`, `x5u` and `jwk` of a
+token choose among the given keys at most; they never bring one. No error shows a key or a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from jwtleak.core.jose import decode_segment
+from jwtleak.errors import UsageError
+from jwtleak.types import Token
+
+# A key set holds a handful; the largest public ones some tens. More is no key set.
+MAX_KEYS = 256
+# Signature checks for a token without a `kid`: one for each key of its type.
+_MAX_TRIES = 16
+
+_TYPES = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
+    "ES256": ("EC", "P-256"), "ES384": ("EC", "P-384"), "ES512": ("EC", "P-521"), "ES256K": ("EC", "secp256k1"),
+    "EdDSA": ("OKP", None), "Ed25519": ("OKP", "Ed25519"), "Ed448": ("OKP", "Ed448"),
+    **dict.fromkeys(("HS256", "HS384", "HS512"), ("oct", None)),
+}  # fmt: skip
+# PyJWT knows the names of RFC 9864 under the older one.
+_NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}
+
+
+class Key(NamedTuple):
+    """One key, ready for use. `key` is PyJWT's."""
+
+    kid: str | None
+    alg: str | None
+    kty: str
+    crv: str | None
+    key: Any
+
+    def __repr__(self) -> str:
+        # `key` may be a secret.
+        return f"Key(kty={self.kty!r})"
+
+
+def _jwt() -> Any:
+    try:
+        import jwt
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: F401 - asks whether it is there
+    except ImportError:
+        raise UsageError("verifying signatures needs the extra \"verify\": pip install 'jwtleak[verify]'") from None
+    return jwt
+
+
+def parse_jwks(data: bytes) -> tuple[Key, ...]:
+    """The usable signature keys of a JWK set, or of one JWK (RFC 7517); raises ValueError where it is neither."""
+    jwt = _jwt()
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise ValueError("is not JSON") from None
+    listed = document.get("keys", [document]) if isinstance(document, dict) else None
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise ValueError("is not a JWK set")
+    if len(listed) > MAX_KEYS:
+        raise ValueError(f"holds more than {MAX_KEYS} keys")
+    keys = [key for one in listed if one.get("use", "sig") == "sig" and (key := _key(jwt, one)) is not None]
+    if listed and not keys:
+        raise ValueError("holds no key for signatures that can be used")
+    return tuple(keys)
+
+
+def _key(jwt: Any, jwk: dict[str, Any]) -> Key | None:
+    """A JWK made ready; None for one that PyJWT cannot use: an unknown type, curve or algorithm, or a broken value."""
+    try:
+        # The algorithm is the token's, within the key's type: `alg` of the JWK only narrows it.
+        made = jwt.PyJWK({name: value for name, value in jwk.items() if name != "alg"}, None)
+    except Exception:
+        # PyJWT and cryptography raise a dozen kinds of error, some with the key in their text.
+        return None
+    alg, kid = jwk.get("alg"), jwk.get("kid")
+    return Key(
+        kid if isinstance(kid, str) else None, alg if isinstance(alg, str) else None, jwk["kty"], jwk.get("crv"), made.key
+    )
+
+
+def secret_key(secret: bytes) -> Key:
+    """An HMAC secret as a key."""
+    return Key(None, None, "oct", None, secret)
+
+
+class KeysOf(Protocol):
+    """The keys of an issuer, as they are now."""
+
+    def keys(self, kid: str | None) -> Sequence[Key] | None:
+        """None where they could not be had. `kid` is asked for; a source may look for it anew."""
+        ...
+
+
+class Fixed(NamedTuple):
+    """Keys that do not change."""
+
+    all: tuple[Key, ...]
+
+    def keys(self, kid: str | None) -> Sequence[Key]:
+        """All of them."""
+        return self.all
+
+
+class Verifier:
+    """Checks signatures with the keys of each issuer, and with loose keys that belong to none."""
+
+    def __init__(self, issuers: Mapping[str, Sequence[KeysOf]], loose: Sequence[Key] = ()) -> None:
+        self._issuers = issuers
+        self._loose = tuple(loose)
+        self._jwt = _jwt()
+
+    def check(self, token: Token) -> str | None:
+        """`valid`; `invalid` where the keys of the token's issuer, or a loose key of its own `kid`, did not make the
+        signature; None where no key can say."""
+        parts = _parts(token)
+        alg = token.header.get("alg")
+        if parts is None or alg not in _TYPES:
+            return None
+        kid = token.header.get("kid")
+        kid = kid if isinstance(kid, str) else None
+        issuer = (token.claims or {}).get("iss")
+        own = self._issuers.get(issuer) if isinstance(issuer, str) else None
+        if own is None:
+            return self._loosely(parts, alg, kid)
+        keys = [key for source in own for key in source.keys(kid) or ()]
+        verdict = self._bound(parts, alg, kid, keys)
+        return verdict if verdict == "valid" or not self._loose else self._loosely(parts, alg, kid) or verdict
+
+    def _bound(self, parts: _Parts, alg: str, kid: str | None, keys: Sequence[Key]) -> str | None:
+        """By keys that are all that the issuer has."""
+        if not keys:
+            return None
+        # A `kid` that is not there may be a key that is too new or too old: nothing can be said. HMAC secrets have none.
+        named = [key for key in keys if key.kid is None or kid is None or key.kid == kid]
+        if not named:
+            return None
+        return "valid" if self._made(parts, alg, named) else "invalid"
+
+    def _loosely(self, parts: _Parts, alg: str, kid: str | None) -> str | None:
+        """By keys of which it is not known whose they are: that they did not sign says something only of their `kid`."""
+        named = [key for key in self._loose if key.kid is not None and key.kid == kid]
+        if self._made(parts, alg, named or self._loose):
+            return "valid"
+        return "invalid" if named else None
+
+    def _made(self, parts: _Parts, alg: str, keys: Iterable[Key]) -> bool:
+        kty, crv = _TYPES[alg]
+        fitting = [
+            key for key in keys
+            if key.kty == kty and (crv is None or key.crv == crv) and (key.alg is None or key.alg == alg)
+        ]  # fmt: skip
+        algorithm = self._jwt.get_algorithm_by_name(_NAMES.get(alg, alg)) if fitting else None
+        return any(self._verifies(algorithm, parts, key) for key in fitting[:_MAX_TRIES])
+
+    @staticmethod
+    def _verifies(algorithm: Any, parts: _Parts, key: Key) -> bool:
+        try:
+            return bool(algorithm.verify(parts.signed, key.key, parts.signature))
+        except Exception:
+            # A signature of a wrong length or form raises one of several errors: it is none.
+            return False
+
+
+class _Parts(NamedTuple):
+    signed: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return "_Parts(***)"
+
+
+def _parts(token: Token) -> _Parts | None:
+    """What is signed and the signature; None where the token has none of its own (detached, cut, RFC 7797)."""
+    if token.kind not in ("jws", "sd-jwt") or token.integrity == "clipped" or token.header.get("b64") is False:
+        return None
+    raw = token.raw.reveal()
+    end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
+    dot = raw.rfind(b".", 0, end)
+    signature = decode_segment(raw[dot + 1 : end].rstrip(b"="))
+    # RFC 7515 section 5.1 step 8: over the segments as they stand, without padding that some issuers leave.
+    return None if not signature else _Parts(raw[:dot].replace(b"=", b""), signature)

@@ -1,0 +1,103 @@
+"""Redaction of a stream: bytes in, the same bytes out with every token replaced by `[JWT 78b91dd3]`.
+
+Promises: everything but tokens comes out as it was, byte for byte, and as soon as no later byte can make it part of a
+token; what comes out does not depend on how the bytes were cut. (One exception: of a JSON serialisation the opening
+brace, and members that hold no secret, may have left before its header was there.) Memory is one buffer.
+Refuses to let out, after a silence, a token that has begun and may go on: only more bytes, or the end, decide it.
+"""
+
+from __future__ import annotations
+
+from jwtleak.core.fingerprint import token_sha256
+from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.matches import Leak
+from jwtleak.core.regions import LOOKBACK
+from jwtleak.core.scanner import Scanner
+
+# Bytes scanned at once: more would only be memory.
+_STEP = 512 * 1024
+
+# In a JSON serialisation (RFC 7515 section 7.2, RFC 7516 section 7.2) these stand beside the header, perhaps before it.
+_SECRET_MEMBERS = lazy(rb'(?:payload|signatures?|ciphertext|encrypted_key|iv|tag)\\*"\s*:')
+_MEMBER = 32  # the longest of them with its quote, escaped a few times, and white space
+
+
+def label(leak: Leak) -> bytes:
+    """What stands in place of a token: enough of its fingerprint to find its alert."""
+    return b"[JWT %b]" % token_sha256(leak.token.raw.reveal())[:8].encode("ascii")
+
+
+class Redactor:
+    """Redacts one stream that comes in pieces of any size. `count` is how many tokens were replaced."""
+
+    def __init__(self, scanner: Scanner | None = None) -> None:
+        self._scanner = scanner or Scanner()
+        self.count = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._buffer = bytearray()
+        self._held = 0  # first byte that is not judged
+        self._given = 0  # behind the last token
+        self._done = 0  # first byte that is not let out
+        self._growing = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes are held."""
+        return self._done < len(self._buffer)
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """What `data` settles."""
+        parts = []
+        for at in range(0, len(data), _STEP):
+            self._buffer += data[at : at + _STEP]
+            parts += self._judged(final=False)
+            parts.append(self._out(min(self._held, self._unclear())))
+            self._forget()
+        return b"".join(parts)
+
+    def flush(self) -> bytes:
+        """What may leave after a silence: all but a token that may go on, and what may be its other parts."""
+        if self._growing:
+            return self._out(min(self._held, self._unclear()))
+        return self._out(len(self._buffer) if self._buffer.endswith(b"\n") else self._unclear())
+
+    def close(self) -> bytes:
+        """The stream is over: the rest. The redactor is then ready for another stream."""
+        rest = b"".join([*self._judged(final=True), self._out(len(self._buffer))])
+        self._begin()
+        return rest
+
+    def _judged(self, *, final: bool) -> list[bytes]:
+        """The text up to the last token that is certain, with labels."""
+        buffer, floor = self._buffer, max(0, self._held - LOOKBACK)
+        scan = self._scanner.scan(buffer, floor, self._held, len(buffer), final=final, given=self._given)
+        self._held, self._growing = scan.held, scan.growing
+        parts = []
+        for leak in scan.leaks:
+            parts += [self._out(leak.start), label(leak)]
+            self._given = leak.end
+            self._done = max(self._done, leak.end)
+        self.count += len(scan.leaks)
+        return parts
+
+    def _unclear(self) -> int:
+        """Where the other parts of a token may stand whose header is still to come, or the end."""
+        end = len(self._buffer)
+        start = max(end - LOOKBACK, self._given, self._done - _MEMBER, 0)
+        found = _SECRET_MEMBERS.search(self._buffer, start, end)
+        return end if found is None else max(self._done, found.start())
+
+    def _out(self, stop: int) -> bytes:
+        start, self._done = self._done, max(self._done, stop)
+        return bytes(self._buffer[start : self._done])
+
+    def _forget(self) -> None:
+        """Drop what has left and is out of the scanner's reach; now and then, since the rest must be moved."""
+        keep = min(self._done, self._held - LOOKBACK)
+        if keep >= LOOKBACK:
+            del self._buffer[:keep]
+            self._held -= keep
+            self._done -= keep
+            self._given = max(0, self._given - keep)

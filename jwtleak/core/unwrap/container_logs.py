@@ -1,0 +1,178 @@
+"""Log records that a container runtime split: CRI (containerd, CRI-O) and Docker's json-file driver.
+
+Promises: what one stream wrote as one line is one line again, however the lines of the other stream stand between;
+every split line of the region is joined, in the order in which they begin, each with the line end of its last record.
+Lines that were not split are left out: they read plainly. Refuses to guess: a record whose stream the region does not
+show joins nothing. Docker's content stays JSON-escaped, byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.unwrap.interface import Segment, View
+from jwtleak.types import OutputStream
+
+# Kubernetes CRI logging: RFC 3339 time, stream, tags of which the first is P (partial) or F (full), content.
+_CRI = lazy(
+    rb"(?m)^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,24}(?:Z|[+-][0-9:]{5}) (?P<stream>stdout|stderr) "
+    rb"(?P<tag>[PF])(?::[^ \n]*)? (?P<content>[^\n]*+)(?P<end>\n?)"
+)
+_CRI_PARTIAL = lazy(rb" std(?:out|err) P[ :]")
+
+# One JSON object a line, attributes in any order. Quotes within strings are escaped: `"log":"` is never content.
+_DOCKER_HEAD = lazy(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
+_DOCKER_LOG = lazy(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
+_DOCKER_STREAM = lazy(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
+
+
+_OUTPUTS: dict[bytes, OutputStream] = {b"stdout": "stdout", b"stderr": "stderr"}
+
+
+def output_of(line: bytes) -> OutputStream | None:
+    """The output stream that the record at the beginning of `line` names, of CRI or Docker."""
+    if line[4:5] == b"-":
+        cri = _CRI.match(line)
+        return _OUTPUTS[cri["stream"]] if cri else None
+    if not line.startswith(b"{") or b'"stream"' not in line:
+        return None
+    end = line.find(b"\n")
+    stop = end if end >= 0 else len(line)
+    log = _DOCKER_LOG.search(line, 0, stop) if _DOCKER_HEAD.match(line) else None
+    return _OUTPUTS.get(_docker_stream(line, 0, stop, log) or b"") if log else None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The content region[start:end] that one record gives to `stream`; its line ends at `newline`, -1 for nowhere."""
+
+    stream: bytes
+    partial: bool
+    start: int
+    end: int
+    newline: int
+
+
+def _join(region: bytes, records: Iterator[Record]) -> View | None:
+    """The lines that more than one record makes up."""
+    lines: list[list[Record]] = []
+    unfinished: dict[bytes, list[Record]] = {}
+    for record in records:
+        line = unfinished.pop(record.stream, None)
+        if line is None:
+            if not record.partial:
+                continue
+            line = []
+            lines.append(line)
+        line.append(record)
+        if record.partial:
+            unfinished[record.stream] = line
+    return _view(region, [line for line in lines if len(line) > 1])
+
+
+def _extent(region: bytes, records: Iterator[Record]) -> int | None:
+    """Behind the record with which every line is whole that began in the region; None where it is not in the region.
+
+    A first line that is no record makes up nothing: it ends where it ends.
+    """
+    first = region.find(b"\n") + 1
+    unfinished: set[bytes] = set()
+    for record in records:
+        if first and record.start >= first and not unfinished:
+            break
+        if record.newline < 0:
+            return None
+        (unfinished.add if record.partial else unfinished.discard)(record.stream)
+        if not unfinished:
+            return record.newline + 1
+    return None if unfinished or not first else first
+
+
+def _view(region: bytes, lines: list[list[Record]]) -> View | None:
+    parts: list[bytes] = []
+    segments: list[Segment] = []
+    size = 0
+    for line in lines:
+        pieces = [(record.start, record.end) for record in line]
+        newline = line[-1].newline
+        if newline >= 0:
+            pieces.append((newline, newline + 1))
+        for start, end in pieces:
+            if end > start:
+                parts.append(region[start:end])
+                segments.append((size, start, 1, 1))
+                size += end - start
+    return View(b"".join(parts), tuple(segments)) if parts else None
+
+
+def _cri(region: bytes) -> Iterator[Record]:
+    for match in _CRI.finditer(region):
+        start, end = match.span("content")
+        yield Record(match["stream"], match["tag"] == b"P", start, end, end if match["end"] else -1)
+
+
+def _docker(region: bytes) -> Iterator[Record]:
+    start = 0
+    while start < len(region):
+        newline = region.find(b"\n", start)
+        stop = newline if newline >= 0 else len(region)
+        log = _DOCKER_LOG.search(region, start, stop) if region.startswith(b"{", start) else None
+        stream = _docker_stream(region, start, stop, log) if log else None
+        if log and stream:
+            yield Record(stream, not _ends_line(log["content"]), *log.span("content"), newline)
+        start = stop + 1
+
+
+def _ends_line(content: bytes) -> bool:
+    r"""Whether JSON string content ends in an escaped newline, not in `n` behind an escaped backslash."""
+    escape = content[:-1]
+    return content.endswith(b"\\n") and (len(escape) - len(escape.rstrip(b"\\"))) % 2 == 1
+
+
+def _docker_stream(region: bytes, start: int, stop: int, log: re.Match[bytes]) -> bytes | None:
+    """The stream of a record; it stands behind the content as Docker writes it."""
+    match = _DOCKER_STREAM.search(region, log.end(), stop) or _DOCKER_STREAM.search(region, start, log.start())
+    return match["stream"] if match else None
+
+
+class Cri:
+    """Joins CRI's `P` records up to their `F`."""
+
+    name = "cri"
+    alphabet = b""
+    stops = b""
+
+    def applies(self, line: bytes) -> bool:
+        """Whether `line` begins like a CRI record."""
+        return _CRI.match(line) is not None
+
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        return _extent(region, _cri(region))
+
+    def unwrap(self, region: bytes) -> View | None:
+        """The split lines of `region`, whole."""
+        return _join(region, _cri(region)) if _CRI_PARTIAL.search(region) else None
+
+
+class Docker:
+    r"""Joins json-file records up to the one whose content ends in `\n`."""
+
+    name = "docker"
+    alphabet = b""
+    stops = b""
+
+    def applies(self, line: bytes) -> bool:
+        """Whether `line` begins like a json-file record."""
+        return _DOCKER_HEAD.match(line) is not None
+
+    def extent(self, region: bytes) -> int | None:
+        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        return _extent(region, _docker(region))
+
+    def unwrap(self, region: bytes) -> View | None:
+        """The split lines of `region`, whole and still JSON-escaped."""
+        return _join(region, _docker(region))

@@ -1,0 +1,112 @@
+"""A compressed file as a stream with offsets.
+
+Promises: reading on costs its decompression once; going back a little (anchors, an engine that looks behind) is served
+from a window, further back begins anew. Bounds of archives hold; a damage is told once and ends the stream.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from jwtleak.archives.budget import Budget
+from jwtleak.archives.codecs import Codec
+from jwtleak.archives.decompress import Decoded
+from jwtleak.archives.reader import Reader
+from jwtleak.archives.sniff import sniff
+from jwtleak.sources.interface import Limits, Notice
+from jwtleak.sources.local import SNIFF, reason_of
+
+_STEP = 256 * 1024
+# What an engine looks back when it goes on in the middle (core.regions: LOOKBACK + LOOKAHEAD), and the anchor.
+_WINDOW = 512 * 1024
+
+Tell = Callable[[str], None]
+
+
+def codec_of(head: bytes) -> Codec | None:
+    """The compression of a file that begins with `head`; tar and zip are archives, not logs, and give none."""
+    kind = sniff(head[:SNIFF])
+    return kind if isinstance(kind, Codec) else None
+
+
+class _Raw:
+    """An open file from an offset on."""
+
+    def __init__(self, fd: int, offset: int, budget: Budget) -> None:
+        self._fd = fd
+        self._offset = offset
+        self._budget = budget
+        self.broken = False
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`; 0 is the end or an error, which is told."""
+        try:
+            count = os.preadv(self._fd, [buffer], self._offset)
+        except OSError as error:
+            self._budget.stop(reason_of(error))
+            self.broken = True
+            return 0
+        self._offset += count
+        self._budget.taken += count
+        return count
+
+
+class Packed:
+    """The decompressed bytes of the file open as `fd`, which stays the caller's to close.
+
+    `position` is how far it was decompressed; `ended` that nothing comes after it.
+    """
+
+    def __init__(self, fd: int, path: str, codec: Codec, tell: Tell) -> None:
+        self.fd = fd
+        self._path = path
+        self._codec = codec
+        self._tell = tell
+        self._told = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._window = b""
+        self.position = 0
+        self.ended = False
+        size = os.fstat(self.fd).st_size
+        self._budget = Budget(self._path, size, Limits(), self._notice)
+        reader = Reader(_Raw(self.fd, 0, self._budget), lambda offset: _Raw(self.fd, offset, self._budget))
+        self._decoded = Decoded(reader, self._codec, self._budget, None)
+        self._room = memoryview(bytearray(_STEP))
+
+    def _notice(self, notice: Notice) -> None:
+        if not self._told:
+            self._told = True
+            self._tell(notice.reason)
+
+    def _advance(self) -> bool:
+        count = self._decoded.readinto(self._room)
+        if not count:
+            self.ended = True
+            self._decoded.close()
+            return False
+        self._window = (self._window + self._room[:count])[-_WINDOW:]
+        self.position += count
+        return True
+
+    def read(self, offset: int, buffer: memoryview) -> int:
+        """The bytes at `offset`; 0 only behind the end."""
+        if offset < self.position - len(self._window):
+            self._begin()
+        while offset >= self.position:
+            if self.ended or not self._advance():
+                return 0
+        start = len(self._window) - (self.position - offset)
+        count = min(len(buffer), self.position - offset)
+        buffer[:count] = self._window[start : start + count]
+        return count
+
+    def exactly(self, offset: int, length: int) -> bytes:
+        """The `length` bytes at `offset`, fewer only at the end."""
+        data = bytearray(length)
+        done = 0
+        while done < length and (count := self.read(offset + done, memoryview(data)[done:])):
+            done += count
+        return bytes(data[:done])

@@ -1,0 +1,208 @@
+"""File events as reasons to look, directory by directory.
+
+Promises: an event only ever becomes a hint; a directory from which none can come (limits, remote file systems, no
+inotify) is polled, and that is told once, with the reason; what the kernel dropped makes everything due. Directories are
+watched one by one and not recursively: a recursive watch of watchdog passes over those that it could not add in silence.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+
+from jwtleak.follow.hints import Hints
+from jwtleak.follow.interface import WatchMode
+from jwtleak.follow.mounts import remote_type
+from jwtleak.sources.local import reason_of
+
+if TYPE_CHECKING:
+    from watchdog.observers.api import BaseObserver, EventEmitter, ObservedWatch
+
+# Only changes: our own reads make events too, of opening and closing.
+_EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+]
+
+# watchdog runs a thread for each watched directory, some 25 KiB of memory each. The directories above that are polled.
+MAX_WATCHED = 1000
+# How often a directory that could not be watched is tried again: limits are raised, mounts change.
+_RETRY = 60.0
+
+_LIMITS = {
+    errno.ENOSPC: "no inotify watch is left (fs.inotify.max_user_watches)",
+    errno.EMFILE: "no inotify instance is left (fs.inotify.max_user_instances)",
+}
+
+TellMode = Callable[[str, WatchMode, str], None]
+
+
+class _Overflow(logging.Handler):
+    """watchdog tells of an overflow only in its log."""
+
+    def __init__(self, overflowed: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._overflowed = overflowed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Whatever watchdog warns of, events may be missing."""
+        self._overflowed()
+
+
+class _Handler(FileSystemEventHandler):
+    """What watchdog calls for each event, from its own thread."""
+
+    def __init__(self, hints: Hints) -> None:
+        self._hints = hints
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        """A change of content is a hint at the file, a change of names one at the directory as well."""
+        for path in (event.src_path, event.dest_path):
+            if not path:
+                continue
+            path = os.fsdecode(path)
+            self._hints.add(path)
+            if event.event_type != "modified":
+                self._hints.add(os.path.dirname(path))
+
+
+class Watch:
+    """Which directories are watched. `covered` are those from which events come."""
+
+    def __init__(self, hints: Hints, tell: TellMode, *, poll: bool) -> None:
+        self._hints = hints
+        self._tell = tell
+        self._observer: BaseObserver | None = None
+        self._reason = "asked for"  # why everything is polled, when it is
+        self._poll = poll
+        self._started = False
+        self._watches: dict[str, tuple[ObservedWatch, tuple[int, int]]] = {}
+        self._modes: dict[str, WatchMode] = {}
+        self._retry_at: dict[str, float] = {}
+        self._handler = _Handler(hints)
+        self._logged = _Overflow(self._overflow)
+        self.covered: frozenset[str] = frozenset()
+        self.overflows = 0
+
+    def start(self) -> None:
+        """Begin, if the system lets us."""
+        if self._started:
+            return
+        self._started = True
+        if self._poll:
+            return
+        logging.getLogger("watchdog").addHandler(self._logged)
+        try:
+            from watchdog.observers import Observer
+
+            self._observer = Observer()
+            self._observer.start()
+        except Exception as error:  # a limit, a seccomp filter, a platform without it: polling does for all of them
+            self._reason = _why(error)
+            self._observer = None
+
+    def close(self) -> None:
+        """Stop all threads."""
+        logging.getLogger("watchdog").removeHandler(self._logged)
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+        self._watches.clear()
+        self.covered = frozenset()
+
+    def modes(self) -> dict[WatchMode, int]:
+        """How many directories there are of each mode."""
+        counts: dict[WatchMode, int] = {}
+        for mode in self._modes.values():
+            counts[mode] = counts.get(mode, 0) + 1
+        return counts
+
+    def sync(self, directories: Iterable[str], now: float) -> None:
+        """Watch these directories and no others."""
+        if not self._started:
+            return
+        wanted = set(directories)
+        alive = {id(emitter.watch) for emitter in self._emitters() if emitter.is_alive()}
+        for path, (watch, key) in list(self._watches.items()):
+            # A watch is on a directory, not on its path: another one may have that by now.
+            if path not in wanted or id(watch) not in alive or _key(path) != key:
+                self._unwatch(path)
+        for path in [path for path in self._modes if path not in wanted]:
+            del self._modes[path]
+            self._retry_at.pop(path, None)
+        for path in sorted(wanted - self._watches.keys()):
+            if self._retry_at.get(path, now) <= now:
+                self._watch(path, now)
+        self.covered = frozenset(self._watches)
+
+    def _emitters(self) -> set[EventEmitter]:
+        return self._observer.emitters if self._observer is not None else set()
+
+    def _watch(self, path: str, now: float) -> None:
+        reason = self._obstacle(path)
+        if not reason and (key := _key(path)) is not None and self._observer is not None:
+            try:
+                watch = self._observer.schedule(self._handler, path, event_filter=_EVENTS, follow_symlink=True)
+            except Exception as error:  # a limit, or a directory that just went: told, and polled
+                reason = _why(error)
+            else:
+                self._watches[path] = watch, key
+                # What happened before the watch was there made no event.
+                self._hints.add(path)
+        self._retry_at[path] = now + _RETRY
+        mode: WatchMode = "polling" if reason else "events"
+        if self._modes.get(path) != mode:
+            self._modes[path] = mode
+            self._tell(path, mode, reason)
+
+    def _obstacle(self, path: str) -> str:
+        if self._observer is None:
+            return self._reason
+        if len(self._watches) >= MAX_WATCHED:
+            return f"more than {MAX_WATCHED} directories"
+        kind = remote_type(path)
+        return f"no events from a file system of type {kind}" if kind else ""
+
+    def _unwatch(self, path: str) -> None:
+        watch, _ = self._watches.pop(path)
+        self._retry_at.pop(path, None)
+        if self._observer is not None:
+            try:
+                self._observer.unschedule(watch)
+            except (KeyError, OSError):
+                self._hints.add(path)  # its directory went: watchdog has forgotten it already
+
+    def _overflow(self) -> None:
+        self.overflows += 1
+        self._hints.add_all()
+
+
+def _key(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return _LIMITS.get(error.errno or 0, reason_of(error))
+    return f"file events do not work here ({type(error).__name__})"

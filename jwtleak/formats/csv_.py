@@ -1,0 +1,79 @@
+"""`csv`: one table of a scan, a row for each alert (RFC 4180).
+
+Promises: the columns are the fields of the alert, always all and in this order; lists are joined with `; `. A text that a
+spreadsheet would take for a formula begins with an apostrophe.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.formats.facts import Facts, fitted, own
+from jwtleak.formats.interface import Ending, Options
+
+COLUMNS = (
+    "id", "event", "detected_at", "logged_at", "severity", "confidence", "title", "reasons", "location.host",
+    "location.source", "location.path", "location.member", "location.line", "location.column", "location.offset",
+    "location.length", "channel.type", "channel.name", "channel.encodings", "token.sha256", "token.kind",
+    "token.status", "token.alg", "token.enc", "token.kid", "token.typ", "token.issuer", "token.audience",
+    "token.issued_at", "token.not_before", "token.expires_at", "token.expires_in", "token.lifetime",
+    "live_when_logged", "token.subject_hash", "token.scopes", "token.provider", "token.use", "token.signature",
+    "token.weaknesses", "token.redacted", "token.length", "sightings.count", "sightings.first_offset",
+    "sightings.last_offset", "first_seen", "last_seen", "location.container.namespace", "location.container.pod",
+    "location.container.pod_uid", "location.container.name", "location.container.id", "location.container.stream",
+    "excerpt", "advice", "references", "pattern", "supersedes", "truncated", "suppressed", "schema",
+)  # fmt: skip
+# What begins a formula in a spreadsheet; OWASP's list, without the controls that facts cannot hold.
+_FORMULA = ("=", "+", "-", "@")
+_QUOTED = re.compile(r'[",\r\n]|\A\s|\s\Z')
+
+
+class Csv:
+    """Alerts as rows."""
+
+    name = "csv"
+    media_type = "text/csv"
+    between = b""
+    repeats = True
+
+    def __init__(self, options: Options) -> None:
+        self._limit = options.max_bytes
+
+    def begin(self) -> bytes:
+        """The names of the columns."""
+        return _row(COLUMNS)
+
+    def encode(self, alert: Alert) -> bytes:
+        """One row, with the line ending that belongs to it."""
+        return fitted(own(alert), self._limit, self._write)
+
+    def end(self, ending: Ending) -> bytes:
+        """Nothing: a table just ends."""
+        return b""
+
+    def _write(self, found: Facts) -> bytes:
+        return _row([_cell(found.get(name)) for name in COLUMNS])
+
+
+def _row(cells: tuple[str, ...] | list[str]) -> bytes:
+    return (",".join(cells) + "\r\n").encode("utf-8")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    text = "; ".join(value) if isinstance(value, list) else value
+    if text.lstrip().startswith(_FORMULA):
+        text = "'" + text
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
+def make(options: Options) -> Csv:
+    """The format with these options."""
+    return Csv(options)

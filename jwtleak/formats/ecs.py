@@ -1,0 +1,135 @@
+"""`ecs`: Elastic Common Schema 9.4, one nested JSON object.
+
+Promises: every field outside of `jwtleak.*` and `log.offset` (a convention of Filebeat's) is an ECS field of the right type
+and value; no array of objects, which Wazuh's decoder refuses; never `url.original`, `url.query` or `event.original`, whose
+place is the line that held the token. `message` is a title without variables: Elastic's rule takes it for a name.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.formats import attack
+from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats.facts import Facts, facts, fitted
+from jwtleak.formats.interface import Options
+from jwtleak.formats.layout import Field, Layout, encode_json, only_ascii
+from jwtleak.formats.levels import LEVELS
+from jwtleak.version import __version__
+
+ECS_VERSION = "9.4.0"
+
+# A repeat sums up what had its alert, a heartbeat is about no leak, and what a policy keeps back is nobody's work: a rule
+# that looks for alerts finds none of them.
+_KIND = {"leak": "alert", "test": "alert", "repeat": "event", "heartbeat": "event", "suppressed": "event"}
+_ACTION = {
+    "leak": "jwt-leak-detected", "repeat": "jwt-leak-repeated", "suppressed": "jwt-leak-suppressed",
+    "heartbeat": "heartbeat", "test": "test-alert",
+}  # fmt: skip
+
+
+def _one(value: Any) -> list[Any]:
+    return [value]
+
+
+FIELDS = (
+    Field("@timestamp", "time", "date"),
+    Field("message", "title", "text"),
+    Field("event.kind", "action", convert=_KIND.__getitem__),
+    Field("event.action", "action", convert=_ACTION.__getitem__),
+    Field("event.code", "rule.id"),
+    Field("event.id", "id"),
+    Field("event.severity", "severity", "long", lambda one: LEVELS[one].ecs),
+    Field("event.risk_score", "severity", "float", lambda one: float(LEVELS[one].ecs)),
+    Field("event.created", "detected_at", "date"),
+    Field("event.start", "started", "date"),
+    Field("event.end", "last_seen", "date"),
+    Field("event.reason", "reasons", convert=", ".join),
+    Field("rule.id", "rule.id"),
+    Field("rule.name", "rule.name"),
+    Field("host.name", "location.host"),
+    Field("file.path", "location.path"),
+    Field("file.name", "location.path", convert=posixpath.basename),
+    Field("file.directory", "location.path", convert=posixpath.dirname),
+    Field("log.file.path", "location.path"),
+    Field("log.offset", "location.offset", "long"),
+    Field("container.id", "location.container.id"),
+    Field("container.name", "location.container.name"),
+    Field("orchestrator.namespace", "location.container.namespace"),
+    Field("orchestrator.resource.name", "location.container.pod"),
+    Field("orchestrator.resource.id", "location.container.pod_uid"),
+    Field("user.hash", "token.subject_hash"),
+    Field("related.hash", "token.sha256", convert=_one),
+    Field("related.hosts", "host_again", convert=_one),
+)
+# What is the same in every event about a leak, for index templates and pages.
+CONSTANTS = tuple(
+    Field(target, "")
+    for target in (
+        "ecs.version", "tags", "event.module", "event.provider", "event.dataset", "event.category", "event.type",
+        "data_stream.type", "data_stream.dataset", "data_stream.namespace", "observer.vendor", "observer.product",
+        "observer.type", "observer.version", "rule.category", "rule.ruleset", "rule.reference", "orchestrator.type",
+        "orchestrator.resource.type", "threat.framework", "threat.tactic.id", "threat.tactic.name",
+        "threat.technique.id", "threat.technique.name", "threat.technique.subtechnique.id",
+        "threat.technique.subtechnique.name",
+    )
+)  # fmt: skip
+_LAYOUT = Layout(FIELDS)
+_JWTLEAK = Layout(one._replace(target=f"jwtleak.{one.target}") for one in CUSTOM.fields)
+
+# The same in every event about a leak.
+_THREAT = {
+    "framework": "MITRE ATT&CK",
+    "tactic": {"id": [attack.TACTIC[0]], "name": [attack.TACTIC[1]]},
+    "technique": {
+        "id": [attack.TECHNIQUE[0]],
+        "name": [attack.TECHNIQUE[1]],
+        "subtechnique": {"id": [attack.SUBTECHNIQUE[0]], "name": [attack.SUBTECHNIQUE[1]]},
+    },
+}
+_OBSERVER = {"vendor": "jwtleak", "product": "jwtleak", "type": "secret-scanner", "version": __version__}
+
+
+class Ecs:
+    """Alerts as ECS documents."""
+
+    name = "ecs"
+    media_type = "application/json"
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._finish = only_ascii if options.ascii else bytes
+
+    def encode(self, alert: Alert) -> bytes:
+        """The document as one line of JSON, without the newline."""
+        return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
+
+    def _write(self, found: Facts) -> bytes:
+        tree: dict[str, Any] = {
+            "@timestamp": None,  # first, for people who read along; filled below
+            "ecs": {"version": ECS_VERSION},
+            "message": None,
+            "tags": ["jwtleak"] if found["event"] in ("leak", "repeat") else ["jwtleak", found["event"]],
+            "event": {"module": "jwtleak", "provider": "jwtleak", "dataset": "jwtleak.alert"},
+            "data_stream": {"type": "logs", "dataset": "jwtleak.alert", "namespace": self._options.namespace},
+            "observer": _OBSERVER,
+        }
+        if found["event"] != "heartbeat":
+            tree["event"] |= {"category": [self._options.category], "type": ["info"]}
+            tree["rule"] = {"category": "credential-leak", "ruleset": "jwtleak"}
+        if found.get("references"):
+            for link in attack.links(found["references"])[:1]:
+                tree["rule"] = {**tree.get("rule", {}), "reference": link}
+        if "attack" in found:
+            tree["threat"] = _THREAT
+        if "location.container.pod" in found:
+            tree["orchestrator"] = {"type": "kubernetes", "resource": {"type": "pod"}}
+        _LAYOUT.fill(found, tree)
+        return self._finish(encode_json(_JWTLEAK.fill(found, tree)))
+
+
+def make(options: Options) -> Ecs:
+    """The format with these options."""
+    return Ecs(options)

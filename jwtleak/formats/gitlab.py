@@ -1,0 +1,109 @@
+"""`gitlab`: one GitLab secret detection report of a scan (schema 15.0.4).
+
+Promises: what a log's author chose stands only where GitLab shows raw text (`details`) or a path, never in its Markdown;
+`raw_source_code_extract` stays empty: it would hold the token. Times have no zone and no fraction, as the schema wants.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.formats import attack
+from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats.facts import Facts, facts, fitted
+from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.layout import encode_json
+from jwtleak.formats.levels import LEVELS
+from jwtleak.version import __version__
+
+SCHEMA_VERSION = "15.0.4"
+_TOOL = {"id": "jwtleak", "name": "jwtleak", "version": __version__, "vendor": {"name": "jwtleak"}}
+# A report needs a commit; this one stands for none.
+_NO_COMMIT = "0000000"
+_MAX_NAME = 255
+DETAILS = tuple(
+    [(one.target.replace(".", "_"), one.source, one.convert) for one in CUSTOM.fields]
+    + [("host", "location.host", None), ("rule", "rule.name", None)]
+    + [(f"container_{name}", f"location.container.{name}", None) for name in ("namespace", "pod", "pod_uid", "name", "id")]
+)
+
+
+class Gitlab:
+    """Alerts as the vulnerabilities of one report."""
+
+    name = "gitlab"
+    media_type = "application/json"
+    between = b",\n"
+    repeats = False
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def begin(self) -> bytes:
+        """Up to the first vulnerability."""
+        return b'{"version":"%s","vulnerabilities":[\n' % SCHEMA_VERSION.encode("ascii")
+
+    def encode(self, alert: Alert) -> bytes:
+        """One vulnerability."""
+        return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
+
+    def end(self, ending: Ending) -> bytes:
+        """The scan."""
+        scan: dict[str, Any] = {
+            "analyzer": _TOOL,
+            "scanner": _TOOL,
+            "type": "secret_detection",
+            "status": "success" if ending.complete else "failure",
+            "start_time": ending.started_at[:19],
+            "end_time": ending.ended_at[:19],
+        }
+        if ending.unread:
+            scan["messages"] = [{"level": "warn", "value": f"{ending.unread} inputs could not be read whole"}]
+        return b'\n],"scan":' + encode_json(scan) + b"}\n"
+
+    def _write(self, found: Facts) -> bytes:
+        line = found.get("location.line", 1)
+        vulnerability = {
+            "id": found["id"],
+            "name": found["rule.name"][:_MAX_NAME],
+            "description": f"{found['title']}. The token itself is not in this report.",
+            "severity": LEVELS[found["severity"]].gitlab,
+            "identifiers": [
+                {"type": "jwtleak_rule_id", "name": f"jwtleak rule {found['rule.id']}", "value": found["rule.id"]},
+                *(_weakness(number) for number in attack.cwe_numbers(found.get("references", ()))),
+            ],
+            "location": {
+                "file": found.get("location.path", "stdin"),
+                "start_line": line,
+                "end_line": line,
+                "commit": {"sha": _NO_COMMIT},
+            },
+            "details": dict(_details(found)),
+        }
+        if "suppressed" in found:
+            flag = {"type": "flagged-as-likely-false-positive", "origin": "jwtleak"}
+            vulnerability["flags"] = [{**flag, "description": "kept back by the policy: see the detail `suppressed`"}]
+        if "advice" in found:
+            vulnerability["solution"] = ". ".join(found["advice"])
+        return encode_json(vulnerability)
+
+
+def _weakness(number: str) -> dict[str, str]:
+    return {"type": "cwe", "name": f"CWE-{number}", "value": number, "url": attack.cwe_url(number)}
+
+
+def _details(found: Facts) -> list[tuple[str, dict[str, Any]]]:
+    details = []
+    for name, source, convert in DETAILS:
+        if source in found:
+            value = found[source] if convert is None else convert(found[source])
+            text = ", ".join(value) if isinstance(value, list) else value
+            kind = "text" if isinstance(text, str) else "value"
+            details.append((name, {"name": name, "type": kind, "value": text}))
+    return details
+
+
+def make(options: Options) -> Gitlab:
+    """The format with these options."""
+    return Gitlab(options)

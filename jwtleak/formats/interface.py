@@ -1,0 +1,105 @@
+"""What a format is, and which there are.
+
+Promises: a format is a pure function of the alert and of its options; it sees only the alert, which holds no token. What
+it gives is whole: an alert over `max_bytes` loses optional fields in a fixed order (`facts.DROP`), never its end. Where
+even the smallest form is too large, that form is given: the caller compares lengths.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import msgspec
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.errors import UsageError
+
+Name: TypeAlias = Literal["json", "ecs", "ocsf", "cef", "leef", "gelf", "sarif", "gitlab", "csv"]
+
+# name -> module. The modules are loaded when asked for: a scan into plain JSON Lines needs none of them.
+_MODULES: dict[str, str] = {
+    "json": "native",
+    "ecs": "ecs",
+    "ocsf": "ocsf",
+    "cef": "cef",
+    "leef": "leef",
+    "gelf": "gelf",
+    "sarif": "sarif",
+    "gitlab": "gitlab",
+    "csv": "csv_",
+}
+NAMES = tuple(_MODULES)
+# These make one document of all alerts; the others make one event of each.
+DOCUMENTS = ("sarif", "gitlab", "csv")
+EVENTS = tuple(name for name in NAMES if name not in DOCUMENTS)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How events are written. `timestamp`: which of the two times an event stands at; the other one is always kept.
+
+    `host` names the machine where an alert does not; `ascii` writes JSON in ASCII alone, as syslog wants it.
+    """
+
+    timestamp: Literal["event", "detected"] = "detected"
+    max_bytes: int | None = None
+    host: str | None = None
+    ascii: bool = False
+    namespace: str = "default"  # ECS: data_stream.namespace
+    category: Literal["vulnerability", "intrusion_detection"] = "vulnerability"  # ECS: event.category
+    root: str | None = None  # SARIF: the directory that relative paths are in
+    ocsf_version: Literal["1.8.0", "1.7.0"] = "1.8.0"
+    ocsf_class: Literal[2004, 2006] = 2004
+
+
+DEFAULT = Options()
+
+
+@runtime_checkable
+class Format(Protocol):
+    """Alerts to events, each without a newline of its own."""
+
+    name: str
+    media_type: str
+
+    def encode(self, alert: Alert) -> bytes: ...
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What a document says of the scan. Times in RFC 3339; `complete` unless it was broken off; `unread` inputs."""
+
+    started_at: str
+    ended_at: str
+    complete: bool = True
+    unread: int = 0
+
+
+@runtime_checkable
+class Document(Format, Protocol):
+    """Alerts to one document: `begin`, then `encode` with `between` between two, then `end`. One object, one document.
+
+    `repeats` says whether a repeat has a place in it, beside the alert that it repeats.
+    """
+
+    between: bytes
+    repeats: bool
+
+    def begin(self) -> bytes: ...
+    def end(self, ending: Ending) -> bytes: ...
+
+
+def by_name(name: str, options: Options = DEFAULT) -> Format:
+    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError where there is none."""
+    if name not in _MODULES:
+        raise UsageError(f"there is no format {name}: choose one of {', '.join(NAMES)}")
+    module = importlib.import_module(f"jwtleak.formats.{_MODULES[name]}")
+    make: Callable[[Options], Format] = module.make
+    return make(options)
+
+
+def document(name: str, options: Options = DEFAULT) -> Document:
+    """The document format of that name."""
+    found: Any = by_name(name, options)
+    assert isinstance(found, Document)
+    return found

@@ -1,0 +1,49 @@
+"""`json`: the alert itself, as `jwtleak schema` describes it. Both times are always in it, so `timestamp` changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jwtleak.alerts.alert import Alert, to_json
+from jwtleak.formats.facts import Facts, fitted, own
+from jwtleak.formats.interface import Options
+from jwtleak.formats.layout import Field, Layout, encode_json, only_ascii
+
+# No alert that was built has more, unless an attacker filled its lists: longer ones are looked at field by field.
+_ORDINARY = 4096
+
+
+class Native:
+    """Alerts as they are."""
+
+    name = "json"
+    media_type = "application/json"
+
+    def __init__(self, options: Options) -> None:
+        self._limit = options.max_bytes
+        self._most = _ORDINARY if options.max_bytes is None else min(_ORDINARY, options.max_bytes)
+        self._finish = only_ascii if options.ascii else bytes
+
+    def encode(self, alert: Alert) -> bytes:
+        """The alert as one line of JSON, without the newline."""
+        try:
+            data = to_json(alert)
+        except UnicodeEncodeError:  # a lone surrogate
+            data = b""
+        if data and _is_clean(data) and len(data) <= self._most:
+            return data
+        return fitted(own(alert), self._limit, self._write)
+
+    def _write(self, found: Facts) -> bytes:
+        tree: dict[str, Any] = Layout(Field(name, name) for name in found).fill(found)
+        return self._finish(encode_json({**tree, "excerpt": tree.get("excerpt", "")}))
+
+
+def _is_clean(data: bytes) -> bool:
+    """Whether JSON holds nothing that `own` would clean: ASCII, and no escape but those of quotes and backslashes."""
+    return data.isascii() and data.count(b"\\") == data.count(b'\\"') + 2 * data.count(b"\\\\")
+
+
+def make(options: Options) -> Native:
+    """The format with these options."""
+    return Native(options)

@@ -1,0 +1,184 @@
+"""`ocsf`: Open Cybersecurity Schema Framework 1.8 (or 1.7), class Detection Finding (2004) or Data Security Finding (2006).
+
+Promises: closed to the schema: what OCSF has no name for stands under `unmapped.jwtleak`, the place that it gives for it.
+`time` is when the finding was made unless `timestamp` asks for the time on the line; times are Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.formats import attack
+from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats.facts import Facts, facts, fitted
+from jwtleak.formats.interface import Options
+from jwtleak.formats.layout import Field, Layout, encode_json, milliseconds, only_ascii
+from jwtleak.formats.levels import CONFIDENCES, LEVELS
+from jwtleak.version import __version__
+
+_CLASSES = {2004: "Detection Finding", 2006: "Data Security Finding"}
+# A repeat says more of a finding that exists; a heartbeat is none of the activities that the class has a number for.
+_ACTIVITIES = {"leak": (1, "Create"), "test": (1, "Create"), "repeat": (2, "Update"), "heartbeat": (99, "Heartbeat")}
+_NEW, _SUPPRESSED = {"status_id": 1, "status": "New"}, {"status_id": 3, "status": "Suppressed"}
+
+FIELDS = (
+    Field("time", "time", "date", milliseconds),
+    Field("start_time", "started", "date", milliseconds),
+    Field("end_time", "last_seen", "date", milliseconds),
+    Field("severity_id", "severity", "long", lambda one: LEVELS[one].ocsf),
+    Field("severity", "severity", convert=lambda one: LEVELS[one].ocsf_name),
+    Field("confidence_id", "confidence", "long", lambda one: CONFIDENCES[one][0]),
+    Field("confidence", "confidence", convert=lambda one: CONFIDENCES[one][1]),
+    Field("count", "sightings.count", "long"),
+    Field("message", "title", "text"),
+    Field("status_detail", "reasons", convert=", ".join),
+    Field("metadata.uid", "id"),
+    Field("metadata.log_name", "location.path"),
+    Field("metadata.event_code", "rule.id"),
+    Field("metadata.logged_time", "detected_at", "date", milliseconds),
+    Field("metadata.original_time", "logged_at"),
+    Field("metadata.is_truncated", "truncated", "boolean"),
+    Field("finding_info.uid", "id"),
+    Field("finding_info.title", "title"),
+    Field("finding_info.desc", "rule.name"),
+    Field("finding_info.created_time", "detected_at", "date", milliseconds),
+    Field("finding_info.first_seen_time", "started", "date", milliseconds),
+    Field("finding_info.last_seen_time", "last_seen", "date", milliseconds),
+    Field("finding_info.data_sources", "location.path", convert=lambda path: [path]),
+    Field("finding_info.related_events", "supersedes", convert=lambda uid: [{"uid": uid, "type": "superseded"}]),
+    Field("finding_info.analytic.name", "rule.name"),
+    Field("finding_info.analytic.uid", "rule.id"),
+)
+_LAYOUT = Layout(FIELDS)
+FILE = Layout(
+    (
+        Field("path", "location.path"),
+        # A path that ends in a slash names no file; the schema wants a name.
+        Field("name", "location.path", convert=lambda path: posixpath.basename(path) or path),
+    )
+)
+CONTAINER = Layout((Field("uid", "location.container.id"), Field("name", "location.container.name")))
+POD = Layout(
+    (
+        Field("name", "location.container.pod"),
+        Field("uid", "location.container.pod_uid"),
+        Field("namespace", "location.container.namespace"),
+    )
+)
+_DATA = Layout(
+    one for one in CUSTOM.fields if one.source.startswith(("location.", "channel.")) or one.target in ("redacted", "excerpt")
+)
+_UNMAPPED = Layout(one._replace(target=f"unmapped.jwtleak.{one.target}") for one in CUSTOM.fields)
+_ATTACKS = [
+    {
+        "version": attack.ATTACK_VERSION,
+        "tactic": dict(zip(("uid", "name"), attack.TACTIC, strict=True)),
+        "technique": dict(zip(("uid", "name"), attack.TECHNIQUE, strict=True)),
+        "sub_technique": dict(zip(("uid", "name"), attack.SUBTECHNIQUE, strict=True)),
+    }
+]
+
+
+class Ocsf:
+    """Alerts as OCSF findings."""
+
+    name = "ocsf"
+    media_type = "application/json"
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._class = options.ocsf_class
+        self._finish = only_ascii if options.ascii else bytes
+
+    def encode(self, alert: Alert) -> bytes:
+        """The finding as one line of JSON, without the newline."""
+        return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
+
+    def _write(self, found: Facts) -> bytes:
+        tree = self._head(found)
+        _LAYOUT.fill(found, tree)
+        if "attack" in found:
+            tree["finding_info"]["attacks"] = _ATTACKS
+        if self._class == 2004:
+            self._detection(tree, found)
+        else:
+            self._data_security(tree, found)
+        tree |= {name: value for name, value in (("resources", _resources(found)), ("observables", self._observables(found))) if value}
+        return self._finish(encode_json(_UNMAPPED.fill(found, tree)))
+
+    def _head(self, found: Facts) -> dict[str, Any]:
+        event = found["event"]
+        activity, activity_name = _ACTIVITIES[event]
+        head: dict[str, Any] = {
+            "category_uid": 2,
+            "category_name": "Findings",
+            "class_uid": self._class,
+            "class_name": _CLASSES[self._class],
+            "activity_id": activity,
+            "activity_name": activity_name,
+            "type_uid": self._class * 100 + activity,
+            "type_name": f"{_CLASSES[self._class]}: {activity_name if activity != 99 else 'Other'}",
+            "is_alert": found["action"] in ("leak", "test"),
+            "metadata": {
+                "version": self._options.ocsf_version,
+                "product": {"name": "jwtleak", "vendor_name": "jwtleak", "version": __version__},
+            },
+            "finding_info": {"types": ["Leaked credential"], "analytic": {"type_id": 1, "type": "Rule"}},
+        }
+        if activity == 1:
+            head |= _SUPPRESSED if found["action"] == "suppressed" else _NEW
+        return head
+
+    def _detection(self, tree: dict[str, Any], found: Facts) -> None:
+        evidence: dict[str, Any] = {"name": "Redacted token occurrence", "data": _DATA.fill(found)}
+        if "location.path" in found:
+            evidence["file"] = {**FILE.fill(found), "type_id": 1, "type": "Regular File"}
+        container = CONTAINER.fill(found)
+        if container:
+            pod = {"orchestrator": "kubernetes"} if "location.container.pod" in found else {}
+            evidence["container"] = {**container, **pod}
+        tree["evidences"] = [evidence]
+        if "advice" in found:
+            links = attack.links(found.get("references", ()))
+            tree["remediation"] = {"desc": ". ".join(found["advice"]), **({"references": links} if links else {})}
+
+    def _data_security(self, tree: dict[str, Any], found: Facts) -> None:
+        tree["data_security"] = {
+            "detection_system_id": 4,
+            "detection_system": "Data Discovery & Classification",
+            "data_lifecycle_state_id": 1,
+            "detection_pattern": found["rule.id"],
+        }
+        if "location.path" in found:
+            tree["file"] = {**FILE.fill(found), "type_id": 1, "type": "Regular File"}
+
+    def _observables(self, found: Facts) -> list[dict[str, Any]]:
+        path = "evidences[].file.path" if self._class == 2004 else "file.path"
+        known = (
+            (path, 45, "File Path", "location.path"),
+            ("resources[].name", 1, "Hostname", "host_again"),
+            ("unmapped.jwtleak.fingerprint", 8, "Hash", "token.sha256"),
+        )
+        return [
+            {"name": name, "type_id": number, "type": kind, "value": found[source]}
+            for name, number, kind, source in known
+            if source in found
+        ]
+
+
+def _resources(found: Facts) -> list[dict[str, Any]]:
+    resources = []
+    if "location.host" in found:
+        host = found["location.host"]
+        resources.append({"name": host, "uid": host, "type": "Host"})
+    pod = POD.fill(found)
+    if "name" in pod or "uid" in pod:
+        resources.append({**pod, "type": "Pod"})
+    return resources
+
+
+def make(options: Options) -> Ocsf:
+    """The format with these options."""
+    return Ocsf(options)

@@ -1,0 +1,188 @@
+"""`sarif`: one SARIF 2.1.0 document of a scan, with what GitHub's code scanning asks for beyond the standard.
+
+Promises: written as the scan goes: results first, then the rules that they named, so memory does not grow with their
+number. Never a snippet, a context region or contents: they would hold the token. Relative paths stay relative to SCANROOT.
+Columns count bytes, which is what SARIF counts too where a line is ASCII; `byteOffset` counts decompressed bytes.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+from jwtleak.alerts.alert import Alert
+from jwtleak.formats import attack
+from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats.facts import Facts, facts, fitted
+from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.layout import Field, Layout, encode_json
+from jwtleak.formats.levels import LEVELS
+from jwtleak.types import SEVERITIES, Severity
+from jwtleak.version import __version__
+
+SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_HOME = "https://jwtleak.dev/"
+_BASE = "SCANROOT"
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
+_HELP = "Revoke the token or the session behind it, then keep tokens out of this place: see the advice of each result."
+_BEYOND = (
+    Field("host", "location.host"),
+    Field("title", "title"),
+    *(Field(f"container.{name}", f"location.container.{name}") for name in ("namespace", "pod", "pod_uid", "name", "id")),
+)
+PROPERTIES = Layout([*CUSTOM.fields, *_BEYOND])
+
+
+class Sarif:
+    """Alerts as the results of one run."""
+
+    name = "sarif"
+    media_type = "application/sarif+json"
+    between = b",\n"
+    repeats = False
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        # By rule id: the rule, and the worst severity met. As many as there are channels and user patterns.
+        self._rules: dict[str, tuple[dict[str, Any], Severity]] = {}
+
+    def begin(self) -> bytes:
+        """Up to the first result."""
+        return b'{"$schema":"%s","version":"2.1.0","runs":[{"results":[\n' % SCHEMA_URI.encode("ascii")
+
+    def encode(self, alert: Alert) -> bytes:
+        """One result."""
+        return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
+
+    def end(self, ending: Ending) -> bytes:
+        """The rules that were named, and the run."""
+        run: dict[str, Any] = {
+            "tool": {
+                "driver": {
+                    "name": "jwtleak",
+                    "version": __version__,
+                    "semanticVersion": __version__,
+                    "informationUri": _HOME,
+                    "rules": [_finished(rule, worst) for rule, worst in self._rules.values()],
+                }
+            },
+            "automationDetails": {"id": "jwtleak/"},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [_invocation(ending)],
+        }
+        if self._options.root is not None:
+            run["originalUriBaseIds"] = {_BASE: {"uri": _file_uri(self._options.root.rstrip("/") + "/")}}
+        return b"\n]," + encode_json(run)[1:] + b"]}\n"
+
+    def _write(self, found: Facts) -> bytes:
+        return encode_json(
+            {
+                **_suppressions(found),
+                "ruleId": found["rule.id"],
+                "ruleIndex": self._rule(found),
+                "kind": "fail",
+                "level": LEVELS[found["severity"]].sarif,
+                "message": {"text": f"{found['title']}."},
+                "rank": float(LEVELS[found["severity"]].ecs),
+                "occurrenceCount": found.get("sightings.count", 1),
+                "locations": [{"physicalLocation": self._place(found), **_member(found)}],
+                **_fingerprints(found),
+                "properties": {"jwtleak": PROPERTIES.fill(found)},
+            }
+        )
+
+    def _rule(self, found: Facts) -> int:
+        name, severity = found["rule.id"], found["severity"]
+        if name not in self._rules:
+            self._rules[name] = (_new_rule(found), severity)
+        rule, worst = self._rules[name]
+        self._rules[name] = (rule, min(worst, severity, key=SEVERITIES.index))
+        return list(self._rules).index(name)
+
+    def _place(self, found: Facts) -> dict[str, Any]:
+        region = {"startLine": found.get("location.line", 1)}
+        if "location.column" in found:
+            region |= {
+                "startColumn": found["location.column"],
+                "byteOffset": found["location.offset"],
+                "byteLength": found["location.length"],
+            }
+            if "channel.encodings" not in found:  # a plain token stands on one line
+                region["endColumn"] = found["location.column"] + found["location.length"]
+        return {"artifactLocation": self._artifact(found.get("location.path", "stdin")), "region": region}
+
+    def _artifact(self, path: str) -> dict[str, str]:
+        if not path.startswith("/"):
+            path = posixpath.normpath(path.strip() or "unnamed")
+            if not path.startswith(".."):
+                return {"uri": _escaped(path), "uriBaseId": _BASE}
+            path = posixpath.normpath(posixpath.join(self._options.root or "/", path))
+        return {"uri": _file_uri(path)}
+
+
+def _file_uri(path: str) -> str:
+    return "file://" + _escaped("/" + path.lstrip("/"))
+
+
+def _escaped(path: str) -> str:
+    """The path part of a URI (RFC 3986 section 3.3); a colon too, since it could end a scheme."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in path.encode("utf-8"))
+
+
+def _suppressions(found: Facts) -> dict[str, Any]:
+    if "suppressed" not in found:
+        return {}
+    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": found["suppressed"]}]}
+
+
+def _member(found: Facts) -> dict[str, Any]:
+    if "location.member" not in found:
+        return {}
+    return {"logicalLocations": [{"fullyQualifiedName": found["location.member"], "kind": "member"}]}
+
+
+def _fingerprints(found: Facts) -> dict[str, Any]:
+    prints: dict[str, Any] = {"fingerprints": {"jwtleakOccurrence/v1": found["id"]}}
+    if "token.sha256" in found:
+        digest = found["token.sha256"]
+        # GitHub matches by `primaryLocationLineHash` alone; the token's own digest does not move with its line.
+        prints["partialFingerprints"] = {"primaryLocationLineHash": f"{digest[:16]}:1", "jwtleakTokenSha256/v1": digest}
+    return prints
+
+
+def _new_rule(found: Facts) -> dict[str, Any]:
+    numbers = attack.cwe_numbers(found.get("references", ()))
+    words = "".join(sign if sign.isalnum() else " " for sign in found["rule.id"]).split()
+    return {
+        "id": found["rule.id"],
+        "name": "".join(word.capitalize() for word in words),
+        "shortDescription": {"text": f"{found['rule.name']}."},
+        "fullDescription": {"text": f"{found['rule.name']}: a credential was written where others can read it."},
+        "helpUri": attack.cwe_url(numbers[0]) if numbers else _HOME,
+        "help": {"text": _HELP},
+        "properties": {"tags": ["security", *(f"external/cwe/cwe-{one}" for one in numbers)], "precision": "high"},
+    }
+
+
+def _finished(rule: dict[str, Any], worst: Severity) -> dict[str, Any]:
+    """GitHub takes a result's severity from its rule: the worst that was met counts."""
+    level = LEVELS[worst]
+    properties = {**rule["properties"], "security-severity": level.sarif_score}
+    return {**rule, "defaultConfiguration": {"level": level.sarif}, "properties": properties}
+
+
+def _invocation(ending: Ending) -> dict[str, Any]:
+    invocation: dict[str, Any] = {
+        "executionSuccessful": ending.complete,
+        "startTimeUtc": ending.started_at,
+        "endTimeUtc": ending.ended_at,
+    }
+    if ending.unread:
+        text = f"{ending.unread} inputs could not be read whole."
+        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]
+    return invocation
+
+
+def make(options: Options) -> Sarif:
+    """The format with these options."""
+    return Sarif(options)

@@ -1,0 +1,64 @@
+"""The collector: from the findings of one stream to its records, grouped as is asked.
+
+Promises: a further sighting of a token costs its recognition and no more, where nothing more is said of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.grouping import Every, Grouping
+from jwtleak.alerts.wire import Record, write
+from jwtleak.core.engine import Engine
+from jwtleak.core.sighted import Sighted
+from jwtleak.runtime.scan.shown import shown_info
+from jwtleak.types import Finding, StreamInfo
+
+
+class Collector:
+    """The records of one stream. The engine is to be opened with `sighted`. What makes alerts is made for the first
+    finding: most files hold none, and for a small one it takes as long as scanning it."""
+
+    def __init__(
+        self, setting: Setting, engine: Engine, info: StreamInfo, grouping: Grouping | Every
+    ) -> None:
+        self._setting = setting
+        self._engine = engine
+        self._info = info
+        self._builder: Builder | None = None
+        self._grouping = grouping
+        # Whether a policy keeps a sighting back depends on its place, so each place is looked at; hits of user patterns
+        # are put between the tokens only after these were counted.
+        counted = setting.policy is None and not engine.has_patterns
+        self.sighted = Sighted(grouping.capacity) if counted and not isinstance(grouping, Every) else None
+
+    def at(self, now: float) -> None:
+        """What comes next is found at `now`, in Unix seconds."""
+        self._setting = replace(self._setting, now=now)
+        if self._builder is not None:
+            self._builder.at(self._setting)
+
+    def add(self, findings: list[Finding]) -> Iterator[Record]:
+        """More findings; gives out what need not wait, or no longer can."""
+        if not findings:
+            return
+        if self._builder is None:
+            self._builder = Builder(shown_info(self._info), self._setting)
+        for finding in findings:
+            if finding.repeat:
+                assert not isinstance(self._grouping, Every)
+                self._grouping.again(finding.sha256, finding.offset)
+            else:
+                yield from self._grouping.add(write(self._builder.build(finding, self._engine.occurrence(finding))))
+
+    def drain(self) -> Iterable[Record]:
+        """What has waited."""
+        return self._grouping.drain()
+
+    @property
+    def untried(self) -> int:
+        """See `Builder.untried`."""
+        return 0 if self._builder is None else self._builder.untried

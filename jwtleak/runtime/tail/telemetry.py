@@ -1,0 +1,167 @@
+"""What the loop tells people: words in the log, numbers in the metrics, health.
+
+Promises: a state is said once when it begins and once when it ends; counters are those of the things themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from jwtleak.follow.interface import Ended, Mode, Trouble
+from jwtleak.runtime.delivery.health import Health as SinkHealth
+from jwtleak.runtime.service import metrics as m
+from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.log import Log
+from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
+from jwtleak.runtime.service.notify import Notifier
+from jwtleak.runtime.tail.backpressure import SpoolGate
+from jwtleak.store.interface import Letter
+
+if TYPE_CHECKING:
+    from jwtleak.runtime.tail.checkpoint import Ledger
+    from jwtleak.runtime.tail.loop import Loop
+    from jwtleak.runtime.tail.stream import Stream
+
+
+class Voices(NamedTuple):
+    """Where words and numbers go; they outlive a reload."""
+
+    log: Log
+    metrics: Metrics
+    health: Health
+    notifier: Notifier
+
+
+class Reporter:
+    """Tells of one session."""
+
+    def __init__(
+        self,
+        voices: Voices,
+        gate: SpoolGate,
+        sinks: Callable[[], Sequence[SinkHealth]],
+        wall_ms: Callable[[], int],
+        *,
+        polling: bool = False,
+    ) -> None:
+        self._voices = voices
+        self._log, self._metrics, self._health = voices.log, voices.metrics, voices.health
+        self._gate = gate
+        self._sinks = sinks
+        self._wall_ms = wall_ms
+        self._polling = polling  # was asked for
+        self._modes: dict[str, Mode] = {}  # of the directories that changed last; pods come and go
+        self._moved = False
+        self._seen: dict[str, float] = {}
+        self.leaks = 0
+        self.troubles = 0
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Something could not be looked at or read."""
+        self.troubles += 1
+        self._metrics.add(m.ERRORS, 1, trouble.kind)
+        self._log.warning(trouble.kind, trouble.reason, trouble.path)
+
+    def mode(self, mode: Mode) -> None:
+        """How changes in a directory are noticed now. Polling is worth a word, and so is its end."""
+        before = self._modes.pop(mode.directory, None)
+        self._modes[mode.directory] = mode
+        if len(self._modes) > MAX_SERIES:
+            del self._modes[next(iter(self._modes))]
+        self._moved = True
+        if self._polling:
+            return
+        if mode.mode == "polling":
+            self._log.warning("polling", f"no events from here, looked at by the clock: {mode.reason}", mode.directory)
+        elif before is not None and before.mode == "polling":
+            self._log.say("events", f"events come again: {mode.reason}", path=mode.directory)
+
+    def ended(self, stream: Stream, ended: Ended) -> None:
+        """A stream is over."""
+        if ended.lost:
+            self._metrics.add(m.ERRORS, 1, "lost")
+            self._log.warning("lost", f"{ended.lost} bytes were gone before they could be read ({ended.reason})", stream.path)
+
+    def read(self, count: int) -> None:
+        """Bytes were taken."""
+        self._metrics.add(m.BYTES_READ, count)
+
+    def told(self, letters: list[Letter]) -> None:
+        """Alerts were made."""
+        for one in letters:
+            if one.event == "leak":
+                self.leaks += 1
+                self._metrics.add(m.ALERTS, 1, one.severity)
+
+    def store(self, ledger: Ledger) -> None:
+        """The ledger was to be written."""
+        trouble = ledger.trouble
+        self._metrics.state(m.STORE_STATE, m.STORE_STATES, "ok" if trouble is None else "full")
+        self._grown(m.STORE_COMMITS, ledger.commits)
+        if trouble is None:
+            if self._health.mend("store"):
+                self._log.say("store", "the state can be written again")
+            return
+        self._metrics.add(m.ERRORS, 1, "store")
+        if self._health.degrade("store", str(trouble)):
+            self._log.error("store", f"{trouble}; alerts are kept in memory and tried again")
+
+    def tick(self, loop: Loop) -> None:
+        """A second went by."""
+        stats, metrics = loop.follower.stats(), self._metrics
+        metrics.put(m.LAG_BYTES, sum(one.size - one.offset for one in loop.streams.values() if one.size > one.read))
+        metrics.put(m.FILES_FOLLOWED, stats.followed)
+        metrics.put(m.FILES_OPEN, stats.open)
+        metrics.renew(m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()})
+        if self._moved:  # not with each change: ten thousand directories have their first one at once
+            self._moved = False
+            metrics.renew(m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()})
+        metrics.put(m.SPOOL_BYTES, self._gate.bytes)
+        metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
+        for metric, value in (
+            (m.BYTES_LOST, stats.bytes_lost),
+            (m.FILES_ROTATED, stats.rotated),
+            (m.FILES_TRUNCATED, stats.truncated),
+            (m.REPEATS_SUPPRESSED, loop.suppressed),
+            (m.ALERTS_KEPT_BACK, loop.kept_back),
+            (m.THROTTLED_SECONDS, loop.throttled),
+        ):
+            self._grown(metric, value)
+        self._spool()
+        self._queues()
+        self._health.beat()
+        self._voices.notifier.alive()
+
+    def _grown(self, metric: m.Metric, value: float) -> None:
+        """A counter of this session stands at `value`; those of the sessions before it count on."""
+        self._metrics.add(metric, value - self._seen.get(metric.name, 0.0))
+        self._seen[metric.name] = value
+
+    def _spool(self) -> None:
+        if self._gate.full:
+            if self._health.degrade("spool", "full: reading waits until alerts are delivered", halts=True):
+                self._log.warning("spool", f"{self._gate.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped")
+        elif self._health.mend("spool"):
+            self._log.say("spool", "there is room again: reading goes on")
+        sink = self._gate.sink
+        if sink is not None:
+            if self._health.degrade("queue", f"that of sink {sink} is full: reading waits until it takes alerts", halts=True):
+                self._log.warning("queue", f"the queue of sink {sink} is full: reading waits, nothing is dropped")
+        elif self._health.mend("queue"):
+            self._log.say("queue", "the queues of all sinks have room again: reading goes on")
+
+    def _queues(self) -> None:
+        metrics, now = self._metrics, self._wall_ms()
+        for sink in self._sinks():
+            metrics.put(m.OUTBOX_DEPTH, sink.queued, sink.name)
+            age = 0.0 if sink.oldest_ms is None else max(0.0, (now - sink.oldest_ms) / 1000)
+            metrics.put(m.OUTBOX_OLDEST_SECONDS, age, sink.name)
+            metrics.total(m.SINK_SENT, sink.sent, sink.name)
+            metrics.total(m.SINK_RETRIED, sink.retried, sink.name)
+            metrics.total(m.SINK_DEAD, sink.dead, sink.name)
+            metrics.total(m.SINK_DROPPED, sink.dropped, sink.name)
+            if sink.state in (None, "recovered"):
+                self._health.mend(f"sink:{sink.name}")
+            else:
+                self._health.degrade(f"sink:{sink.name}", sink.reason or str(sink.state))
