@@ -150,7 +150,7 @@ def untested(package: Path, tests: Path) -> Problems:
     """Modules without a test file of their own name in the folder of their room."""
     for parts, _, _ in modules(package):
         *folders, name = parts
-        if name not in NEEDS_NO_TEST and not tests.joinpath(*folders, f"test_{name}.py").is_file():
+        if name not in NEEDS_NO_TEST and not tests.joinpath("unit", *folders, f"test_{name}.py").is_file():
             yield "/".join(parts)
 
 
@@ -169,7 +169,7 @@ def test_the_house(check: Callable[[Path], Problems]) -> None:
 
 
 def test_every_module_has_its_test_file() -> None:
-    """`jwtleak/a/b.py` is tested by `tests/a/test_b.py`."""
+    """`jwtleak/a/b.py` is tested by `tests/unit/a/test_b.py`."""
     assert list(untested(PACKAGE, TESTS)) == []
 
 
@@ -265,9 +265,9 @@ def test_missing_words_are_found(tmp_path: Path) -> None:
 def test_missing_tests_are_found(tmp_path: Path) -> None:
     """A module needs the test file in the folder of its room; what only names things needs none."""
     package = tree(tmp_path, core__b="x = 1", version="x = 1")
-    tests = tmp_path / "tests" / "core"
+    tests = tmp_path / "tests" / "unit" / "core"
     tests.mkdir(parents=True)
     (tests / "test_a.py").write_text('def test_x():\n    """Says."""\ndef test_y():\n    pass\n')
     (tests.parent / "test_b.py").touch()
-    assert list(untested(package, tests.parent)) == ["core/b", "types"]
-    assert list(unsaid(tests.parent)) == ["core/test_a: test_y"]
+    assert list(untested(package, tmp_path / "tests")) == ["core/b", "types"]
+    assert list(unsaid(tmp_path / "tests")) == ["unit/core/test_a: test_y"]

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    _TESTS = Path(__file__).resolve().parents[1]
+    sys.path[:0] = [str(_TESTS), str(_TESTS / "support")]
 
 from receiving import Bulk, Bytes, Web
 from sending import alert

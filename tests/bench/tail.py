@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    _TESTS = Path(__file__).resolve().parents[1]
+    sys.path[:0] = [str(_TESTS), str(_TESTS / "support")]
 
-from acceptance.daemon import Daemon, line
 from bench.measure import machine
+from daemon import Daemon, line
 
-_WRITER = Path(__file__).resolve().parents[1] / "acceptance" / "writer.py"
+_WRITER = Path(__file__).resolve().parents[1] / "support" / "writer.py"
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
