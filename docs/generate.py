@@ -29,7 +29,7 @@ from jwtleak.assess import severity
 from jwtleak.assess.policy import Allow
 from jwtleak.assess.weaknesses import WEAKNESSES
 from jwtleak.cli.main import main as program
-from jwtleak.formats import cef, csv_, custom, ecs, facts, gelf, leef, levels, ocsf
+from jwtleak.formats import cef, csv_, ecs, facts, gelf, layout, leef, levels, ocsf
 from jwtleak.formats import interface as formats
 from jwtleak.formats.layout import Field
 from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
@@ -372,7 +372,7 @@ def pretty(value: Any, indent: int = 0) -> str:
 def component_template() -> str:
     """Elasticsearch's mappings: a type for every field that is written in ECS, and no others."""
     properties: dict[str, Any] = {}
-    for one in (*ecs.FIELDS, *ecs.CONSTANTS, *(field._replace(target=f"jwtleak.{field.target}") for field in custom.FIELDS)):
+    for one in (*ecs.FIELDS, *ecs.CONSTANTS, *(field._replace(target=f"jwtleak.{field.target}") for field in layout.CUSTOM_FIELDS)):
         place = properties
         *above, name = one.target.split(".")
         for step in above:
@@ -409,7 +409,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "scale": scale,
     "drop-order": drop_order,
-    "custom-fields": lambda: fields_of(custom.FIELDS, "jwtleak."),
+    "custom-fields": lambda: fields_of(layout.CUSTOM_FIELDS, "jwtleak."),
     "ecs-fields": lambda: fields_of(ecs.FIELDS),
     "ocsf-fields": lambda: fields_of(ocsf.FIELDS),
     "cef-keys": cef_keys,

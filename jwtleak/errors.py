@@ -51,3 +51,16 @@ class StoreFull(StoreError):  # noqa: N818  a state of the disk, not a mistake
 
 class StoreCorrupt(StoreError):  # noqa: N818  a state of the file
     """The file with the state is damaged."""
+
+
+# Where the program itself failed, told without a value: a traceback or a message could show what was scanned.
+
+def place_of(broken: BaseException) -> str:
+    """The exception's type and the module and line of the deepest own frame."""
+    frame, place = broken.__traceback__, "?"
+    while frame is not None:
+        name = str(frame.tb_frame.f_globals.get("__name__", ""))
+        if name.startswith("jwtleak"):
+            place = f"{name}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    return f"internal error: {type(broken).__name__} at {place}"

@@ -15,8 +15,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "jwtleak"
 TESTS = Path(__file__).parent
 
-MAX_FUNCTION = 50
-MAX_FILE = 300
+MAX_FUNCTION = 60
+MAX_FILE = 400
 
 # Rooms by floor: imports only go down, or stay in the room. Two rooms of one floor know nothing of each other, but for
 # the vocabulary on the ground.
@@ -119,7 +119,7 @@ def purity(package: Path) -> Problems:
 
 
 def lengths(package: Path) -> Problems:
-    """Functions over 50 lines and files over 300."""
+    """Functions over 60 lines and files over 400."""
     for parts, path, tree in modules(package):
         count = len(path.read_bytes().splitlines())
         if count > MAX_FILE:
@@ -246,13 +246,13 @@ def test_impurities_are_found(tmp_path: Path, files: dict[str, str]) -> None:
 
 
 def test_lengths_are_measured(tmp_path: Path) -> None:
-    """A function of 50 lines and a file of 300 pass; one line more does not."""
+    """A function of 60 lines and a file of 400 pass; one line more does not."""
     fits = "def f():\n" + "    x = 1\n" * (MAX_FUNCTION - 1)
     package = tree(tmp_path / "a", core__a=fits, core__b="x = 1\n" * MAX_FILE)
     assert list(lengths(package)) == []
     nested = "class C:\n    def f(self):\n" + "        x = 1\n" * MAX_FUNCTION
     package = tree(tmp_path / "b", core__a=nested, core__b="x = 1\n" * (MAX_FILE + 1), core__c="async " + fits + "    x = 1\n")
-    assert list(lengths(package)) == ["core/a: f has 51 lines", "core/b has 301 lines", "core/c: f has 51 lines"]
+    assert list(lengths(package)) == ["core/a: f has 61 lines", "core/b has 401 lines", "core/c: f has 61 lines"]
 
 
 def test_missing_words_are_found(tmp_path: Path) -> None:

@@ -2,11 +2,60 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from jwtleak.alerts.alert import Container
-from jwtleak.core.container import ContainerFacts, of_path
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.types import OutputStream, StreamInfo
+
+# Which container wrote a log, as the log's path tells: Kubernetes, Docker, Podman.
+#
+# Promises: names as the platform allows them and nothing else, so they need no cleaning; None rather than a guess. The
+# shapes are told apart by their ids, so a copy of a node's logs, below any directory or inside an archive, reads the same.
+
+# RFC 1123 labels and subdomains, as Kubernetes checks the names of namespaces, containers and pods. No name holds `_`.
+_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_SUBDOMAIN = r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?"
+# A UUID; of a static pod the hash of its manifest.
+_UID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}"
+_ID = r"[0-9a-f]{64}"
+
+# What rotation and compression append: `0.log.20261126-231500.gz`, `ID-json.log.1`.
+_ROTATED = r"(?:\.[-.0-9a-z]{1,40})?"
+
+# A literal that stands in every such path, and its shape: most paths are of no container, and need none compiled.
+_SHAPES = tuple(
+    (literal, lazy(rf"(?:^|/){shape}{_ROTATED}\Z"))
+    for literal, shape in (
+        # kubelet: /var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log
+        ("_", rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log"),
+        # kubelet's links to them: /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
+        ("_", rf"(?P<pod>{_SUBDOMAIN})_(?P<namespace>{_LABEL})_(?P<name>{_LABEL})-(?P<id>{_ID})\.log"),
+        # Docker: /var/lib/docker/containers/ID/ID-json.log
+        ("-json.log", rf"(?P<id>{_ID})/(?P=id)-json\.log"),
+        # Podman: /var/lib/containers/storage/overlay-containers/ID/userdata/ctr.log
+        ("/userdata/ctr.log", rf"(?P<id>{_ID})/userdata/ctr\.log"),
+    )
+)
+
+
+class ContainerFacts(msgspec.Struct, frozen=True, gc=False):
+    """What a path says of the container; None is not known."""
+
+    namespace: str | None = None
+    pod: str | None = None
+    pod_uid: str | None = None
+    name: str | None = None
+    id: str | None = None
+
+
+def of_path(path: str) -> ContainerFacts | None:
+    """The container whose log stands at `path`."""
+    for literal, shape in _SHAPES:
+        if literal in path and (match := shape.search(path)):
+            return ContainerFacts(**match.groupdict())
+    return None
 
 
 class Containers:

@@ -13,8 +13,8 @@ import stringzilla
 from msgspec import UNSET, UnsetType
 
 from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean
-from jwtleak.core.shown import shown
 
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from jwtleak.archives.codecs import CODECS, ZSTD, Codec
-from jwtleak.archives.tarheader import BLOCK, parse_header
-from jwtleak.archives.zipheader import looks_like_zip
+from jwtleak.archives.tar import BLOCK, parse_header
+from jwtleak.archives.zip import looks_like_zip
 
 Container = Literal["tar", "zip"]
 

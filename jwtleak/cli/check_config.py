@@ -9,8 +9,8 @@ from msgspec import UNSET
 
 from jwtleak.cli import voice
 from jwtleak.cli.tail import options, settings_of
+from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean
-from jwtleak.core.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

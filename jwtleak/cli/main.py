@@ -118,8 +118,7 @@ def _usage(wrong: click.UsageError) -> int:
 
 def _failure(broken: Exception) -> int:
     from jwtleak.cli import voice
-    from jwtleak.errors import DeliveryError, JwtleakError, WorkerError
-    from jwtleak.runtime.failure import place_of
+    from jwtleak.errors import DeliveryError, JwtleakError, WorkerError, place_of
 
     if isinstance(broken, JwtleakError):
         voice.error(str(broken))

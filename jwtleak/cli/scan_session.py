@@ -6,18 +6,17 @@ Promises: what was found before a failure or an interrupt is shown; what was not
 from __future__ import annotations
 
 import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jwtleak.alerts.builder import Setting
-from jwtleak.alerts.select import LIVE, Selection
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import LIVE, Record, Selection
 from jwtleak.cli import voice
-from jwtleak.cli.interrupt import Interrupt
 from jwtleak.cli.main import forget_stdout
 from jwtleak.cli.output import Output, open_output, write_file
 from jwtleak.core.channel import Channels
@@ -25,8 +24,8 @@ from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.formats import interface as formats
 from jwtleak.patterns import builtin_channels
 from jwtleak.runtime.assessment import Asked, prepare
+from jwtleak.runtime.scan.collector import shown
 from jwtleak.runtime.scan.scan import Scan, Tally
-from jwtleak.runtime.scan.shown import shown
 from jwtleak.runtime.scan.worker import Plan
 from jwtleak.runtime.state_dir import subject_key
 from jwtleak.sources.interface import Limits, Notify
@@ -39,6 +38,39 @@ if TYPE_CHECKING:
     from jwtleak.cli.sinks import Sending
     from jwtleak.runtime.scan.resume import Ledger
     from jwtleak.store import Store
+
+
+# Ctrl-C: an orderly end, which gives what was found; then a forced one.
+
+class Interrupt:
+    """Ctrl-C while files are scanned: the first asks for an orderly end; another one, or _GRACE, forces it."""
+
+    # Seconds. Work stops within milliseconds, unless a file system hangs or nothing in a huge tree matches --include.
+    _GRACE = 1.0
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self.seen = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._handle)
+        if hasattr(signal, "SIGALRM"):
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        if hasattr(signal, "SIGALRM"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, *_: object) -> None:
+        if self.seen:
+            raise KeyboardInterrupt
+        self.seen = True
+        if hasattr(signal, "SIGALRM"):
+            signal.setitimer(signal.ITIMER_REAL, self._GRACE)
+        self._stop()
 
 
 def _plan(options: Options) -> Plan:
@@ -245,4 +277,3 @@ def _explain(tally: Tally, options: Options) -> None:
         voice.warning(f"the time for --weak-keys ran out for {tally.untried} tokens: --weak-keys-time gives more")
     if tally.slow_patterns:
         voice.warning(f"user patterns ran out of time {tally.slow_patterns} times: some hits may be missing")
-

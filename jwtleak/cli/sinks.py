@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from jwtleak.cli import voice
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery, check
-from jwtleak.runtime.delivery.health import Health
 from jwtleak.runtime.delivery.scan_delivery import MAX_SPOOL, Dispatch
+from jwtleak.runtime.delivery.sender import Health
 from jwtleak.sinks.settings import SinkFile, SinkSettings, from_url
 from jwtleak.store import Store
 from jwtleak.typed_toml import read

@@ -17,7 +17,7 @@ import msgspec
 from jwtleak.cli import voice
 from jwtleak.cli.options import DURATION, Place, option
 from jwtleak.errors import StoreError
-from jwtleak.runtime.scan.shown import shown
+from jwtleak.runtime.scan.collector import shown
 from jwtleak.runtime.state_dir import state_dir
 from jwtleak.store import Commit, DeadLetter, Store
 from jwtleak.store.lock import owner

@@ -38,7 +38,7 @@ def hint(text: str) -> None:
 def _safe(text: str) -> str:
     encoding = sys.stderr.encoding or "ascii"
     if len(text) > _SHORT:
-        from jwtleak.core.shown import shown
+        from jwtleak.core.redaction import shown
 
         text = shown(text)
     return clean(text, _MAX_MESSAGE).encode(encoding, "replace").decode(encoding)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Buffer
+from jwtleak.core.custom_patterns import Spot
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
 from jwtleak.core.matches import Leak
 from jwtleak.core.regions import CONTEXT, LOOKBACK
 from jwtleak.core.sanitize import excerpt
 from jwtleak.core.unwrap.container_logs import output_of
-from jwtleak.core.usersearch import Spot
 from jwtleak.types import UNKNOWN_CHANNEL, Finding, OutputStream, Token
 
 # After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.

@@ -15,14 +15,12 @@ import stringzilla
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.context import RECORD, Window, finding_at, repeat_at, wants_more
-from jwtleak.core.custom_patterns import UserPatterns
-from jwtleak.core.fingerprint import HEAD, Occurrences, token_sha256
+from jwtleak.core.custom_patterns import Spot, UserPatterns, UserSearch, without_doubles
+from jwtleak.core.fingerprint import HEAD, Occurrences, Sighted, token_sha256
 from jwtleak.core.line_buffer import count_newlines
 from jwtleak.core.matches import Leak
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
-from jwtleak.core.sighted import Sighted
-from jwtleak.core.usersearch import Spot, UserSearch, without_doubles
 from jwtleak.types import Finding
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.

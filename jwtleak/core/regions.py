@@ -15,9 +15,9 @@ from typing import Protocol
 
 import msgspec
 
+from jwtleak.core.anchors import run_before
 from jwtleak.core.compact import Buffer
 from jwtleak.core.matches import Leak
-from jwtleak.core.starts import run_before
 from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, View, Wide
 
 # How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a line that Docker split

@@ -15,11 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from jwtleak.core import json_serialization
-from jwtleak.core.anchors import SHORTEST, Anchors, Needle
+from jwtleak.core.anchors import BASE64URL, MAX_STARTS, SHORTEST, Anchors, Needle, header_starts, run_before
 from jwtleak.core.compact import Buffer, Match, Matcher
 from jwtleak.core.matches import Leak, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
-from jwtleak.core.starts import BASE64URL, MAX_STARTS, header_starts, run_before
 from jwtleak.types import MAX_TOKEN, Rejection
 
 # How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass over its region.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from jwtleak.follow.fingerprint import Key
-from jwtleak.follow.schedule import LOOKS_PER_SECOND
+from jwtleak.follow.registry import LOOKS_PER_SECOND
 from jwtleak.follow.targets import Filter, Target
 from jwtleak.sources.local import reason_of
 

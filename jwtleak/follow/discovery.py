@@ -19,11 +19,9 @@ from jwtleak.follow.directories import Tree
 from jwtleak.follow.fingerprint import ANCHOR, HEAD_STEPS, compare, digest, same_generation
 from jwtleak.follow.inspect import GONE, Known
 from jwtleak.follow.lifecycle import Transitions
-from jwtleak.follow.open_file import Handle, NotRegularError
-from jwtleak.follow.own import Own
+from jwtleak.follow.open_file import Handle, NotRegularError, Own
 from jwtleak.follow.registry import Book
-from jwtleak.follow.rotation import bases
-from jwtleak.follow.rotations import Seeker
+from jwtleak.follow.rotations import Seeker, bases
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import Stream
 from jwtleak.sources.local import read_head, reason_of

@@ -11,24 +11,21 @@ import time
 from collections.abc import Callable, Iterable
 
 from jwtleak.follow.decide import Leaving, may_end
-from jwtleak.follow.descriptors import Descriptors
 from jwtleak.follow.directories import DIRECTORY, FILE, Directory, Tree
 from jwtleak.follow.discovery import Arrivals
 from jwtleak.follow.fingerprint import Key
-from jwtleak.follow.hints import Hints
 from jwtleak.follow.inspect import Known
 from jwtleak.follow.interface import Event, FollowStats, Mode
 from jwtleak.follow.lifecycle import Transitions, from_cursor
 from jwtleak.follow.missed_rotations import Between, written
-from jwtleak.follow.own import Own
+from jwtleak.follow.open_file import Own
 from jwtleak.follow.reading import Reading
 from jwtleak.follow.registry import Book
-from jwtleak.follow.rotation import bases
-from jwtleak.follow.rotations import Seeker
+from jwtleak.follow.rotations import Seeker, bases
 from jwtleak.follow.settings import TailSettings
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import Descriptors, Stream
 from jwtleak.follow.targets import Filter, targets
-from jwtleak.follow.watcher import Watch
+from jwtleak.follow.watcher import Hints, Watch
 from jwtleak.types import Cursor
 
 

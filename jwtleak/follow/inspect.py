@@ -14,8 +14,7 @@ from jwtleak.follow.decide import Leaving, Presence, Seen, judge, may_end
 from jwtleak.follow.fingerprint import Match, compare, same_generation
 from jwtleak.follow.lifecycle import Transitions
 from jwtleak.follow.open_file import Handle, NotRegularError
-from jwtleak.follow.registry import Book
-from jwtleak.follow.schedule import LOOKS_PER_SECOND
+from jwtleak.follow.registry import LOOKS_PER_SECOND, Book
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import Stream
 from jwtleak.sources.local import SNIFF, reason_of

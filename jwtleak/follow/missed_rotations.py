@@ -17,8 +17,7 @@ from jwtleak.follow.directories import Tree
 from jwtleak.follow.discovery import Arrivals
 from jwtleak.follow.inspect import GONE
 from jwtleak.follow.lifecycle import Transitions
-from jwtleak.follow.open_file import Handle, NotRegularError
-from jwtleak.follow.own import Own
+from jwtleak.follow.open_file import Handle, NotRegularError, Own
 from jwtleak.follow.registry import Book
 from jwtleak.follow.rotations import Seeker
 from jwtleak.follow.settings import TailSettings

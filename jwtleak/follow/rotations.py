@@ -8,6 +8,7 @@ by the beginning of their names, and no file is opened twice for one stream unle
 from __future__ import annotations
 
 import os
+import re
 import time
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -21,10 +22,43 @@ from jwtleak.follow.inspect import GONE
 from jwtleak.follow.lifecycle import Transitions
 from jwtleak.follow.open_file import Handle, NotRegularError
 from jwtleak.follow.registry import Book
-from jwtleak.follow.rotation import is_generation
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import Stream
 from jwtleak.sources.local import reason_of
+
+# How rotated files are named.
+#
+# Promises: pure; only names of the usual shapes (number, date, time, with or without a compression's suffix) count as a
+# generation of a log, so that `error.log.example` is never read because `error.log` is followed.
+
+_SUFFIX = r"(?:\.(?:gz|xz|bz2|zst|zstd|lz4|Z))?"
+_STAMP = r"[.\-_]?\d[\d.\-_:TZ]*(?:[.\-](?:old|bak))?|\.(?:old|bak|prev|save)"
+_MIDDLE = re.compile(rf"(.+?)(?:{_STAMP})(\.[A-Za-z]\w*){_SUFFIX}")
+_REST = re.compile(rf"(?:{_STAMP}){_SUFFIX}|\.(?:gz|xz|bz2|zst|zstd|lz4)")
+
+
+def bases(name: str) -> list[str]:
+    """The names that `name` may be a generation of."""
+    found = [name[:end] for end in range(1, len(name)) if is_generation(name[:end], name)]
+    middle = _MIDDLE.fullmatch(name)
+    if middle and is_generation(middle[1] + middle[2], name):
+        found.append(middle[1] + middle[2])
+    return found
+
+
+def is_generation(base: str, name: str) -> bool:
+    """Whether `name` is what a rotation makes of `base`: `a.log.1`, `a.log-20260101.gz`, `a-2026-01-01.log`, `a.1.log`."""
+    if name == base:
+        return False
+    if name.startswith(base):
+        return _REST.fullmatch(name, len(base)) is not None
+    stem, dot, extension = base.rpartition(".")
+    if not dot or not stem or not name.startswith(stem):
+        return False
+    # The stamp before the extension, as log4j and logrotate's `extension` write it.
+    middle = re.fullmatch(rf"(?:{_STAMP})\.{re.escape(extension)}{_SUFFIX}", name[len(stem) :])
+    return middle is not None
+
 
 # Neighbours of one log that are tried, newest names included: `rotate 1000` is the largest seen in the wild.
 MAX_NEIGHBOURS = 1000

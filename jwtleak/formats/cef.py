@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats.custom import CUSTOM
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Options
-from jwtleak.formats.layout import Field, Layout, encode_json, milliseconds
+from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseconds
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 

@@ -11,11 +11,10 @@ import posixpath
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats import attack
-from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Options
-from jwtleak.formats.layout import Field, Layout, encode_json, only_ascii
+from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, only_ascii
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
@@ -82,11 +81,11 @@ _JWTLEAK = Layout(one._replace(target=f"jwtleak.{one.target}") for one in CUSTOM
 # The same in every event about a leak.
 _THREAT = {
     "framework": "MITRE ATT&CK",
-    "tactic": {"id": [attack.TACTIC[0]], "name": [attack.TACTIC[1]]},
+    "tactic": {"id": [levels.TACTIC[0]], "name": [levels.TACTIC[1]]},
     "technique": {
-        "id": [attack.TECHNIQUE[0]],
-        "name": [attack.TECHNIQUE[1]],
-        "subtechnique": {"id": [attack.SUBTECHNIQUE[0]], "name": [attack.SUBTECHNIQUE[1]]},
+        "id": [levels.TECHNIQUE[0]],
+        "name": [levels.TECHNIQUE[1]],
+        "subtechnique": {"id": [levels.SUBTECHNIQUE[0]], "name": [levels.SUBTECHNIQUE[1]]},
     },
 }
 _OBSERVER = {"vendor": "jwtleak", "product": "jwtleak", "type": "secret-scanner", "version": __version__}
@@ -120,7 +119,7 @@ class Ecs:
             tree["event"] |= {"category": [self._options.category], "type": ["info"]}
             tree["rule"] = {"category": "credential-leak", "ruleset": "jwtleak"}
         if found.get("references"):
-            for link in attack.links(found["references"])[:1]:
+            for link in levels.links(found["references"])[:1]:
                 tree["rule"] = {**tree.get("rule", {}), "reference": link}
         if "attack" in found:
             tree["threat"] = _THREAT

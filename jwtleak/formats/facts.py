@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.assess.wording import place
+from jwtleak.assess.verdict import place
 from jwtleak.core.sanitize import MAX_TEXT, clean
 from jwtleak.formats.interface import Options
 from jwtleak.types import ChannelType

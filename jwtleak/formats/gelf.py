@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats.custom import CUSTOM
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Options
-from jwtleak.formats.layout import encode_json, milliseconds, only_ascii
+from jwtleak.formats.layout import CUSTOM, encode_json, milliseconds, only_ascii
 from jwtleak.formats.levels import LEVELS
 
 KNOWN = (

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats import attack
-from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Ending, Options
-from jwtleak.formats.layout import encode_json
+from jwtleak.formats.layout import CUSTOM, encode_json
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
@@ -71,7 +70,7 @@ class Gitlab:
             "severity": LEVELS[found["severity"]].gitlab,
             "identifiers": [
                 {"type": "jwtleak_rule_id", "name": f"jwtleak rule {found['rule.id']}", "value": found["rule.id"]},
-                *(_weakness(number) for number in attack.cwe_numbers(found.get("references", ()))),
+                *(_weakness(number) for number in levels.cwe_numbers(found.get("references", ()))),
             ],
             "location": {
                 "file": found.get("location.path", "stdin"),
@@ -90,7 +89,7 @@ class Gitlab:
 
 
 def _weakness(number: str) -> dict[str, str]:
-    return {"type": "cwe", "name": f"CWE-{number}", "value": number, "url": attack.cwe_url(number)}
+    return {"type": "cwe", "name": f"CWE-{number}", "value": number, "url": levels.cwe_url(number)}
 
 
 def _details(found: Facts) -> list[tuple[str, dict[str, Any]]]:

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats.custom import CUSTOM
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Options
+from jwtleak.formats.layout import CUSTOM
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 

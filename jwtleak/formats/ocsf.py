@@ -10,11 +10,10 @@ import posixpath
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats import attack
-from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Options
-from jwtleak.formats.layout import Field, Layout, encode_json, milliseconds, only_ascii
+from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseconds, only_ascii
 from jwtleak.formats.levels import CONFIDENCES, LEVELS
 from jwtleak.version import __version__
 
@@ -73,10 +72,10 @@ _DATA = Layout(
 _UNMAPPED = Layout(one._replace(target=f"unmapped.jwtleak.{one.target}") for one in CUSTOM.fields)
 _ATTACKS = [
     {
-        "version": attack.ATTACK_VERSION,
-        "tactic": dict(zip(("uid", "name"), attack.TACTIC, strict=True)),
-        "technique": dict(zip(("uid", "name"), attack.TECHNIQUE, strict=True)),
-        "sub_technique": dict(zip(("uid", "name"), attack.SUBTECHNIQUE, strict=True)),
+        "version": levels.ATTACK_VERSION,
+        "tactic": dict(zip(("uid", "name"), levels.TACTIC, strict=True)),
+        "technique": dict(zip(("uid", "name"), levels.TECHNIQUE, strict=True)),
+        "sub_technique": dict(zip(("uid", "name"), levels.SUBTECHNIQUE, strict=True)),
     }
 ]
 
@@ -141,7 +140,7 @@ class Ocsf:
             evidence["container"] = {**container, **pod}
         tree["evidences"] = [evidence]
         if "advice" in found:
-            links = attack.links(found.get("references", ()))
+            links = levels.links(found.get("references", ()))
             tree["remediation"] = {"desc": ". ".join(found["advice"]), **({"references": links} if links else {})}
 
     def _data_security(self, tree: dict[str, Any], found: Facts) -> None:

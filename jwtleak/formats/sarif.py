@@ -11,11 +11,10 @@ import posixpath
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats import attack
-from jwtleak.formats.custom import CUSTOM
+from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import Ending, Options
-from jwtleak.formats.layout import Field, Layout, encode_json
+from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json
 from jwtleak.formats.levels import LEVELS
 from jwtleak.types import SEVERITIES, Severity
 from jwtleak.version import __version__
@@ -151,14 +150,14 @@ def _fingerprints(found: Facts) -> dict[str, Any]:
 
 
 def _new_rule(found: Facts) -> dict[str, Any]:
-    numbers = attack.cwe_numbers(found.get("references", ()))
+    numbers = levels.cwe_numbers(found.get("references", ()))
     words = "".join(sign if sign.isalnum() else " " for sign in found["rule.id"]).split()
     return {
         "id": found["rule.id"],
         "name": "".join(word.capitalize() for word in words),
         "shortDescription": {"text": f"{found['rule.name']}."},
         "fullDescription": {"text": f"{found['rule.name']}: a credential was written where others can read it."},
-        "helpUri": attack.cwe_url(numbers[0]) if numbers else _HOME,
+        "helpUri": levels.cwe_url(numbers[0]) if numbers else _HOME,
         "help": {"text": _HELP},
         "properties": {"tags": ["security", *(f"external/cwe/cwe-{one}" for one in numbers)], "precision": "high"},
     }

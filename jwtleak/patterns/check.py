@@ -15,8 +15,7 @@ from jwtleak.core.channel import MAX_WINDOW, WINDOW, ChannelRule, Channels
 from jwtleak.core.custom_patterns import UserPattern, UserPatterns, compile_pattern
 from jwtleak.errors import PatternError
 from jwtleak.patterns.check_tables import check_knowledge
-from jwtleak.patterns.loader import Shape, convert, load_channels, load_shapes, pattern_files, read_toml
-from jwtleak.patterns.problem import Problem, b64
+from jwtleak.patterns.loader import Problem, Shape, b64, convert, load_channels, load_shapes, pattern_files, read_toml
 
 Find = Callable[[bytes], list[str]]
 

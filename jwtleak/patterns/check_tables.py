@@ -19,7 +19,7 @@ from jwtleak.assess.personal_data import plain
 from jwtleak.core.compact import Match as Found
 from jwtleak.core.compact import Matcher
 from jwtleak.errors import PatternError
-from jwtleak.patterns.problem import Problem, b64
+from jwtleak.patterns.loader import Problem, b64
 from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.types import Token
 

@@ -7,10 +7,11 @@ Refuses: code. Pattern files are TOML; nothing in them is run but regular expres
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import rtoml
@@ -135,3 +136,18 @@ def _expand(regex: str, define: dict[str, str], where: str) -> str:
         return define[match[1]]
 
     return _USE.sub(put, regex)
+
+
+# What the checks of pattern files share: how a problem is told, and how dummy segments are written.
+
+class Problem(NamedTuple):
+    """What is wrong with an entry of a file."""
+
+    file: str
+    id: str
+    message: str
+
+
+def b64(data: bytes) -> str:
+    """base64url without padding, as segments of tokens are written (RFC 7515 section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from jwtleak.alerts.select import Selection
+from jwtleak.alerts.wire import Selection
 from jwtleak.assess.policy import Allow, Raise
 from jwtleak.errors import UsageError
 from jwtleak.follow.settings import TailSettings, duration, need_paths

@@ -18,11 +18,10 @@ from msgspec import UNSET
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http
+from jwtleak.sinks.http import Http, problem_of
 from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Report, failed
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.status import problem
 
 USES = HTTP | {"index", "auth", "user", "pipeline", "compress"}
 
@@ -111,7 +110,7 @@ def _each(items: list[_Item]) -> Report:
     outcomes: list[Outcome] = []
     waits: _Item | None = None
     for item in items:
-        kind = problem(item.status)
+        kind = problem_of(item.status)
         if kind is None or item.status == 409:
             outcomes.append(TAKEN)
         elif kind == "busy":

@@ -19,8 +19,7 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http, Reply
-from jwtleak.sinks.interface import AGAIN, Limits, Message, Outcome, Report, all_taken, failed
-from jwtleak.sinks.moment import moment
+from jwtleak.sinks.interface import AGAIN, Limits, Message, Outcome, Report, all_taken, failed, moment
 from jwtleak.sinks.settings import SinkSettings, token_needed
 
 USES = HTTP | {"index", "sourcetype", "ack", "compress"}

@@ -14,6 +14,7 @@ import msgspec
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.errors import UsageError
+from jwtleak.formats.layout import milliseconds
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.types import Severity
 
@@ -168,3 +169,15 @@ def open_sink(settings: SinkSettings) -> Sink:
 def needs_extra(name: str, package: str) -> UsageError:
     """The error for a sink whose library is not installed."""
     return UsageError(f"needs the extra {name!r} ({package}): pip install 'jwtleak[{name}]'")
+
+
+# The time at which an alert stands in a receiver: that on the log line, or that of detection.
+
+def moment(alert: Alert, timestamp: Literal["event", "detected"]) -> int:
+    """Unix milliseconds. Where a log line has no time, that of detection."""
+    return milliseconds(moment_text(alert, timestamp))
+
+
+def moment_text(alert: Alert, timestamp: Literal["event", "detected"]) -> str:
+    """The same as it stands in the alert: RFC 3339, UTC, three fraction digits."""
+    return alert.logged_at if timestamp == "event" and alert.logged_at else alert.detected_at

@@ -6,8 +6,8 @@ tokens and of this sink's own credentials.
 
 from __future__ import annotations
 
+from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean, mask
-from jwtleak.core.shown import shown
 from jwtleak.secret import Secret
 
 # As much of a reply as says why; the rest is an HTML page or an echo of the request.

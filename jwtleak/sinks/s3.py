@@ -16,11 +16,10 @@ from msgspec import UNSET
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.address import parse
-from jwtleak.sinks.interface import Limits, Message, Problem, Report, all_taken, failed, needs_extra
-from jwtleak.sinks.moment import moment_text
+from jwtleak.sinks.http import problem_of as problem_of
+from jwtleak.sinks.interface import Limits, Message, Problem, Report, all_taken, failed, moment_text, needs_extra
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.status import problem as problem_of
 
 USES = frozenset({"endpoint", "region", "ca_file", "verify", "proxy", "timeout", "compress"})
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jwtleak.store import deadletters, outbox
+from jwtleak.store import outbox
 from jwtleak.store.database import connect, told, transaction
 from jwtleak.store.interface import Stored
 
@@ -66,7 +66,7 @@ class Mailbox:
     def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
         """The sink refused a letter for good: it is put away, with what the receiver said, cleaned and cut."""
         with told(self._directory), transaction(self._connection):
-            deadletters.bury(
+            outbox.bury(
                 self._connection, self.sink, seq, reason=reason, status=status, attempts=attempts, at_ms=self._clock()
             )
 

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 from jwtleak.errors import StoreCorrupt
-from jwtleak.store import deadletters, outbox, streams
-from jwtleak.store.database import told, transaction
+from jwtleak.store import outbox, streams
+from jwtleak.store.database import look, open_sound, remove, set_aside, told, transaction
 from jwtleak.store.interface import Commit, DeadLetter, Pruned, Sighting
 from jwtleak.store.lock import Lock
 from jwtleak.store.mailbox import Mailbox, wall_ms
-from jwtleak.store.maintenance import Keep, prune
-from jwtleak.store.opening import look, open_sound, remove, set_aside
+from jwtleak.store.maintenance import Keep, Summary, prune, summarise
 from jwtleak.store.scans import Scans
-from jwtleak.store.summary import Summary, summarise
 from jwtleak.types import Cursor
 
 _KEEP = Keep()
@@ -123,7 +121,7 @@ class Store:
         """From now on letters go to these sinks. Letters for others become dead letters; gives their number by sink."""
         with told(self.directory), transaction(self._connection, "FULL"):
             gone = outbox.register(self._connection, sinks)
-            return {sink: deadletters.abandon(self._connection, sink, wall_ms()) for sink in gone}
+            return {sink: outbox.abandon(self._connection, sink, wall_ms()) for sink in gone}
 
     def mailbox(self, sink: str) -> Mailbox:
         """The queue of one sink, for its own thread."""
@@ -172,12 +170,12 @@ class Store:
     def dead_letters(self, sink: str | None = None, *, after: int = 0, limit: int = -1) -> list[DeadLetter]:
         """Letters that were refused for good, in the order in which they died: of one sink or all, behind number `after`."""
         with told(self.directory):
-            return list(deadletters.dead_letters(self._connection, sink, after=after, limit=limit))
+            return list(outbox.dead_letters(self._connection, sink, after=after, limit=limit))
 
     def replay(self, *, sink: str | None = None, to: str | None = None, seqs: Sequence[int] | None = None) -> int:
         """Put dead letters back into a queue: all, those of `sink`, or those numbered; that of their sink, or of `to`."""
         with told(self.directory), transaction(self._connection, "FULL"):
-            return deadletters.replay(self._connection, sink, to, seqs, wall_ms())
+            return outbox.replay(self._connection, sink, to, seqs, wall_ms())
 
     def scans(self, key: str) -> Scans:
         """The finished files of one scan."""

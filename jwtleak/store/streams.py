@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from jwtleak.core.shown import shown
+from jwtleak.core.redaction import shown
 from jwtleak.store.interface import Sighting
 from jwtleak.types import Cursor
 

@@ -13,7 +13,7 @@ import yaml
 from programs import missing, program
 
 from jwtleak.cli.tail import command, settings_of
-from jwtleak.runtime.service.address import parse
+from jwtleak.runtime.service.endpoint import parse
 from jwtleak.runtime.service.metrics import DECLARED
 from jwtleak.runtime.tail.session import check
 

@@ -20,7 +20,7 @@ from sending import alert
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, TokenFacts, to_json
 from jwtleak.core.sanitize import clean
 from jwtleak.runtime.delivery.delivery import Delivery
-from jwtleak.runtime.delivery.health import Health
+from jwtleak.runtime.delivery.sender import Health
 from jwtleak.sinks.settings import SinkSettings, from_url
 from jwtleak.store import Commit, Letter, Store
 from jwtleak.types import SEVERITIES

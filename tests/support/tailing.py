@@ -11,7 +11,7 @@ from minting import NOW, jws, sha256
 from msgspec.structs import replace
 
 from jwtleak.alerts.builder import Setting
-from jwtleak.alerts.select import Selection
+from jwtleak.alerts.wire import Selection
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.core.engine import Engine
@@ -19,13 +19,11 @@ from jwtleak.errors import SourceError, StoreError, StoreFull
 from jwtleak.follow.interface import Ended, Event, FollowStats, Grown, Mode, Opened, Trouble
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.announcer import Announcer
+from jwtleak.runtime.tail.alerting import Announcer, Rollup
 from jwtleak.runtime.tail.checkpoint import Ledger
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.loop import Loop
-from jwtleak.runtime.tail.parts import Clocks, Parts
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
+from jwtleak.runtime.tail.readers import Stream
 from jwtleak.store import Commit, Letter, Store
 from jwtleak.types import Cursor
 

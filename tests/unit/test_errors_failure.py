@@ -6,7 +6,7 @@ import pytest
 from minting import jws
 
 import jwtleak
-from jwtleak.runtime.failure import place_of
+from jwtleak.errors import place_of
 
 
 def test_type_and_place_without_a_value():

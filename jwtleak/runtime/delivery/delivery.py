@@ -17,15 +17,36 @@ from msgspec.structs import replace
 
 from jwtleak.errors import UsageError
 from jwtleak.runtime.clock import Clock, SystemClock
-from jwtleak.runtime.delivery.addressing import Addressing
-from jwtleak.runtime.delivery.health import Health
-from jwtleak.runtime.delivery.messages import Mailbox, opener, route_of
-from jwtleak.runtime.delivery.sender import Say, Worker
-from jwtleak.runtime.tail import queues
-from jwtleak.runtime.tail.queues import Queues
+from jwtleak.runtime.delivery import queues
+from jwtleak.runtime.delivery.messages import Mailbox, Unreadable, opener, read, route_of
+from jwtleak.runtime.delivery.queues import Queues
+from jwtleak.runtime.delivery.route import Route, everything
+from jwtleak.runtime.delivery.sender import Health, Say, Worker
 from jwtleak.sinks.interface import Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.store.interface import Letter
+
+# Which sinks a letter is for: what a sink's condition leaves out does not come into its queue, and takes no room there.
+#
+# Promises: a letter that cannot be read goes to all, and becomes a dead letter there.
+
+class Addressing:
+    """`routes` is by sink. Where no sink has a condition nothing is read."""
+
+    def __init__(self, routes: Mapping[str, Route]) -> None:
+        self._routes = routes if any(one is not everything for one in routes.values()) else {}
+
+    def of(self, letters: Iterable[Letter]) -> list[Letter]:
+        """The same letters, with the sinks that they are for."""
+        return [self._addressed(one) for one in letters] if self._routes else list(letters)
+
+    def _addressed(self, letter: Letter) -> Letter:
+        try:
+            alert = read(letter.body)
+        except Unreadable:
+            return letter
+        return replace(letter, sinks=tuple(name for name, wanted in self._routes.items() if wanted(alert)))
+
 
 # Seconds for a thread to notice that it must stop, where it does not hang.
 _LAST_WORD = 0.5
@@ -158,5 +179,3 @@ def check(settings: Sequence[SinkSettings], spool: int) -> None:
             opener(one, sink)
         finally:
             sink.close()
-
-

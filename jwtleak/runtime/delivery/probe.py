@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec import UNSET
 
-from jwtleak.errors import JwtleakError
+from jwtleak.errors import JwtleakError, place_of
 from jwtleak.runtime.delivery.messages import encoder
 from jwtleak.runtime.delivery.synthetic import synthetic
-from jwtleak.runtime.failure import place_of
 from jwtleak.sinks.interface import Message, Report, Sink, failed, open_sink
 from jwtleak.sinks.settings import SinkSettings
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from jwtleak.alerts.wire import Record
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery
-from jwtleak.runtime.delivery.health import Health
+from jwtleak.runtime.delivery.sender import Health
 from jwtleak.store import Commit, Letter, Store
 
 # Alerts that share a transaction, which costs a sync of the disk; and how long one waits for others.

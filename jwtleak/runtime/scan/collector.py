@@ -13,9 +13,27 @@ from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.alerts.grouping import Every, Grouping
 from jwtleak.alerts.wire import Record, write
 from jwtleak.core.engine import Engine
-from jwtleak.core.sighted import Sighted
-from jwtleak.runtime.scan.shown import shown_info
+from jwtleak.core.fingerprint import Sighted
+from jwtleak.core.redaction import shown
+from jwtleak.sources.interface import Notice
 from jwtleak.types import Finding, StreamInfo
+
+# Names of streams as they may be shown: a path or the name of an archive member can hold a token too.
+
+__all__ = ["shown", "shown_info", "shown_notice"]
+
+
+def shown_info(info: StreamInfo) -> StreamInfo:
+    """`info` with names that may be shown."""
+    path = info.path and shown(info.path)
+    member = info.member and shown(info.member)
+    return info if path == info.path and member == info.member else replace(info, path=path, member=member)
+
+
+def shown_notice(notice: Notice) -> Notice:
+    """`notice` with names that may be shown."""
+    path, member = shown(notice.path), notice.member and shown(notice.member)
+    return notice if path == notice.path and member == notice.member else replace(notice, path=path, member=member)
 
 
 class Collector:

@@ -17,7 +17,7 @@ import msgspec
 from jwtleak.alerts.wire import Record
 from jwtleak.core.fingerprint import HEAD
 from jwtleak.errors import SourceError, StoreError
-from jwtleak.runtime.scan.shown import shown_notice
+from jwtleak.runtime.scan.collector import shown_notice
 from jwtleak.runtime.scan.worker import Done, Message, Range, Task
 from jwtleak.sources.interface import Notice
 from jwtleak.sources.local import Identity, identify

@@ -13,13 +13,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from jwtleak.alerts.grouping import Every, FirstSight, Grouping
-from jwtleak.alerts.select import Selection
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import Record, Selection
 from jwtleak.archives.unpack import open_streams
 from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
-from jwtleak.runtime.scan.collector import Collector
-from jwtleak.runtime.scan.shown import shown, shown_notice
+from jwtleak.runtime.scan.collector import Collector, shown, shown_notice
 from jwtleak.runtime.scan.stdin import Waiting, always, follow
 from jwtleak.runtime.scan.tasks import plan
 from jwtleak.runtime.scan.worker import (

@@ -22,8 +22,7 @@ from jwtleak.core.fingerprint import HEAD
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.errors import SourceError
-from jwtleak.runtime.scan.collector import Collector
-from jwtleak.runtime.scan.shown import shown
+from jwtleak.runtime.scan.collector import Collector, shown
 from jwtleak.sources.interface import Limits, Notice, Stream
 from jwtleak.sources.local import FileStream, read_head
 from jwtleak.types import StreamInfo

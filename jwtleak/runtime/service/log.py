@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
+from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean
-from jwtleak.core.shown import shown
 
 Level: TypeAlias = Literal["info", "warning", "error"]
 Format: TypeAlias = Literal["text", "json"]

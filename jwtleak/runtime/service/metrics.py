@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
+from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean
-from jwtleak.core.shown import shown
 
 # Series of one metric: directories are an attacker's to make on a shared host, and a server of metrics pays for each
 # series for ever. What does not fit is summed up under the label `other`.

@@ -11,8 +11,8 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
+from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean
-from jwtleak.core.shown import shown
 
 _MAX_STATUS = 200  # one line of `systemctl status`
 

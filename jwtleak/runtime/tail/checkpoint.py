@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from jwtleak.errors import StoreError
 from jwtleak.follow.interface import Ended
 from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import Stream
 from jwtleak.store.interface import Commit, Letter
 from jwtleak.types import Cursor
 

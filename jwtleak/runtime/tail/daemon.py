@@ -22,7 +22,7 @@ from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.state_dir import subject_key
-from jwtleak.runtime.tail.parts import Clocks
+from jwtleak.runtime.tail.loop import Clocks
 from jwtleak.runtime.tail.session import Session, check
 from jwtleak.runtime.tail.telemetry import Voices
 from jwtleak.store import Store
@@ -74,8 +74,7 @@ class Daemon:
     def _endpoint(self) -> Endpoint | None:
         if self._settings.metrics is None:
             return None
-        from jwtleak.runtime.service.address import parse
-        from jwtleak.runtime.service.endpoint import Endpoint
+        from jwtleak.runtime.service.endpoint import Endpoint, parse
 
         endpoint = Endpoint(parse(self._settings.metrics), self._voices.metrics, self._voices.health)
         endpoint.start()

@@ -6,6 +6,7 @@ before the cursor is given again, and what reaches over it is not lost; a hole i
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,9 +16,51 @@ from msgspec.structs import replace
 from jwtleak.core.engine import Engine, Owned
 from jwtleak.core.fingerprint import HEAD
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
+from jwtleak.follow.interface import Opened
 from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT
-from jwtleak.runtime.tail.stream import Stream
-from jwtleak.types import Finding
+from jwtleak.types import Cursor, Finding
+
+# What the loop knows of one stream.
+#
+# Promises: `offset` is what a crash would go back to, as far as the loop has judged; `read` is how far bytes were taken;
+# what stands before `told` is read again only when more comes, since all that it holds was given.
+# A record is small: fifty thousand of them are in memory at once.
+
+class Stream:
+    """One stream. `early` holds, by offset, the ids of alerts that were given before their token had ended."""
+
+    __slots__ = (
+        "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name", "offset", "packed", "path", "read",
+        "size", "told",
+    )  # fmt: skip
+
+    def __init__(self, opened: Opened) -> None:
+        self.name = opened.stream
+        self.path = self.home = opened.path  # `home` is the path at which it appeared
+        self.size = opened.size
+        self.packed = opened.packed
+        self.cursor = opened.cursor  # as last stored, or as given
+        self.mtime_ms = opened.cursor.mtime_ns // 1_000_000 or None
+        self.offset = opened.cursor.offset
+        self.told = self.read = max(opened.cursor.told, self.offset)
+        self.lines = opened.cursor.lines
+        self.line_start = opened.cursor.line_start
+        self.early: dict[int, str] = {}
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that are there and were not taken yet."""
+        return max(0, self.size - self.read)
+
+    def again(self) -> None:
+        """Read once more what is held at the end, although nothing came."""
+        self.read = self.offset
+
+    def stored(self, cursor: Cursor) -> None:
+        """`cursor` is on disk."""
+        self.cursor = cursor
+        self.mtime_ms = cursor.mtime_ns // 1_000_000 or None
+
 
 # A hole shorter than this is read like any zeros: starting behind it would cost as much.
 HOLE = 4 * 1024 * 1024
@@ -185,3 +228,77 @@ class Seat:
         if column == one.column and self._lines == 0:
             return one
         return replace(one, line=self._lines + one.line, column=column)
+
+
+# The desk: a few engines, and which stream each one is on.
+#
+# Promises: a stream that is read turn after turn keeps its engine; memory is that of SEATS engines, however many streams
+# there are. A stream that has to give up its engine is given a last word first, since what its engine holds is then only
+# in the file.
+
+# An engine's buffer is 784 KiB. A host has a few busy logs at a time; each further one costs reading 224 KiB again.
+SEATS = 16
+
+
+class Desk:
+    """Seats for streams. `leave` is called with a seat that must be given up, while it still has its stream."""
+
+    def __init__(
+        self, make: Callable[[], Engine], source: Bytes, leave: Callable[[Seat], None], capacity: int = SEATS
+    ) -> None:
+        self._make = make
+        self._source = source
+        self._leave = leave
+        self._capacity = capacity
+        self._taken: OrderedDict[str, Seat] = OrderedDict()
+        self._free: list[Seat] = []
+
+    def seat(self, stream: Stream) -> Seat:
+        """The seat of `stream`, a new one where it has none. Raises SourceError where it cannot be read."""
+        seat = self._taken.get(stream.name)
+        if seat is not None:
+            self._taken.move_to_end(stream.name)
+            return seat
+        seat = self._another()
+        try:
+            seat.sit(stream)
+        except BaseException:
+            self._free.append(seat)
+            raise
+        self._taken[stream.name] = seat
+        return seat
+
+    def _another(self) -> Seat:
+        if self._free:
+            return self._free.pop()
+        if len(self._taken) < self._capacity:
+            return Seat(self._make(), self._source)
+        name, seat = next(iter(self._taken.items()))
+        self._leave(seat)
+        del self._taken[name]
+        return seat
+
+    def of(self, name: str) -> Seat | None:
+        """The seat that the stream has."""
+        return self._taken.get(name)
+
+    def free(self, name: str) -> None:
+        """The stream needs its seat no more."""
+        seat = self._taken.pop(name, None)
+        if seat is not None:
+            seat.stream = None
+            self._free.append(seat)
+
+    def take_away(self, name: str) -> None:
+        """The stream's seat is used elsewhere; it will be given back."""
+        del self._taken[name]
+
+    def give_back(self, seat: Seat) -> None:
+        """A seat that was taken away is free again."""
+        seat.stream = None
+        if len(self._free) + len(self._taken) < self._capacity:
+            self._free.append(seat)
+
+    def seats(self) -> list[Seat]:
+        """All that are taken."""
+        return list(self._taken.values())

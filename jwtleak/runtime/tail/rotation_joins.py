@@ -13,9 +13,7 @@ from jwtleak.core.regions import LOOKAHEAD
 from jwtleak.core.unwrap import LINES
 from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Ended
-from jwtleak.runtime.tail.desk import Desk
-from jwtleak.runtime.tail.readers import LONGEST_WAIT, Bytes, Seat
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import LONGEST_WAIT, Bytes, Desk, Seat, Stream
 from jwtleak.types import Finding
 
 

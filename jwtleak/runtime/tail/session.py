@@ -23,15 +23,13 @@ from jwtleak.runtime.assessment import prepare
 from jwtleak.runtime.config import Settings, seconds
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
 from jwtleak.runtime.delivery.delivery import check as check_sinks
-from jwtleak.runtime.delivery.health import Health as SinkHealth
+from jwtleak.runtime.delivery.sender import Health as SinkHealth
 from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.announcer import Announcer
+from jwtleak.runtime.tail.alerting import Announcer, Rollup
 from jwtleak.runtime.tail.backpressure import SpoolGate
 from jwtleak.runtime.tail.checkpoint import Ledger
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.loop import Loop
-from jwtleak.runtime.tail.parts import Clocks, Parts
+from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
 from jwtleak.runtime.tail.telemetry import Reporter, Voices
 from jwtleak.store import Store
 
@@ -97,7 +95,7 @@ def check(settings: Settings) -> None:
     """Raises JwtleakError for settings with which no session could begin; nothing is changed or connected."""
     check_sinks(settings.sinks, settings.tail.spool)
     if settings.metrics is not None:
-        from jwtleak.runtime.service.address import parse
+        from jwtleak.runtime.service.endpoint import parse
 
         parse(settings.metrics)
     load_user_patterns(settings.tail.patterns)

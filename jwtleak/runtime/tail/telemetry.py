@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jwtleak.follow.interface import Ended, Mode, Trouble
-from jwtleak.runtime.delivery.health import Health as SinkHealth
+from jwtleak.runtime.delivery.sender import Health as SinkHealth
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
@@ -21,7 +21,7 @@ from jwtleak.store.interface import Letter
 if TYPE_CHECKING:
     from jwtleak.runtime.tail.checkpoint import Ledger
     from jwtleak.runtime.tail.loop import Loop
-    from jwtleak.runtime.tail.stream import Stream
+    from jwtleak.runtime.tail.readers import Stream
 
 
 class Voices(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import Stream
 
 # Bytes of one turn: some milliseconds of reading where there are no tokens.
 TURN = 4 * 1024 * 1024

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jwtleak.core.container import ContainerFacts, of_path
+from jwtleak.alerts.container import ContainerFacts, of_path
 
 ID = "0123456789abcdef" * 4
 UID = "6f1c2b3a-0d4e-4f5a-8b6c-7d8e9f0a1b2c"

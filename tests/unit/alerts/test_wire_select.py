@@ -10,8 +10,7 @@ from minting import jws
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.select import Selection
-from jwtleak.alerts.wire import write
+from jwtleak.alerts.wire import Selection, write
 from jwtleak.types import CONFIDENCES, SEVERITIES
 
 Make = Callable[..., Alert]

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from jwtleak.archives.ziplzma import ZipLzma, zip_lzma_memory
+from jwtleak.archives.codecs import ZipLzma, zip_lzma_memory
 
 DATA = b"a line of a log\n" * 1000
 

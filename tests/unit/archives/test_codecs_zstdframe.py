@@ -7,7 +7,7 @@ import random
 import pytest
 import zstandard
 
-from jwtleak.archives.zstdframe import ZstdFrame, zstd_memory
+from jwtleak.archives.codecs import ZstdFrame, zstd_memory
 
 DATA = random.Random(7).randbytes(300_000) + b"log line\n" * 50_000
 

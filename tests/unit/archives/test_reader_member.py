@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 
-from jwtleak.archives.member import member_name, part_of
-from jwtleak.archives.reader import Reader
+from jwtleak.archives.reader import Reader, member_name, part_of
 
 
 class _Bytes:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.archives.tarheader import gnu_segments, number, parse_header, pax_records
+from jwtleak.archives.tar import gnu_segments, number, parse_header, pax_records
 
 
 @pytest.mark.parametrize(

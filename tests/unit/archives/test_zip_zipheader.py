@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.archives.zipheader import looks_like_zip, parse_descriptor, parse_local, record_length
+from jwtleak.archives.zip import looks_like_zip, parse_descriptor, parse_local, record_length
 
 
 def _local(flags: int = 0, compressed: int = 5, size: int = 9, extra: bytes = b"") -> bytes:

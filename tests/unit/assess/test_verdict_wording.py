@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import get_args
 
-from jwtleak.assess.wording import title
+from jwtleak.assess.verdict import title
 from jwtleak.types import ChannelType, Kind, Status
 
 SORTS = list(product(get_args(Status), get_args(Kind), get_args(ChannelType)))

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import b64
 
-from jwtleak.core.anchors import Anchors
-from jwtleak.core.starts import BASE64URL, header_starts, run_before
+from jwtleak.core.anchors import BASE64URL, Anchors, header_starts, run_before
 
 OPENINGS = ['{"', '{ "', '{\n"', '{\r\n"', '{\t"', "{\n  "]
 

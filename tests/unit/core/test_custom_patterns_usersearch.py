@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwtleak.core.custom_patterns import REACH, UserPattern, UserPatterns
-from jwtleak.core.usersearch import BLOCK, UserSearch
+from jwtleak.core.custom_patterns import BLOCK, REACH, UserPattern, UserPatterns, UserSearch
 
 PATTERNS = UserPatterns(
     [

@@ -19,9 +19,8 @@ from reference_detector import plain_tokens
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPattern, UserPatterns
 from jwtleak.core.engine import READ_SIZE, Engine, Owned
-from jwtleak.core.fingerprint import HEAD
+from jwtleak.core.fingerprint import HEAD, Sighted
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
-from jwtleak.core.sighted import Sighted
 from jwtleak.patterns import load_channels
 from jwtleak.types import Finding, Token
 

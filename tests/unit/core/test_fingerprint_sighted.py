@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.core.sighted import Sighted
+from jwtleak.core.fingerprint import Sighted
 
 
 def test_only_the_first_sighting_is_new() -> None:

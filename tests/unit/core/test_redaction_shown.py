@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minting import jws, kinds, sha256
 
-from jwtleak.core.shown import shown
+from jwtleak.core.redaction import shown
 
 
 @pytest.mark.parametrize("token", kinds().values(), ids=kinds())

@@ -10,8 +10,7 @@ from followed import Driver, lines
 
 from jwtleak.follow import discovery
 from jwtleak.follow.follower import Follower
-from jwtleak.follow.open_file import Handle
-from jwtleak.follow.own import Own
+from jwtleak.follow.open_file import Handle, Own
 
 Drive = Callable[..., Driver]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from jwtleak.follow import registry as module
-from jwtleak.follow.descriptors import Descriptors
 from jwtleak.follow.fingerprint import digest
 from jwtleak.follow.interface import Ended, Moved, Opened, Trouble
 from jwtleak.follow.registry import Book, Homeless, fresh_name
-from jwtleak.follow.stream import State, Stream
+from jwtleak.follow.stream import Descriptors, State, Stream
 from jwtleak.types import Cursor
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.follow.schedule import Schedule
+from jwtleak.follow.registry import Schedule
 
 
 def test_due_names_come_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.follow.rotation import bases, is_generation
+from jwtleak.follow.rotations import bases, is_generation
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import resource
 
 import pytest
 
-from jwtleak.follow.descriptors import Descriptors, budget
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import Descriptors, Stream, budget
 from jwtleak.types import Cursor
 
 

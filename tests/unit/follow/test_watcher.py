@@ -13,8 +13,7 @@ import pytest
 from watchdog.observers.api import BaseObserver
 
 from jwtleak.follow import watcher as module
-from jwtleak.follow.hints import Hints
-from jwtleak.follow.watcher import Watch
+from jwtleak.follow.watcher import Hints, Watch
 
 Make = Callable[..., tuple[Watch, Hints, list[tuple[str, str, str]]]]
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from jwtleak.follow import hints as module
-from jwtleak.follow.hints import Hints
+from jwtleak.follow import watcher as module
+from jwtleak.follow.watcher import Hints
 
 
 @pytest.fixture

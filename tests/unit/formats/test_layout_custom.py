@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sample_alerts import full, kept_back, leaves, pattern_hit
 
-from jwtleak.formats.custom import CUSTOM
 from jwtleak.formats.facts import facts
 from jwtleak.formats.interface import DEFAULT
+from jwtleak.formats.layout import CUSTOM
 
 ELSEWHERE = {"id", "title", "location.path", "location.host", "time", "started", "action", "rule.id", "rule.name", "attack", "host_again"}
 PYTHON = {"keyword": str, "date": str, "long": int, "boolean": bool}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.formats.attack import cwe_numbers, links
+from jwtleak.formats.levels import cwe_numbers, links
 
 
 def test_references():

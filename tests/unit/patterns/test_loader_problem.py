@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.patterns.problem import Problem, b64
+from jwtleak.patterns.loader import Problem, b64
 
 
 def test_segments() -> None:

@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from jwtleak.sinks.status import problem, retry_after
+from jwtleak.sinks.http import problem_of, retry_after
 
 BUSY = {408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529, 506, 508, 598}
 BLOCKED = {300, 301, 302, 303, 307, 308, 100, 401, 403, 404, 405, 407, 410, 421, 426, 451, 501, 505, 511}
@@ -16,7 +16,7 @@ POISON = {400, 402, 406, 409, 411, 412, 414, 415, 416, 417, 418, 422, 424, 428, 
 @pytest.mark.parametrize("status", range(100, 600))
 def test_every_status_has_its_meaning(status: int) -> None:
     """2xx is success and nothing else is; what speaks of the address or the credentials condemns no alert."""
-    found = problem(status)
+    found = problem_of(status)
     if status in BUSY:
         assert found == "busy"
     elif status in BLOCKED:
@@ -33,7 +33,7 @@ def test_every_status_has_its_meaning(status: int) -> None:
 @pytest.mark.parametrize("status", range(400, 600))
 def test_otlp_names_what_may_be_sent_again(status: int) -> None:
     """Only 429, 502, 503 and 504 (OTLP/HTTP, Failures)."""
-    assert (problem(status, otlp=True) == "busy") == (status in (429, 502, 503, 504))
+    assert (problem_of(status, otlp=True) == "busy") == (status in (429, 502, 503, 504))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from sending import alert
 
-from jwtleak.sinks.moment import moment, moment_text
+from jwtleak.sinks.interface import moment, moment_text
 
 
 def test_the_time_of_the_log_line_or_of_detection() -> None:

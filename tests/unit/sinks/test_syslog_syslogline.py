@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sending import alert
 
 from jwtleak.alerts.alert import Location
-from jwtleak.sinks.syslogline import Style, line
+from jwtleak.sinks.syslog import Style, line
 
 TIME = "2026-01-05T12:00:00.456Z"
 # RFC 5424 section 6, with the fields that are always given.

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from sending import alert
 
 from jwtleak.alerts.alert import Location
-from jwtleak.sinks.chat import TEMPLATES, slack, teams
+from jwtleak.sinks.webhook import TEMPLATES, slack, teams
 
 HOSTILE = "<!channel> <https://evil.test|click> @here *bold* [a](https://evil.test)"
 

@@ -10,7 +10,7 @@ from stored import cursor
 
 from jwtleak.errors import StoreCorrupt, StoreError
 from jwtleak.store import Commit, Store
-from jwtleak.store.opening import look, open_sound, remove, set_aside
+from jwtleak.store.database import look, open_sound, remove, set_aside
 
 
 def test_reset(directory):

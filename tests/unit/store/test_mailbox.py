@@ -7,7 +7,7 @@ import threading
 from stored import alert_id, letter
 
 from jwtleak.store import Commit
-from jwtleak.store.deadletters import MAX_REASON
+from jwtleak.store.outbox import MAX_REASON
 
 
 def put(store, *names, **fields):

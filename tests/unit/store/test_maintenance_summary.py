@@ -5,7 +5,7 @@ from __future__ import annotations
 from stored import cursor, letter, sighting
 
 from jwtleak.store import Commit, ScannedFile
-from jwtleak.store.summary import SinkSummary, Summary
+from jwtleak.store.maintenance import SinkSummary, Summary
 
 
 def test_an_empty_store(store):

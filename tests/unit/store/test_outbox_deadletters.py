@@ -8,7 +8,7 @@ from minting import jws
 from stored import alert_id, letter
 
 from jwtleak.errors import StoreError
-from jwtleak.store import Commit, deadletters
+from jwtleak.store import Commit, outbox
 
 
 def bury(store, *names, sink="a", reason="refused", **fields):
@@ -57,7 +57,7 @@ def test_a_reason_is_cleaned(store):
     bury(store, "x", reason=f"bad \x1b[2J value: {token} at 1:2" + "x" * 9999)
     (dead,) = store.dead_letters()
     checker.check(dead.reason.encode())
-    assert len(dead.reason) <= deadletters.MAX_REASON
+    assert len(dead.reason) <= outbox.MAX_REASON
     assert dead.reason.isprintable()
 
 
@@ -109,7 +109,7 @@ def test_replay_is_all_or_nothing(store):
 
 def test_they_are_bounded(store, monkeypatch):
     """Beyond the bound the oldest go, and count as dropped."""
-    monkeypatch.setattr(deadletters, "MAX_BYTES", 250)
+    monkeypatch.setattr(outbox, "MAX_BYTES", 250)
     bury(store, *"pqrst", body=b"x" * 100)
     assert [one.id for one in store.dead_letters()] == [alert_id("s"), alert_id("t")]
     assert store.dropped() == {"a": 3}
@@ -120,7 +120,7 @@ def test_abandoned(store):
     store.commit(Commit(alerts=[letter("x"), letter("y")], at_ms=5))
     store.register(["b"])
     assert [(one.sink, one.reason, one.status) for one in store.dead_letters()] == [
-        ("a", deadletters.ABANDONED, None)
+        ("a", outbox.ABANDONED, None)
     ] * 2
     store.register(["a", "b"])
     assert store.replay(sink="a") == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sending import alert
 
 from jwtleak.alerts.alert import to_json
-from jwtleak.runtime.delivery.addressing import Addressing
+from jwtleak.runtime.delivery.delivery import Addressing
 from jwtleak.runtime.delivery.route import everything, parse
 from jwtleak.store.interface import Letter
 

@@ -7,9 +7,9 @@ from sending import Box, Scripted, alert
 
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull
-from jwtleak.runtime.delivery.hand import Hand
 from jwtleak.runtime.delivery.messages import opener
 from jwtleak.runtime.delivery.retry import State, decide
+from jwtleak.runtime.delivery.sender import Hand
 from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Outcome, Report, failed
 from jwtleak.sinks.settings import SinkSettings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jwtleak.runtime.delivery.health import Health
 from jwtleak.runtime.delivery.retry import State, decide
+from jwtleak.runtime.delivery.sender import Health
 from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Report, all_taken, failed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minting import jws, sha256
 
-from jwtleak.runtime.scan.shown import shown_info, shown_notice
+from jwtleak.runtime.scan.collector import shown_info, shown_notice
 from jwtleak.sources.interface import Notice
 from jwtleak.types import StreamInfo
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from jwtleak.runtime.scan.child import Child, Ends
+from jwtleak.runtime.scan.pool import Child, Ends
 
 
 def echo(ends: Ends) -> None:

@@ -9,7 +9,7 @@ import pytest
 from minting import jws
 from msgspec.structs import replace
 
-from jwtleak.alerts.select import Selection
+from jwtleak.alerts.wire import Selection
 from jwtleak.errors import StoreFull
 from jwtleak.runtime.scan import resume, tasks, worker
 from jwtleak.runtime.scan.resume import Ledger, Surroundings

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.select import Selection
+from jwtleak.alerts.wire import Selection
 from jwtleak.runtime.scan import pool, worker
 from jwtleak.runtime.scan import scan as scans
 from jwtleak.runtime.scan import tasks as planning

@@ -13,8 +13,7 @@ from minting import jws
 from jwtleak.errors import UsageError
 from jwtleak.runtime.service import endpoint as module
 from jwtleak.runtime.service import metrics as m
-from jwtleak.runtime.service.address import Address
-from jwtleak.runtime.service.endpoint import Endpoint
+from jwtleak.runtime.service.endpoint import Address, Endpoint
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.metrics import Metrics
 

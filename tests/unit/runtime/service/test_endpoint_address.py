@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.service.address import parse
+from jwtleak.runtime.service.endpoint import parse
 
 
 @pytest.mark.parametrize(

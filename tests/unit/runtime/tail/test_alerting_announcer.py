@@ -10,16 +10,15 @@ from minting import NOW
 from tailing import cursor, leak, name
 
 from jwtleak.alerts.builder import Setting
-from jwtleak.alerts.select import Selection
+from jwtleak.alerts.wire import Selection
 from jwtleak.assess.policy import Allow, Policy
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.follow.interface import Opened
 from jwtleak.patterns import load_channels
-from jwtleak.runtime.tail import announcer as module
-from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.announcer import Announcer
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail import alerting as module
+from jwtleak.runtime.tail.alerting import Announcer, Rollup
+from jwtleak.runtime.tail.readers import Stream
 from jwtleak.store import Letter, Store
 
 

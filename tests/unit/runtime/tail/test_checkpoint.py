@@ -10,7 +10,7 @@ from jwtleak.follow.interface import Ended, Opened
 from jwtleak.runtime.tail import checkpoint as module
 from jwtleak.runtime.tail.alerting import Rollup
 from jwtleak.runtime.tail.checkpoint import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Ledger
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import Stream
 from jwtleak.store import Commit, Letter, Sighting
 
 LETTER = Letter(id="0" * 40, fingerprint="f" * 64, severity="low", event="leak", body=b"{}" * 100)

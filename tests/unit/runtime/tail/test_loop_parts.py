@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jwtleak.runtime.tail.parts import Clocks
+from jwtleak.runtime.tail.loop import Clocks
 
 
 def test_milliseconds() -> None:

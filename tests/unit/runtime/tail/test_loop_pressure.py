@@ -9,7 +9,7 @@ from jwtleak.core.engine import READ_SIZE
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.follow.interface import Event, Trouble
 from jwtleak.runtime.tail import alerting, checkpoint, loop
-from jwtleak.runtime.tail.desk import SEATS
+from jwtleak.runtime.tail.readers import SEATS
 from jwtleak.runtime.tail.turns import TURN
 
 LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"

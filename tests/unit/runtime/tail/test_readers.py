@@ -15,8 +15,7 @@ from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Opened
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT
-from jwtleak.runtime.tail.readers import LONGEST_WAIT, Seat, Watch
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import LONGEST_WAIT, Seat, Stream, Watch
 from jwtleak.types import Finding
 
 ENGINE = Engine(Channels(load_channels()))

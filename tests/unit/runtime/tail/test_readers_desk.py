@@ -9,8 +9,7 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Opened
-from jwtleak.runtime.tail.desk import Desk
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import Desk, Stream
 
 
 class Setup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tailing import cursor
 
 from jwtleak.follow.interface import Opened
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import Stream
 
 
 def test_it_begins_at_its_cursor() -> None:

@@ -17,7 +17,7 @@ from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
-from jwtleak.runtime.tail.parts import Clocks
+from jwtleak.runtime.tail.loop import Clocks
 from jwtleak.runtime.tail.session import Session, check
 from jwtleak.runtime.tail.telemetry import Voices
 from jwtleak.store import Store

@@ -10,14 +10,14 @@ from tailing import Clock, Rig, cursor, leak
 
 from jwtleak.errors import StoreFull
 from jwtleak.follow.interface import Ended, Mode, Opened, Trouble
-from jwtleak.runtime.delivery.health import Health as SinkHealth
+from jwtleak.runtime.delivery.sender import Health as SinkHealth
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import Health
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.tail.backpressure import SpoolGate
-from jwtleak.runtime.tail.stream import Stream
+from jwtleak.runtime.tail.readers import Stream
 from jwtleak.runtime.tail.telemetry import Reporter, Voices
 from jwtleak.store import Letter, Store
 

@@ -15,8 +15,8 @@ from sending import Scripted, Turned, alert
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull, UsageError
 from jwtleak.runtime.delivery.messages import opener
+from jwtleak.runtime.delivery.queues import Queues, check
 from jwtleak.runtime.delivery.sender import Worker
-from jwtleak.runtime.tail.queues import Queues, check
 from jwtleak.sinks.interface import Message, Report, all_taken, failed
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.store import Commit, Letter, Store
