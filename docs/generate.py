@@ -1,8 +1,10 @@
-"""Writes the parts of README.md and docs/ that the program itself knows: run it after a change, a test compares.
+"""Writes the parts of README.md and docs/ that the program itself knows: run it after a change, a
+test compares.
 
     python docs/generate.py
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else is written by people.
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else is written by
+people.
 """
 
 from __future__ import annotations
@@ -40,7 +42,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     "README.md",
     "docs/how-to/mask-tokens.md",
-    *(f"docs/reference/{name}.md" for name in ("cli", "alert", "severity", "bounds", "metrics", "configuration", "formats")),
+    *(
+        f"docs/reference/{name}.md"
+        for name in ("cli", "alert", "severity", "bounds", "metrics", "configuration", "formats")
+    ),
     *(f"docs/reference/{name}.md" for name in ("issuers", "weaknesses", "policy")),
 )
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -52,7 +57,9 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table."""
     head = list(head)
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
+    )
 
 
 def sample_alert() -> str:
@@ -62,7 +69,9 @@ def sample_alert() -> str:
 
 @lru_cache
 def sample() -> dict[str, Any]:
-    """The first alert from the sample access log, as the program gives it; the host's name is made up."""
+    """The first alert from the sample access log, as the program gives it; the host's name is made
+    up.
+    """
     with tempfile.TemporaryDirectory() as state:
         key = Path(state, "jwtleak", "subject.key")
         key.parent.mkdir()
@@ -114,11 +123,17 @@ def _walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 
 
 def _command(name: str, command: click.Command) -> str:
-    arguments = [one.metavar for one in command.params if isinstance(one, click.Argument) and one.metavar]
+    arguments = [
+        one.metavar for one in command.params if isinstance(one, click.Argument) and one.metavar
+    ]
     inner = ["COMMAND"] if isinstance(command, click.Group) else []
     usage = " ".join([name, "[OPTIONS]", *arguments, *inner])
     text = inspect.cleandoc(command.help or "")
-    options = [_option(one) for one in command.params if isinstance(one, click.Option) and "--help" not in one.opts]
+    options = [
+        _option(one)
+        for one in command.params
+        if isinstance(one, click.Option) and "--help" not in one.opts
+    ]
     listed = table(("option", "value", "default", "meaning"), options) if options else ""
     return f"## `{name}`\n\n    {usage}\n\n{text}\n" + (f"\n{listed}" if listed else "")
 
@@ -127,7 +142,12 @@ def _option(option: click.Option) -> list[str]:
     names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len, reverse=True))
     # A default that only words can say stands in the help itself.
     meaning, _, said = (option.help or "").removesuffix("]").partition("[default: ")
-    return [names, _value(option), f"`{option.default}`" if option.show_default else said, meaning.strip()]
+    return [
+        names,
+        _value(option),
+        f"`{option.default}`" if option.show_default else said,
+        meaning.strip(),
+    ]
 
 
 def _value(option: click.Option) -> str:
@@ -178,14 +198,20 @@ def severities() -> str:
 
 def adjustments() -> str:
     """The table of adjustments, with what each makes of four common cases."""
-    cases = [f"{case.status}, {severity.exposure(case.channel)} ({severity.severity(case)[0]})" for case in severity.shown_on()]
+    cases = [
+        f"{case.status}, {severity.exposure(case.channel)} ({severity.severity(case)[0]})"
+        for case in severity.shown_on()
+    ]
     rows = ((f"`{code}`", *more) for code, *more in severity.adjustments())
     return table(("reason", "when", "effect", *cases), rows)
 
 
 def reasons() -> str:
     """The reasons that the first table gives."""
-    return table(("reason", "meaning"), ((f"`{code}`", meaning) for code, meaning in severity.BASE_REASONS.items()))
+    return table(
+        ("reason", "meaning"),
+        ((f"`{code}`", meaning) for code, meaning in severity.BASE_REASONS.items()),
+    )
 
 
 def issuers() -> str:
@@ -194,7 +220,15 @@ def issuers() -> str:
     for issuer in load_issuers()[0]:
         for use in issuer.uses:
             steps = "; ".join(use.revoke or issuer.revoke)
-            rows.append((f"[{issuer.name}]({issuer.reference})", f"`{issuer.id}`", f"`{use.use}`", use.privilege, steps))
+            rows.append(
+                (
+                    f"[{issuer.name}]({issuer.reference})",
+                    f"`{issuer.id}`",
+                    f"`{use.use}`",
+                    use.privilege,
+                    steps,
+                )
+            )
     return table(("provider", "id", "use", "privilege", "to take it back"), rows)
 
 
@@ -203,13 +237,23 @@ def uses() -> str:
     _, any_issuer, limits = load_issuers()
     names = dict.fromkeys([*limits, *(use.use for use in any_issuer)])
     told = {use.use: "by `typ` or claim names, whoever issued it" for use in any_issuer}
-    rows = ((f"`{name}`", told.get(name, "of known providers"), f"{limits.get(name, limits['other']):,} s") for name in names)
+    rows = (
+        (
+            f"`{name}`",
+            told.get(name, "of known providers"),
+            f"{limits.get(name, limits['other']):,} s",
+        )
+        for name in names
+    )
     return table(("use", "recognised", "`long_lifetime` above"), rows)
 
 
 def notes() -> str:
     """What is public by design, and what administers."""
-    return table(("note", "effect", "why", "reference"), ((f"`{one.id}`", one.effect, one.why, one.reference) for one in load_notes()))
+    return table(
+        ("note", "effect", "why", "reference"),
+        ((f"`{one.id}`", one.effect, one.why, one.reference) for one in load_notes()),
+    )
 
 
 def keys() -> str:
@@ -219,7 +263,9 @@ def keys() -> str:
 
 def weaknesses() -> str:
     """Every named weakness."""
-    rows = ((f"`{name}`", one.meaning, ", ".join(one.references)) for name, one in WEAKNESSES.items())
+    rows = (
+        (f"`{name}`", one.meaning, ", ".join(one.references)) for name, one in WEAKNESSES.items()
+    )
     return table(("weakness", "meaning", "references"), rows)
 
 
@@ -236,13 +282,22 @@ def claims() -> str:
 
 def servers() -> str:
     """How each server keeps tokens out of its log."""
-    rows = ((f"[{one.id}]({one.reference})", one.url, one.referer, one.header) for one in load_servers())
-    return table(("server", "token in the URL", "token in the Referer", "token in a header or cookie"), rows)
+    rows = (
+        (f"[{one.id}]({one.reference})", one.url, one.referer, one.header) for one in load_servers()
+    )
+    return table(
+        ("server", "token in the URL", "token in the Referer", "token in a header or cookie"), rows
+    )
 
 
 def conditions() -> str:
     """The keys of a rule, from its type."""
-    return ", ".join(f"`{name}`" for name in Allow.__struct_fields__ if name not in ("reason", "until")) + "\n"
+    return (
+        ", ".join(
+            f"`{name}`" for name in Allow.__struct_fields__ if name not in ("reason", "until")
+        )
+        + "\n"
+    )
 
 
 def bounds() -> str:
@@ -254,7 +309,9 @@ def bounds() -> str:
             (one["what"], shown(value_of(one), one["unit"]), f"`{one['constant']}`", one["why"])
             for one in group["bound"]
         ]
-        parts.append(f"### {group['title']}\n\n{table(('bound', 'value', 'constant', 'why'), rows)}")
+        parts.append(
+            f"### {group['title']}\n\n{table(('bound', 'value', 'constant', 'why'), rows)}"
+        )
     return "\n".join(parts)
 
 
@@ -299,20 +356,42 @@ def _keys(schema: dict[str, Any]) -> str:
 
 def _said(schema: dict[str, Any]) -> str:
     """The description, which stands beside or inside the choices of a type."""
-    return str(schema.get("description") or next((_said(one) for one in schema.get("anyOf", ()) if _said(one)), ""))
+    return str(
+        schema.get("description")
+        or next((_said(one) for one in schema.get("anyOf", ()) if _said(one)), "")
+    )
 
 
 def metrics() -> str:
     """Every metric that is declared."""
-    rows = [(f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.help) for one in DECLARED]
+    rows = [
+        (f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.help)
+        for one in DECLARED
+    ]
     return table(("metric", "kind", "labels", "what it counts"), rows)
 
 
 def scale() -> str:
     """Severities in the terms of each receiver."""
-    head = ("jwtleak", "ECS `event.severity`", "OCSF `severity_id`", "CEF, LEEF", "syslog, GELF", "OTLP", "SARIF", "Splunk CIM", "GitLab")
+    head = (
+        "jwtleak",
+        "ECS `event.severity`",
+        "OCSF `severity_id`",
+        "CEF, LEEF",
+        "syslog, GELF",
+        "OTLP",
+        "SARIF",
+        "Splunk CIM",
+        "GitLab",
+    )
     rows = [
-        (name, *map(str, (one.ecs, one.ocsf, one.cef, one.syslog, one.otlp)), f"{one.sarif} / {one.sarif_score}", one.cim, one.gitlab)
+        (
+            name,
+            *map(str, (one.ecs, one.ocsf, one.cef, one.syslog, one.otlp)),
+            f"{one.sarif} / {one.sarif_score}",
+            one.cim,
+            one.gitlab,
+        )
         for name, one in levels.LEVELS.items()
     ]
     return table(head, rows)
@@ -321,19 +400,30 @@ def scale() -> str:
 def drop_order() -> str:
     """What an event over its size loses, first to last."""
     words = {"attack": "the techniques of MITRE ATT&CK", "host_again": "lists that repeat the host"}
-    return ", ".join(words.get(one, f"`{one}*`" if one.endswith(".") else f"`{one}`") for one in facts.DROP) + ".\n"
+    return (
+        ", ".join(
+            words.get(one, f"`{one}*`" if one.endswith(".") else f"`{one}`") for one in facts.DROP
+        )
+        + ".\n"
+    )
 
 
 def fields_of(fields: Iterable[Field], prefix: str = "") -> str:
     """A table of where each fact goes."""
-    return table(("field", "type", "from"), [(f"`{prefix}{one.target}`", one.type, f"`{one.source}`") for one in fields])
+    return table(
+        ("field", "type", "from"),
+        [(f"`{prefix}{one.target}`", one.type, f"`{one.source}`") for one in fields],
+    )
 
 
 def cef_keys() -> str:
     """The keys of CEF, and what stands in `cs5`."""
     rows = [(f"`{one.key}`", one.label, f"`{one.source}`") for one in cef.KEYS]
     inside = ", ".join(f"`{one.target}`" for one in cef.DETAILS.fields)
-    return table(("key", "label", "from"), rows) + f"\nThe JSON in `cs5` (label `details`) holds {inside}.\n"
+    return (
+        table(("key", "label", "from"), rows)
+        + f"\nThe JSON in `cs5` (label `details`) holds {inside}.\n"
+    )
 
 
 def named(pairs: Iterable[tuple[str, str]]) -> str:
@@ -353,7 +443,11 @@ def sample_in(name: str) -> str:
 
 
 def _block(text: str) -> str:
-    kind, shown = ("json", pretty(json.loads(text))) if text.startswith("{") else ("text", text.replace("\r", ""))
+    kind, shown = (
+        ("json", pretty(json.loads(text)))
+        if text.startswith("{")
+        else ("text", text.replace("\r", ""))
+    )
     return f"```{kind}\n{shown.rstrip()}\n```\n"
 
 
@@ -364,7 +458,11 @@ def pretty(value: Any, indent: int = 0) -> str:
         return text
     space = " " * (indent + 2)
     if isinstance(value, list):
-        return "[\n" + ",\n".join(space + pretty(one, indent + 2) for one in value) + f"\n{' ' * indent}]"
+        return (
+            "[\n"
+            + ",\n".join(space + pretty(one, indent + 2) for one in value)
+            + f"\n{' ' * indent}]"
+        )
     lines = [f"{space}{json.dumps(key)}: {pretty(one, indent + 2)}" for key, one in value.items()]
     return "{\n" + ",\n".join(lines) + f"\n{' ' * indent}}}"
 
@@ -372,7 +470,11 @@ def pretty(value: Any, indent: int = 0) -> str:
 def component_template() -> str:
     """Elasticsearch's mappings: a type for every field that is written in ECS, and no others."""
     properties: dict[str, Any] = {}
-    for one in (*ecs.FIELDS, *ecs.CONSTANTS, *(field._replace(target=f"jwtleak.{field.target}") for field in layout.CUSTOM_FIELDS)):
+    for one in (
+        *ecs.FIELDS,
+        *ecs.CONSTANTS,
+        *(field._replace(target=f"jwtleak.{field.target}") for field in layout.CUSTOM_FIELDS),
+    ):
         place = properties
         *above, name = one.target.split(".")
         for step in above:
@@ -382,12 +484,17 @@ def component_template() -> str:
             place[name]["ignore_above"] = 1024
     properties["event"]["properties"]["ingested"] = {"type": "date"}
     meta = {"description": "Fields of jwtleak's alerts; written by docs/generate.py"}
-    template = {"template": {"mappings": {"dynamic": False, "properties": properties}}, "_meta": meta}
+    template = {
+        "template": {"mappings": {"dynamic": False, "properties": properties}},
+        "_meta": meta,
+    }
     return pretty(template) + "\n"
 
 
 # Whole files that the program knows.
-FILES: dict[str, Callable[[], str]] = {"docs/integrations/elastic/component-template.json": component_template}
+FILES: dict[str, Callable[[], str]] = {
+    "docs/integrations/elastic/component-template.json": component_template
+}
 
 PARTS: dict[str, Callable[[], str]] = {
     "alert": sample_alert,
@@ -413,7 +520,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "ecs-fields": lambda: fields_of(ecs.FIELDS),
     "ocsf-fields": lambda: fields_of(ocsf.FIELDS),
     "cef-keys": cef_keys,
-    "leef-attributes": lambda: named((*leef.KNOWN, *((name, source) for name, source, _ in leef.OWN))),
+    "leef-attributes": lambda: named(
+        (*leef.KNOWN, *((name, source) for name, source, _ in leef.OWN))
+    ),
     "gelf-fields": lambda: named(gelf.KNOWN),
     "csv-columns": lambda: ", ".join(f"`{one}`" for one in csv_.COLUMNS) + ".\n",
     **{f"sample-{name}": partial(sample_in, name) for name in formats.NAMES if name != "json"},

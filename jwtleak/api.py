@@ -1,6 +1,7 @@
 """The library: find, follow and redact tokens in bytes.
 
-Promises: typed; no I/O but reading the pattern files that come with the package, once; findings never show a token.
+Promises: typed; no I/O but reading the pattern files that come with the package, once; findings
+never show a token.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Finder:
         return self._engine.feed(data)
 
     def close(self) -> list[Finding]:
-        """The findings that only the end of the stream completes. The finder is then ready for another stream."""
+        """The findings that only the end of the stream completes. The finder is then ready for
+        another stream.
+        """
         findings = self._engine.close()
         self._engine.open()
         return findings
@@ -47,13 +50,18 @@ def scan(data: bytes) -> list[Finding]:
 
 
 def redact(data: bytes) -> bytes:
-    """`data` with every token, in whatever encoding it stands, replaced by `[JWT ` and 8 hex of its SHA-256 and `]`."""
+    """`data` with every token, in whatever encoding it stands, replaced by `[JWT ` and 8 hex of its
+    SHA-256 and `]`.
+    """
     redactor = Redactor()
     return redactor.feed(data) + redactor.close()
 
 
-def alert(finding: Finding, *, now: float, key: bytes, path: str | None = None, name: str = "0" * 40) -> Alert:
-    """The alert for `finding` as at `now` (Unix seconds). `key` keys the HMAC that stands for `sub`; `name` is the
-    alert's id, 40 hex characters."""
+def alert(
+    finding: Finding, *, now: float, key: bytes, path: str | None = None, name: str = "0" * 40
+) -> Alert:
+    """The alert for `finding` as at `now` (Unix seconds). `key` keys the HMAC that stands for
+    `sub`; `name` is the alert's id, 40 hex characters.
+    """
     setting = Setting(now, None, key, know=load_knowledge)
     return Builder(StreamInfo("file" if path else "stdin", path), setting).build(finding, name)

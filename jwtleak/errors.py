@@ -1,7 +1,7 @@
 """The exceptions that cross floors.
 
-Promises: every error that a user can cause is a `JwtleakError` whose text is fit to be shown: lower case, no full stop,
-and never a byte of what was scanned.
+Promises: every error that a user can cause is a `JwtleakError` whose text is fit to be shown: lower
+case, no full stop, and never a byte of what was scanned.
 """
 
 from __future__ import annotations
@@ -45,15 +45,18 @@ class StoreError(JwtleakError):
 
 
 class StoreFull(StoreError):  # noqa: N818  a state of the disk, not a mistake
-    """A change could not be written (no space, a quota, a failing disk, a foreign lock). Nothing was changed: it may
-    work later."""
+    """A change could not be written (no space, a quota, a failing disk, a foreign lock). Nothing
+    was changed: it may work later.
+    """
 
 
 class StoreCorrupt(StoreError):  # noqa: N818  a state of the file
     """The file with the state is damaged."""
 
 
-# Where the program itself failed, told without a value: a traceback or a message could show what was scanned.
+# Where the program itself failed, told without a value: a traceback or a message could show what
+# was scanned.
+
 
 def place_of(broken: BaseException) -> str:
     """The exception's type and the module and line of the deepest own frame."""

@@ -1,7 +1,9 @@
-"""Keys from outside: JWK sets over https, from files, and HMAC secrets from files or the environment.
+"""Keys from outside: JWK sets over https, from files, and HMAC secrets from files or the
+environment.
 
-Promises: only what the configuration names is opened; https with a verified certificate, no redirects, bounded in bytes
-and in time; every failure is one error that says what was wrong, and never a key.
+Promises: only what the configuration names is opened; https with a verified certificate, no
+redirects, bounded in bytes and in time; every failure is one error that says what was wrong, and
+never a key.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _MAX_SECRET = 64 * 1024
 
 
 class SecretSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[verify.secret]]`: where the HMAC secret of an issuer stands. The configuration itself holds none."""
+    """One `[[verify.secret]]`: where the HMAC secret of an issuer stands. The configuration itself
+    holds none.
+    """
 
     issuer: str | None = None
     file: str | None = None
@@ -80,7 +84,9 @@ def fetch(url: str, *, timeout: float, ca_file: str | None = None) -> bytes:
 
 
 def read_key_files(path: Path) -> list[tuple[str, bytes]]:
-    """(Name, bytes) of a JWKS file, or of each `*.json` and `*.jwks` in a directory; raises UsageError."""
+    """(Name, bytes) of a JWKS file, or of each `*.json` and `*.jwks` in a directory; raises
+    UsageError.
+    """
     try:
         if not path.is_dir():
             return [(path.name, _read(path, MAX_BYTES))]
@@ -103,7 +109,9 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def read_secret(source: SecretSource) -> bytes:
-    """The secret that `source` names; raises UsageError. A newline at the end of a file is the editor's, not the key's."""
+    """The secret that `source` names; raises UsageError. A newline at the end of a file is the
+    editor's, not the key's.
+    """
     if source.env is not None:
         text = os.environ.get(source.env)
         if not text:
@@ -114,13 +122,17 @@ def read_secret(source: SecretSource) -> bytes:
         try:
             secret = _read(Path(name), _MAX_SECRET).removesuffix(b"\n").removesuffix(b"\r")
         except OSError as error:
-            raise UsageError(f"{name}: cannot be read: {(error.strerror or 'error').lower()}") from None
+            raise UsageError(
+                f"{name}: cannot be read: {(error.strerror or 'error').lower()}"
+            ) from None
     if source.base64:
         import base64
         import binascii
 
         try:
-            secret = base64.urlsafe_b64decode(secret.translate(bytes.maketrans(b"+/", b"-_")) + b"==")
+            secret = base64.urlsafe_b64decode(
+                secret.translate(bytes.maketrans(b"+/", b"-_")) + b"=="
+            )
         except binascii.Error:
             raise UsageError(f"{name}: is not base64") from None
     if not secret:

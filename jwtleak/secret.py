@@ -1,7 +1,8 @@
 """A value that must never be shown.
 
-Promises: no way of printing, formatting, comparing for order, pickling or copying a `Secret` reveals it.
-Refuses: implicit conversion. The one way out is `reveal()`, which is easy to search for.
+Promises: no way of printing, formatting, comparing for order, pickling or copying a `Secret`
+reveals it. Refuses: implicit conversion. The one way out is `reveal()`, which is easy to search
+for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Configuration files: TOML in, typed sections out.
 
-Promises: an unknown table or key, a wrong type or an unreadable file is a `UsageError` that names the file and the key.
-Refuses to know what a section means: whoever uses one defines its type.
+Promises: an unknown table or key, a wrong type or an unreadable file is a `UsageError` that names
+the file and the key. Refuses to know what a section means: whoever uses one defines its type.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def read(path: Path, into: type[Section]) -> Section:
     try:
         document = rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(
+            f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from None
     except (rtoml.TomlParsingError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML: {_lower(str(error))}") from None
     return convert(document, into, str(path))
@@ -35,7 +37,9 @@ def convert(document: dict[str, Any], into: type[Section], where: str) -> Sectio
     except msgspec.ValidationError as error:
         # msgspec ends its sentence with the place: "... - at `$.sink[0].url`".
         text, _, place = str(error).partition(" - at `$.")
-        raise UsageError(f"{where}: {place.rstrip('`') + ': ' if place else ''}{_lower(text)}") from None
+        raise UsageError(
+            f"{where}: {place.rstrip('`') + ': ' if place else ''}{_lower(text)}"
+        ) from None
 
 
 def _lower(text: str) -> str:

@@ -1,7 +1,8 @@
 """The vocabulary: the few types that pass between floors.
 
-Promises: plain frozen values; times are Unix epoch seconds (float) for claims and milliseconds (int) for log lines;
-offsets and lengths count bytes of the stream that was read, decompressed but not decoded.
+Promises: plain frozen values; times are Unix epoch seconds (float) for claims and milliseconds
+(int) for log lines; offsets and lengths count bytes of the stream that was read, decompressed but
+not decoded.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import msgspec
 from jwtleak.secret import Secret
 
 Kind: TypeAlias = Literal["jws", "unsecured", "detached", "jwe", "sd-jwt"]
-Status: TypeAlias = Literal["live", "expired", "not_yet_valid", "no_expiry", "bad_expiry", "encrypted", "incomplete"]
+Status: TypeAlias = Literal[
+    "live", "expired", "not_yet_valid", "no_expiry", "bad_expiry", "encrypted", "incomplete"
+]
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Confidence: TypeAlias = Literal["high", "medium", "low"]
 Integrity: TypeAlias = Literal["whole", "odd", "clipped"]
-Signature: TypeAlias = Literal["unchecked", "valid", "invalid", "published_key", "weak_key", "none", "truncated"]
+Signature: TypeAlias = Literal[
+    "unchecked", "valid", "invalid", "published_key", "weak_key", "none", "truncated"
+]
 OutputStream: TypeAlias = Literal["stdout", "stderr"]
 WhenFull: TypeAlias = Literal["wait", "drop-oldest"]
 ChannelType: TypeAlias = Literal[
@@ -38,13 +43,16 @@ ChannelType: TypeAlias = Literal[
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
 
-# One token, original or decoded, is at most 64 KiB: the largest headers that servers accept are 8-32 KiB, and a Kubernetes
-# or Entra token with every group in it stays below 20 KiB. A longer one is reported as incomplete.
+# One token, original or decoded, is at most 64 KiB: the largest headers that servers accept are
+# 8-32 KiB, and a Kubernetes or Entra token with every group in it stays below 20 KiB. A longer one
+# is reported as incomplete.
 MAX_TOKEN = 64 * 1024
 
 
 class Channel(msgspec.Struct, frozen=True, gc=False):
-    """How the token got out: the kind of place, and the name of the parameter, header, cookie or field."""
+    """How the token got out: the kind of place, and the name of the parameter, header, cookie or
+    field.
+    """
 
     type: ChannelType
     name: str | None = None
@@ -56,9 +64,10 @@ UNKNOWN_CHANNEL = Channel("unknown")
 class Token(msgspec.Struct, frozen=True):
     """What the judge recognised: a JOSE header that decodes, and what follows it.
 
-    `claims` is None when the payload is not a JSON object (JWE, detached, opaque or clipped). `integrity` is `whole` when
-    the parts and the length of the signature are those that the algorithm gives, `odd` when the algorithm is not known,
-    `clipped` when something is missing or a length cannot be right.
+    `claims` is None when the payload is not a JSON object (JWE, detached, opaque or clipped).
+    `integrity` is `whole` when the parts and the length of the signature are those that the
+    algorithm gives, `odd` when the algorithm is not known, `clipped` when something is missing or a
+    length cannot be right.
     """
 
     kind: Kind
@@ -74,7 +83,9 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False):
-    """Why a candidate is not a token; counted by reason. `end` is the offset up to which nothing else can begin."""
+    """Why a candidate is not a token; counted by reason. `end` is the offset up to which nothing
+    else can begin.
+    """
 
     reason: Literal["no_alg", "header_not_json", "bad_alphabet", "header_too_long"]
     end: int
@@ -92,12 +103,14 @@ class PatternHit(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A token (or a user pattern's hit) at a place. The span [offset, offset + length) covers its encoded form whole.
+    """A token (or a user pattern's hit) at a place. The span [offset, offset + length) covers its
+    encoded form whole.
 
-    `sha256` is that of the token as recovered, in hex. `line` and `column` count from 1, in bytes; `encodings` run from the
-    outermost inwards; `logged_at` is the time on the log line in Unix milliseconds; `output` is the stream that a container
-    runtime's record names. `repeat`: its token was found before in the same stream, and whoever asked wanted to hear no more
-    of it; then only the token, its fingerprint, `offset` and `length` are filled in.
+    `sha256` is that of the token as recovered, in hex. `line` and `column` count from 1, in bytes;
+    `encodings` run from the outermost inwards; `logged_at` is the time on the log line in Unix
+    milliseconds; `output` is the stream that a container runtime's record names. `repeat`: its
+    token was found before in the same stream, and whoever asked wanted to hear no more of it; then
+    only the token, its fingerprint, `offset` and `length` are filled in.
     """
 
     token: Token | PatternHit
@@ -115,7 +128,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
-    """What a finding's bytes were read from. `path` and `member` are for display (surrogateescape text)."""
+    """What a finding's bytes were read from. `path` and `member` are for display (surrogateescape
+    text).
+    """
 
     source: Literal["file", "stdin"]
     path: str | None = None
@@ -128,11 +143,13 @@ class StreamInfo(msgspec.Struct, frozen=True):
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far one stream has been judged, and what it is known by when it is met again.
 
-    `offset` is the first byte that is not fully judged, `lines` the newlines before it, `line_start` the offset behind the
-    last of them. `read` is how far bytes were taken: what stands from `offset` on may be the beginning of a token. As far
-    as `told` it was looked at as if nothing followed, so that only more bytes are a reason to read it again. `head` is the
-    SHA-256 of the first `head_length` bytes, `anchor` that of the `anchor_length` bytes before `read`. `provisional` is the
-    id of an alert that was given for the token at `offset` before the token had ended.
+    `offset` is the first byte that is not fully judged, `lines` the newlines before it,
+    `line_start` the offset behind the last of them. `read` is how far bytes were taken: what stands
+    from `offset` on may be the beginning of a token. As far as `told` it was looked at as if
+    nothing followed, so that only more bytes are a reason to read it again. `head` is the SHA-256
+    of the first `head_length` bytes, `anchor` that of the `anchor_length` bytes before `read`.
+    `provisional` is the id of an alert that was given for the token at `offset` before the token
+    had ended.
     """
 
     stream: str  # random, 32 hex: the name of this stream for as long as it is remembered

@@ -1,6 +1,8 @@
-"""The house stands as it was drawn: floors, pure floors, lengths, docstrings, one test file for each module.
+"""The house stands as it was drawn: floors, pure floors, lengths, docstrings, one test file for
+each module.
 
-The checks are functions of a tree, so that they are tested themselves on small trees that break each rule.
+The checks are functions of a tree, so that they are tested themselves on small trees that break
+each rule.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ TESTS = Path(__file__).parent
 MAX_FUNCTION = 60
 MAX_FILE = 400
 
-# Rooms by floor: imports only go down, or stay in the room. Two rooms of one floor know nothing of each other, but for
-# the vocabulary on the ground.
+# Rooms by floor: imports only go down, or stay in the room. Two rooms of one floor know nothing of
+# each other, but for the vocabulary on the ground.
 FLOORS = (
     ("types", "secret", "errors", "version"),
     ("core",),
@@ -96,7 +98,11 @@ def floors(package: Path) -> Problems:
             if first != package.name:
                 continue
             other = rest[0] if rest and rest[0] in FLOOR_OF else ""
-            aside = FLOOR_OF[other] == FLOOR_OF[room] and other != room and GROUND < FLOOR_OF[room] < FLOOR_OF[""]
+            aside = (
+                FLOOR_OF[other] == FLOOR_OF[room]
+                and other != room
+                and GROUND < FLOOR_OF[room] < FLOOR_OF[""]
+            )
             if FLOOR_OF[other] > FLOOR_OF[room] or aside:
                 yield f"{'/'.join(parts)} imports {'.'.join(rest) or package.name}"
 
@@ -150,7 +156,10 @@ def untested(package: Path, tests: Path) -> Problems:
     """Modules without a test file of their own name in the folder of their room."""
     for parts, _, _ in modules(package):
         *folders, name = parts
-        if name not in NEEDS_NO_TEST and not tests.joinpath("unit", *folders, f"test_{name}.py").is_file():
+        if (
+            name not in NEEDS_NO_TEST
+            and not tests.joinpath("unit", *folders, f"test_{name}.py").is_file()
+        ):
             yield "/".join(parts)
 
 
@@ -158,7 +167,11 @@ def unsaid(tests: Path) -> Problems:
     """Tests whose docstring does not state their fact."""
     for parts, _, tree in modules(tests):
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node):
+            if (
+                isinstance(node, ast.FunctionDef)
+                and node.name.startswith("test_")
+                and not ast.get_docstring(node)
+            ):
                 yield f"{'/'.join(parts)}: {node.name}"
 
 
@@ -181,9 +194,16 @@ def test_every_test_states_a_fact() -> None:
 def tree(root: Path, **files: str) -> Path:
     """A package `jwtleak` in `root`, of sound modules but for `files` (`core__a` is core/a.py)."""
     package = root / "jwtleak"
-    sound = {"__init__": '"""x"""', "types": '"""x"""', "core__a": '"""x"""\nfrom jwtleak.types import b', **files}
+    sound = {
+        "__init__": '"""x"""',
+        "types": '"""x"""',
+        "core__a": '"""x"""\nfrom jwtleak.types import b',
+        **files,
+    }
     for name, text in sound.items():
-        path = package.joinpath(*(name.split("__") if not name.startswith("__") else [name])).with_suffix(".py")
+        path = package.joinpath(
+            *(name.split("__") if not name.startswith("__") else [name])
+        ).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return package
@@ -222,7 +242,9 @@ def test_a_sound_tree_passes(tmp_path: Path) -> None:
     ],
 )
 def test_imports_that_go_up_are_found(tmp_path: Path, files: dict[str, str]) -> None:
-    """Every way of importing a higher floor, a neighbour on floor 5, or from nowhere is a violation."""
+    """Every way of importing a higher floor, a neighbour on floor 5, or from nowhere is a
+    violation.
+    """
     assert len(list(floors(tree(tmp_path, **files)))) == 1
 
 
@@ -251,8 +273,17 @@ def test_lengths_are_measured(tmp_path: Path) -> None:
     package = tree(tmp_path / "a", core__a=fits, core__b="x = 1\n" * MAX_FILE)
     assert list(lengths(package)) == []
     nested = "class C:\n    def f(self):\n" + "        x = 1\n" * MAX_FUNCTION
-    package = tree(tmp_path / "b", core__a=nested, core__b="x = 1\n" * (MAX_FILE + 1), core__c="async " + fits + "    x = 1\n")
-    assert list(lengths(package)) == ["core/a: f has 61 lines", "core/b has 401 lines", "core/c: f has 61 lines"]
+    package = tree(
+        tmp_path / "b",
+        core__a=nested,
+        core__b="x = 1\n" * (MAX_FILE + 1),
+        core__c="async " + fits + "    x = 1\n",
+    )
+    assert list(lengths(package)) == [
+        "core/a: f has 61 lines",
+        "core/b has 401 lines",
+        "core/c: f has 61 lines",
+    ]
 
 
 def test_missing_words_are_found(tmp_path: Path) -> None:

@@ -29,9 +29,13 @@ def b64(data: bytes) -> str:
 
 
 def mint(claims: dict[str, Any], alg: str = "HS256", **header: str) -> str:
-    """A token: signed with KEY for HS256, with noise of the right length for RS256, unsigned for `none`."""
+    """A token: signed with KEY for HS256, with noise of the right length for RS256, unsigned for
+    `none`.
+    """
     head = {"alg": alg, "typ": "JWT", **header}
-    signed = ".".join(b64(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims))
+    signed = ".".join(
+        b64(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims)
+    )
     signature = b""
     if alg == "HS256":
         signature = hmac.digest(KEY, signed.encode(), "sha256")
@@ -47,7 +51,9 @@ def claims(issued: int, lifetime: int | None, **more: Any) -> dict[str, Any]:
 
 
 def access_log() -> bytes:
-    """nginx, combined format: a live token in a query, again in the Referer of what the page loaded; lines without."""
+    """nginx, combined format: a live token in a query, again in the Referer of what the page
+    loaded; lines without.
+    """
     token = mint(claims(120, 3600, scope="orders.read orders.write"), "RS256", kid="2026-01")
     page = f"/callback?access_token={token}&state=af0ifjsldkj"
     lines = [
@@ -62,7 +68,9 @@ def access_log() -> bytes:
 
 
 def app_log() -> bytes:
-    """JSON lines of a service that dumps request headers: a token that never expires; an unsigned one in a field."""
+    """JSON lines of a service that dumps request headers: a token that never expires; an unsigned
+    one in a field.
+    """
     forever = mint(claims(86400 * 400, None, sub="batch-worker", scope="admin"))
     unsigned = mint(claims(30, 600), "none")
     records = [
@@ -97,7 +105,9 @@ def proxy_log() -> bytes:
 
 
 def pod_log() -> bytes:
-    """A container's log as a Kubernetes node keeps it (CRI): one line of the program stands split over two records."""
+    """A container's log as a Kubernetes node keeps it (CRI): one line of the program stands split
+    over two records.
+    """
     line = f'request failed: POST /v1/orders authorization="Bearer {mint(claims(300, 3600, sub="user-23"))}" status=500'
     cut = len(line) // 2
     return text([
@@ -135,7 +145,9 @@ def text(lines: list[str]) -> bytes:
 
 
 def packed(data: bytes) -> bytes:
-    """gzip without a time or a name; `gzip.compress` writes another header in other versions of Python."""
+    """gzip without a time or a name; `gzip.compress` writes another header in other versions of
+    Python.
+    """
     out = io.BytesIO()
     with gzip.GzipFile("", "wb", fileobj=out, mtime=0) as file:
         file.write(data)

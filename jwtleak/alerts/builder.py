@@ -1,8 +1,8 @@
 """From a finding to an alert: the one place where claims become fields.
 
-Promises: what comes from a token or a path is cleaned and cut; `sub` appears only as an HMAC; other claims do not appear.
-`now`, the key, the tables and the policy are arguments. What repeats from token to token is remembered: this runs once per
-sighting.
+Promises: what comes from a token or a path is cleaned and cut; `sub` appears only as an HMAC; other
+claims do not appear. `now`, the key, the tables and the policy are arguments. What repeats from
+token to token is remembered: this runs once per sighting.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ _REMEMBER = 4096
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What an alert says beyond the finding. `now` in Unix seconds; `key` names subjects without naming them; `know` gives
-    the tables when the first token asks for them: reading them takes longer than scanning a megabyte."""
+    """What an alert says beyond the finding. `now` in Unix seconds; `key` names subjects without
+    naming them; `know` gives the tables when the first token asks for them: reading them takes
+    longer than scanning a megabyte.
+    """
 
     now: float
     host: str | None
@@ -65,7 +67,9 @@ def _or_unset(value: str | None) -> Shown:
 
 
 class Builder:
-    """Makes the alerts of one stream. Remembers the cleaned texts of the last header: the next token mostly has it too."""
+    """Makes the alerts of one stream. Remembers the cleaned texts of the last header: the next
+    token mostly has it too.
+    """
 
     def __init__(self, stream: StreamInfo, setting: Setting) -> None:
         self.at(setting)
@@ -93,7 +97,9 @@ class Builder:
 
     @property
     def untried(self) -> int:
-        """For how many tokens the time for the word list ran out, in all streams of this process so far."""
+        """For how many tokens the time for the word list ran out, in all streams of this process so
+        far.
+        """
         weak = None if self._assessor is None else self._assessor.known.weak
         return 0 if weak is None else weak.untried
 
@@ -123,7 +129,9 @@ class Builder:
         )  # fmt: skip
         weight, reasons, suppressed = words.severity, words.reasons, None
         if setting.policy is not None:
-            weight, reasons, suppressed = self._by_policy(setting.policy, finding, token, worth, weight, reasons)
+            weight, reasons, suppressed = self._by_policy(
+                setting.policy, finding, token, worth, weight, reasons
+            )
         return Alert(
             schema="jwtleak/1",
             id=name,
@@ -149,8 +157,9 @@ class Builder:
         self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None, weight: Severity,
         reasons: tuple[str, ...],
     ) -> tuple[Severity, tuple[str, ...], str | None]:  # fmt: skip
-        """Severity and reasons as the policy leaves them, and why it keeps the sighting back. Of a user pattern's hit only
-        the place and the fingerprint are known."""
+        """Severity and reasons as the policy leaves them, and why it keeps the sighting back. Of a
+        user pattern's hit only the place and the fingerprint are known.
+        """
         from jwtleak.assess.severity import raised
 
         verdict = self._verdict(policy, finding, token, worth)
@@ -158,10 +167,14 @@ class Builder:
             return weight, reasons, verdict.suppressed
         return raised(weight, verdict.least), (*reasons, "policy"), verdict.suppressed
 
-    def _verdict(self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None) -> Verdict:
+    def _verdict(
+        self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None
+    ) -> Verdict:
         from jwtleak.assess.policy import Place
 
-        signature = None if worth is None or isinstance(worth.signature, UnsetType) else worth.signature
+        signature = (
+            None if worth is None or isinstance(worth.signature, UnsetType) else worth.signature
+        )
         origin = None if worth is None else worth.origin
         place = Place(
             {} if token is None else token.header,
@@ -175,7 +188,9 @@ class Builder:
         )
         return policy.judge(place, self._today)
 
-    def _facts(self, finding: Finding, token: Token, stated: Times, now: Status, worth: Worth) -> TokenFacts:
+    def _facts(
+        self, finding: Finding, token: Token, stated: Times, now: Status, worth: Worth
+    ) -> TokenFacts:
         claims = token.claims or {}
         expires, issued, setting = stated.expires, stated.issued, self._setting
         began = issued if issued is not None else stated.not_before
@@ -233,7 +248,9 @@ class Builder:
         reasons: tuple[str, ...] = ()
         suppressed = None
         if policy is not None:
-            weight, reasons, suppressed = self._by_policy(policy, finding, None, None, weight, reasons)
+            weight, reasons, suppressed = self._by_policy(
+                policy, finding, None, None, weight, reasons
+            )
         return Alert(
             schema="jwtleak/1",
             id=name,

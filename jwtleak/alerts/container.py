@@ -11,10 +11,12 @@ from jwtleak.types import OutputStream, StreamInfo
 
 # Which container wrote a log, as the log's path tells: Kubernetes, Docker, Podman.
 #
-# Promises: names as the platform allows them and nothing else, so they need no cleaning; None rather than a guess. The
-# shapes are told apart by their ids, so a copy of a node's logs, below any directory or inside an archive, reads the same.
+# Promises: names as the platform allows them and nothing else, so they need no cleaning; None
+# rather than a guess. The shapes are told apart by their ids, so a copy of a node's logs, below any
+# directory or inside an archive, reads the same.
 
-# RFC 1123 labels and subdomains, as Kubernetes checks the names of namespaces, containers and pods. No name holds `_`.
+# RFC 1123 labels and subdomains, as Kubernetes checks the names of namespaces, containers and pods.
+# No name holds `_`.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?"
 # A UUID; of a static pod the hash of its manifest.
@@ -24,14 +26,21 @@ _ID = r"[0-9a-f]{64}"
 # What rotation and compression append: `0.log.20261126-231500.gz`, `ID-json.log.1`.
 _ROTATED = r"(?:\.[-.0-9a-z]{1,40})?"
 
-# A literal that stands in every such path, and its shape: most paths are of no container, and need none compiled.
+# A literal that stands in every such path, and its shape: most paths are of no container, and need
+# none compiled.
 _SHAPES = tuple(
     (literal, lazy(rf"(?:^|/){shape}{_ROTATED}\Z"))
     for literal, shape in (
         # kubelet: /var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log
-        ("_", rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log"),
+        (
+            "_",
+            rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log",
+        ),
         # kubelet's links to them: /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
-        ("_", rf"(?P<pod>{_SUBDOMAIN})_(?P<namespace>{_LABEL})_(?P<name>{_LABEL})-(?P<id>{_ID})\.log"),
+        (
+            "_",
+            rf"(?P<pod>{_SUBDOMAIN})_(?P<namespace>{_LABEL})_(?P<name>{_LABEL})-(?P<id>{_ID})\.log",
+        ),
         # Docker: /var/lib/docker/containers/ID/ID-json.log
         ("-json.log", rf"(?P<id>{_ID})/(?P=id)-json\.log"),
         # Podman: /var/lib/containers/storage/overlay-containers/ID/userdata/ctr.log

@@ -1,6 +1,7 @@
 """Strings of an attacker as an alert may hold them: cleaned, cut, without a token of their own.
 
-Promises: pure; what repeats from token to token is remembered, in bounded memory; `sub` becomes an HMAC.
+Promises: pure; what repeats from token to token is remembered, in bounded memory; `sub` becomes an
+HMAC.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ _WHOLE = tuple(f"{second}.000Z" for second in _SECONDS)
 # More audiences or scopes than this say nothing more; an attacker could fill an alert with them.
 _MAX_LIST = 16
 
-# Values remembered: those of one busy host. A value longer than a field can show is not worth remembering.
+# Values remembered: those of one busy host. A value longer than a field can show is not worth
+# remembering.
 _REMEMBER = 4096
 _SHORT = 256
 # Of a longer value no more than this is looked at: a field shows 256 characters of it.
 _LONGEST = 4096
 
-# `//user:password@` ends at the first of `/?#` (RFC 3986 section 3.2); browsers end it at a backslash too.
+# `//user:password@` ends at the first of `/?#` (RFC 3986 section 3.2); browsers end it at a
+# backslash too.
 _USERINFO = lazy(r"\A([a-zA-Z][a-zA-Z0-9+.-]*:)?//[^/?#\\]*@")
 
 Shown: TypeAlias = str | UnsetType
@@ -55,7 +58,9 @@ def _minute(minutes: int) -> str:
 
 
 def _shown(value: str) -> str:
-    """A claim, header parameter or name as it may be shown: cleaned, cut, and without a token of its own."""
+    """A claim, header parameter or name as it may be shown: cleaned, cut, and without a token of
+    its own.
+    """
     return clean(shown(value[:_LONGEST]))
 
 
@@ -69,7 +74,9 @@ def text(value: object) -> Shown:
 
 
 def texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType:
-    """A string or a list of strings, as RFC 7519 section 4.1.3 allows for `aud`; scopes are split at spaces (RFC 8693)."""
+    """A string or a list of strings, as RFC 7519 section 4.1.3 allows for `aud`; scopes are split
+    at spaces (RFC 8693).
+    """
     if value is None:
         return UNSET
     if isinstance(value, str):
@@ -87,7 +94,10 @@ def _listed(value: str, split: bool) -> list[str]:
 
 
 def _shown_all(values: list[Any]) -> tuple[str, ...] | UnsetType:
-    return tuple([_remembered(one[:_LONGEST]) for one in values[:_MAX_LIST] if isinstance(one, str)]) or UNSET
+    return (
+        tuple([_remembered(one[:_LONGEST]) for one in values[:_MAX_LIST] if isinstance(one, str)])
+        or UNSET
+    )
 
 
 def issuer(value: object) -> Shown:

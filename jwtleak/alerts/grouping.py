@@ -1,6 +1,7 @@
 """Sightings: one alert per token and stream, however often it stands there.
 
-Promises: the first sighting makes the alert, later ones only count; order is that of first sightings; memory is bounded.
+Promises: the first sighting makes the alert, later ones only count; order is that of first
+sightings; memory is bounded.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from msgspec.structs import replace
 
 from jwtleak.alerts.wire import Record, write
 
-# Tokens remembered per stream: with about 2 KiB a record this is 16 MiB. Beyond it the collected alerts are given out and
-# counting begins anew, so a token that comes back after 8,192 others has a second alert, with its own id.
+# Tokens remembered per stream: with about 2 KiB a record this is 16 MiB. Beyond it the collected
+# alerts are given out and counting begins anew, so a token that comes back after 8,192 others has a
+# second alert, with its own id.
 CAPACITY = 8192
 
 
@@ -36,7 +38,9 @@ class Grouping:
         return given
 
     def again(self, sha256: str, offset: int) -> None:
-        """One more sighting of a token that was added and is still collected: a `Sighted` of the same capacity knows."""
+        """One more sighting of a token that was added and is still collected: a `Sighted` of the
+        same capacity knows.
+        """
         first = self._first[sha256]
         first.count += 1
         first.last_offset = offset
@@ -48,7 +52,9 @@ class Grouping:
 
 
 class FirstSight(Grouping):
-    """Gives the first sighting of each token at once, and at the end one `repeat` for each that came again."""
+    """Gives the first sighting of each token at once, and at the end one `repeat` for each that
+    came again.
+    """
 
     def add(self, record: Record) -> Iterable[Record]:
         """One more sighting; the alert itself when it is the first."""

@@ -1,7 +1,8 @@
 """Records: alerts written out, as they travel between processes and wait to be grouped.
 
-Promises: writing happens once, where the alert is made; what is known only when the parts of a stream are put together
-(line, column, how often) is filled in by `json()`. The text is the alert's JSON, so a record can become an alert again.
+Promises: writing happens once, where the alert is made; what is known only when the parts of a
+stream are put together (line, column, how often) is filled in by `json()`. The text is the alert's
+JSON, so a record can become an alert again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"las
 
 
 class Record(msgspec.Struct, array_like=True, gc=False):
-    """One alert: its JSON up to the line number, and the values by which it is placed, grouped and selected.
+    """One alert: its JSON up to the line number, and the values by which it is placed, grouped and
+    selected.
 
-    `status` is None for a user pattern's hit. `repeat` says that it sums up sightings after the first, `suppressed` that
-    the policy keeps it back.
+    `status` is None for a user pattern's hit. `repeat` says that it sums up sightings after the
+    first, `suppressed` that the policy keeps it back.
     """
 
     head: bytes
@@ -46,11 +48,19 @@ class Record(msgspec.Struct, array_like=True, gc=False):
 
     def json(self) -> bytes:
         """The alert as one line of JSON, without the newline."""
-        return self.head + _REST % (self.line, self.column, self.count, self.offset, self.last_offset)
+        return self.head + _REST % (
+            self.line,
+            self.column,
+            self.count,
+            self.offset,
+            self.last_offset,
+        )
 
     @property
     def group(self) -> str:
-        """What its sightings are grouped by: a token that is kept back in one place may not hide its leaks in another."""
+        """What its sightings are grouped by: a token that is kept back in one place may not hide
+        its leaks in another.
+        """
         return self.sha256 + "-" if self.suppressed else self.sha256
 
     def known_name(self) -> str:
@@ -58,7 +68,10 @@ class Record(msgspec.Struct, array_like=True, gc=False):
         from jwtleak.assess.policy import known_name
 
         where = self.alert().location
-        return known_name(self.sha256, "!".join(one for one in (where.path, where.member) if isinstance(one, str)) or "-")
+        return known_name(
+            self.sha256,
+            "!".join(one for one in (where.path, where.member) if isinstance(one, str)) or "-",
+        )
 
     def alert(self) -> Alert:
         """The alert itself."""
@@ -93,16 +106,18 @@ def write(alert: Alert) -> Record:
 
 # Selection: which alerts are wanted, and which of them count as a failure.
 #
-# Promises: pure; the order of severities and confidences is that of the vocabulary, the worst first.
+# Promises: pure; the order of severities and confidences is that of the vocabulary, the worst
+# first.
 
-# What `--only-live` stands for: tokens that a verifier may accept now, and that are worth something to who finds them:
-# examples and tokens that are public by design are `info`.
+# What `--only-live` stands for: tokens that a verifier may accept now, and that are worth something
+# to who finds them: examples and tokens that are public by design are `info`.
 LIVE: frozenset[Status] = frozenset({"live", "no_expiry", "bad_expiry", "encrypted"})
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Alerts of at least this severity and confidence, and of these statuses (all when empty). `suppressed`: also show
-    those that the policy keeps back."""
+    """Alerts of at least this severity and confidence, and of these statuses (all when empty).
+    `suppressed`: also show those that the policy keeps back.
+    """
 
     min_severity: Severity = "info"
     min_confidence: Confidence = "medium"
@@ -110,7 +125,9 @@ class Selection(msgspec.Struct, frozen=True):
     suppressed: bool = False
 
     def wants(self, alert: Record) -> bool:
-        """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves it out."""
+        """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves
+        it out.
+        """
         return (
             SEVERITIES.index(alert.severity) <= SEVERITIES.index(self.min_severity)
             and CONFIDENCES.index(alert.confidence) <= CONFIDENCES.index(self.min_confidence)

@@ -1,14 +1,15 @@
 """What one archive file has used up, and what it may.
 
-Promises: once a bound is met everything that reads this archive ends, with exactly one notice; nothing here reads.
+Promises: once a bound is met everything that reads this archive ends, with exactly one notice;
+nothing here reads.
 """
 
 from __future__ import annotations
 
 from jwtleak.sources.interface import Limits, Notice, NoticeKind, Notify
 
-# Decompressed bytes before the ratio is asked for: a small file of repeated lines may well exceed it, and 64 MiB are
-# over in a tenth of a second.
+# Decompressed bytes before the ratio is asked for: a small file of repeated lines may well exceed
+# it, and 64 MiB are over in a tenth of a second.
 GRACE = 64 << 20
 
 
@@ -21,7 +22,9 @@ class Budget:
         self.taken = 0  # bytes of the file itself that were read
         self.produced = 0  # bytes that all layers together gave
         self.stopped = False
-        self.damaged = False  # some bytes of the file could not be decoded: they are worth reading as they are
+        self.damaged = (
+            False  # some bytes of the file could not be decoded: they are worth reading as they are
+        )
         self._size = size
         self._notice = notice
         self._memory = limits.max_memory
@@ -53,7 +56,9 @@ class Budget:
         self.tell("unreadable", member, reason, self.produced)
         self.stopped = True
 
-    def tell(self, kind: NoticeKind, member: str | None, reason: str, bytes_read: int | None = None) -> None:
+    def tell(
+        self, kind: NoticeKind, member: str | None, reason: str, bytes_read: int | None = None
+    ) -> None:
         """Report, unless the archive was stopped already: what follows from that is not news."""
         if not self.stopped:
             self._notice(Notice(kind, self.path, member, reason, bytes_read))
@@ -65,7 +70,9 @@ class Budget:
 
     def lacks(self, member: str | None, memory: int, bytes_read: int | None = None) -> None:
         """Report that a decoder would need more memory than is left."""
-        self.tell("unsupported", member, f"needs {memory >> 20} MiB of memory to decompress", bytes_read)
+        self.tell(
+            "unsupported", member, f"needs {memory >> 20} MiB of memory to decompress", bytes_read
+        )
 
     def affords(self, memory: int) -> bool:
         """Whether that much decoder memory, in bytes, is left."""

@@ -1,8 +1,9 @@
 """The compressed formats, recognised by their first bytes.
 
-Promises: one shape for all decoders, that of `bz2.BZ2Decompressor`, so that one loop drives them; no call gives more
-than it was asked for; memory is known before a decoder is made. Whatever a decoder raises means that its input is bad.
-Each library is loaded when its format is met: all of them take as long as scanning 20 MB.
+Promises: one shape for all decoders, that of `bz2.BZ2Decompressor`, so that one loop drives them;
+no call gives more than it was asked for; memory is known before a decoder is made. Whatever a
+decoder raises means that its input is bad. Each library is loaded when its format is met: all of
+them take as long as scanning 20 MB.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Protocol
 
 import msgspec
 
-# LZMA as zip stores it (APPNOTE.TXT section 5.8.8): the same data as an `.lzma` file behind another header.
+# LZMA as zip stores it (APPNOTE.TXT section 5.8.8): the same data as an `.lzma` file behind another
+# header.
 
-# Version and length of the properties, then the properties: one byte, and the dictionary size in bytes.
+# Version and length of the properties, then the properties: one byte, and the dictionary size in
+# bytes.
 _HEADER = 9
 
 
@@ -63,9 +66,9 @@ class ZipLzma:
 
 # One zstd frame, decoded block by block (RFC 8878 section 3.1.1).
 #
-# Promises: at most one block (128 KiB) is ever decoded ahead of what was asked for. The library's own objects either
-# have no bound on what one call gives, or do not tell a frame that is cut off from one that is whole; walking the block
-# headers gives both, and every block before the damage.
+# Promises: at most one block (128 KiB) is ever decoded ahead of what was asked for. The library's
+# own objects either have no bound on what one call gives, or do not tell a frame that is cut off
+# from one that is whole; walking the block headers gives both, and every block before the damage.
 
 _MAGIC = 4
 _BLOCK = 128 << 10  # the largest content of a block (section 3.1.1.2.4)
@@ -75,14 +78,18 @@ _SPARE = 1 << 20  # tables, and the library's own buffers for one block each way
 
 
 def _lengths(descriptor: int) -> tuple[int, int, int]:
-    """Bytes of window descriptor, dictionary id and content size that follow a frame header descriptor."""
+    """Bytes of window descriptor, dictionary id and content size that follow a frame header
+    descriptor.
+    """
     single = descriptor >> 5 & 1
     size = _SIZE_BYTES[descriptor >> 6] or single
     return 1 - single, _DICTIONARY_BYTES[descriptor & 3], size
 
 
 def zstd_memory(head: bytes) -> int:
-    """The memory in bytes that the frame at the start of `head` asks for: its window (section 3.1.1.1.2)."""
+    """The memory in bytes that the frame at the start of `head` asks for: its window (section
+    3.1.1.1.2).
+    """
     if len(head) <= _MAGIC + 1:
         return _SPARE
     descriptor = head[_MAGIC]
@@ -100,8 +107,11 @@ class ZstdFrame:
     def __init__(self, memory: int) -> None:
         import zstandard
 
-        # The library's own default refuses windows that we may have the memory for; it wants 1 KiB at least.
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=max(1024, memory)).decompressobj()
+        # The library's own default refuses windows that we may have the memory for; it wants 1 KiB
+        # at least.
+        self._decoder = zstandard.ZstdDecompressor(
+            max_window_size=max(1024, memory)
+        ).decompressobj()
         self.unused_data: bytes | None = None
         self._input = bytearray()
         self._output = memoryview(b"")
@@ -111,7 +121,9 @@ class ZstdFrame:
         self.needs_input = True
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """Take `data` and give at most `max_length` bytes. Raises `zstandard.ZstdError` or `ValueError` on damage."""
+        """Take `data` and give at most `max_length` bytes. Raises `zstandard.ZstdError` or
+        `ValueError` on damage.
+        """
         self._input += data
         while not self._output and (unit := self._unit()):
             self._output = memoryview(self._decoder.decompress(bytes(self._input[:unit])))
@@ -126,7 +138,9 @@ class ZstdFrame:
         return given
 
     def _unit(self) -> int:
-        """The length of the header, block or checksum that comes next; 0 while it is not here whole."""
+        """The length of the header, block or checksum that comes next; 0 while it is not here
+        whole.
+        """
         have = len(self._input)
         length = have + 1
         if self._state == "header" and have > _MAGIC:
@@ -170,9 +184,11 @@ class Decoder(Protocol):
 
 
 class Codec(msgspec.Struct, frozen=True):
-    """A format: its magic, how to decode one frame within `memory` bytes, and how much memory a frame's head asks for.
+    """A format: its magic, how to decode one frame within `memory` bytes, and how much memory a
+    frame's head asks for.
 
-    `padded` allows zero bytes after a frame; `skippable` allows the frames without content of zstd and lz4.
+    `padded` allows zero bytes after a frame; `skippable` allows the frames without content of zstd
+    and lz4.
     """
 
     name: str
@@ -192,7 +208,9 @@ class Codec(msgspec.Struct, frozen=True):
             return True
         try:
             self.decoder(memory).decompress(head, 1)
-        except Exception:  # the whole may fail for a damage further on: what comes of it bit by bit?
+        except (
+            Exception
+        ):  # the whole may fail for a damage further on: what comes of it bit by bit?
             return self._begins(head, memory)
         return True
 
@@ -240,7 +258,9 @@ def _lz4(_memory: int) -> Decoder:
 
 
 def _xz_memory(head: bytes) -> int:
-    """What the first block asks for (xz format 3.1, 5.3.1), plus what liblzma needs besides its dictionary."""
+    """What the first block asks for (xz format 3.1, 5.3.1), plus what liblzma needs besides its
+    dictionary.
+    """
     dictionary = 8 << 20
     at = head.find(b"\x21\x01", 13, 64)  # filter LZMA2 with one byte of properties
     if at >= 0 and at + 2 < len(head):
@@ -249,7 +269,8 @@ def _xz_memory(head: bytes) -> int:
     return dictionary + (1 << 20)
 
 
-# 64 KiB of window and tables; bzip2's manual: 100 KiB + 4 times a block of 900 kB; lz4: two blocks of 4 MiB.
+# 64 KiB of window and tables; bzip2's manual: 100 KiB + 4 times a block of 900 kB; lz4: two blocks
+# of 4 MiB.
 _SMALL, _BZIP2_MEMORY, _LZ4_MEMORY = 64 << 10, 4 << 20, 8 << 20
 
 GZIP = Codec("gzip", b"\x1f\x8b", _gzip, lambda _: _SMALL, padded=True)

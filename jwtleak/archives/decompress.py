@@ -1,7 +1,8 @@
 """Decompression: one frame after another, as a readable layer.
 
-Promises: everything that can be decoded before a damage is given; how it ended (truncated, corrupt, garbage behind it)
-is told once; the bounds of the archive are asked for at every step. Nothing that a library raises comes out.
+Promises: everything that can be decoded before a damage is given; how it ended (truncated, corrupt,
+garbage behind it) is told once; the bounds of the archive are asked for at every step. Nothing that
+a library raises comes out.
 """
 
 from __future__ import annotations
@@ -11,27 +12,38 @@ from jwtleak.archives.codecs import Codec, is_skippable
 from jwtleak.archives.reader import CAPACITY, Reader
 from jwtleak.sources.local import SNIFF
 
-# What one call of a decoder may give: as much as the engine reads at once, so that a thread that inflates asks for the
-# interpreter's lock as seldom as can be.
+# What one call of a decoder may give: as much as the engine reads at once, so that a thread that
+# inflates asks for the interpreter's lock as seldom as can be.
 _STEP = 512 * 1024
 
-# glibc takes each large block from the system, zeroed page by page, which costs as much as inflating into it, until one of
-# that size was given back. What decoders give never counts, being cut to its length before: so one is given back here.
+# glibc takes each large block from the system, zeroed page by page, which costs as much as
+# inflating into it, until one of that size was given back. What decoders give never counts, being
+# cut to its length before: so one is given back here.
 bytearray(2 * _STEP)
 
-# A damage takes with it what the failing call would have given. Where the input can be had again nothing is lost; where
-# it cannot (inside another archive) calls are kept small, which costs a tenth of the speed.
+# A damage takes with it what the failing call would have given. Where the input can be had again
+# nothing is lost; where it cannot (inside another archive) calls are kept small, which costs a
+# tenth of the speed.
 _STEP_ONCE, _FEED_ONCE = 64 * 1024, 4 * 1024
 
-# How finely input is fed on the way to a damage, attempt by attempt: byte by byte at once would take 65536 calls.
+# How finely input is fed on the way to a damage, attempt by attempt: byte by byte at once would
+# take 65536 calls.
 _GRAINS = (256, 1)
 
 
 class Decoded:
-    """What a reader's bytes decompress to. With `single`, one frame only: the container goes on behind it."""
+    """What a reader's bytes decompress to. With `single`, one frame only: the container goes on
+    behind it.
+    """
 
     def __init__(
-        self, reader: Reader, codec: Codec, budget: Budget, member: str | None, *, single: bool = False
+        self,
+        reader: Reader,
+        codec: Codec,
+        budget: Budget,
+        member: str | None,
+        *,
+        single: bool = False,
     ) -> None:
         self._reader = reader
         self._codec = codec
@@ -39,7 +51,9 @@ class Decoded:
         self._member = member
         self._memory = 0
         self._single = single
-        self._step, self._feed = (_STEP, CAPACITY) if reader.repeatable else (_STEP_ONCE, _FEED_ONCE)
+        self._step, self._feed = (
+            (_STEP, CAPACITY) if reader.repeatable else (_STEP_ONCE, _FEED_ONCE)
+        )
         self._total = 0
         self._grains = iter(_GRAINS)
         self._grain = self._feed
@@ -50,8 +64,9 @@ class Decoded:
         self._open_frame()
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer` with what the input at hand gives, and with something at the least; 0 is the end, whatever it is
-        that ended."""
+        """Fill `buffer` with what the input at hand gives, and with something at the least; 0 is
+        the end, whatever it is that ended.
+        """
         count = 0
         while count < len(buffer) and not self.ended and not (count and self._is_hungry()):
             count += self._fill(buffer[count:])
@@ -134,7 +149,9 @@ class Decoded:
             return
         self.ended = True
         if head:
-            self._budget.damage(self._member, f"something else after the {self._codec.name} data", self._total)
+            self._budget.damage(
+                self._member, f"something else after the {self._codec.name} data", self._total
+            )
 
     def _pass_over(self) -> None:
         """Skip zero padding, and frames without content."""
@@ -147,16 +164,22 @@ class Decoded:
     def _cut_off(self) -> None:
         self.ended = True
         if not self._reader.broken:
-            self._budget.tell("truncated", self._member, f"the {self._codec.name} data ends early", self._total)
+            self._budget.tell(
+                "truncated", self._member, f"the {self._codec.name} data ends early", self._total
+            )
         self.broken = True
 
     def _damaged(self) -> None:
-        """Begin the frame again and go up to the damage in finer steps, or, when they cannot be finer, say so."""
+        """Begin the frame again and go up to the damage in finer steps, or, when they cannot be
+        finer, say so.
+        """
         grain = next(self._grains, None)
         again = self._reader.again(self._frame) if grain else None
         if grain is None or again is None:
             self.ended = self.broken = True
-            self._budget.damage(self._member, f"the {self._codec.name} data is damaged", self._total)
+            self._budget.damage(
+                self._member, f"the {self._codec.name} data is damaged", self._total
+            )
             return
         self._grain, self._careful = grain, self._fed
         self._repeated += self._given

@@ -1,7 +1,7 @@
 """Looking ahead in bytes that can only be read forwards.
 
-Promises: a large read goes straight through to the caller's buffer; what was looked at or given back comes first.
-Memory is one small buffer per layer of an archive.
+Promises: a large read goes straight through to the caller's buffer; what was looked at or given
+back comes first. Memory is one small buffer per layer of an archive.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-# Holds every header that is looked at whole, and is what a decoder is fed at once: with 64 KiB gzip is within 3 % of
-# its fastest (measured), and a few layers of it cost nothing.
+# Holds every header that is looked at whole, and is what a decoder is fed at once: with 64 KiB gzip
+# is within 3 % of its fastest (measured), and a few layers of it cost nothing.
 CAPACITY = 64 * 1024
 
 
@@ -30,7 +30,9 @@ Reopen: TypeAlias = Callable[[int], "Readable | None"]
 
 
 class Reader:
-    """A readable with look-ahead. `reopen`, if it can be had, gives the same bytes again from an offset."""
+    """A readable with look-ahead. `reopen`, if it can be had, gives the same bytes again from an
+    offset.
+    """
 
     def __init__(self, source: Readable, reopen: Reopen | None = None) -> None:
         self._source = source
@@ -57,7 +59,9 @@ class Reader:
             self._stop += count
 
     def peek(self, wanted: int) -> bytes:
-        """The next `wanted` bytes (at most `CAPACITY`), fewer only at the end, without using them up."""
+        """The next `wanted` bytes (at most `CAPACITY`), fewer only at the end, without using them
+        up.
+        """
         if self._stop - self._start < wanted:
             self._fill(wanted)
         return bytes(self._view[self._start : min(self._stop, self._start + wanted)])
@@ -123,7 +127,9 @@ class Part:
         self.broken = False
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer`; 0 is the end of the part, or of the reader if that comes first (`left` is not 0 then)."""
+        """Fill `buffer`; 0 is the end of the part, or of the reader if that comes first (`left` is
+        not 0 then).
+        """
         if not self.left:
             return 0
         count = self._reader.readinto(buffer[: self.left] if len(buffer) > self.left else buffer)
@@ -135,15 +141,16 @@ class Part:
 
 # One member of a tar or zip: its bytes, and what its header says of it.
 
-# Names are an attacker's: longer ones than any file system takes (4096 with directories, 255 each) are cut here.
+# Names are an attacker's: longer ones than any file system takes (4096 with directories, 255 each)
+# are cut here.
 _LONGEST_NAME = 1024
 
 
 class Member(msgspec.Struct, frozen=True):
     """A member that can be read until its container is asked for the next one.
 
-    `size` is its length in bytes where the header says it, `mtime_ms` its time in Unix milliseconds, `packed` whether
-    the container decompresses it.
+    `size` is its length in bytes where the header says it, `mtime_ms` its time in Unix
+    milliseconds, `packed` whether the container decompresses it.
     """
 
     name: str

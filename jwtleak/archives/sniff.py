@@ -29,7 +29,11 @@ def sniff(head: bytes) -> Codec | Container | None:
 
 
 def _after_skippable(head: bytes) -> Codec:
-    """The format behind frames without content; zstd, whose tools write those, when that is not seen."""
+    """The format behind frames without content; zstd, whose tools write those, when that is not
+    seen.
+    """
     while ZSTD.starts(head) and not head.startswith(ZSTD.magic):
         head = head[8 + int.from_bytes(head[4:8], "little") :]
-    return next((codec for codec in CODECS if codec.skippable and head.startswith(codec.magic)), ZSTD)
+    return next(
+        (codec for codec in CODECS if codec.skippable and head.startswith(codec.magic)), ZSTD
+    )

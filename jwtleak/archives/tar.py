@@ -1,7 +1,8 @@
 """Tar archives, read forwards only.
 
-Promises: every member with content is given, in order; sparse ones with their holes as zeros, so that offsets are those
-of the file itself. After a damage it goes on at the next header. Memory is one header and its extensions.
+Promises: every member with content is given, in order; sparse ones with their holes as zeros, so
+that offsets are those of the file itself. After a damage it goes on at the next header. Memory is
+one header and its extensions.
 """
 
 from __future__ import annotations
@@ -13,21 +14,26 @@ import msgspec
 from jwtleak.archives.budget import Budget
 from jwtleak.archives.reader import CAPACITY, Member, Reader, member_name, part_of
 
-# Tar header blocks: ustar, GNU and old ones, and pax records (POSIX.1-2017 pax, "ustar Interchange Format").
+# Tar header blocks: ustar, GNU and old ones, and pax records (POSIX.1-2017 pax, "ustar Interchange
+# Format").
 #
-# Promises: pure functions of bytes; None for what is no header; nothing grows with what a header claims.
+# Promises: pure functions of bytes; None for what is no header; nothing grows with what a header
+# claims.
 
 BLOCK = 512
 
 # Types without content, whatever size they state: links, devices, directories, pipes.
 _EMPTY = frozenset(b"123456")
 
-# A file as fragmented as this has lost more in its map than in its content; the bound keeps the map under 10 MB.
+# A file as fragmented as this has lost more in its map than in its content; the bound keeps the map
+# under 10 MB.
 MAX_SEGMENTS = 65536
 
 
 class Header(msgspec.Struct, frozen=True):
-    """One header block. `size` is that of the content in the archive, in bytes; `mtime` is in Unix seconds."""
+    """One header block. `size` is that of the content in the archive, in bytes; `mtime` is in Unix
+    seconds.
+    """
 
     name: bytes
     size: int
@@ -44,7 +50,9 @@ Segments = list[tuple[int, int]]
 
 
 def number(field: bytes) -> int | None:
-    """A numeric field: octal digits, or base 256 when the first bit is set (GNU). None for anything else."""
+    """A numeric field: octal digits, or base 256 when the first bit is set (GNU). None for anything
+    else.
+    """
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
     digits = field.split(b"\0", 1)[0].strip()
@@ -89,12 +97,15 @@ def pairs(numbers: list[int]) -> Segments:
 
 
 def gnu_segments(table: bytes) -> Segments:
-    """The segments in an old GNU sparse table: offset and length, 12 bytes each, up to the first empty one."""
+    """The segments in an old GNU sparse table: offset and length, 12 bytes each, up to the first
+    empty one.
+    """
     numbers = [number(table[at : at + 12]) or 0 for at in range(0, len(table) // 24 * 24, 12)]
     return [(offset, length) for offset, length in pairs(numbers) if offset or length]
 
 
-# Extended headers hold names, times and access rules; a sparse map of MAX_SEGMENTS is below this too.
+# Extended headers hold names, times and access rules; a sparse map of MAX_SEGMENTS is below this
+# too.
 _MAX_EXTENSION = 2 << 20
 
 _ZEROS = bytes(BLOCK)
@@ -120,7 +131,9 @@ class _Extension:
             elif key in (b"GNU.sparse.size", b"GNU.sparse.realsize"):
                 self.real_size = _decimal(value)
             elif key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes", b"GNU.sparse.map"):
-                self.segments = (self.segments or []) + [_decimal(part) for part in value.split(b",")]
+                self.segments = (self.segments or []) + [
+                    _decimal(part) for part in value.split(b",")
+                ]
             elif key == b"GNU.sparse.major":
                 self.map_inside = value == b"1"
 
@@ -132,7 +145,9 @@ def _decimal(value: bytes) -> int:
 class Sparse:
     """The content of a sparse file: segments from the archive, zeros between them."""
 
-    def __init__(self, reader: Reader, segments: Segments, size: int, budget: Budget, member: str) -> None:
+    def __init__(
+        self, reader: Reader, segments: Segments, size: int, budget: Budget, member: str
+    ) -> None:
         self._reader = reader
         self._segments = iter([*segments[:MAX_SEGMENTS], (size, 0)])
         self._hole = self._data = self._offset = 0
@@ -165,7 +180,9 @@ class Sparse:
 
 
 class Tar:
-    """The members of a tar that begins at the reader's place. `member` is the name of the tar itself, if it has one."""
+    """The members of a tar that begins at the reader's place. `member` is the name of the tar
+    itself, if it has one.
+    """
 
     def __init__(self, reader: Reader, budget: Budget, member: str | None) -> None:
         self._reader = reader
@@ -190,7 +207,9 @@ class Tar:
             self._budget.tell("truncated", self._member, "the tar ends without its end mark")
 
     def _between(self, block: bytes) -> None:
-        """A block of zeros ends the archive, though another may follow; anything else is damage up to a header."""
+        """A block of zeros ends the archive, though another may follow; anything else is damage up
+        to a header.
+        """
         if block == _ZEROS[: len(block)]:
             self._ended = True
         elif not self._lost:
@@ -234,7 +253,9 @@ class Tar:
         if missing and not self._reader.broken and not self._budget.stopped:
             self._ended = True
             joined = f"{self._member}!{name}" if self._member else name
-            self._budget.tell("truncated", joined, "the tar ends inside this member", size - missing)
+            self._budget.tell(
+                "truncated", joined, "the tar ends inside this member", size - missing
+            )
 
     def _extend(self, kind: str, header: Header) -> None:
         """A header whose content is about the next one: long names and pax records."""
@@ -243,7 +264,9 @@ class Tar:
             self._reader.skip(header.size + -header.size % BLOCK)
             return
         data = bytearray()
-        while len(data) < header.size and (more := self._reader.read(min(header.size - len(data), CAPACITY))):
+        while len(data) < header.size and (
+            more := self._reader.read(min(header.size - len(data), CAPACITY))
+        ):
             data += more
         self._reader.skip(-header.size % BLOCK)
         if kind == "L":
@@ -252,7 +275,9 @@ class Tar:
             self._extension.take_pax(bytes(data))
 
     def _gnu_sparse(self, block: bytes) -> Segments:
-        """The old GNU map: four segments in the header, 21 in each block behind it while a flag says so."""
+        """The old GNU map: four segments in the header, 21 in each block behind it while a flag
+        says so.
+        """
         segments, more = gnu_segments(block[386:482]), block[482]
         while more and len(segments) < MAX_SEGMENTS:
             block = self._reader.peek(BLOCK)
@@ -263,7 +288,9 @@ class Tar:
 
 
 def _map_inside(reader: Reader) -> Segments:
-    """The pax 1.0 map: decimal lines at the start of the content, the first their number, padded to a block."""
+    """The pax 1.0 map: decimal lines at the start of the content, the first their number, padded to
+    a block.
+    """
     text, wanted, lines = bytearray(), 1, 0
     while lines < wanted and len(text) < _MAX_EXTENSION and (block := reader.peek(BLOCK)):
         reader.skip(BLOCK)

@@ -1,8 +1,8 @@
 """From one file to its streams: itself if it is plain, or every member of what is packed in it.
 
-Promises: formats are recognised by content; streams come lazily and in order; nothing is written to disk; nothing
-raises but `SourceError` from a plain stream's `readinto`. What does not decode is given as it is as well: nothing may
-be hidden behind a few magic bytes.
+Promises: formats are recognised by content; streams come lazily and in order; nothing is written to
+disk; nothing raises but `SourceError` from a plain stream's `readinto`. What does not decode is
+given as it is as well: nothing may be hidden behind a few magic bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _DEFAULT = Limits()
 def open_streams(
     source: str | FileStream | StdinStream, limits: Limits = _DEFAULT, *, notice: Notify
 ) -> Iterator[Stream]:
-    """Give the streams of a path or an open file; each is to be read (or closed) before the next is asked for.
+    """Give the streams of a path or an open file; each is to be read (or closed) before the next is
+    asked for.
 
     A path that cannot be opened is told as `unreadable`. The source is closed at the end.
     """
@@ -56,7 +57,9 @@ def open_streams(
 
 
 class _File:
-    """The archive file itself as the lowest layer: an error of the system ends the archive, and is told."""
+    """The archive file itself as the lowest layer: an error of the system ends the archive, and is
+    told.
+    """
 
     def __init__(self, stream: FileStream | StdinStream, budget: Budget) -> None:
         self._stream = stream
@@ -94,7 +97,9 @@ class Leaf:
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Where in an archive: `level` counts archives inside archives, `decoded` says that a codec gave the bytes."""
+    """Where in an archive: `level` counts archives inside archives, `decoded` says that a codec
+    gave the bytes.
+    """
 
     member: str | None = None
     level: int = 0
@@ -135,7 +140,8 @@ class _Archive:
             return None
         if stream is None:
             return None
-        # One at a time: only the lowest decoder can begin again, and it is done before the next is made.
+        # One at a time: only the lowest decoder can begin again, and it is done before the next is
+        # made.
         if self._second:
             self._second.close()
         self._second = stream
@@ -168,7 +174,9 @@ class _Archive:
             self._budget.tell("corrupt", place.member, f"begins like {codec.name} but is not")
             yield self._leaf(reader, place)
         else:
-            inside = _Place(place.member, place.level, packed=True, decoded=True, mtime_ms=place.mtime_ms)
+            inside = _Place(
+                place.member, place.level, packed=True, decoded=True, mtime_ms=place.mtime_ms
+            )
             with closing(Decoded(reader, codec, self._budget, place.member)) as decoded:
                 yield from self._unfold(Reader(decoded), inside)
 
@@ -176,13 +184,18 @@ class _Archive:
         for member in _container(kind, reader, self._budget, place.member).members():
             name = f"{place.member}!{member.name}" if place.member else member.name
             packed = place.packed or member.packed
-            inside = _Place(name, place.level, packed=packed, size=member.size, mtime_ms=member.mtime_ms)
+            inside = _Place(
+                name, place.level, packed=packed, size=member.size, mtime_ms=member.mtime_ms
+            )
             yield from self._unfold(member.reader, inside)
 
     def _leaf(self, reader: Reader, place: _Place) -> Leaf:
         info = self._info
         mtime = info.mtime_ms if place.mtime_ms is None else place.mtime_ms
-        return Leaf(StreamInfo(info.source, info.path, place.member, place.size, mtime, place.packed), reader)
+        return Leaf(
+            StreamInfo(info.source, info.path, place.member, place.size, mtime, place.packed),
+            reader,
+        )
 
 
 def _container(kind: Container, reader: Reader, budget: Budget, member: str | None) -> Tar | Zip:

@@ -1,8 +1,9 @@
 """Zip archives (jar, war, office files), read forwards by their local headers.
 
-Promises: every member is given in the order it is stored, so that a zip that is cut off, or packed in another archive,
-gives all it has; members cannot overlap, so no member is decoded twice; memory is that of one decoder. The central
-directory is passed over: what only it lists has no bytes, and what it does not list is still read.
+Promises: every member is given in the order it is stored, so that a zip that is cut off, or packed
+in another archive, gives all it has; members cannot overlap, so no member is decoded twice; memory
+is that of one decoder. The central directory is passed over: what only it lists has no bytes, and
+what it does not list is still read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from jwtleak.archives.codecs import BZIP2, DEFLATE, XZ, ZSTD, Codec, zip_lzma
 from jwtleak.archives.decompress import Decoded
 from jwtleak.archives.reader import CAPACITY, Member, Part, Readable, Reader, member_name, part_of
 
-# Zip headers (PKWARE APPNOTE.TXT 6.3.10): local file headers, data descriptors, and the lengths of all other records.
+# Zip headers (PKWARE APPNOTE.TXT 6.3.10): local file headers, data descriptors, and the lengths of
+# all other records.
 #
 # Promises: pure functions of bytes; None for what is cut off or is no such header.
 
@@ -29,7 +31,8 @@ LOCAL_SIZE = 30
 # A descriptor with 64-bit sizes, and the signature of what follows it.
 DESCRIPTOR_SIZE = 28
 
-# Records other than members (sections 4.3.11 to 4.3.16): fixed length, then where lengths of what follows are stated.
+# Records other than members (sections 4.3.11 to 4.3.16): fixed length, then where lengths of what
+# follows are stated.
 _RECORDS: dict[bytes, tuple[int, str, int]] = {
     b"PK\x01\x02": (46, "<3H", 28),  # central directory: name, extra, comment
     b"PK\x05\x05": (6, "<H", 4),  # digital signature
@@ -45,7 +48,9 @@ _WHOLE = 0xFFFFFFFF
 
 
 class Local(msgspec.Struct, frozen=True):
-    """A local file header. Sizes are in bytes; `compressed` is None when only the data itself tells where it ends."""
+    """A local file header. Sizes are in bytes; `compressed` is None when only the data itself tells
+    where it ends.
+    """
 
     flags: int
     method: int
@@ -73,7 +78,9 @@ class Local(msgspec.Struct, frozen=True):
 
 
 def looks_like_zip(head: bytes) -> bool:
-    """Whether a zip begins here: with a member whose header makes sense, or with its end, being empty."""
+    """Whether a zip begins here: with a member whose header makes sense, or with its end, being
+    empty.
+    """
     head = head[4:] if head[:4] in SPLIT else head
     local = parse_local(head)
     if local is None:
@@ -86,7 +93,14 @@ def _milliseconds(date: int, time: int) -> int:
     """A DOS date and time, which has no zone, read as UTC."""
     import calendar
 
-    parts = (1980 + (date >> 9), date >> 5 & 15, date & 31, time >> 11, time >> 5 & 63, (time & 31) * 2)
+    parts = (
+        1980 + (date >> 9),
+        date >> 5 & 15,
+        date & 31,
+        time >> 11,
+        time >> 5 & 63,
+        (time & 31) * 2,
+    )
     return calendar.timegm(parts) * 1000 if 1 <= parts[1] <= 12 and parts[2] else 0
 
 
@@ -94,17 +108,23 @@ def parse_local(head: bytes) -> Local | None:
     """The local header at the start of `head`, which goes on with name and extra field."""
     if len(head) < LOCAL_SIZE or not head.startswith(LOCAL):
         return None
-    _, _, flags, method, time, date, crc, compressed, size, name, extra = struct.unpack_from("<4s5H3L2H", head)
+    _, _, flags, method, time, date, crc, compressed, size, name, extra = struct.unpack_from(
+        "<4s5H3L2H", head
+    )
     known: tuple[int | None, int | None] = (compressed, size)
     if _WHOLE in known:
         known = _zip64(head[LOCAL_SIZE + name : LOCAL_SIZE + name + extra], compressed, size)
     if flags & 8 and not known[0]:
         known = (None, None)
-    return Local(flags, method, _milliseconds(date, time), None if flags & 8 else crc, *known, name, extra)
+    return Local(
+        flags, method, _milliseconds(date, time), None if flags & 8 else crc, *known, name, extra
+    )
 
 
 def _zip64(extra: bytes, compressed: int, size: int) -> tuple[int | None, int | None]:
-    """Compressed and plain size from the zip64 extra field (section 4.5.3), which holds those that are 0xFFFFFFFF."""
+    """Compressed and plain size from the zip64 extra field (section 4.5.3), which holds those that
+    are 0xFFFFFFFF.
+    """
     at = 0
     while at + 4 <= len(extra):
         tag, length = struct.unpack_from("<HH", extra, at)
@@ -118,9 +138,11 @@ def _zip64(extra: bytes, compressed: int, size: int) -> tuple[int | None, int | 
 
 
 def parse_descriptor(head: bytes, compressed: int) -> tuple[int, int] | None:
-    """Length and checksum of the data descriptor at the start of `head`: with or without signature, 32 or 64 bits.
+    """Length and checksum of the data descriptor at the start of `head`: with or without signature,
+    32 or 64 bits.
 
-    Which of the four it is shows by the compressed size that it repeats (section 4.3.9), and by what follows.
+    Which of the four it is shows by the compressed size that it repeats (section 4.3.9), and by
+    what follows.
     """
     signed = 4 if head.startswith(DESCRIPTOR) else 0
     for at in dict.fromkeys((signed, 0)):
@@ -134,7 +156,9 @@ def parse_descriptor(head: bytes, compressed: int) -> tuple[int, int] | None:
 
 
 def record_length(head: bytes) -> int | None:
-    """The length of the record at the start of `head` (46 bytes of it), or None if it is none, or a member."""
+    """The length of the record at the start of `head` (46 bytes of it), or None if it is none, or a
+    member.
+    """
     record = _RECORDS.get(head[:4])
     if record is None or len(head) < record[0]:
         return None
@@ -151,7 +175,9 @@ class _Checked:
     """A member's bytes on their way, with their number and checksum."""
 
     def __init__(self, source: Readable) -> None:
-        from isal import isal_zlib  # loaded only for a zip: sniffing asks this module about every file
+        from isal import (
+            isal_zlib,
+        )  # loaded only for a zip: sniffing asks this module about every file
 
         self._crc32 = isal_zlib.crc32
         self._source = source
@@ -178,7 +204,9 @@ class _Checked:
 
 
 class _Undelimited:
-    """Stored data of unknown length: up to the descriptor that states the length it has until there."""
+    """Stored data of unknown length: up to the descriptor that states the length it has until
+    there.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -205,7 +233,8 @@ class _Undelimited:
         """How far the content goes at least; 0 at its end."""
         window = self._reader.peek(CAPACITY // 2)
         at = window.find(DESCRIPTOR)
-        # At the end a descriptor is here whole; elsewhere one that begins in the last bytes is judged when it is.
+        # At the end a descriptor is here whole; elsewhere one that begins in the last bytes is
+        # judged when it is.
         last = len(window) - (DESCRIPTOR_SIZE if len(window) == CAPACITY // 2 else 0)
         while 0 <= at < last:
             length = self._count + at
@@ -217,7 +246,9 @@ class _Undelimited:
 
 
 class Zip:
-    """The members of a zip that begins at the reader's place. `member` is the name of the zip itself, if it has one."""
+    """The members of a zip that begins at the reader's place. `member` is the name of the zip
+    itself, if it has one.
+    """
 
     def __init__(self, reader: Reader, budget: Budget, member: str | None) -> None:
         self._reader = reader
@@ -265,8 +296,12 @@ class Zip:
     def _content(
         self, header: Local, name: str, label: str, reader: Reader
     ) -> Generator[Member, None, _Checked | None]:
-        """Give the member, decompressed, and read what the caller left of it if only that shows where it ends."""
-        codec = zip_lzma(None if header.flags & 2 else header.size) if header.method == _LZMA else None
+        """Give the member, decompressed, and read what the caller left of it if only that shows
+        where it ends.
+        """
+        codec = (
+            zip_lzma(None if header.flags & 2 else header.size) if header.method == _LZMA else None
+        )
         codec = codec or _CODECS.get(header.method)
         if header.encrypted:
             self._budget.tell("encrypted", label, "needs a password")
@@ -276,16 +311,26 @@ class Zip:
             with ExitStack() as held:
                 checked = _Checked(self._source(header, codec, reader, label, held))
                 # Only bytes that stand in the file as they are can be read again from any place.
-                repeat = reader.again if reader.repeatable and header.compressed is not None and not codec else None
-                yield Member(name, Reader(checked, repeat), header.size, header.mtime_ms, codec is not None)
+                repeat = (
+                    reader.again
+                    if reader.repeatable and header.compressed is not None and not codec
+                    else None
+                )
+                yield Member(
+                    name, Reader(checked, repeat), header.size, header.mtime_ms, codec is not None
+                )
                 if header.compressed is None:
                     checked.drain()
             return checked
         return None
 
-    def _source(self, header: Local, codec: Codec | None, reader: Reader, label: str, held: ExitStack) -> Readable:
+    def _source(
+        self, header: Local, codec: Codec | None, reader: Reader, label: str, held: ExitStack
+    ) -> Readable:
         if codec:
-            return held.enter_context(closing(Decoded(reader, codec, self._budget, label, single=True)))
+            return held.enter_context(
+                closing(Decoded(reader, codec, self._budget, label, single=True))
+            )
         return _Undelimited(reader) if header.compressed is None else reader
 
     def _pass(self, part: Part, label: str, checked: _Checked | None, unread: bool) -> None:
@@ -302,14 +347,18 @@ class Zip:
     def _finish(self, header: Local, label: str, checked: _Checked | None, compressed: int) -> None:
         """Pass over the descriptor, and compare the checksum."""
         crc = header.crc
-        if header.described and (found := parse_descriptor(self._reader.peek(DESCRIPTOR_SIZE), compressed)):
+        if header.described and (
+            found := parse_descriptor(self._reader.peek(DESCRIPTOR_SIZE), compressed)
+        ):
             self._reader.skip(found[0])
             crc = found[1]
         if checked and checked.ended and not checked.broken and crc not in (None, checked.crc):
             self._budget.damage(label, "the checksum is wrong")
 
     def _search(self, *, quiet: bool = False) -> None:
-        """Go on at the next thing that looks like zip; `quiet` when what comes before it was told already."""
+        """Go on at the next thing that looks like zip; `quiet` when what comes before it was told
+        already.
+        """
         if not quiet:
             self._budget.damage(self._member, "the zip is damaged")
         while window := self._reader.peek(CAPACITY):

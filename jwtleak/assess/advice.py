@@ -1,7 +1,8 @@
-"""What to do about a leak, and where to read on: for the issuer, for the channel, and for the server that wrote the log.
+"""What to do about a leak, and where to read on: for the issuer, for the channel, and for the
+server that wrote the log.
 
-Promises: text from the pattern files and from here, chosen by facts; nothing that was read gets into it. The most urgent
-step comes first.
+Promises: text from the pattern files and from here, chosen by facts; nothing that was read gets
+into it. The most urgent step comes first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from jwtleak.types import ChannelType, Kind, Status
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):
-    """One entry of `patterns/servers.toml`: how to keep a token out of the log of this server. Compared by identity."""
+    """One entry of `patterns/servers.toml`: how to keep a token out of the log of this server.
+    Compared by identity.
+    """
 
     id: str
     paths: tuple[str, ...]
@@ -37,7 +40,8 @@ def server_of(servers: Sequence[Server], path: str | None) -> Server | None:
     return next((one for one in servers if fits(one.paths, (lower,))), None)
 
 
-# RFC 6750 section 5.3 asks not to pass bearer tokens in page URLs; CWE-532 and CWE-598 name the weakness.
+# RFC 6750 section 5.3 asks not to pass bearer tokens in page URLs; CWE-532 and CWE-598 name the
+# weakness.
 _REFERENCES: dict[ChannelType, tuple[str, ...]] = {
     "url_query": ("CWE-598", "CWE-532", "RFC 6750 section 5.3"),
     "url_fragment": ("CWE-598", "CWE-532"),
@@ -60,7 +64,8 @@ _STOP: dict[ChannelType, str] = {
     "storage": "keep tokens out of browser storage and of its dumps",
     "unknown": "find what writes the token into this log and mask it there",
 }
-# Which of a server's instructions is for a channel; bodies and messages are the application's, not the server's.
+# Which of a server's instructions is for a channel; bodies and messages are the application's, not
+# the server's.
 _BY_SERVER: dict[ChannelType, str] = {
     "url_query": "url", "url_fragment": "url", "url_path": "url", "referer": "referer",
     "authorization_header": "header", "cookie": "header", "header": "header",
@@ -69,7 +74,9 @@ _BY_SERVER: dict[ChannelType, str] = {
 _REVOKE = "revoke the token or the session behind it at its issuer"
 _ROTATE = "a token that never expires ends only with its signing key or a deny list: rotate or deny it, and issue short-lived ones"
 _WAS_LIVE = "the token worked when it was logged: look for its use by others until it expired"
-_UNSIGNED = "make every verifier refuse alg none and pin the algorithms it accepts (RFC 8725 section 3.1)"
+_UNSIGNED = (
+    "make every verifier refuse alg none and pin the algorithms it accepts (RFC 8725 section 3.1)"
+)
 _EXAMPLE = "nothing to revoke: documentation prints this token; where a system accepts it, change that system's key"
 _FORGEABLE = (
     "replace the signing key at once: anyone can sign a token that this system accepts; use 256 random bits or more "
@@ -77,14 +84,26 @@ _FORGEABLE = (
 )
 _PUBLIC = "nothing to revoke: this token is made to be public; check what its role may do"
 _INVALID = "the keys of its issuer did not make this signature: look for attempts to forge tokens"
-_PERSONAL = "take personal data out of the claims, or encrypt the token (JWE): who reads the log reads them"
+_PERSONAL = (
+    "take personal data out of the claims, or encrypt the token (JWE): who reads the log reads them"
+)
 _SECRET = "change the secret that the claims hold: who reads the log has it"
 _HTTPS = "serve this over https only, with HSTS: the URL went over the network in clear text"
 
-# MITRE ATT&CK: what an attacker does with such a token. Cookies and sessions are T1539, keys left in files T1552, and the
-# tokens of OAuth T1528.
+# MITRE ATT&CK: what an attacker does with such a token. Cookies and sessions are T1539, keys left
+# in files T1552, and the tokens of OAuth T1528.
 _SESSIONS = frozenset({"session"})
-_CREDENTIALS = frozenset({"api_key", "service_account_legacy", "service_role", "anon", "robot", "client_assertion", "wrapping"})
+_CREDENTIALS = frozenset(
+    {
+        "api_key",
+        "service_account_legacy",
+        "service_role",
+        "anon",
+        "robot",
+        "client_assertion",
+        "wrapping",
+    }
+)
 
 
 class Advised(msgspec.Struct, frozen=True):
@@ -147,8 +166,9 @@ def _of_weaknesses(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def references(of: Advised) -> tuple[str, ...]:
-    """Where to read on: the weakness that the place is an instance of, those of the token, what attackers do with it, and
-    the issuer's page on taking it back."""
+    """Where to read on: the weakness that the place is an instance of, those of the token, what
+    attackers do with it, and the issuer's page on taking it back.
+    """
     found = list(_REFERENCES.get(of.channel, ("CWE-532",)))
     if of.clear_text:
         found.append("CWE-319")

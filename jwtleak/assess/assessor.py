@@ -1,7 +1,8 @@
 """What is known of issuers, keys and claims, and what it says of one token.
 
-Promises: pure; what a token is worth by itself does not depend on the time or the place; tokens that are met again are
-not looked at again. Data comes from the pattern files; without them nothing is known and nothing breaks.
+Promises: pure; what a token is worth by itself does not depend on the time or the place; tokens
+that are met again are not looked at again. Data comes from the pattern files; without them nothing
+is known and nothing breaks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Conditions on a token's header, claims and place: the language of `patterns/issuers.toml` and `patterns/public.toml`.
+"""Conditions on a token's header, claims and place: the language of `patterns/issuers.toml` and
+`patterns/public.toml`.
 
-Promises: pure; every condition is on decoded values, never on the token's text; linear time on any value, of which at
-most LONGEST characters are looked at. A glob's `*` stays inside one part of a URL, `**` goes anywhere.
+Promises: pure; every condition is on decoded values, never on the token's text; linear time on any
+value, of which at most LONGEST characters are looked at. A glob's `*` stays inside one part of a
+URL, `**` goes anywhere.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import msgspec
 
 from jwtleak.types import Token
 
-# Issuers, audiences and roles are short; of a longer value only the beginning is compared, which then fits no glob.
+# Issuers, audiences and roles are short; of a longer value only the beginning is compared, which
+# then fits no glob.
 LONGEST = 512
 # Values of a list that are looked at: real tokens name a few audiences and scopes.
 MAX_VALUES = 32
@@ -24,12 +27,15 @@ MAX_VALUES = 32
 Facet = tuple[str, ...]
 
 
-class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Match(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One alternative: all that it names must hold; of several globs for one thing, one must fit.
 
-    `claims` and `header` map names to globs; `*` alone asks only that the name is there. `without` lists claims that must
-    be absent. `self_issued`: `iss` equals `sub`. `before`: the token stands right behind this literal and word characters.
-    `channel`: globs for the name of the parameter, cookie or field.
+    `claims` and `header` map names to globs; `*` alone asks only that the name is there. `without`
+    lists claims that must be absent. `self_issued`: `iss` equals `sub`. `before`: the token stands
+    right behind this literal and word characters. `channel`: globs for the name of the parameter,
+    cookie or field.
     """
 
     iss: tuple[str, ...] = ()
@@ -45,7 +51,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What rules may look at. `before` and `channel` are of the place; both empty where they are not known."""
+    """What rules may look at. `before` and `channel` are of the place; both empty where they are
+    not known.
+    """
 
     header: dict[str, Any]
     claims: dict[str, Any]
@@ -59,7 +67,9 @@ def sight_of(token: Token, before: str = "", channel: str | None = None) -> Sigh
 
 
 def facet(value: object) -> Facet:
-    """The strings of a claim: itself, a list's members, words of a scope; numbers and booleans as JSON writes them."""
+    """The strings of a claim: itself, a list's members, words of a scope; numbers and booleans as
+    JSON writes them.
+    """
     if isinstance(value, str):
         return (value[:LONGEST],)
     if isinstance(value, list):
@@ -81,14 +91,18 @@ def _scalar(value: object) -> str:
 @lru_cache(maxsize=2048)
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*|\*)", pattern)
-    text = "".join(".*" if one == "**" else r"[^/@?#\s]*" if one == "*" else re.escape(one) for one in parts)
+    text = "".join(
+        ".*" if one == "**" else r"[^/@?#\s]*" if one == "*" else re.escape(one) for one in parts
+    )
     return re.compile(f"(?s:{text})\\Z")
 
 
 @lru_cache(maxsize=2048)
 def fitting(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an alternation of all of
-    them would try every one from the beginning, and compiling all of them takes longer than scanning 20 MB."""
+    """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an
+    alternation of all of them would try every one from the beginning, and compiling all of them
+    takes longer than scanning 20 MB.
+    """
     ready = [(max(pattern.split("*"), key=len), pattern) for pattern in patterns]
 
     def fit(value: str) -> bool:
@@ -107,8 +121,8 @@ def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     return any(map(fitting((globs,) if isinstance(globs, str) else globs), values))
 
 
-# Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and thousands of such sets
-# would not fit into the memory that there is.
+# Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and
+# thousands of such sets would not fit into the memory that there is.
 _MOST_NAMES = 48
 _MOST_LETTERS = 1024
 # As for headers that the judge remembers.
@@ -122,11 +136,16 @@ def is_small(texts: tuple[str, ...]) -> bool:
 
 def has_small_header(token: Token) -> bool:
     """Whether the header of `token` is short enough to be remembered."""
-    return token.raw.reveal().find(b".", 0, _LONGEST_HEADER + 1) >= 0 or len(token.raw) <= _LONGEST_HEADER
+    return (
+        token.raw.reveal().find(b".", 0, _LONGEST_HEADER + 1) >= 0
+        or len(token.raw) <= _LONGEST_HEADER
+    )
 
 
 def is_self_issued(claims: dict[str, Any]) -> bool:
-    """Whether issuer and subject are one string. Other values are not compared: nested lists may be deeper than a stack."""
+    """Whether issuer and subject are one string. Other values are not compared: nested lists may be
+    deeper than a stack.
+    """
     issuer = claims.get("iss")
     return isinstance(issuer, str) and issuer == claims.get("sub")
 
@@ -144,7 +163,9 @@ class Condition:
         self.names = frozenset(claims) | ({"iss", "sub"} if match.self_issued else set())
         # Claims whose values decide, beyond being there, and what is asked of them.
         self.asked = tuple(
-            (name, (globs,) if isinstance(globs, str) else tuple(globs)) for name, globs in claims.items() if globs != "*"
+            (name, (globs,) if isinstance(globs, str) else tuple(globs))
+            for name, globs in claims.items()
+            if globs != "*"
         )
         self.before = match.before
 
@@ -161,7 +182,9 @@ class Condition:
             return False
         if any(name in claims for name in match.without):
             return False
-        return all(self._fits_header(name, globs, sight.header) for name, globs in self._header) and all(
+        return all(
+            self._fits_header(name, globs, sight.header) for name, globs in self._header
+        ) and all(
             globs == "*" or fits(globs, words(name, claims[name])) for name, globs in self._claims
         )
 
@@ -171,7 +194,9 @@ class Condition:
             return False
         values = facet(header[name])
         # Media types and algorithm names are written in any case (RFC 7515 section 4.1.9).
-        return fits(globs, tuple(value.lower() for value in values) if name in ("typ", "cty") else values)
+        return fits(
+            globs, tuple(value.lower() for value in values) if name in ("typ", "cty") else values
+        )
 
 
 _SCOPES = frozenset({"scope", "scp", "roles", "permissions"})

@@ -1,7 +1,9 @@
-"""HMAC keys that anyone has: published ones and those of a word list; and tokens that documentation prints.
+"""HMAC keys that anyone has: published ones and those of a word list; and tokens that documentation
+prints.
 
-Promises: a signature is recomputed, never guessed; a key never leaves this module; time per token is bounded. A token
-that no published key fits says something of the next ones of its signer, so of a long row of them only some are tried.
+Promises: a signature is recomputed, never guessed; a key never leaves this module; time per token
+is bounded. A token that no published key fits says something of the next ones of its signer, so of
+a long row of them only some are tried.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ _hmac_sha256 = stringzilla.hmac_sha256
 _DIGESTS = {"HS384": "sha384", "HS512": "sha512"}
 _HMAC = ("HS256", *_DIGESTS)
 
-# Tokens of one signer that are all tried before tries are spread out: the same service signs with the same key, and a
-# second service behind the same header, issuer and claim names is met again within a few lines.
+# Tokens of one signer that are all tried before tries are spread out: the same service signs with
+# the same key, and a second service behind the same header, issuer and claim names is met again
+# within a few lines.
 TRIED_FIRST = 32
-# Then one in so many is tried with every key: 40 keys cost 25 microseconds, more than the rest of the work on a token.
+# Then one in so many is tried with every key: 40 keys cost 25 microseconds, more than the rest of
+# the work on a token.
 TRIED_EVERY = 32
 # Signers remembered in one stream, and how much of what names them.
 _SIGNERS = 1024
@@ -53,14 +57,18 @@ class PublishedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of `patterns/examples.toml`: where documentation prints tokens, and their fingerprints."""
+    """One entry of `patterns/examples.toml`: where documentation prints tokens, and their
+    fingerprints.
+    """
 
     where: str
     sha256: tuple[str, ...]
 
 
 class Signed:
-    """What an HMAC signature is of: the bytes, and the digest that they must give. Falsy where there is none."""
+    """What an HMAC signature is of: the bytes, and the digest that they must give. Falsy where
+    there is none.
+    """
 
     __slots__ = ("_algorithm", "_bytes", "_digest")
 
@@ -91,7 +99,9 @@ class Signed:
 class Keys:
     """Published keys and known examples."""
 
-    def __init__(self, published: Sequence[PublishedKey] = (), examples: Iterable[Example] = ()) -> None:
+    def __init__(
+        self, published: Sequence[PublishedKey] = (), examples: Iterable[Example] = ()
+    ) -> None:
         self.secrets = tuple(dict.fromkeys(one.secret() for one in published))
         self._examples = frozenset(digest for one in examples for digest in one.sha256)
 
@@ -109,7 +119,9 @@ class _Signer:
 
 
 class Signers:
-    """Tries the published keys on the tokens of one stream. What it does depends on that stream alone."""
+    """Tries the published keys on the tokens of one stream. What it does depends on that stream
+    alone.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys.secrets
@@ -122,7 +134,8 @@ class Signers:
             return False
         claims = token.claims or {}
         kid, issuer = token.header.get("kid"), claims.get("iss")
-        # Only strings name a signer: nested lists would take as deep a stack to compare as to build.
+        # Only strings name a signer: nested lists would take as deep a stack to compare as to
+        # build.
         name = (
             alg, kid[:_NAME] if isinstance(kid, str) else None,
             issuer[:_NAME] if isinstance(issuer, str) else None, tuple(claims) if len(claims) <= _CLAIMS else len(claims),
@@ -160,12 +173,16 @@ GRACE = 1.0
 
 
 class WeakKeys:
-    """A word list, tried on each token once, for at most `share` seconds in a second of work (0: as long as it takes)
-    and `GRACE` seconds before that counts. `untried` counts tokens for which the time ran out."""
+    """A word list, tried on each token once, for at most `share` seconds in a second of work (0: as
+    long as it takes) and `GRACE` seconds before that counts. `untried` counts tokens for which the
+    time ran out.
+    """
 
     def __init__(self, data: bytes, clock: Callable[[], float], share: float) -> None:
         words = (line.rstrip(b"\r") for line in data.split(b"\n"))
-        self._words = list(dict.fromkeys(word for word in words if word and len(word) <= _LONGEST_WORD))
+        self._words = list(
+            dict.fromkeys(word for word in words if word and len(word) <= _LONGEST_WORD)
+        )
         self._clock = clock
         self._share = share
         self._began = clock()

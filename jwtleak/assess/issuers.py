@@ -1,8 +1,9 @@
-"""Who issued a token, what for, and how much it can do: rules from `patterns/issuers.toml` and `patterns/public.toml`.
+"""Who issued a token, what for, and how much it can do: rules from `patterns/issuers.toml` and
+`patterns/public.toml`.
 
-Promises: pure; the first provider in the order of the file that fits, and of it the first use that fits; what no
-provider fits can still have a use (`typ`, claim names). Remembered by what rules look at, so that tokens of one kind
-cost one look.
+Promises: pure; the first provider in the order of the file that fits, and of it the first use that
+fits; what no provider fits can still have a use (`typ`, claim names). Remembered by what rules look
+at, so that tokens of one kind cost one look.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ Privilege = Literal["low", "user", "service", "admin"]
 # Claims that differ from token to token: not worth remembering.
 _VARIED = frozenset({"sub", "email", "preferred_username", "upn"})
 
-# Kinds of token remembered: those of a busy gateway are some hundreds. An attacker who varies them costs a look each.
+# Kinds of token remembered: those of a busy gateway are some hundreds. An attacker who varies them
+# costs a look each.
 _REMEMBER = 2048
 _HEADERS = 256
 # Longer values are not remembered.
@@ -38,8 +40,9 @@ _SHORT = 256
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a token is for. Fits when one of `match` does; without any, always. `lifetime` is the longest, in seconds,
-    that this use should have; `revoke` replaces the provider's steps."""
+    """What a token is for. Fits when one of `match` does; without any, always. `lifetime` is the
+    longest, in seconds, that this use should have; `revoke` replaces the provider's steps.
+    """
 
     use: str
     match: tuple[Match, ...] = ()
@@ -51,8 +54,9 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of `patterns/issuers.toml`. Examples are JSON: claims, or {"header": .., "claims": .., "before": ..,
-    "channel": ..}."""
+    """One entry of `patterns/issuers.toml`. Examples are JSON: claims, or {"header": .., "claims":
+    .., "before": .., "channel": ..}.
+    """
 
     id: str
     name: str
@@ -64,7 +68,9 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of `patterns/public.toml`: tokens that are public by design, or that can do more than others."""
+    """One entry of `patterns/public.toml`: tokens that are public by design, or that can do more
+    than others.
+    """
 
     id: str
     effect: Literal["public", "admin"]
@@ -76,7 +82,9 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Origin(msgspec.Struct, frozen=True, eq=False):
-    """What rules say of a token. `public` and `admin` are ids of notes. Compared by identity: one for each kind of token."""
+    """What rules say of a token. `public` and `admin` are ids of notes. Compared by identity: one
+    for each kind of token.
+    """
 
     provider: str | None = None
     use: str | None = None
@@ -119,10 +127,16 @@ class Issuers:
         limits: Mapping[str, int] | None = None,
     ) -> None:
         self._limits = limits or {}
-        self._issuers = [(_rule(one.match, one), [_rule(use.match, use) for use in one.uses]) for one in issuers]
+        self._issuers = [
+            (_rule(one.match, one), [_rule(use.match, use) for use in one.uses]) for one in issuers
+        ]
         self._uses = [_rule(use.match, use) for use in uses]
         self._notes = [_rule(note.match, note) for note in notes]
-        rules = [rule for rule, more in self._issuers for rule in (rule, *more)] + self._uses + self._notes
+        rules = (
+            [rule for rule, more in self._issuers for rule in (rule, *more)]
+            + self._uses
+            + self._notes
+        )
         conditions = [one for rule in rules for one in rule.conditions]
         globs: dict[str, list[str]] = {}
         for one in conditions:
@@ -138,10 +152,16 @@ class Issuers:
         self._headers: dict[int, dict[str, Any]] = {}
 
     def recognise(self, token: Token, before: str = "", channel: str | None = None) -> Origin:
-        """The origin of `token`. `channel` is the name of its place: it tells only tokens whose claims cannot be read."""
+        """The origin of `token`. `channel` is the name of its place: it tells only tokens whose
+        claims cannot be read.
+        """
         claims = token.claims
         if claims is None:
-            return self._look(Sight(token.header, {}, before, channel or "")) if self._issuers else NOWHERE
+            return (
+                self._look(Sight(token.header, {}, before, channel or ""))
+                if self._issuers
+                else NOWHERE
+            )
         names = tuple(claims)
         valued = self._valued_of.get(names) or self._valued_names(names)
         values = tuple([
@@ -152,7 +172,11 @@ class Issuers:
         known = self._known.get(key)
         if known is None:
             known = self._look(Sight(token.header, claims, before))
-            if key[0] and is_small(names) and all(value is None or is_small(value) for value in values):
+            if (
+                key[0]
+                and is_small(names)
+                and all(value is None or is_small(value) for value in values)
+            ):
                 if len(self._known) >= _REMEMBER:
                     self._known.clear()
                 self._known[key] = known
@@ -180,8 +204,9 @@ class Issuers:
         return valued
 
     def _header(self, token: Token) -> int:
-        """A number for a header: the judge gives the same object for the same bytes, and what is kept here stays. 0 for a
-        header too long to be kept."""
+        """A number for a header: the judge gives the same object for the same bytes, and what is
+        kept here stays. 0 for a header too long to be kept.
+        """
         header = token.header
         number = id(header)
         if number not in self._headers:
@@ -211,7 +236,9 @@ class Issuers:
         return self._made(None, self._use(sight))
 
     def _made(self, issuer: Issuer | None, use: Use | None) -> Origin:
-        provider, steps, reference = (None, (), None) if issuer is None else (issuer.id, issuer.revoke, issuer.reference)
+        provider, steps, reference = (
+            (None, (), None) if issuer is None else (issuer.id, issuer.revoke, issuer.reference)
+        )
         other = self._limits.get("other")
         if use is None:
             return Origin(provider, None, "user", other, steps, reference)

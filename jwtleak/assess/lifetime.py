@@ -1,7 +1,8 @@
 """Lifetime: what `exp`, `nbf` and `iat` say at a given moment (RFC 7519 section 4.1).
 
-Promises: `now` is always an argument. Times that issuers write wrongly but that have one plain meaning (a number in a
-string, milliseconds, a fraction) are understood and named a weakness; those without one make the expiry bad.
+Promises: `now` is always an argument. Times that issuers write wrongly but that have one plain
+meaning (a number in a string, milliseconds, a fraction) are understood and named a weakness; those
+without one make the expiry bad.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import msgspec
 
 from jwtleak.types import Status, Token
 
-# A verifier allows for clocks that differ "usually no more than a few minutes" (RFC 7519 section 4.1.4); 60 s is common.
+# A verifier allows for clocks that differ "usually no more than a few minutes" (RFC 7519 section
+# 4.1.4); 60 s is common.
 DEFAULT_LEEWAY = 60
 
 _YEAR_9999 = 253_402_300_799
-# As seconds this is the year 5138; no token lives so long, but milliseconds since 1973 are above it.
+# As seconds this is the year 5138; no token lives so long, but milliseconds since 1973 are above
+# it.
 _MILLISECONDS_FROM = 100_000_000_000
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
-    """`exp`, `nbf`, `iat` in Unix seconds, None where absent or unusable. `bad` and `nonstandard` speak of `exp`."""
+    """`exp`, `nbf`, `iat` in Unix seconds, None where absent or unusable. `bad` and `nonstandard`
+    speak of `exp`.
+    """
 
     expires: float | None
     not_before: float | None
@@ -35,7 +40,9 @@ NO_TIMES = Times(None, None, None, False, False)
 
 
 def numeric_date(value: object) -> tuple[float | None, bool]:
-    """(Unix seconds, whether written as RFC 7519 section 2 NumericDate asks); (None, False) when it has no plain meaning."""
+    """(Unix seconds, whether written as RFC 7519 section 2 NumericDate asks); (None, False) when it
+    has no plain meaning.
+    """
     if type(value) is int and 0 <= value <= _MILLISECONDS_FROM:
         return value, True  # nearly all of them
     standard = type(value) is int
@@ -89,7 +96,9 @@ def status_of(stated: Times, now: float, leeway: float = DEFAULT_LEEWAY) -> Stat
     return "no_expiry" if stated.expires is None else "live"
 
 
-def live_at(token: Token, stated: Times, moment: float, leeway: float = DEFAULT_LEEWAY) -> bool | None:
+def live_at(
+    token: Token, stated: Times, moment: float, leeway: float = DEFAULT_LEEWAY
+) -> bool | None:
     """Whether the token worked at `moment`; None when that cannot be told."""
     if token.claims is None or token.kind == "jwe" or stated.bad:
         return None

@@ -1,7 +1,7 @@
 """Personal data and secrets inside claims: told by the claim's name, never by its value.
 
-Promises: pure; what comes out is a word of the table, never a name or a value from the token; claims inside claims are
-looked at to a bounded depth and number.
+Promises: pure; what comes out is a word of the table, never a name or a value from the token;
+claims inside claims are looked at to a bounded depth and number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _MOST = 512
 _REMEMBER = 2048
 
 _SEPARATORS = re.compile(r"[\s_-]+")
-# A claim's name in a namespace is a URL or dotted (OpenID Connect Core section 5.1.2): its last part says what it is.
+# A claim's name in a namespace is a URL or dotted (OpenID Connect Core section 5.1.2): its last
+# part says what it is.
 _LAST = re.compile(r"[/:.#]")
 _LONGEST_NAME = 256
 _NESTED = frozenset({dict, list})
@@ -33,10 +34,17 @@ class Sensitive:
     """Names of claims, and what each is called in an alert."""
 
     def __init__(
-        self, personal: Mapping[str, Iterable[str]], secret: Mapping[str, Iterable[str]], ignore: Iterable[str] = ()
+        self,
+        personal: Mapping[str, Iterable[str]],
+        secret: Mapping[str, Iterable[str]],
+        ignore: Iterable[str] = (),
     ) -> None:
-        self._words = {name: f"personal_data:{kind}" for kind, names in personal.items() for name in names}
-        self._words |= {name: f"secret_claim:{kind}" for kind, names in secret.items() for name in names}
+        self._words = {
+            name: f"personal_data:{kind}" for kind, names in personal.items() for name in names
+        }
+        self._words |= {
+            name: f"secret_claim:{kind}" for kind, names in secret.items() for name in names
+        }
         for name in ignore:
             self._words.pop(name, None)
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}

@@ -1,7 +1,9 @@
-"""Policy: what to keep back, and what to raise. Rules of `jwtleak.toml`, and the findings of a baseline.
+"""Policy: what to keep back, and what to raise. Rules of `jwtleak.toml`, and the findings of a
+baseline.
 
-Promises: pure; rules look at decoded claims and at the place, never at the text of a token; every rule says its reason; a
-rule whose day is over does not apply. Refuses a rule without a condition: it would keep back everything.
+Promises: pure; rules look at decoded claims and at the place, never at the text of a token; every
+rule says its reason; a rule whose day is over does not apply. Refuses a rule without a condition:
+it would keep back everything.
 """
 
 from __future__ import annotations
@@ -17,14 +19,25 @@ from jwtleak.types import ChannelType, Severity
 
 Globs: TypeAlias = str | tuple[str, ...]
 
-_CONDITIONS = ("issuer", "audience", "kid", "provider", "use", "channel", "path", "sha256", "signature", "severity")
+_CONDITIONS = (
+    "issuer",
+    "audience",
+    "kid",
+    "provider",
+    "use",
+    "channel",
+    "path",
+    "sha256",
+    "signature",
+    "severity",
+)
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a rule asks: every condition that it names must hold; of several values for one, any.
 
-    `issuer`, `audience` and `kid` are globs over the decoded values; `path` is a glob over the path of the log, with the
-    path inside an archive behind `!`.
+    `issuer`, `audience` and `kid` are globs over the decoded values; `path` is a glob over the path
+    of the log, with the path inside an archive behind `!`.
     """
 
     reason: str
@@ -50,7 +63,9 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Allow(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[allow]]`: what fits is known and accepted; it is counted, and shown only when asked for."""
+    """One `[[allow]]`: what fits is known and accepted; it is counted, and shown only when asked
+    for.
+    """
 
 
 class Raise(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +110,9 @@ class Policy(msgspec.Struct, frozen=True):
         return not (self.allow or self.raises or self.known)
 
     def judge(self, place: Place, today: date) -> Verdict:
-        """The first `[[allow]]` that fits keeps back, else a baseline does; `[[raise]]` rules speak of what is left."""
+        """The first `[[allow]]` that fits keeps back, else a baseline does; `[[raise]]` rules speak
+        of what is left.
+        """
         for rule in self.allow:
             if not is_over(rule, today) and _holds(rule, place):
                 return Verdict(suppressed=rule.reason)
@@ -108,7 +125,9 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 def known_name(sha256: str, path: str) -> str:
-    """How a baseline names a finding: the token and the place, without the line, which changes as a log grows."""
+    """How a baseline names a finding: the token and the place, without the line, which changes as a
+    log grows.
+    """
     return f"{sha256} {path}"
 
 
@@ -164,12 +183,21 @@ def read_baseline(data: bytes, name: str) -> frozenset[str]:
     try:
         baseline = msgspec.json.decode(data, type=Baseline)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: is not a baseline: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        raise UsageError(
+            f"{name}: is not a baseline: {str(error)[:1].lower()}{str(error)[1:]}"
+        ) from None
     if baseline.version != _BASELINE:
-        raise UsageError(f"{name}: is a baseline of version {baseline.version}; this program reads {_BASELINE}")
+        raise UsageError(
+            f"{name}: is a baseline of version {baseline.version}; this program reads {_BASELINE}"
+        )
     return frozenset(baseline.findings)
 
 
 def write_baseline(findings: frozenset[str] | set[str]) -> bytes:
     """The file for `findings`, the same bytes for the same set."""
-    return msgspec.json.format(msgspec.json.encode(Baseline(findings=tuple(sorted(findings)))), indent=1) + b"\n"
+    return (
+        msgspec.json.format(
+            msgspec.json.encode(Baseline(findings=tuple(sorted(findings)))), indent=1
+        )
+        + b"\n"
+    )

@@ -1,7 +1,8 @@
 """Severity and confidence: one table, a list of adjustments, and nothing else.
 
-Promises: pure functions of what is known of a token now; every severity comes with the codes of its reasons, in the order
-in which they were applied. `docs/reference/severity.md` is generated from `rows()` and `adjustments()`.
+Promises: pure functions of what is known of a token now; every severity comes with the codes of its
+reasons, in the order in which they were applied. `docs/reference/severity.md` is generated from
+`rows()` and `adjustments()`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from jwtleak.types import SEVERITIES, ChannelType, Confidence, Integrity, Kind, 
 
 Exposure = Literal["spreads", "stays"]
 
-# Places whose content goes on to browsers' histories, proxies, other sites' logs (CWE-598) against those that stay in
-# the log that was read (CWE-532).
+# Places whose content goes on to browsers' histories, proxies, other sites' logs (CWE-598) against
+# those that stay in the log that was read (CWE-532).
 _SPREADS: frozenset[ChannelType] = frozenset({"url_query", "url_fragment", "url_path", "referer"})
 
 # (status, exposure) -> severity of a token with a claims object and a signature.
@@ -40,8 +41,10 @@ _STATUSES: tuple[Status, ...] = (
 
 
 class Case(msgspec.Struct, frozen=True):
-    """All that severity depends on. `signed`: the token carries claims under a signature that a verifier could accept.
-    `long_lived`: its use is to get other tokens for a long time (refresh, offline)."""
+    """All that severity depends on. `signed`: the token carries claims under a signature that a
+    verifier could accept. `long_lived`: its use is to get other tokens for a long time (refresh,
+    offline).
+    """
 
     status: Status
     live_when_logged: bool | None
@@ -81,7 +84,9 @@ def _at_most(worth: Severity) -> Callable[[Severity], Severity]:
 
 
 def _step(by: int) -> Callable[[Severity], Severity]:
-    return lambda before: SEVERITIES[min(max(SEVERITIES.index(before) + by, 0), len(SEVERITIES) - 1)]
+    return lambda before: SEVERITIES[
+        min(max(SEVERITIES.index(before) + by, 0), len(SEVERITIES) - 1)
+    ]
 
 
 def _works(case: Case) -> bool:
@@ -89,8 +94,9 @@ def _works(case: Case) -> bool:
     return case.signed and case.status not in ("expired", "incomplete")
 
 
-# The order is the rule: an example token is nobody's, whatever key signed it; a key that anyone has is worse than anything
-# that a token says of itself; then what the token is for; then what stands in it, which expiry does not mend.
+# The order is the rule: an example token is nobody's, whatever key signed it; a key that anyone has
+# is worse than anything that a token says of itself; then what the token is for; then what stands
+# in it, which expiry does not mend.
 RULES: tuple[Rule, ...] = (
     Rule(
         "known_example", "documentation prints this very token", "info",
@@ -135,7 +141,8 @@ RULES: tuple[Rule, ...] = (
          lambda case: case.personal, _at_least("low")),
 )  # fmt: skip
 
-# Reasons that the base gives, beside the status itself. `policy` is put behind all others by a [[raise]] rule.
+# Reasons that the base gives, beside the status itself. `policy` is put behind all others by a
+# [[raise]] rule.
 BASE_REASONS: dict[str, str] = {
     "live_when_logged": "it has expired, but worked when it was logged",
     "spreads": "it stands in a URL or Referer, which go on to histories, proxies and other sites",
@@ -149,15 +156,19 @@ def exposure(channel: ChannelType) -> Exposure:
     return "spreads" if channel in _SPREADS else "stays"
 
 
-def base(status: Status, live_when_logged: bool | None, *, signed: bool, channel: ChannelType) -> Severity:
+def base(
+    status: Status, live_when_logged: bool | None, *, signed: bool, channel: ChannelType
+) -> Severity:
     """What a token of an unknown issuer is worth."""
     if status == "expired":
-        # It worked when it was written down: somebody may have used it, and the leak that let it out is still there.
+        # It worked when it was written down: somebody may have used it, and the leak that let it
+        # out is still there.
         return "low" if live_when_logged else "info"
     worth = _SIGNED[status, exposure(channel)]
     if signed or status in ("encrypted", "incomplete"):
         return worth
-    # alg none, or a payload that is no claims object: no sound verifier takes it as a credential (RFC 8725 section 3.1).
+    # alg none, or a payload that is no claims object: no sound verifier takes it as a credential
+    # (RFC 8725 section 3.1).
     return "medium" if worth == "critical" else "low"
 
 
@@ -192,15 +203,22 @@ def is_signed(kind: Kind, *, claims: bool) -> bool:
     return kind == "jwe" or (kind != "unsecured" and claims)
 
 
-def confidence(kind: Kind, integrity: Integrity, *, claims: bool, signature: str | None = None) -> Confidence:
-    """How sure it is that this is a token: a regex proposes, decoding judges. `claims`: the payload is a claims object.
+def confidence(
+    kind: Kind, integrity: Integrity, *, claims: bool, signature: str | None = None
+) -> Confidence:
+    """How sure it is that this is a token: a regex proposes, decoding judges. `claims`: the payload
+    is a claims object.
 
     A signature that a key made settles it; one that the issuer's keys did not make takes a step.
     """
     if signature in ("valid", "published_key", "weak_key"):
         return "high"
     if claims:
-        return "high" if integrity == "whole" and kind != "unsecured" and signature != "invalid" else "medium"
+        return (
+            "high"
+            if integrity == "whole" and kind != "unsecured" and signature != "invalid"
+            else "medium"
+        )
     if kind in ("jwe", "unsecured"):
         return "low" if integrity == "clipped" else "medium"
     return "medium" if integrity == "whole" else "low"
@@ -217,7 +235,8 @@ def rows() -> Iterator[tuple[Status, str, str, Exposure, Severity]]:
                     yield status, told, "yes" if signed else "no", exposure(channel), worth
 
 
-# What each rule is shown on in the generated table: a case of its own kind, beside the same without it.
+# What each rule is shown on in the generated table: a case of its own kind, beside the same without
+# it.
 _SHOWN: dict[str, dict[str, object]] = {
     "known_example": {"example": True},
     "published_key": {"signature": "published_key"},
@@ -239,9 +258,13 @@ _PLAIN = (
 
 
 def adjustments() -> Iterator[tuple[str, ...]]:
-    """Every line of the table of adjustments: code, when, effect, and what becomes of four common cases."""
+    """Every line of the table of adjustments: code, when, effect, and what becomes of four common
+    cases.
+    """
     for rule in RULES:
-        changed = (severity(msgspec.structs.replace(case, **_SHOWN[rule.code]))[0] for case in _PLAIN)
+        changed = (
+            severity(msgspec.structs.replace(case, **_SHOWN[rule.code]))[0] for case in _PLAIN
+        )
         yield (rule.code, rule.when, rule.effect, *changed)
 
 

@@ -1,8 +1,9 @@
 """Whether the keys of an issuer made a signature; through PyJWT, which does the cryptography.
 
-Promises: pure: keys are given, nothing is fetched. A key is used only for the algorithms of its own type, so that an
-HS256 signature made with an RSA public key is invalid (RFC 8725 section 3.2). `alg`, `kid`, `jku`, `x5u` and `jwk` of a
-token choose among the given keys at most; they never bring one. No error shows a key or a token.
+Promises: pure: keys are given, nothing is fetched. A key is used only for the algorithms of its own
+type, so that an HS256 signature made with an RSA public key is invalid (RFC 8725 section 3.2).
+`alg`, `kid`, `jku`, `x5u` and `jwk` of a token choose among the given keys at most; they never
+bring one. No error shows a key or a token.
 """
 
 from __future__ import annotations
@@ -50,12 +51,16 @@ def _jwt() -> Any:
         import jwt
         from cryptography.exceptions import UnsupportedAlgorithm  # noqa: F401 - asks whether it is there
     except ImportError:
-        raise UsageError("verifying signatures needs the extra \"verify\": pip install 'jwtleak[verify]'") from None
+        raise UsageError(
+            "verifying signatures needs the extra \"verify\": pip install 'jwtleak[verify]'"
+        ) from None
     return jwt
 
 
 def parse_jwks(data: bytes) -> tuple[Key, ...]:
-    """The usable signature keys of a JWK set, or of one JWK (RFC 7517); raises ValueError where it is neither."""
+    """The usable signature keys of a JWK set, or of one JWK (RFC 7517); raises ValueError where it
+    is neither.
+    """
     jwt = _jwt()
     try:
         document = msgspec.json.decode(data)
@@ -66,14 +71,20 @@ def parse_jwks(data: bytes) -> tuple[Key, ...]:
         raise ValueError("is not a JWK set")
     if len(listed) > MAX_KEYS:
         raise ValueError(f"holds more than {MAX_KEYS} keys")
-    keys = [key for one in listed if one.get("use", "sig") == "sig" and (key := _key(jwt, one)) is not None]
+    keys = [
+        key
+        for one in listed
+        if one.get("use", "sig") == "sig" and (key := _key(jwt, one)) is not None
+    ]
     if listed and not keys:
         raise ValueError("holds no key for signatures that can be used")
     return tuple(keys)
 
 
 def _key(jwt: Any, jwk: dict[str, Any]) -> Key | None:
-    """A JWK made ready; None for one that PyJWT cannot use: an unknown type, curve or algorithm, or a broken value."""
+    """A JWK made ready; None for one that PyJWT cannot use: an unknown type, curve or algorithm, or
+    a broken value.
+    """
     try:
         # The algorithm is the token's, within the key's type: `alg` of the JWK only narrows it.
         made = jwt.PyJWK({name: value for name, value in jwk.items() if name != "alg"}, None)
@@ -82,7 +93,11 @@ def _key(jwt: Any, jwk: dict[str, Any]) -> Key | None:
         return None
     alg, kid = jwk.get("alg"), jwk.get("kid")
     return Key(
-        kid if isinstance(kid, str) else None, alg if isinstance(alg, str) else None, jwk["kty"], jwk.get("crv"), made.key
+        kid if isinstance(kid, str) else None,
+        alg if isinstance(alg, str) else None,
+        jwk["kty"],
+        jwk.get("crv"),
+        made.key,
     )
 
 
@@ -118,8 +133,9 @@ class Verifier:
         self._jwt = _jwt()
 
     def check(self, token: Token) -> str | None:
-        """`valid`; `invalid` where the keys of the token's issuer, or a loose key of its own `kid`, did not make the
-        signature; None where no key can say."""
+        """`valid`; `invalid` where the keys of the token's issuer, or a loose key of its own `kid`,
+        did not make the signature; None where no key can say.
+        """
         parts = _parts(token)
         alg = token.header.get("alg")
         if parts is None or alg not in _TYPES:
@@ -132,20 +148,27 @@ class Verifier:
             return self._loosely(parts, alg, kid)
         keys = [key for source in own for key in source.keys(kid) or ()]
         verdict = self._bound(parts, alg, kid, keys)
-        return verdict if verdict == "valid" or not self._loose else self._loosely(parts, alg, kid) or verdict
+        return (
+            verdict
+            if verdict == "valid" or not self._loose
+            else self._loosely(parts, alg, kid) or verdict
+        )
 
     def _bound(self, parts: _Parts, alg: str, kid: str | None, keys: Sequence[Key]) -> str | None:
         """By keys that are all that the issuer has."""
         if not keys:
             return None
-        # A `kid` that is not there may be a key that is too new or too old: nothing can be said. HMAC secrets have none.
+        # A `kid` that is not there may be a key that is too new or too old: nothing can be said.
+        # HMAC secrets have none.
         named = [key for key in keys if key.kid is None or kid is None or key.kid == kid]
         if not named:
             return None
         return "valid" if self._made(parts, alg, named) else "invalid"
 
     def _loosely(self, parts: _Parts, alg: str, kid: str | None) -> str | None:
-        """By keys of which it is not known whose they are: that they did not sign says something only of their `kid`."""
+        """By keys of which it is not known whose they are: that they did not sign says something
+        only of their `kid`.
+        """
         named = [key for key in self._loose if key.kid is not None and key.kid == kid]
         if self._made(parts, alg, named or self._loose):
             return "valid"
@@ -178,12 +201,19 @@ class _Parts(NamedTuple):
 
 
 def _parts(token: Token) -> _Parts | None:
-    """What is signed and the signature; None where the token has none of its own (detached, cut, RFC 7797)."""
-    if token.kind not in ("jws", "sd-jwt") or token.integrity == "clipped" or token.header.get("b64") is False:
+    """What is signed and the signature; None where the token has none of its own (detached, cut,
+    RFC 7797).
+    """
+    if (
+        token.kind not in ("jws", "sd-jwt")
+        or token.integrity == "clipped"
+        or token.header.get("b64") is False
+    ):
         return None
     raw = token.raw.reveal()
     end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
     dot = raw.rfind(b".", 0, end)
     signature = decode_segment(raw[dot + 1 : end].rstrip(b"="))
-    # RFC 7515 section 5.1 step 8: over the segments as they stand, without padding that some issuers leave.
+    # RFC 7515 section 5.1 step 8: over the segments as they stand, without padding that some
+    # issuers leave.
     return None if not signature else _Parts(raw[:dot].replace(b"=", b""), signature)

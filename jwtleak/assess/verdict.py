@@ -1,7 +1,8 @@
-"""What an alert says by its sort alone: severity and reasons, confidence, title, advice, references.
+"""What an alert says by its sort alone: severity and reasons, confidence, title, advice,
+references.
 
-Promises: pure; depends on facts of the token and of its place, never on their texts, so that it is worked out once for each
-sort of alert.
+Promises: pure; depends on facts of the token and of its place, never on their texts, so that it is
+worked out once for each sort of alert.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from jwtleak.types import ChannelType, Confidence, Finding, Integrity, Kind, Sev
 # Sorts of alert that are remembered.
 _REMEMBER = 4096
 
-# A URL of plain http, up to the token: what went over the network in clear text (CWE-319). Loopback did not.
+# A URL of plain http, up to the token: what went over the network in clear text (CWE-319). Loopback
+# did not.
 _CLEAR_TEXT = lazy(r"(?<!\w)http://(?!localhost\b|127\.|\[::1\])[^\s\"'<>]{1,200}\[JWT ")
 
 
@@ -38,10 +40,19 @@ class Judged(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=_REMEMBER)
 def judged(
-    now: Status, live: bool | None, kind: Kind, integrity: Integrity, claims: bool, channel: ChannelType, worth: Worth,
-    server: Server | None, clear_text: bool,
+    now: Status,
+    live: bool | None,
+    kind: Kind,
+    integrity: Integrity,
+    claims: bool,
+    channel: ChannelType,
+    worth: Worth,
+    server: Server | None,
+    clear_text: bool,
 ) -> Judged:
-    """The words for one sort of alert. `claims`: the payload is a claims object; `clear_text`: see `is_clear`."""
+    """The words for one sort of alert. `claims`: the payload is a claims object; `clear_text`: see
+    `is_clear`.
+    """
     origin, example = worth.origin, worth.example
     signature = None if isinstance(worth.signature, UnsetType) else worth.signature
     public = origin.public is not None
@@ -107,10 +118,26 @@ _KIND: dict[Kind, str] = {
 
 
 def title(
-    status: Status, kind: Kind, channel: ChannelType, *, example: bool = False, public: bool = False, forgeable: bool = False
+    status: Status,
+    kind: Kind,
+    channel: ChannelType,
+    *,
+    example: bool = False,
+    public: bool = False,
+    forgeable: bool = False,
 ) -> str:
-    """A short sentence that groups alerts: the same for all leaks of one sort. `forgeable`: anyone has the signing key."""
-    first = "Example" if example else "Forgeable" if forgeable else "Public" if public else _STATUS[status]
+    """A short sentence that groups alerts: the same for all leaks of one sort. `forgeable`: anyone
+    has the signing key.
+    """
+    first = (
+        "Example"
+        if example
+        else "Forgeable"
+        if forgeable
+        else "Public"
+        if public
+        else _STATUS[status]
+    )
     return f"{first} {_KIND[kind]} {_CHANNEL[channel]}"
 
 

@@ -1,8 +1,9 @@
-"""Named weaknesses: what is wrong with a token by itself, whoever reads it (RFC 8725, JWT Best Current Practices).
+"""Named weaknesses: what is wrong with a token by itself, whoever reads it (RFC 8725, JWT Best
+Current Practices).
 
-Promises: pure; every name that an alert can show stands in WEAKNESSES with its meaning and references, but for the
-`personal_data:` and `secret_claim:` words, which come from `patterns/claims.toml`. Nothing is fetched: a `jku` is named,
-never followed.
+Promises: pure; every name that an alert can show stands in WEAKNESSES with its meaning and
+references, but for the `personal_data:` and `secret_claim:` words, which come from
+`patterns/claims.toml`. Nothing is fetched: a `jku` is named, never followed.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ class Weakness(msgspec.Struct, frozen=True):
 
 
 WEAKNESSES: dict[str, Weakness] = {
-    "alg_none": Weakness("it is not signed (alg none): anyone can write one", ("RFC 8725 section 3.1", "CWE-347")),
+    "alg_none": Weakness(
+        "it is not signed (alg none): anyone can write one", ("RFC 8725 section 3.1", "CWE-347")
+    ),
     "published_key": Weakness(
-        "its HMAC key stands in public documentation: anyone can sign another", ("RFC 8725 section 3.5", "CWE-321")
+        "its HMAC key stands in public documentation: anyone can sign another",
+        ("RFC 8725 section 3.5", "CWE-321"),
     ),
     "weak_key": Weakness(
-        "its HMAC key is in a word list: anyone can find it and sign another", ("RFC 8725 section 3.5", "CWE-326")
+        "its HMAC key is in a word list: anyone can find it and sign another",
+        ("RFC 8725 section 3.5", "CWE-326"),
     ),
     "jku_header": Weakness(
         "its header names a URL for the key (jku): a verifier that follows it takes an attacker's key",
@@ -46,26 +51,41 @@ WEAKNESSES: dict[str, Weakness] = {
         "its header names a critical extension that is not registered: a verifier must refuse it",
         ("RFC 7515 section 4.1.11",),
     ),
-    "no_exp": Weakness("it has no exp: it works until its key changes", ("RFC 8725 section 3.10", "CWE-613")),
+    "no_exp": Weakness(
+        "it has no exp: it works until its key changes", ("RFC 8725 section 3.10", "CWE-613")
+    ),
     "bad_exp": Weakness(
-        "exp cannot be read: some libraries will take the token for ever", ("RFC 7519 section 4.1.4", "CWE-613")
+        "exp cannot be read: some libraries will take the token for ever",
+        ("RFC 7519 section 4.1.4", "CWE-613"),
     ),
     "nonstandard_exp": Weakness(
-        "exp is not a plain number of seconds: libraries read it differently", ("RFC 7519 section 4.1.4",)
+        "exp is not a plain number of seconds: libraries read it differently",
+        ("RFC 7519 section 4.1.4",),
     ),
     "nonstandard_time": Weakness(
-        "iat or nbf is not a plain number of seconds: libraries read it differently", ("RFC 7519 section 2",)
+        "iat or nbf is not a plain number of seconds: libraries read it differently",
+        ("RFC 7519 section 2",),
     ),
-    "long_lifetime": Weakness("it lives longer than its use should", ("RFC 9700 section 4.14", "CWE-613")),
+    "long_lifetime": Weakness(
+        "it lives longer than its use should", ("RFC 9700 section 4.14", "CWE-613")
+    ),
     "no_aud": Weakness(
-        "it has an issuer but no audience: every service that trusts the issuer may accept it", ("RFC 8725 section 3.9",)
+        "it has an issuer but no audience: every service that trusts the issuer may accept it",
+        ("RFC 8725 section 3.9",),
     ),
-    "personal_data": Weakness("its claims hold personal data, readable by anyone", ("CWE-359", "RFC 7519 section 12")),
-    "secret_claim": Weakness("its claims hold a secret, readable by anyone", ("CWE-522", "RFC 7519 section 12")),
+    "personal_data": Weakness(
+        "its claims hold personal data, readable by anyone", ("CWE-359", "RFC 7519 section 12")
+    ),
+    "secret_claim": Weakness(
+        "its claims hold a secret, readable by anyone", ("CWE-522", "RFC 7519 section 12")
+    ),
 }
 
-# Header extensions that may stand in `crit` (IANA JOSE registry; RFC 7797, RFC 8555, RFC 8225 name theirs).
-_CRITICAL = frozenset({"b64", "exp", "iat", "nbf", "url", "nonce", "ppt", "iss", "aud", "sub", "svt", "sigT"})
+# Header extensions that may stand in `crit` (IANA JOSE registry; RFC 7797, RFC 8555, RFC 8225 name
+# theirs).
+_CRITICAL = frozenset(
+    {"b64", "exp", "iat", "nbf", "url", "nonce", "ppt", "iss", "aud", "sub", "svt", "sigT"}
+)
 
 
 def meaning_of(name: str) -> Weakness:
@@ -76,7 +96,11 @@ def meaning_of(name: str) -> Weakness:
 def in_header(kind: Kind, header: dict[str, Any]) -> tuple[str, ...]:
     """The weaknesses that a header shows."""
     found = ["alg_none"] if kind == "unsecured" else []
-    found += [f"{name}_header" for name in ("jku", "x5u", "jwk") if name in header and not _proves(name, header)]
+    found += [
+        f"{name}_header"
+        for name in ("jku", "x5u", "jwk")
+        if name in header and not _proves(name, header)
+    ]
     critical = header.get("crit")
     if critical is not None and not _known(critical, header):
         found.append("unknown_crit")
@@ -84,14 +108,18 @@ def in_header(kind: Kind, header: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _proves(name: str, header: dict[str, Any]) -> bool:
-    """A proof of possession carries its key by design (RFC 9449 section 4.2, RFC 8555 section 6.2, OpenID4VCI)."""
+    """A proof of possession carries its key by design (RFC 9449 section 4.2, RFC 8555 section 6.2,
+    OpenID4VCI).
+    """
     typ = header.get("typ")
     proof = isinstance(typ, str) and typ.lower() in ("dpop+jwt", "openid4vci-proof+jwt", "kb+jwt")
     return name == "jwk" and (proof or ("nonce" in header and "url" in header))
 
 
 def _known(critical: object, header: dict[str, Any]) -> bool:
-    """RFC 7515 section 4.1.11: a list, not empty, of names that stand in the header; and registered ones."""
+    """RFC 7515 section 4.1.11: a list, not empty, of names that stand in the header; and registered
+    ones.
+    """
     return (
         isinstance(critical, list)
         and bool(critical)
@@ -100,7 +128,9 @@ def _known(critical: object, header: dict[str, Any]) -> bool:
 
 
 def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tuple[str, ...]:
-    """The weaknesses that claims show. `limit` is the longest lifetime in seconds that the token's use should have."""
+    """The weaknesses that claims show. `limit` is the longest lifetime in seconds that the token's
+    use should have.
+    """
     found = []
     if stated.nonstandard:
         found.append("nonstandard_exp")
@@ -111,7 +141,12 @@ def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tup
     if _odd(claims.get("iat")) or _odd(claims.get("nbf")):
         found.append("nonstandard_time")
     began = stated.issued if stated.issued is not None else stated.not_before
-    if limit is not None and stated.expires is not None and began is not None and stated.expires - began > limit:
+    if (
+        limit is not None
+        and stated.expires is not None
+        and began is not None
+        and stated.expires - began > limit
+    ):
         found.append("long_lifetime")
     if "aud" not in claims and "iss" in claims:
         found.append("no_aud")
@@ -119,5 +154,7 @@ def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tup
 
 
 def _odd(value: object) -> bool:
-    """Whether a time is not a number of seconds since 1970, before the year 5138 (what is above that are milliseconds)."""
+    """Whether a time is not a number of seconds since 1970, before the year 5138 (what is above
+    that are milliseconds).
+    """
     return value is not None and not (type(value) in (int, float) and 0 <= value <= 100_000_000_000)  # type: ignore[operator]

@@ -1,4 +1,6 @@
-"""`jwtleak check-config`: says what `tail` would do with these settings. Changes nothing and connects to nothing."""
+"""`jwtleak check-config`: says what `tail` would do with these settings. Changes nothing and
+connects to nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,11 @@ _MAX_PATH = 1000
 @click.command("check-config")
 @options
 def command(**given: Any) -> int:
-    """Say what tail would follow, from where, and where alerts would go. Nothing is changed, sent or connected.
+    """Say what tail would follow, from where, and where alerts would go. Nothing is changed, sent
+    or connected.
 
-    Exit status: 0 the settings can be used, 1 they can, but nothing would be followed now, 2 they cannot.
+    Exit status: 0 the settings can be used, 1 they can, but nothing would be followed now, 2 they
+    cannot.
     """
     from jwtleak.runtime.tail.session import check
 
@@ -75,7 +79,9 @@ def _cursors(settings: Settings) -> Sequence[Cursor]:
 def _files(events: Sequence[Event]) -> Iterator[str]:
     from jwtleak.follow.interface import Opened
 
-    for event in sorted((one for one in events if isinstance(one, Opened)), key=lambda one: one.path):
+    for event in sorted(
+        (one for one in events if isinstance(one, Opened)), key=lambda one: one.path
+    ):
         known = event.cursor.offset
         rest = max(0, event.size - known)
         where = f"from byte {known}" if known else "from the beginning"

@@ -30,21 +30,39 @@ _MAX_TOKENS = 100
 
 @click.command("inspect")
 @click.argument("tokens", nargs=-1, metavar="")
-@option("--file", "file", type=click.File("rb"), default="-", help="Read this file instead of standard input.")
-@option("--format", "-f", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-        help="text for people, json for one alert a line.")
+@option(
+    "--file",
+    "file",
+    type=click.File("rb"),
+    default="-",
+    help="Read this file instead of standard input.",
+)
+@option(
+    "--format",
+    "-f",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text for people, json for one alert a line.",
+)
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
 @worth_options
-def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | None, **worth: Any) -> int:
+def command(
+    tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | None, **worth: Any
+) -> int:
     """Explain one token, or the tokens in a text, read from standard input.
 
-    A token is never taken from the command line: other users see it in the process list, and the shell keeps it.
+    A token is never taken from the command line: other users see it in the process list, and the
+    shell keeps it.
 
     Exit status: 0 when a token was found, 1 when none was, 2 wrong usage.
     """
     if tokens:
         voice.error("a token on the command line is in the process list and in the shell's history")
-        voice.hint("give it on standard input: jwtleak inspect, paste, Enter, Ctrl-D; and treat this one as leaked")
+        voice.hint(
+            "give it on standard input: jwtleak inspect, paste, Enter, Ctrl-D; and treat this one as leaked"
+        )
         return 2
     if form == "text" and file.isatty():
         voice.hint("paste a token, then Enter and Ctrl-D")
@@ -67,11 +85,14 @@ def command(tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | No
 def _alerts(file: IO[bytes], setting: Setting) -> Iterator[Alert]:
     engine = Engine(Channels(builtin_channels))
     builder = Builder(StreamInfo("stdin"), setting)
-    # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it already has.
+    # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it
+    # already has.
     read: Callable[[int], bytes] = getattr(file, "read1", file.read)
     while data := read(READ_SIZE):
         for finding in engine.feed(data):
-            yield builder.build(replace(finding, channel=UNKNOWN_CHANNEL), engine.occurrence(finding))
+            yield builder.build(
+                replace(finding, channel=UNKNOWN_CHANNEL), engine.occurrence(finding)
+            )
     for finding in engine.close():
         yield builder.build(replace(finding, channel=UNKNOWN_CHANNEL), engine.occurrence(finding))
 
@@ -101,14 +122,21 @@ def explain(alert: Alert) -> list[str]:
         ("subject hash", token.subject_hash),
         ("signature", token.signature),
         ("encodings", ", ".join(alert.channel.encodings) or UNSET),
-        ("place", f"line {alert.location.line}, column {alert.location.column}, {token.length} bytes"),
+        (
+            "place",
+            f"line {alert.location.line}, column {alert.location.column}, {token.length} bytes",
+        ),
     ]
     lines = [f"{_KINDS.get(token.kind, token.kind)}  {token.redacted}"]
     lines += [f"  {name + ':':<14}{value}" for name, value in fields if value is not UNSET]
     for name in token.weaknesses:
         weakness = meaning_of(name)
-        lines.append(f"  {'weakness:':<14}{name}: {weakness.meaning} ({', '.join(weakness.references)})")
-    lines += [f"  {'advice:':<14}{step}" for step in alert.advice[: -1 if len(alert.advice) > 1 else None]]
+        lines.append(
+            f"  {'weakness:':<14}{name}: {weakness.meaning} ({', '.join(weakness.references)})"
+        )
+    lines += [
+        f"  {'advice:':<14}{step}" for step in alert.advice[: -1 if len(alert.advice) > 1 else None]
+    ]
     # The last step is about the place of the leak: a token that was typed in has none.
     return lines
 

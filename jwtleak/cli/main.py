@@ -1,7 +1,8 @@
-"""The command line: names the commands, loads the one that is asked for, turns errors into exit statuses.
+"""The command line: names the commands, loads the one that is asked for, turns errors into exit
+statuses.
 
-Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found but some input could not be read,
-130 interrupted. A closed pipe is not an error.
+Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found but some input could
+not be read, 130 interrupted. A closed pipe is not an error.
 """
 
 from __future__ import annotations
@@ -51,9 +52,18 @@ class _Lazy(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@option("-V", "--version", is_flag=True, is_eager=True, expose_value=False,
-        callback=saying(lambda _: f"jwtleak {__version__}"), help="Show the version and exit.")
+@click.group(
+    cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=saying(lambda _: f"jwtleak {__version__}"),
+    help="Show the version and exit.",
+)
 @help_option
 def main() -> None:
     """Find JSON Web Tokens that leak into logs and files, and never print one.
@@ -63,8 +73,10 @@ def main() -> None:
 
 
 def _load_msgspec() -> None:
-    """Load msgspec, which all commands need, without `typing_extensions`: from there it takes what `typing` has had since
-    Python 3.11, and it takes a tenth of the time that a scan needs to begin. Whoever asks for it later gets it."""
+    """Load msgspec, which all commands need, without `typing_extensions`: from there it takes what
+    `typing` has had since Python 3.11, and it takes a tenth of the time that a scan needs to begin.
+    Whoever asks for it later gets it.
+    """
     name = "typing_extensions"
     if name in sys.modules:
         return
@@ -78,13 +90,17 @@ def _load_msgspec() -> None:
 def run(args: list[str] | None = None) -> NoReturn:
     """The entry point: runs a command and exits."""
     status = _status(args)
-    gc.freeze()  # nothing is looked for among what the end of the process frees: that takes as long as loading click
+    # nothing is looked for among what the end of the process frees: that takes as long as loading
+    # click
+    gc.freeze()
     sys.exit(status)
 
 
 def _status(args: list[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal in the C locale shows ? for what it has no letter for
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a terminal in the C locale shows ? for what it has no letter for
     try:
         # Not main.main(): click would turn a closed pipe into exit status 1.
         with main.make_context("jwtleak", sys.argv[1:] if args is None else args) as context:
@@ -134,7 +150,9 @@ def _failure(broken: Exception) -> int:
 
 
 def _lower(text: str) -> str:
-    """The voice of this program for sentences of click's, which begin with a capital, also behind a colon."""
+    """The voice of this program for sentences of click's, which begin with a capital, also behind a
+    colon.
+    """
     return re.sub(r"(?:^|(?<=: ))[A-Z](?=[a-z])", lambda capital: capital[0].lower(), text)
 
 

@@ -36,12 +36,16 @@ class Moment(click.ParamType[float]):
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         if isinstance(value, float):
             return value
         seconds = _seconds(str(value))
         if seconds is None or not 0 <= seconds <= _LAST:  # nor NaN, which is in no order
-            self.fail(f"{value!r} is not a time such as 2026-01-15T12:00:00Z or 1768478400", param, ctx)
+            self.fail(
+                f"{value!r} is not a time such as 2026-01-15T12:00:00Z or 1768478400", param, ctx
+            )
         return seconds
 
 
@@ -63,7 +67,9 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         if isinstance(value, float):
             return value
         from jwtleak.follow.settings import duration  # its validation is slow to load
@@ -75,7 +81,9 @@ class Duration(click.ParamType[float]):
 
 
 class Place(click.ParamType[Any]):
-    """`click.Path`, made for a value that is given: making one for each option looks for translations of its name."""
+    """`click.Path`, made for a value that is given: making one for each option looks for
+    translations of its name.
+    """
 
     name = "path"
 
@@ -92,7 +100,9 @@ DURATION = Duration()
 
 
 class Option(click.Option):
-    """An option whose help stands in one line as it is written: click would load `inspect` to undo its indentation."""
+    """An option whose help stands in one line as it is written: click would load `inspect` to undo
+    its indentation.
+    """
 
     def __init__(self, *given: Any, help: str | None = None, **more: Any) -> None:  # noqa: A002 - click's name
         super().__init__(*given, **more)
@@ -113,8 +123,8 @@ def saying(text: Callable[[click.Context], str]) -> Callable[..., None]:
     return say
 
 
-# In place of click's own, whose text is looked up in catalogues of translations that are not there. The last of a
-# command's options.
+# In place of click's own, whose text is looked up in catalogues of translations that are not there.
+# The last of a command's options.
 help_option = option(
     "-h", "--help", is_flag=True, is_eager=True, expose_value=False, callback=saying(click.Context.get_help),
     help="Show this message and exit.",

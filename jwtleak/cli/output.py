@@ -1,7 +1,9 @@
-"""Where alerts go: JSON Lines or another format into a pipe or file, a table on a terminal; a progress bar beside either.
+"""Where alerts go: JSON Lines or another format into a pipe or file, a table on a terminal; a
+progress bar beside either.
 
-Promises: each line is flushed at once; a document is begun before the first alert and ended also when the scan is broken
-off; a table holds a bounded number of rows; a bar appears only where a person looks at standard error.
+Promises: each line is flushed at once; a document is begun before the first alert and ended also
+when the scan is broken off; a table holds a bounded number of rows; a bar appears only where a
+person looks at standard error.
 """
 
 from __future__ import annotations
@@ -16,10 +18,19 @@ from typing import IO, Protocol, TextIO
 from jwtleak.alerts.fields import rfc3339
 from jwtleak.alerts.wire import Record
 from jwtleak.errors import UsageError
-from jwtleak.formats.interface import DOCUMENTS, Document, Ending, Format, Options, by_name, document
+from jwtleak.formats.interface import (
+    DOCUMENTS,
+    Document,
+    Ending,
+    Format,
+    Options,
+    by_name,
+    document,
+)
 from jwtleak.runtime.scan.scan import Tally
 
-# How each alert begins, and more than one can be long: its fields are cut to 256 characters, its lists to 16.
+# How each alert begins, and more than one can be long: its fields are cut to 256 characters, its
+# lists to 16.
 _OURS = b'{"schema":"jwtleak/'
 _LONGEST_LINE = 1 << 20
 
@@ -82,7 +93,9 @@ class Output:
             self._sink.close(self._tally, seconds, complete=complete)
         finally:
             if self._own is not None:
-                self._own.close()  # even where the disk is full: left to the end of the program, it would say so once more
+                # even where the disk is full: left to the end of the program, it would say so once
+                # more
+                self._own.close()
 
 
 class Lines:
@@ -139,7 +152,9 @@ class Events:
 
 
 class Whole:
-    """One document of all alerts. Nothing is flushed before its end: half of a document is of no use to a reader."""
+    """One document of all alerts. Nothing is flushed before its end: half of a document is of no
+    use to a reader.
+    """
 
     def __init__(self, file: IO[bytes], form: Document) -> None:
         self._form = form
@@ -156,7 +171,9 @@ class Whole:
 
     def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
         """The document is whole."""
-        began, ended = (rfc3339(int(moment * 1000)) for moment in (self._began, self._began + seconds))
+        began, ended = (
+            rfc3339(int(moment * 1000)) for moment in (self._began, self._began + seconds)
+        )
         self._file.write(self._form.end(Ending(began, ended, complete, tally.unread)))
         self._file.flush()
 
@@ -198,7 +215,9 @@ def _shows(file: IO[bytes], form: str | None, options: Options, *, flush: bool) 
 
 
 def open_private(path: str, *, append: bool = False) -> IO[bytes]:
-    """FILE of `--output`, mode 0600: alerts are redacted, but they are a map of what leaked where. Raises UsageError."""
+    """FILE of `--output`, mode 0600: alerts are redacted, but they are a map of what leaked where.
+    Raises UsageError.
+    """
     flags = os.O_RDWR | os.O_APPEND if append else os.O_WRONLY | os.O_TRUNC
     try:
         fd = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -210,7 +229,9 @@ def open_private(path: str, *, append: bool = False) -> IO[bytes]:
 
 
 def _mend(fd: int) -> None:
-    """Cut off a last line that a crash left unfinished: its alert comes again. What was not written by us is kept."""
+    """Cut off a last line that a crash left unfinished: its alert comes again. What was not written
+    by us is kept.
+    """
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         return
     start = size = os.fstat(fd).st_size

@@ -21,7 +21,9 @@ _DIRECTORIES = option(
 
 @click.group("patterns")
 def command() -> None:
-    """List or check the patterns: token shapes, channels, issuers, keys, claims, servers, and those of users."""
+    """List or check the patterns: token shapes, channels, issuers, keys, claims, servers, and those
+    of users.
+    """
 
 
 @command.command("list")
@@ -31,16 +33,28 @@ def list_(directories: tuple[str, ...]) -> None:
     rows: list[tuple[str, str, str]] = [("shape", shape.id, shape.kind) for shape in load_shapes()]
     rows += [("channel", rule.id, rule.type) for rule in load_channels()]
     issuers, uses, _ = load_issuers()
-    rows += [("issuer", one.id, f"{one.name}: {', '.join(dict.fromkeys(use.use for use in one.uses))}") for one in issuers]
+    rows += [
+        ("issuer", one.id, f"{one.name}: {', '.join(dict.fromkeys(use.use for use in one.uses))}")
+        for one in issuers
+    ]
     rows += [("use", one.use, "of any issuer") for one in uses]
     rows += [(note.effect, note.id, note.why) for note in load_notes()]
     keys, examples = load_keys()
     rows += [("key", one.id, f"published: {one.reference}") for one in keys]
-    rows.append(("example", f"{sum(len(one.sha256) for one in examples)} tokens", f"of {len(examples)} documents"))
+    rows.append(
+        (
+            "example",
+            f"{sum(len(one.sha256) for one in examples)} tokens",
+            f"of {len(examples)} documents",
+        )
+    )
     for table, kinds in load_claims()[0].items():
         rows += [("claim", f"{table}: {kind}", ", ".join(names)) for kind, names in kinds.items()]
     rows += [("server", one.id, "how to keep tokens out of its log") for one in load_servers()]
-    rows += [("pattern", one.id, f"{one.severity}: {one.title}") for one in load_user_patterns(directories).patterns]
+    rows += [
+        ("pattern", one.id, f"{one.severity}: {one.title}")
+        for one in load_user_patterns(directories).patterns
+    ]
     for sort, name, meaning in rows:
         click.echo(f"{sort:<9}{name:<34}{meaning}")
 
@@ -62,7 +76,9 @@ def check_(directories: tuple[str, ...], more: tuple[str, ...]) -> int:
 
     problems = check((*directories, *more), find)
     for problem in problems:
-        voice.error(f"{problem.file}: {problem.id}: {problem.message}" if problem.id else problem.message)
+        voice.error(
+            f"{problem.file}: {problem.id}: {problem.message}" if problem.id else problem.message
+        )
     if not problems:
         voice.say("all patterns are well")
     return 2 if problems else 0

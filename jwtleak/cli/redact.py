@@ -1,6 +1,7 @@
 """`jwtleak redact`: copies its input to its output with every token replaced by `[JWT 78b91dd3]`.
 
-Promises: nothing else changes, whatever the bytes; what could not be read is said and shows in the exit status.
+Promises: nothing else changes, whatever the bytes; what could not be read is said and shows in the
+exit status.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from jwtleak.sources.stdin import StdinStream
 def command(files: tuple[str, ...], check: bool, output: str | None) -> int:
     """Copy files, or standard input (-), with every token replaced by [JWT 78b91dd3].
 
-    The eight characters begin the token's SHA-256, as in the alerts of scan. Lines leave as they come; what may be the
-    beginning of a token waits for what follows it, or for a second.
+    The eight characters begin the token's SHA-256, as in the alerts of scan. Lines leave as they
+    come; what may be the beginning of a token waits for what follows it, or for a second.
 
-    Exit status: 0, 1 when something was replaced and --check is given, 2 wrong usage, 3 some input could not be read.
+    Exit status: 0, 1 when something was replaced and --check is given, 2 wrong usage, 3 some input
+    could not be read.
     """
     if not files and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to redact: give a file, or - for standard input")
@@ -56,8 +58,13 @@ def command(files: tuple[str, ...], check: bool, output: str | None) -> int:
 
 
 def _refuse_own_input(output: str, files: tuple[str, ...]) -> None:
-    if any(os.path.exists(file) and os.path.exists(output) and os.path.samefile(file, output) for file in files):
-        raise click.UsageError(f"{output} is both input and output: write to another file, then move it")
+    if any(
+        os.path.exists(file) and os.path.exists(output) and os.path.samefile(file, output)
+        for file in files
+    ):
+        raise click.UsageError(
+            f"{output} is both input and output: write to another file, then move it"
+        )
 
 
 class _Copy:
@@ -85,5 +92,7 @@ class _Copy:
     def _warn_of_archive(self, file: str, stream: StdinStream | FileStream) -> None:
         """What is packed is copied as it is; that no token was seen in it says nothing."""
         if sniff(stream.peek()) is not None:
-            voice.warning(f"{'standard input' if file == '-' else file}: packed, so tokens in it are not seen: unpack it first")
+            voice.warning(
+                f"{'standard input' if file == '-' else file}: packed, so tokens in it are not seen: unpack it first"
+            )
             self.failed = True

@@ -1,7 +1,8 @@
 """`scan --state`: opens the state, says what is finished.
 
-Promises: loaded only with the option, since SQLite takes longer to load than a small scan. What is scanned and how is
-part of what is marked: another version, other patterns or other options read everything again.
+Promises: loaded only with the option, since SQLite takes longer to load than a small scan. What is
+scanned and how is part of what is marked: another version, other patterns or other options read
+everything again.
 """
 
 from __future__ import annotations
@@ -28,15 +29,30 @@ if TYPE_CHECKING:
     from jwtleak.cli.sinks import Sending
 
 
-# What does not change which alerts a scan gives: it may go on with another choice of these. PATHs count as what they name,
-# patterns by what is in them.
-_FREE = ("paths", "patterns", "jobs", "fail_on", "output", "format", "progress", "state", "resume", "sink", "sink_config", "sink_deadline")
+# What does not change which alerts a scan gives: it may go on with another choice of these. PATHs
+# count as what they name, patterns by what is in them.
+_FREE = (
+    "paths",
+    "patterns",
+    "jobs",
+    "fail_on",
+    "output",
+    "format",
+    "progress",
+    "state",
+    "resume",
+    "sink",
+    "sink_config",
+    "sink_deadline",
+)
 
 
 def key_of(options: Options, patterns: UserPatterns) -> str:
     """A digest of what decides which alerts a scan gives."""
     places = sorted({os.fsencode(os.path.realpath(path)) for path in options.paths})
-    deciding = {name: value for name, value in msgspec.structs.asdict(options).items() if name not in _FREE}
+    deciding = {
+        name: value for name, value in msgspec.structs.asdict(options).items() if name not in _FREE
+    }
     what = msgspec.msgpack.encode([__version__, places, deciding, patterns.patterns])
     return hashlib.sha256(what).hexdigest()[:32]
 
@@ -54,13 +70,23 @@ def open_state(directory: Path) -> Store:
 
 
 def make_ledger(
-    store: Store, key: str, tally: Tally, output: Output, *, resume: bool, sent: Sending | None = None
+    store: Store,
+    key: str,
+    tally: Tally,
+    output: Output,
+    *,
+    resume: bool,
+    sent: Sending | None = None,
 ) -> Ledger:
-    """The ledger of the scan `key`, begun anew or gone on with. A file is finished when its alerts are out everywhere."""
+    """The ledger of the scan `key`, begun anew or gone on with. A file is finished when its alerts
+    are out everywhere.
+    """
     scans = store.scans(key)
     count = scans.begin(resume=resume)
     if resume:
-        voice.say(f"{count} files are finished" if count else "nothing is finished: everything is read")
+        voice.say(
+            f"{count} files are finished" if count else "nothing is finished: everything is read"
+        )
     place = output.place()
     own = store.own_files() | (frozenset() if place is None else {place})
 

@@ -10,7 +10,15 @@ import click
 import msgspec
 
 from jwtleak.assess.lifetime import DEFAULT_LEEWAY
-from jwtleak.cli.options import MOMENT, SIZE, Place, help_option, option, sink_options, worth_options
+from jwtleak.cli.options import (
+    MOMENT,
+    SIZE,
+    Place,
+    help_option,
+    option,
+    sink_options,
+    worth_options,
+)
 from jwtleak.cli.scan_session import Run
 from jwtleak.formats import interface as formats
 from jwtleak.sources.interface import Limits
@@ -60,46 +68,145 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command("scan")
 @click.argument("paths", nargs=-1, metavar="[PATH...|-]")
-@option("--include", multiple=True, metavar="GLOB", help="Scan only files that match (repeatable; ** allowed).")
-@option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include.")
-@option("--jobs", "-j", type=click.IntRange(1, 256), default=os.cpu_count() or 1,
-        help="Processes.  [default: cores]")
+@option(
+    "--include",
+    multiple=True,
+    metavar="GLOB",
+    help="Scan only files that match (repeatable; ** allowed).",
+)
+@option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out files that match; wins over --include.",
+)
+@option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1, 256),
+    default=os.cpu_count() or 1,
+    help="Processes.  [default: cores]",
+)
 @option("--every", is_flag=True, help="One alert for each sighting, not for each token and file.")
-@option("--status", multiple=True, type=click.Choice(_STATUSES), help="Only tokens of this status (repeatable).")
-@option("--only-live", is_flag=True,
-        help="Only tokens that may work now and are not public: --status of those, --min-severity low.")
-@option("--min-severity", type=_SEVERITY, default="info", show_default=True, help="Leave out what matters less.")
-@option("--min-confidence", type=click.Choice(CONFIDENCES), default="medium", show_default=True,
-        help="Leave out what is less certain.")
-@option("--fail-on", type=click.Choice([*SEVERITIES, "never"]), default="info", show_default=True,
-        help="Exit with 1 only for leaks of at least this severity.")
+@option(
+    "--status",
+    multiple=True,
+    type=click.Choice(_STATUSES),
+    help="Only tokens of this status (repeatable).",
+)
+@option(
+    "--only-live",
+    is_flag=True,
+    help="Only tokens that may work now and are not public: --status of those, --min-severity low.",
+)
+@option(
+    "--min-severity",
+    type=_SEVERITY,
+    default="info",
+    show_default=True,
+    help="Leave out what matters less.",
+)
+@option(
+    "--min-confidence",
+    type=click.Choice(CONFIDENCES),
+    default="medium",
+    show_default=True,
+    help="Leave out what is less certain.",
+)
+@option(
+    "--fail-on",
+    type=click.Choice([*SEVERITIES, "never"]),
+    default="info",
+    show_default=True,
+    help="Exit with 1 only for leaks of at least this severity.",
+)
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
-@option("--leeway", type=click.IntRange(0, 86400), default=DEFAULT_LEEWAY, show_default=True, metavar="SECONDS",
-        help="Clock skew allowed when judging expiry.")
+@option(
+    "--leeway",
+    type=click.IntRange(0, 86400),
+    default=DEFAULT_LEEWAY,
+    show_default=True,
+    metavar="SECONDS",
+    help="Clock skew allowed when judging expiry.",
+)
 @option("--output", "-o", type=Place(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
-@option("--format", "-f", type=click.Choice(["table", *formats.NAMES]),
-        help="How alerts are written; json is one a line.  [default: table on a terminal, else json]")
-@option("--timestamp", type=click.Choice(["event", "detected"]), default="detected", show_default=True,
-        help="Which time events of other formats stand at; the other one is kept too.")
-@option("--no-progress", "progress", flag_value=False, default=True, type=bool, help="Show no progress bar.")
+@option(
+    "--format",
+    "-f",
+    type=click.Choice(["table", *formats.NAMES]),
+    help="How alerts are written; json is one a line.  [default: table on a terminal, else json]",
+)
+@option(
+    "--timestamp",
+    type=click.Choice(["event", "detected"]),
+    default="detected",
+    show_default=True,
+    help="Which time events of other formats stand at; the other one is kept too.",
+)
+@option(
+    "--no-progress",
+    "progress",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="Show no progress bar.",
+)
 @worth_options
-@option("--baseline", type=Place(exists=True, dir_okay=False), metavar="FILE",
-        help="Keep back the findings that FILE knows.")
-@option("--write-baseline", type=Place(dir_okay=False), metavar="FILE",
-        help="Write the findings of this scan to FILE, for --baseline.")
+@option(
+    "--baseline",
+    type=Place(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Keep back the findings that FILE knows.",
+)
+@option(
+    "--write-baseline",
+    type=Place(dir_okay=False),
+    metavar="FILE",
+    help="Write the findings of this scan to FILE, for --baseline.",
+)
 @option("--show-suppressed", is_flag=True, help="Show what the policy or the baseline keeps back.")
-@option("--patterns", multiple=True, type=Place(exists=True, file_okay=False), metavar="DIR",
-        help="Also look for the patterns in DIR (repeatable).")
-@option("--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes.")
-@option("--max-archive-bytes", type=SIZE, default=Limits().max_archive_bytes, show_default=True,
-        help="Most bytes unpacked from one archive.")
-@option("--max-ratio", type=click.IntRange(1), default=Limits().max_ratio, show_default=True,
-        help="Highest compression ratio believed.")
-@option("--max-depth", type=click.IntRange(0, 8), default=Limits().max_depth, show_default=True,
-        help="Archives inside archives.")
-@option("--state", type=Place(file_okay=False), metavar="DIR",
-        help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.")
-@option("--resume", is_flag=True, help="Do not read again what is finished by --state; append to FILE of --output.")
+@option(
+    "--patterns",
+    multiple=True,
+    type=Place(exists=True, file_okay=False),
+    metavar="DIR",
+    help="Also look for the patterns in DIR (repeatable).",
+)
+@option(
+    "--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes."
+)
+@option(
+    "--max-archive-bytes",
+    type=SIZE,
+    default=Limits().max_archive_bytes,
+    show_default=True,
+    help="Most bytes unpacked from one archive.",
+)
+@option(
+    "--max-ratio",
+    type=click.IntRange(1),
+    default=Limits().max_ratio,
+    show_default=True,
+    help="Highest compression ratio believed.",
+)
+@option(
+    "--max-depth",
+    type=click.IntRange(0, 8),
+    default=Limits().max_depth,
+    show_default=True,
+    help="Archives inside archives.",
+)
+@option(
+    "--state",
+    type=Place(file_okay=False),
+    metavar="DIR",
+    help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.",
+)
+@option(
+    "--resume",
+    is_flag=True,
+    help="Do not read again what is finished by --state; append to FILE of --output.",
+)
 @sink_options
 @help_option
 def command(**given: Any) -> int:
@@ -107,8 +214,9 @@ def command(**given: Any) -> int:
 
     Archives (gzip, bzip2, xz, zstd, lz4, zip, tar) are recognised by content. Alerts are redacted.
 
-    Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but some input could not be read (a
-    PATH that does not exist is one) or a sink did not take every alert, 130 interrupted.
+    Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but some input
+    could not be read (a PATH that does not exist is one) or a sink did not take every alert, 130
+    interrupted.
     """
     options = Options(**given)
     if not options.paths:

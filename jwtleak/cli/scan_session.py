@@ -1,6 +1,7 @@
 """One scan, from its options to its exit status.
 
-Promises: what was found before a failure or an interrupt is shown; what was not read, kept back or not sent is said.
+Promises: what was found before a failure or an interrupt is shown; what was not read, kept back or
+not sent is said.
 """
 
 from __future__ import annotations
@@ -42,10 +43,14 @@ if TYPE_CHECKING:
 
 # Ctrl-C: an orderly end, which gives what was found; then a forced one.
 
-class Interrupt:
-    """Ctrl-C while files are scanned: the first asks for an orderly end; another one, or _GRACE, forces it."""
 
-    # Seconds. Work stops within milliseconds, unless a file system hangs or nothing in a huge tree matches --include.
+class Interrupt:
+    """Ctrl-C while files are scanned: the first asks for an orderly end; another one, or _GRACE,
+    forces it.
+    """
+
+    # Seconds. Work stops within milliseconds, unless a file system hangs or nothing in a huge tree
+    # matches --include.
     _GRACE = 1.0
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -76,9 +81,13 @@ class Interrupt:
 def _plan(options: Options) -> Plan:
     key, kept = subject_key()
     if not kept:
-        voice.warning("no place to keep this installation's key: subject hashes will differ in the next run")
+        voice.warning(
+            "no place to keep this installation's key: subject hashes will differ in the next run"
+        )
     now = time.time() if options.now is None else options.now
-    asked = Asked(options.config, options.baseline, options.jwks, options.weak_keys, options.weak_keys_time)
+    asked = Asked(
+        options.config, options.baseline, options.jwks, options.weak_keys, options.weak_keys_time
+    )
     return Plan(
         prepare(Setting(now, os.uname().nodename, key, options.leeway), asked, voice.warning),
         Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
@@ -169,16 +178,25 @@ class Run:
     def _output(self) -> Output:
         given = self._options
         form = given.format or (None if given.state is None else "json")
-        options = formats.Options(timestamp=given.timestamp, root=_here() if form == "sarif" else None)
+        options = formats.Options(
+            timestamp=given.timestamp, root=_here() if form == "sarif" else None
+        )
         return open_output(
-            given.output, form, self._tally, progress=given.progress, options=options, append=given.resume
+            given.output,
+            form,
+            self._tally,
+            progress=given.progress,
+            options=options,
+            append=given.resume,
         )
 
     def _make_ledger(self, store: Store, plan: Plan, output: Output) -> Ledger:
         from jwtleak.cli.resume import key_of, make_ledger
 
         key = key_of(self._options, plan.patterns)
-        return make_ledger(store, key, self._tally, output, resume=self._options.resume, sent=self._sending)
+        return make_ledger(
+            store, key, self._tally, output, resume=self._options.resume, sent=self._sending
+        )
 
     def _scan(self, scan: Scan, output: Output, started: float) -> int:
         interrupt = Interrupt(scan.stop)
@@ -239,7 +257,9 @@ class Run:
             total = sum(entry.size for entry in self._walk(lambda _: None))
         output.start(total)
         with interrupt:
-            yield from scan.files(self._walk(self._tally.notice), options.jobs, output.progress, self._ledger)
+            yield from scan.files(
+                self._walk(self._tally.notice), options.jobs, output.progress, self._ledger
+            )
 
     def _walk(self, notice: Notify) -> Iterator[Entry]:
         options = self._options
@@ -251,7 +271,11 @@ class Run:
         for alert in alerts:
             if keep:
                 self._baseline.add(alert.known_name())
-            if limit != "never" and not alert.suppressed and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit):
+            if (
+                limit != "never"
+                and not alert.suppressed
+                and SEVERITIES.index(alert.severity) <= SEVERITIES.index(limit)
+            ):
                 self._failed = True
             output.alert(alert)
             if self._sending is not None and not alert.suppressed:
@@ -272,8 +296,14 @@ def _explain(tally: Tally, options: Options) -> None:
     if more:
         voice.warning(f"{more} more inputs could not be read whole")
     if tally.suppressed and not options.show_suppressed:
-        voice.say(f"{tally.suppressed} findings kept back by the policy or the baseline: --show-suppressed shows them")
+        voice.say(
+            f"{tally.suppressed} findings kept back by the policy or the baseline: --show-suppressed shows them"
+        )
     if tally.untried:
-        voice.warning(f"the time for --weak-keys ran out for {tally.untried} tokens: --weak-keys-time gives more")
+        voice.warning(
+            f"the time for --weak-keys ran out for {tally.untried} tokens: --weak-keys-time gives more"
+        )
     if tally.slow_patterns:
-        voice.warning(f"user patterns ran out of time {tally.slow_patterns} times: some hits may be missing")
+        voice.warning(
+            f"user patterns ran out of time {tally.slow_patterns} times: some hits may be missing"
+        )

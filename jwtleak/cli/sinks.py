@@ -1,6 +1,7 @@
 """Sinks of a command line: which ones, and the alerts of a scan on their way to them.
 
-Promises: what a sink did not take is told, counted in the exit status, and kept where a later run finds it.
+Promises: what a sink did not take is told, counted in the exit status, and kept where a later run
+finds it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ def chosen(urls: Sequence[str], config: str | None) -> list[SinkSettings]:
 class Sending:
     """The sinks of one scan. `add` each alert; `finish` gives the exit status."""
 
-    def __init__(self, settings: Sequence[SinkSettings], store: Store | None, deadline: float, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        settings: Sequence[SinkSettings],
+        store: Store | None,
+        deadline: float,
+        stack: ExitStack,
+    ) -> None:
         check(settings, MAX_SPOOL)
         self._deadline = deadline
         self._own = None if store is not None else Path(tempfile.mkdtemp(prefix="jwtleak-"))
@@ -48,7 +55,9 @@ class Sending:
         self.flush = self._dispatch.flush
 
     def finish(self, status: int) -> int:
-        """Deliver the rest. The exit status is 3 where something was not taken; an interrupt stays one."""
+        """Deliver the rest. The exit status is 3 where something was not taken; an interrupt stays
+        one.
+        """
         try:
             self._dispatch.close()
         except DeliveryError as error:
@@ -61,7 +70,9 @@ class Sending:
         if self._own is not None and not kept:
             shutil.rmtree(self._own, ignore_errors=True)
         elif self._own is not None:
-            voice.hint(f"what was not taken is kept in {self._own}: a scan with --state {self._own} and the same sinks sends it")
+            voice.hint(
+                f"what was not taken is kept in {self._own}: a scan with --state {self._own} and the same sinks sends it"
+            )
         return status if not unsent or status == 130 else 3
 
     def _tell(self, health: Health) -> None:
@@ -70,8 +81,14 @@ class Sending:
             voice.say(f"{health.sent} alerts sent to {health.name}")
         if health.queued:
             why = f": {health.reason}" if health.reason else ""
-            voice.error(f"sink {health.name}: {health.queued} alerts were not delivered in {self._deadline:g} s{why}")
+            voice.error(
+                f"sink {health.name}: {health.queued} alerts were not delivered in {self._deadline:g} s{why}"
+            )
         if health.dead:
-            voice.error(f"sink {health.name}: {health.dead} alerts were refused: see `jwtleak state dead-letters`")
+            voice.error(
+                f"sink {health.name}: {health.dead} alerts were refused: see `jwtleak state dead-letters`"
+            )
         if health.dropped:
-            voice.error(f"sink {health.name}: {health.dropped} alerts were dropped: its queue was full")
+            voice.error(
+                f"sink {health.name}: {health.dropped} alerts were dropped: its queue was full"
+            )

@@ -1,6 +1,7 @@
 """`jwtleak state`: what is remembered between runs, for people and scripts.
 
-Promises: what only looks works beside a running process; what takes away is refused while one runs, and asks first.
+Promises: what only looks works beside a running process; what takes away is refused while one runs,
+and asks first.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def _line(value: object) -> None:
 def command() -> None:
     """Look into, prune or forget what is remembered between runs.
 
-    The state holds how far each file was read, which tokens were seen, and alerts that wait for a sink. There is no
-    token in it.
+    The state holds how far each file was read, which tokens were seen, and alerts that wait for a
+    sink. There is no token in it.
     """
 
 
@@ -106,7 +107,10 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
     process = owner(store.directory)
     yield "state in", shown(str(store.directory))
     yield "in use by", "nobody" if process is None else f"process {process}"
-    yield "files", ", ".join(f"{count} {state}" for state, count in sorted(found.streams.items())) or "none"
+    yield (
+        "files",
+        ", ".join(f"{count} {state}" for state, count in sorted(found.streams.items())) or "none",
+    )
     yield "not read yet", f"{found.unread_bytes} bytes"
     yield "tokens seen", str(found.sightings)
     yield "waiting alerts", f"{found.spool_bytes} bytes"
@@ -127,9 +131,11 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
 @option("--yes", is_flag=True, help="Do not ask.")
 @_directory
 def reset(directory: Path | None, paths: tuple[str, ...], yes: bool) -> int:
-    """Forget how far the files at PATH were read; without PATH forget everything, undelivered alerts too.
+    """Forget how far the files at PATH were read; without PATH forget everything, undelivered
+    alerts too.
 
-    Refused while a process uses the state. Files are then read from the start again: their alerts have the same ids.
+    Refused while a process uses the state. Files are then read from the start again: their alerts
+    have the same ids.
     """
     place = directory or state_dir()
     if paths:
@@ -188,7 +194,9 @@ def prune(directory: Path | None, age: float | None) -> None:
 
 
 def _existing(directory: Path | None) -> Store:
-    """The state for a change. None is made, and a damaged one is left for `reset`, or for whoever starts next."""
+    """The state for a change. None is made, and a damaged one is left for `reset`, or for whoever
+    starts next.
+    """
     place = directory or state_dir()
     Store.open(place, read_only=True).close()
     return Store.open(place, corrupt="fail")
@@ -207,7 +215,9 @@ _SINK = option("--sink", metavar="NAME", help="Only those that this sink refused
 @_form
 @_directory
 def show_dead(directory: Path | None, form: str | None, sink: str | None) -> None:
-    """Show dead letters, the oldest first, with the receiver's reason. Works beside a running process."""
+    """Show dead letters, the oldest first, with the receiver's reason. Works beside a running
+    process.
+    """
     table = _as_table(form)
     if table:
         click.echo(f"{'number':>8}  {'sink':<24}{'status':>6}  {'severity':<10}{'id':<42}reason")
@@ -239,8 +249,11 @@ def _dead(one: DeadLetter) -> dict[str, Any]:
 @_SINK
 @option("--to", metavar="NAME", help="Send them to this sink instead.")
 @_directory
-def replay(directory: Path | None, numbers: tuple[int, ...], sink: str | None, to: str | None) -> None:
-    """Put dead letters back into the queue: those of NUMBER, of --sink, or all. They leave with the next start.
+def replay(
+    directory: Path | None, numbers: tuple[int, ...], sink: str | None, to: str | None
+) -> None:
+    """Put dead letters back into the queue: those of NUMBER, of --sink, or all. They leave with the
+    next start.
 
     Refused while a process uses the state.
     """

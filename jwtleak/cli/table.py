@@ -1,7 +1,7 @@
 """The table: one row per token, for a person at a terminal.
 
-Promises: grouped over all files, the worst first; bounded; every cell is plain text, so nothing that was read can
-style it.
+Promises: grouped over all files, the worst first; bounded; every cell is plain text, so nothing
+that was read can style it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _COLUMNS = {
     "seen": 4,
 }  # fmt: skip
 _SHORT = ("severity", "expires in", "alg", "seen")
-# On a narrower terminal paths would stand a few letters a line: these give way, below the width that stands here.
+# On a narrower terminal paths would stand a few letters a line: these give way, below the width
+# that stands here.
 _NEEDS = {"issuer": 120, "alg": 120, "expires in": 90}
 _NO_TERMINAL = 160
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -112,7 +113,9 @@ class Table:
 
     def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None:
         """Show everything."""
-        console = Console(file=self._file, highlight=False, markup=False, emoji=False, width=_width(self._file))
+        console = Console(
+            file=self._file, highlight=False, markup=False, emoji=False, width=_width(self._file)
+        )
         plain = not (self._file.encoding or "").lower().startswith("utf")
         if self._rows:
             console.print(self._table(plain, console.width))
@@ -125,8 +128,16 @@ class Table:
         columns = [name for name in _COLUMNS if width >= _NEEDS.get(name, 0)]
         for name in columns:
             justify: Literal["left", "right"] = "right" if name == "seen" else "left"
-            table.add_column(name, justify=justify, overflow="fold", min_width=_COLUMNS[name], no_wrap=name in _SHORT)
-        for row in sorted(self._rows.values(), key=lambda one: SEVERITIES.index(one.alert.severity)):
+            table.add_column(
+                name,
+                justify=justify,
+                overflow="fold",
+                min_width=_COLUMNS[name],
+                no_wrap=name in _SHORT,
+            )
+        for row in sorted(
+            self._rows.values(), key=lambda one: SEVERITIES.index(one.alert.severity)
+        ):
             cells = _cells(row)
             table.add_row(*(Text(*cells[name]) for name in columns))
         return table
@@ -145,8 +156,13 @@ def _cells(row: _Row) -> dict[str, tuple[str, str]]:
     cells = {
         "severity": alert.severity,
         "status": alert.title if alert.pattern is not UNSET else _or_dash(token.status),
-        "expires in": "-" if isinstance(token.expires_in, UnsetType) else duration(token.expires_in),
-        "token": " ".join(one for one in (token.provider, token.use) if isinstance(one, str)).replace("_", " ") or "-",
+        "expires in": "-"
+        if isinstance(token.expires_in, UnsetType)
+        else duration(token.expires_in),
+        "token": " ".join(
+            one for one in (token.provider, token.use) if isinstance(one, str)
+        ).replace("_", " ")
+        or "-",
         "why": _why(alert),
         "issuer": _or_dash(token.issuer).removeprefix("https://").removesuffix("/"),
         "alg": _or_dash(token.alg),
@@ -154,13 +170,18 @@ def _cells(row: _Row) -> dict[str, tuple[str, str]]:
         "where": row.where(),
         "seen": str(row.count),
     }
-    return {name: (clean(cell), colour if name in ("severity", "status") else "") for name, cell in cells.items()}
+    return {
+        name: (clean(cell), colour if name in ("severity", "status") else "")
+        for name, cell in cells.items()
+    }
 
 
 def _why(alert: Alert) -> str:
     """The reasons behind the status, which has a column of its own."""
     reasons = [one.replace("_", " ") for one in alert.reasons if one != alert.token.status]
-    return ", ".join([*reasons, *(["suppressed"] if isinstance(alert.suppressed, str) else [])]) or "-"
+    return (
+        ", ".join([*reasons, *(["suppressed"] if isinstance(alert.suppressed, str) else [])]) or "-"
+    )
 
 
 def _channel(alert: Alert) -> str:
@@ -177,7 +198,10 @@ def _or_dash(value: object) -> str:
 
 def summary(tally: Tally, seconds: float) -> str:
     """One line: what was read, how fast, and what was found."""
-    found = ", ".join(f"{count} {status}" for status, count in tally.statuses.most_common()) or "no leaks"
+    found = (
+        ", ".join(f"{count} {status}" for status, count in tally.statuses.most_common())
+        or "no leaks"
+    )
     files = f"{tally.files} file{'' if tally.files == 1 else 's'}"
     rate = size(tally.bytes_read / seconds) + "/s" if seconds > 0 else ""
     unread = f"; {tally.unread} could not be read whole" if tally.unread else ""

@@ -58,7 +58,9 @@ def settings_of(given: dict[str, Any]) -> Any:
 
     given = dict(given)
     config, sinks = given.pop("config"), given.pop("sink")
-    flags = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    flags = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
+    }
     if not flags["poll"]:
         del flags["poll"]
     return compose(Path(config) if config else None, flags, sinks)
@@ -70,11 +72,13 @@ def settings_of(given: dict[str, Any]) -> Any:
 def command(once: bool, **given: Any) -> int:
     """Follow growing and rotating files and tell of tokens as they are written.
 
-    Alerts are redacted, stored before they are sent, and sent at least once: after a crash the same alert has the same
-    id. `jwtleak: ready` on standard error says that everything that is there is followed.
+    Alerts are redacted, stored before they are sent, and sent at least once: after a crash the same
+    alert has the same id. `jwtleak: ready` on standard error says that everything that is there is
+    followed.
 
-    Signals: TERM and INT end in order, HUP reads the configuration again. Exit status: 0 ended by a signal; with --once
-    0 clean, 1 leaks found, 3 no leaks but some input could not be read; 2 wrong usage or configuration.
+    Signals: TERM and INT end in order, HUP reads the configuration again. Exit status: 0 ended by a
+    signal; with --once 0 clean, 1 leaks found, 3 no leaks but some input could not be read; 2 wrong
+    usage or configuration.
     """
     from jwtleak.runtime.tail.daemon import Daemon
 

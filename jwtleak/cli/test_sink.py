@@ -14,13 +14,25 @@ from jwtleak.sinks.settings import SinkSettings
 
 @click.command("test-sink")
 @click.argument("url", nargs=-1, metavar="[URL...]")
-@option("--config", "-c", type=Place(dir_okay=False), metavar="FILE", help="Test the sinks of this configuration.")
-@option("--name", multiple=True, metavar="NAME", help="Of those, only the sink of this name (repeatable).")
+@option(
+    "--config",
+    "-c",
+    type=Place(dir_okay=False),
+    metavar="FILE",
+    help="Test the sinks of this configuration.",
+)
+@option(
+    "--name",
+    multiple=True,
+    metavar="NAME",
+    help="Of those, only the sink of this name (repeatable).",
+)
 def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> int:
     """Send one clearly marked test alert to each sink and say what came back.
 
     A URL is one of stdout, file:PATH, syslog+tls://HOST and so on; settings stand behind `?`, as in
-    `hec+https://splunk:8088?token_env=HEC_TOKEN`. The alert goes out once, past routes and without being stored.
+    `hec+https://splunk:8088?token_env=HEC_TOKEN`. The alert goes out once, past routes and without
+    being stored.
 
     Exit status: 0 every sink took it, 3 one did not, 2 wrong usage or configuration.
     """
@@ -28,7 +40,9 @@ def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> 
     known = [one.title for one in settings]
     for one in name:
         if one not in known:
-            raise UsageError(f"there is no sink named {one}: the configuration has {', '.join(known) or 'none'}")
+            raise UsageError(
+                f"there is no sink named {one}: the configuration has {', '.join(known) or 'none'}"
+            )
     settings = [one for one in settings if not name or one.title in name]
     if not settings:
         raise click.UsageError("nothing to test: give a URL, or --config FILE that has sinks")

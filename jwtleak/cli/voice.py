@@ -1,6 +1,8 @@
-"""The program's voice: everything for people goes to stderr, as `jwtleak: error: ...`, lower case, no full stop.
+"""The program's voice: everything for people goes to stderr, as `jwtleak: error: ...`, lower case,
+no full stop.
 
-Promises: nothing that a log, an argument or a file name contains can move the cursor, hide text, or show a token.
+Promises: nothing that a log, an argument or a file name contains can move the cursor, hide text, or
+show a token.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from jwtleak.core.sanitize import clean
 
 # A message is a line or two; a longer one comes from something that was read.
 _MAX_MESSAGE = 1000
-# The shortest header is `eyJhbGciOiIifQ`: a shorter message holds no token, and `--version` need not load the scanner.
+# The shortest header is `eyJhbGciOiIifQ`: a shorter message holds no token, and `--version` need
+# not load the scanner.
 _SHORT = 14
 
 

@@ -1,6 +1,7 @@
 """Anchors: the few literals of which at least one stands in every token, found by SIMD search.
 
-Promises: `Anchors.next` gives the places of all needles in order; one search looks for all of them. The needles:
+Promises: `Anchors.next` gives the places of all needles in order; one search looks for all of them.
+The needles:
 
 - `eyJ` begins every header written without white space;
 - `"alg"` in base64, in its three alignments, stands in every header however it is written;
@@ -21,7 +22,9 @@ from jwtleak.core.lazy_regex import lazy
 
 
 class Needle(msgspec.Struct, frozen=True):
-    """A literal, what it announces, and (for `alg`) how many characters before it a group of four begins."""
+    """A literal, what it announces, and (for `alg`) how many characters before it a group of four
+    begins.
+    """
 
     literal: bytes
     role: str  # "header" | "alg" | "base64" | "wide"
@@ -32,7 +35,8 @@ def _spread(literal: bytes, width: int) -> bytes:
     return (b"\0" * (width - 1)).join(literal[n : n + 1] for n in range(len(literal)))
 
 
-# `"alg"` begins at byte 0, 1 or 2 of a group of three; the first character that it decides alone is the 0th, 2nd or 3rd.
+# `"alg"` begins at byte 0, 1 or 2 of a group of three; the first character that it decides alone is
+# the 0th, 2nd or 3rd.
 _ALG = ((b"ImFsZ", 0), (b"JhbGci", 2), (b"iYWxn", 3))
 _BASE64 = (b"ZXlK", b"V5S", b"leU")
 PLAIN = (
@@ -46,15 +50,18 @@ _WIDE = tuple(
     for literal in (b"eyJ", *(one for one, _ in _ALG), *_BASE64)
 )
 
-# The library sorts literals into eight groups by their number, and tests the half bytes of a whole group at once. In this
-# order no needle with NUL bytes lends those to one that a text of hexadecimal digits would seem to meet ever after.
+# The library sorts literals into eight groups by their number, and tests the half bytes of a whole
+# group at once. In this order no needle with NUL bytes lends those to one that a text of
+# hexadecimal digits would seem to meet ever after.
 _NEEDLES = _WIDE + PLAIN
 
-# The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the next bytes.
+# The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the
+# next bytes.
 LONGEST = max(len(needle.literal) for needle in _NEEDLES)
 SHORTEST = min(len(needle.literal) for needle in _NEEDLES)
 
-# Bytes searched at once. A text made of needles alone gives a hit for every three bytes: 40,000 tuples are 5 MB.
+# Bytes searched at once. A text made of needles alone gives a hit for every three bytes: 40,000
+# tuples are 5 MB.
 _WINDOW = 128 * 1024
 
 
@@ -62,8 +69,9 @@ _Hidden = dict[int, list[tuple[int, Needle]]]
 
 
 def _hidden_in(literal: bytes) -> _Hidden:
-    """The needles that can begin inside `literal` and go on behind it, and how far behind its first byte, by the byte
-    that follows `literal` then. None ends inside another, or with it."""
+    """The needles that can begin inside `literal` and go on behind it, and how far behind its first
+    byte, by the byte that follows `literal` then. None ends inside another, or with it.
+    """
     hidden: _Hidden = {}
     for behind in range(1, len(literal)):
         for other in _NEEDLES:
@@ -74,10 +82,15 @@ def _hidden_in(literal: bytes) -> _Hidden:
 
 @lru_cache
 def _search() -> tuple[Callable[[memoryview], list[tuple[int, int, int]]], list[_Hidden]]:
-    """One search for all needles, and for each what is hidden in it: the matches that it gives never overlap."""
+    """One search for all needles, and for each what is hidden in it: the matches that it gives
+    never overlap.
+    """
     literals = [needle.literal for needle in _NEEDLES]
-    # Leftmost, not standard: only then can the library test for all literals at once, sixteen bytes at a time.
-    automaton = ahocorasick_rs.BytesAhoCorasick(literals, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
+    # Leftmost, not standard: only then can the library test for all literals at once, sixteen bytes
+    # at a time.
+    automaton = ahocorasick_rs.BytesAhoCorasick(
+        literals, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst
+    )
     return automaton.find_matches_as_indexes, [_hidden_in(literal) for literal in literals]
 
 
@@ -126,8 +139,9 @@ class Anchors:
 
 # Where a header may begin, given a place where `"alg"` stands in base64.
 #
-# Promises: finds every way of writing the opening brace (`{"`, `{ "`, `{\n`, `{\r\n`, `{\t`), also after characters that
-# belong to something else (`ghs_123_eyJ`, `\neyJ`), because the alignment of `"alg"` gives that of the header.
+# Promises: finds every way of writing the opening brace (`{"`, `{ "`, `{\n`, `{\r\n`, `{\t`), also
+# after characters that belong to something else (`ghs_123_eyJ`, `\neyJ`), because the alignment of
+# `"alg"` gives that of the header.
 
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # `{"` is `eyJ` before a letter, `eyI` before a digit, sign or quote, `eyL` before other UTF-8.
@@ -135,13 +149,15 @@ _OPENINGS = lazy(rb"(?=ey[AIJL]|ew[o0k])")
 
 _NEAR = 256
 
-# Starts tried in one run, the outermost first. A header holds few objects; more openings are an attack on time.
+# Starts tried in one run, the outermost first. A header holds few objects; more openings are an
+# attack on time.
 MAX_STARTS = 16
 
 
 def run_before(buffer: Buffer, floor: int, place: int, alphabet: bytes = BASE64URL) -> int:
     """Where the run of `alphabet` that ends at `place` begins, not before `floor`."""
-    # Most runs are short: look at a little first, so that a buffer full of them is not copied again and again.
+    # Most runs are short: look at a little first, so that a buffer full of them is not copied again
+    # and again.
     for reach in (_NEAR, place):
         start = max(floor, place - reach)
         begin = start + len(bytes(buffer[start:place]).rstrip(alphabet))
@@ -151,7 +167,9 @@ def run_before(buffer: Buffer, floor: int, place: int, alphabet: bytes = BASE64U
 
 
 def header_starts(buffer: Buffer, floor: int, place: int, phase: int) -> Iterator[int]:
-    """Offsets in [floor, place) where a header may begin whose `"alg"` stands at `place`, `phase` past a group of four."""
+    """Offsets in [floor, place) where a header may begin whose `"alg"` stands at `place`, `phase`
+    past a group of four.
+    """
     begin = run_before(buffer, floor, place)
     tried = 0
     # The opening may reach into `"alg"`: `eyJhbGci` is `eyJ` and `JhbGci`.

@@ -1,8 +1,9 @@
 """The channel of a leak: what kind of place a token stands in, told from the text around it.
 
-Promises: the first rule, in the order of their file, whose regular expression ends exactly at the token; `unknown`
-when none does; never an exception. Each rule sees at most its window of bytes, so that time per token has a bound. What
-a rule says is data (`patterns/channels.toml`); nothing here knows a header or a parameter by name.
+Promises: the first rule, in the order of their file, whose regular expression ends exactly at the
+token; `unknown` when none does; never an exception. Each rule sees at most its window of bytes, so
+that time per token has a bound. What a rule says is data (`patterns/channels.toml`); nothing here
+knows a header or a parameter by name.
 """
 
 from __future__ import annotations
@@ -20,22 +21,26 @@ from jwtleak.core.sanitize import mask_name
 from jwtleak.errors import PatternError
 from jwtleak.types import UNKNOWN_CHANNEL, Channel, ChannelType
 
-# How far a rule may look back: the caller keeps 1 KiB; names, delimiters and their URL's beginning mostly stand in 256.
+# How far a rule may look back: the caller keeps 1 KiB; names, delimiters and their URL's beginning
+# mostly stand in 256.
 WINDOW: Final = 256
 MAX_WINDOW: Final = 1024
-# Names longer than this are noise in an alert; real parameter, header and cookie names stay below 64.
+# Names longer than this are noise in an alert; real parameter, header and cookie names stay below
+# 64.
 MAX_NAME: Final = 64
 
-# Names remembered: an installation logs a few dozen; a name that a rule lets through is at most 128 bytes.
+# Names remembered: an installation logs a few dozen; a name that a rule lets through is at most 128
+# bytes.
 _MEMO: Final = 512
 
 
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of `patterns/channels.toml`.
 
-    `regex` (Python `re` on bytes) must end exactly at the token; its group `name`, or else the key `name`, names the
-    parameter, header, cookie or field. At least one of `keywords` (compared without case) must occur before the token.
-    `ends` lists the bytes that can stand right before the token; empty means any. `after` must match right behind it.
+    `regex` (Python `re` on bytes) must end exactly at the token; its group `name`, or else the key
+    `name`, names the parameter, header, cookie or field. At least one of `keywords` (compared
+    without case) must occur before the token. `ends` lists the bytes that can stand right before
+    the token; empty means any. `after` must match right behind it.
     """
 
     id: str
@@ -58,7 +63,8 @@ class _Compiled(msgspec.Struct, frozen=True):
     named: bool
 
 
-# Neighbours in the file that ask for the same keywords in the same window: one look serves them all.
+# Neighbours in the file that ask for the same keywords in the same window: one look serves them
+# all.
 _Group: TypeAlias = tuple[tuple[bytes, ...], bool, list[_Compiled]]
 
 
@@ -66,8 +72,9 @@ class Channels:
     """Classifies places by an ordered list of rules."""
 
     def __init__(self, rules: Sequence[ChannelRule] | Callable[[], Sequence[ChannelRule]]) -> None:
-        """`rules`, or what loads them. They are loaded and compiled when a token first needs them: most runs find
-        none, and it takes longer than scanning 20 MB. `check` compiles them all."""
+        """`rules`, or what loads them. They are loaded and compiled when a token first needs them:
+        most runs find none, and it takes longer than scanning 20 MB. `check` compiles them all.
+        """
         self._source: Final = rules
         self._by_last: Final[dict[int, list[_Group]]] = {}
 
@@ -128,13 +135,16 @@ def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
 def _compile(rule: ChannelRule) -> _Compiled:
     ends = lazy(b"(?:" + rule.regex.encode() + rb")\Z")
     follows = None if rule.after is None else lazy(rule.after.encode())
-    return _Compiled(ends, follows, rule.type, Channel(rule.type, rule.name), "(?P<name>" in rule.regex)
+    return _Compiled(
+        ends, follows, rule.type, Channel(rule.type, rule.name), "(?P<name>" in rule.regex
+    )
 
 
 @lru_cache(_MEMO)
 def _named(kind: ChannelType, raw: bytes | None) -> Channel:
-    """The channel with its name as written, without control characters, at most MAX_NAME characters; what could be a
-    piece of a token in it is masked."""
+    """The channel with its name as written, without control characters, at most MAX_NAME
+    characters; what could be a piece of a token in it is masked.
+    """
     if not raw:
         return Channel(kind)
     text = "".join(char for char in raw.decode("utf-8", "replace") if char.isprintable())

@@ -1,7 +1,9 @@
-"""Compact serialisation: from the first byte of a header to a judged token (RFC 7515 section 7.1, RFC 7516 section 7.1).
+"""Compact serialisation: from the first byte of a header to a judged token (RFC 7515 section 7.1,
+RFC 7516 section 7.1).
 
-Promises: given where a header may begin, says which token stands there and where it ends, or why none does. Looks at
-nothing before the header and at nothing after the token but the bytes that could continue it.
+Promises: given where a header may begin, says which token stands there and where it ends, or why
+none does. Looks at nothing before the header and at nothing after the token but the bytes that
+could continue it.
 """
 
 from __future__ import annotations
@@ -12,25 +14,36 @@ from typing import Any
 
 import msgspec
 
-from jwtleak.core.jose import Header, Headers, decode_object, is_clipped_header, jwe_integrity, signature_integrity
+from jwtleak.core.jose import (
+    Header,
+    Headers,
+    decode_object,
+    is_clipped_header,
+    jwe_integrity,
+    signature_integrity,
+)
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.secret import Secret
 from jwtleak.types import Integrity, Kind, Rejection, Token
 
 Buffer = bytes | bytearray
 
-# Up to five segments, each with its optional padding. Every repetition is possessive: linear on any input.
+# Up to five segments, each with its optional padding. Every repetition is possessive: linear on any
+# input.
 _SEGMENTS = lazy(
     rb"([\w-]++)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+))?)?)?)?"
 )
-# SD-JWT: disclosures between tildes, then perhaps a key-binding JWT (draft-ietf-oauth-selective-disclosure-jwt section 4).
+# SD-JWT: disclosures between tildes, then perhaps a key-binding JWT
+# (draft-ietf-oauth-selective-disclosure-jwt section 4).
 _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
 # What would be one more of either if it went on.
 _BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
 
 
 class Match(msgspec.Struct, frozen=True, gc=False):
-    """A judged token at [start, end) of the buffer it was found in. `stop` is the furthest offset that was looked at."""
+    """A judged token at [start, end) of the buffer it was found in. `stop` is the furthest offset
+    that was looked at.
+    """
 
     start: int
     end: int
@@ -39,15 +52,18 @@ class Match(msgspec.Struct, frozen=True, gc=False):
 
 
 def _padding(buffer: Buffer, start: int, end: int, limit: int) -> int:
-    """The end of a segment that reaches `end`, with the padding that its length asks for, if that stands before `limit`."""
+    """The end of a segment that reaches `end`, with the padding that its length asks for, if that
+    stands before `limit`.
+    """
     missing = -(end - start) % 4
     if 1 <= missing <= min(2, limit - end) and buffer[end : end + missing] == b"=" * missing:
         return end + missing
     return end
 
 
-# Tokens remembered whole: a log repeats those of its last minutes. Cleared when full, so memory is at most 512 x (2 KiB and
-# its claims, which can take ten times that), 12 MB; the tokens of large identity providers stay below 2 KiB.
+# Tokens remembered whole: a log repeats those of its last minutes. Cleared when full, so memory is
+# at most 512 x (2 KiB and its claims, which can take ten times that), 12 MB; the tokens of large
+# identity providers stay below 2 KiB.
 _TOKENS = 512
 _LONGEST = 2048
 # What belongs to a token may follow it where its expression ends.
@@ -106,8 +122,15 @@ _NONE = frozenset("".join(letters) for letters in product("nN", "oO", "nN", "eE"
 
 
 def _match(
-    buffer: Buffer, found: re.Match[bytes], end: int, kind: Kind, fields: dict[str, Any], claims: dict[str, Any] | None,
-    integrity: Integrity, signature_length: int, stop: int = 0,
+    buffer: Buffer,
+    found: re.Match[bytes],
+    end: int,
+    kind: Kind,
+    fields: dict[str, Any],
+    claims: dict[str, Any] | None,
+    integrity: Integrity,
+    signature_length: int,
+    stop: int = 0,
 ) -> Match:
     start = found.start()
     raw = Secret(found[0] if end == found.end() else bytes(buffer[start:end]))
@@ -138,27 +161,46 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
             kind, end = "sd-jwt", tail.end()
             begun = _BEGUN.match(buffer, end, found.endpos)
             stop = begun.end() if begun else end
-    return _match(buffer, found, end, kind, header.fields, decode_object(payload), integrity, length, stop)
+    return _match(
+        buffer, found, end, kind, header.fields, decode_object(payload), integrity, length, stop
+    )
 
 
 def _unsecured(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
-    """`h.p.` and `h.p`; a signature that an attacker left behind belongs to the span (RFC 7519 section 6)."""
+    """`h.p.` and `h.p`; a signature that an attacker left behind belongs to the span (RFC 7519
+    section 6).
+    """
     if not found[2]:
         return _match(buffer, found, found.end(1), "unsecured", header.fields, None, "clipped", 0)
     claims = decode_object(found[2])
     # Without a signature to measure, claims that parse are the only sign that nothing is missing.
     integrity: Integrity = "odd" if claims is None else "whole"
     last = 2 if found[3] is None else 3
-    return _match(buffer, found, found.end(last), "unsecured", header.fields, claims, integrity, len(found[3] or b""))
+    return _match(
+        buffer,
+        found,
+        found.end(last),
+        "unsecured",
+        header.fields,
+        claims,
+        integrity,
+        len(found[3] or b""),
+    )
 
 
 def _jwe(buffer: Buffer, found: re.Match[bytes], header: Header, enc: str) -> Match:
-    if found[5] is None or not (found[3] or found[4] or found[5]):  # three dots in a row are an ellipsis
+    if found[5] is None or not (
+        found[3] or found[4] or found[5]
+    ):  # three dots in a row are an ellipsis
         # Not five parts: a JWS whose signer wrote `enc` into its header, or a JWE that was cut.
         if found[2] and decode_object(found[2]) is not None:
             return _jws(buffer, found, header)
         last = max(n for n in range(1, 5) if found[n])
         return _match(buffer, found, found.end(last), "jwe", header.fields, None, "clipped", 0)
     integrity = jwe_integrity(enc, len(found[3]), len(found[4]), len(found[5]))
-    end = _padding(buffer, found.start(5), found.end(5), found.endpos) if integrity == "whole" else found.end(5)
+    end = (
+        _padding(buffer, found.start(5), found.end(5), found.endpos)
+        if integrity == "whole"
+        else found.end(5)
+    )
     return _match(buffer, found, end, "jwe", header.fields, None, integrity, 0)

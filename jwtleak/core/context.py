@@ -1,7 +1,8 @@
-"""The place of a leak: its line and column, the time and the stream that its line states, its channel, an excerpt.
+"""The place of a leak: its line and column, the time and the stream that its line states, its
+channel, an excerpt.
 
-Promises: pure; depends on the bytes around the leak alone, at most LOOKBACK before and RECORD after it; `wants_more` says
-whether bytes that are still to come could change it.
+Promises: pure; depends on the bytes around the leak alone, at most LOOKBACK before and RECORD after
+it; `wants_more` says whether bytes that are still to come could change it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from jwtleak.core.sanitize import excerpt
 from jwtleak.core.unwrap.container_logs import output_of
 from jwtleak.types import UNKNOWN_CHANNEL, Finding, OutputStream, Token
 
-# After a token, an excerpt shows this much of its line; a JSON record may give its time at the end of the line.
+# After a token, an excerpt shows this much of its line; a JSON record may give its time at the end
+# of the line.
 _AFTER, RECORD = 96, 4096
 _LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
 
 
 class Window(NamedTuple):
-    """What is there of a stream: `buffer[:end]`, of which the first byte stands at offset `base`. `line_start` is the
-    offset behind the last newline before that; `mtime_ms` is when the file was last written."""
+    """What is there of a stream: `buffer[:end]`, of which the first byte stands at offset `base`.
+    `line_start` is the offset behind the last newline before that; `mtime_ms` is when the file was
+    last written.
+    """
 
     buffer: Buffer
     base: int
@@ -45,7 +49,9 @@ def wants_more(window: Window, leak: Leak) -> bool:
     return room < _reach(buffer, leak.start, _line_index(buffer, leak.start))
 
 
-def finding_at(window: Window, leak: Leak | Spot, sha256: str, line_number: int, channels: Channels) -> Finding:
+def finding_at(
+    window: Window, leak: Leak | Spot, sha256: str, line_number: int, channels: Channels
+) -> Finding:
     """The finding for `leak`, in line `line_number`."""
     buffer, base, end, _, mtime_ms = window
     start, stop = leak.start, leak.end
@@ -83,7 +89,18 @@ def repeat_at(window: Window, leak: Leak | Spot, sha256: str) -> Finding:
     """The finding for `leak` where its token is known: nothing is looked at around it."""
     start = leak.start
     return Finding(
-        leak.token, sha256, window.base + start, leak.end - start, 0, 0, UNKNOWN_CHANNEL, leak.encodings, None, "", None, True
+        leak.token,
+        sha256,
+        window.base + start,
+        leak.end - start,
+        0,
+        0,
+        UNKNOWN_CHANNEL,
+        leak.encodings,
+        None,
+        "",
+        None,
+        True,
     )
 
 
@@ -110,7 +127,9 @@ def _column(window: Window, start: int, begin: int) -> int:
 
 
 def _output(window: Window, begin: int, line: bytes) -> OutputStream | None:
-    """The output stream that the record around buffer[begin] names; `line` is the text from there on."""
+    """The output stream that the record around buffer[begin] names; `line` is the text from there
+    on.
+    """
     buffer = window.buffer
     if begin > 0 and buffer[begin - 1] == 10:
         return output_of(line)

@@ -1,7 +1,8 @@
 """User patterns: regular expressions that people add, run beside the detector.
 
-Promises: an expression runs only where one of its keywords stands, for at most TIMEOUT seconds per window; a match
-longer than MAX_MATCH is not reported. A run out of time is counted and returned, never raised; the rest is still found.
+Promises: an expression runs only where one of its keywords stands, for at most TIMEOUT seconds per
+window; a match longer than MAX_MATCH is not reported. A run out of time is counted and returned,
+never raised; the rest is still found.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from jwtleak.errors import PatternError
 from jwtleak.secret import Secret
 from jwtleak.types import Confidence, Finding, PatternHit, Severity, Token
 
-# Seconds for one expression in one window: some megabytes per second for what is sane, and an end for what is not.
+# Seconds for one expression in one window: some megabytes per second for what is sane, and an end
+# for what is not.
 TIMEOUT: Final = 0.05
 # Secrets that are longer than 4 KiB are files, not strings in a log.
 MAX_MATCH: Final = 4096
-# Text given to an expression on either side of a keyword: a whole match and its surroundings on both sides.
+# Text given to an expression on either side of a keyword: a whole match and its surroundings on
+# both sides.
 REACH: Final = 2 * MAX_MATCH
-# A literal of 3 bytes occurs by chance every 16 MB of text; shorter ones would run the expression everywhere.
+# A literal of 3 bytes occurs by chance every 16 MB of text; shorter ones would run the expression
+# everywhere.
 MIN_KEYWORD: Final = 3
 
 _ID: Final = lazy(r"[a-z][a-z0-9._-]{2,63}")
@@ -32,8 +36,9 @@ _ID: Final = lazy(r"[a-z][a-z0-9._-]{2,63}")
 class UserPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[pattern]]` entry of a user's pattern file.
 
-    `keywords` are literals (compared as written) of which one stands in every match or near it. `secret_group` is the
-    group that holds the secret (default: the whole match): this is what is hidden and hashed.
+    `keywords` are literals (compared as written) of which one stands in every match or near it.
+    `secret_group` is the group that holds the secret (default: the whole match): this is what is
+    hidden and hashed.
     """
 
     id: str
@@ -66,11 +71,15 @@ class Found(msgspec.Struct, frozen=True):
 def compile_pattern(pattern: UserPattern) -> Any:
     """The compiled expression; raises PatternError naming the entry and the key."""
     if _ID.fullmatch(pattern.id) is None:
-        raise PatternError(f"{pattern.id[:64]}: id: must be 3 to 64 of a-z, 0-9, '.', '_', '-' and begin with a letter")
+        raise PatternError(
+            f"{pattern.id[:64]}: id: must be 3 to 64 of a-z, 0-9, '.', '_', '-' and begin with a letter"
+        )
     if not pattern.keywords:
         raise PatternError(f"{pattern.id}: keywords: at least one literal is needed")
     if any(len(keyword.encode()) < MIN_KEYWORD for keyword in pattern.keywords):
-        raise PatternError(f"{pattern.id}: keywords: each must be at least {MIN_KEYWORD} bytes long")
+        raise PatternError(
+            f"{pattern.id}: keywords: each must be at least {MIN_KEYWORD} bytes long"
+        )
     import regex  # takes longer to load than most scans last, and most scans have no user patterns
 
     try:
@@ -94,14 +103,22 @@ class UserPatterns:
         self.patterns: Final = tuple(patterns)
         self._timeout: Final = timeout
         self._ready: Final = [
-            (pattern, compile_pattern(pattern), tuple(keyword.encode() for keyword in pattern.keywords))
+            (
+                pattern,
+                compile_pattern(pattern),
+                tuple(keyword.encode() for keyword in pattern.keywords),
+            )
             for pattern in patterns
         ]
 
     @property
     def needles(self) -> tuple[bytes, ...]:
-        """The literals worth stopping at: without one of them in a window, no pattern can match in it."""
-        return tuple(dict.fromkeys(keyword for _, _, keywords in self._ready for keyword in keywords))
+        """The literals worth stopping at: without one of them in a window, no pattern can match in
+        it.
+        """
+        return tuple(
+            dict.fromkeys(keyword for _, _, keywords in self._ready for keyword in keywords)
+        )
 
     def search(self, window: bytes) -> Found:
         """All hits in `window`, by position."""
@@ -123,11 +140,11 @@ class UserPatterns:
 
 # User patterns over a stream: which part of it they are run on, and when.
 #
-# Promises: the parts are cut at fixed offsets of the stream, so hits do not depend on how the bytes came; each part is searched
-# once, after a pause at most once more; a hit is given once.
+# Promises: the parts are cut at fixed offsets of the stream, so hits do not depend on how the bytes
+# came; each part is searched once, after a pause at most once more; a hit is given once.
 
-# Bytes that one run of an expression is responsible for: large beside the REACH it also sees on either side, small enough
-# that its time limit means some megabytes per second.
+# Bytes that one run of an expression is responsible for: large beside the REACH it also sees on
+# either side, small enough that its time limit means some megabytes per second.
 BLOCK = 64 * 1024
 
 _find = stringzilla.find
@@ -198,7 +215,9 @@ def _token(hit: Hit, window: memoryview) -> PatternHit:
 
 def without_doubles(findings: list[Finding]) -> list[Finding]:
     """`findings` without the hits of user patterns that share bytes with a token."""
-    taken = [(one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)]
+    taken = [
+        (one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)
+    ]
     return [
         one
         for one in findings

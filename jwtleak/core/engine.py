@@ -1,8 +1,10 @@
-"""The engine: bytes of one stream in, findings out, without I/O (the shape of `asyncio.BufferedProtocol`).
+"""The engine: bytes of one stream in, findings out, without I/O (the shape of
+`asyncio.BufferedProtocol`).
 
-The owner asks for `get_buffer()`, reads into it, and says how much with `buffer_updated(n)`; `close()` at the end.
-Promises: findings are the same however the bytes were cut; memory is one buffer; `resume_offset` is the first byte that
-is not fully judged; each finding comes out as soon as no later byte can change it.
+The owner asks for `get_buffer()`, reads into it, and says how much with `buffer_updated(n)`;
+`close()` at the end. Promises: findings are the same however the bytes were cut; memory is one
+buffer; `resume_offset` is the first byte that is not fully judged; each finding comes out as soon
+as no later byte can change it.
 """
 
 from __future__ import annotations
@@ -23,17 +25,22 @@ from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.types import Finding
 
-# Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in a core's L2 cache.
+# Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in
+# a core's L2 cache.
 READ_SIZE = 512 * 1024
-# Copying from the page cache is several times slower to an address a little above a multiple of this than to others.
+# Copying from the page cache is several times slower to an address a little above a multiple of
+# this than to others.
 _PAGE = 4096
 
-# Context; what is held, from before its anchor to where it is waited for, and the rest of its line; a read.
+# Context; what is held, from before its anchor to where it is waited for, and the rest of its line;
+# a read.
 _CAPACITY = LOOKBACK + (LOOKBACK + LOOKAHEAD + RECORD) + READ_SIZE + 2 * _PAGE
 
 
 class Owned(msgspec.Struct, frozen=True):
-    """The part of a stream [start, stop) whose findings are wanted: a token belongs where its first byte stands."""
+    """The part of a stream [start, stop) whose findings are wanted: a token belongs where its first
+    byte stands.
+    """
 
     start: int
     stop: int
@@ -46,11 +53,16 @@ class Engine:
     """Finds leaks in one stream after another, reusing its buffer and its memory of headers."""
 
     def __init__(
-        self, channels: Channels, scanner: Scanner | None = None, patterns: UserPatterns | None = None
+        self,
+        channels: Channels,
+        scanner: Scanner | None = None,
+        patterns: UserPatterns | None = None,
     ) -> None:
         self._channels = channels
         self._scanner = scanner or Scanner()
-        self._patterns = UserSearch(patterns) if patterns is not None and patterns.patterns else None
+        self._patterns = (
+            UserSearch(patterns) if patterns is not None and patterns.patterns else None
+        )
         self.rejections = self._scanner.rejections
         self._buffer = bytearray(_CAPACITY + _PAGE)
         # What is deleted in front moves the begin, without a copy, to the middle of a page.
@@ -66,10 +78,12 @@ class Engine:
         mtime_ms: int | None = None,
         sighted: Sighted | None = None,
     ) -> None:
-        """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where `offset` is not 0.
+        """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where
+        `offset` is not 0.
 
-        With `sighted`, further sightings of a token it remembers come as a `Finding` marked `repeat`, at a quarter of the
-        cost. It is for owners that read a stream once and to its end: not together with `early`, nor with user patterns.
+        With `sighted`, further sightings of a token it remembers come as a `Finding` marked
+        `repeat`, at a quarter of the cost. It is for owners that read a stream once and to its end:
+        not together with `early`, nor with user patterns.
         """
         if self._patterns is not None:
             self._patterns.open(offset)
@@ -78,8 +92,12 @@ class Engine:
         self._end = 0  # bytes in the buffer
         self._held = 0  # buffer index of the first byte that is not judged
         self._waiting: list[Finding] = []  # found, but what may stand before them is not known yet
-        self._given = 0  # buffer index behind the last leak that was given, or behind its first piece
-        self._taken: list[tuple[int, int]] = []  # and its further pieces, where a token is split over records
+        self._given = (
+            0  # buffer index behind the last leak that was given, or behind its first piece
+        )
+        self._taken: list[
+            tuple[int, int]
+        ] = []  # and its further pieces, where a token is split over records
         self._counted = max(0, owned.start - offset)  # newlines are counted up to this buffer index
         self._lines = 0
         self._line_start = offset  # stream offset behind the last newline that left the buffer
@@ -129,29 +147,59 @@ class Engine:
         return findings
 
     def settle(self) -> list[Finding]:
-        """After a short silence: what waits for the rest of its line only. A token that may still grow stays held."""
+        """After a short silence: what waits for the rest of its line only. A token that may still
+        grow stays held.
+        """
         if self.pending != "context":
             return []
         findings = self._judge(final=False, patient=False)
-        if self.pending == "context":  # a hit of a user pattern, which only more bytes or the end make certain
+        if (
+            self.pending == "context"
+        ):  # a hit of a user pattern, which only more bytes or the end make certain
             self.pending = "growing"
         return findings
 
     def early(self) -> list[Finding]:
-        """What there would be if nothing followed. The stream goes on as if this had not been asked: what is held is
-        judged again with the bytes to come, and then given again, or as something longer at the same offset."""
-        kept = self._held, self._given, self._taken, self._counted, self._lines, self._waiting, self.pending
+        """What there would be if nothing followed. The stream goes on as if this had not been
+        asked: what is held is judged again with the bytes to come, and then given again, or as
+        something longer at the same offset.
+        """
+        kept = (
+            self._held,
+            self._given,
+            self._taken,
+            self._counted,
+            self._lines,
+            self._waiting,
+            self.pending,
+        )
         hits = 0 if self._patterns is None else self._patterns.given
         try:
             return self._judge(final=True)
         finally:
-            self._held, self._given, self._taken, self._counted, self._lines, self._waiting, self.pending = kept
+            (
+                self._held,
+                self._given,
+                self._taken,
+                self._counted,
+                self._lines,
+                self._waiting,
+                self.pending,
+            ) = kept
             if self._patterns is not None:
                 self._patterns.given = hits
 
     def flush(self) -> list[Finding]:
-        """After a silence: what waits for its line; after a longer one, what is held as if nothing followed."""
-        return self.settle() if self.pending == "context" else self._judge(final=True) if self.pending else []
+        """After a silence: what waits for its line; after a longer one, what is held as if nothing
+        followed.
+        """
+        return (
+            self.settle()
+            if self.pending == "context"
+            else self._judge(final=True)
+            if self.pending
+            else []
+        )
 
     def close(self) -> list[Finding]:
         """The stream is over: judge the rest."""
@@ -159,7 +207,9 @@ class Engine:
 
     def _make_room(self) -> None:
         keep = self.resume_offset - self._base - LOOKBACK
-        keep = max(0, keep - (keep - self._end) % _PAGE)  # reads begin between pages, as the buffer does
+        keep = max(
+            0, keep - (keep - self._end) % _PAGE
+        )  # reads begin between pages, as the buffer does
         if keep == 0 or _CAPACITY - self._end >= READ_SIZE:
             return
         self._count_to(keep)
@@ -167,7 +217,9 @@ class Engine:
         if last >= 0:
             self._line_start = self._base + last + 1
         rest = self._end - keep
-        memoryview(self._buffer)[:rest] = memoryview(self._buffer)[keep : self._end]  # a slice of the buffer would be a copy
+        memoryview(self._buffer)[:rest] = memoryview(self._buffer)[
+            keep : self._end
+        ]  # a slice of the buffer would be a copy
         self._base += keep
         self._end = rest
         self._held -= keep
@@ -184,7 +236,13 @@ class Engine:
     def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
         floor = max(0, self._held - LOOKBACK)
         scan = self._scanner.scan(
-            self._buffer, floor, self._held, self._end, final=final, given=self._given, taken=self._taken
+            self._buffer,
+            floor,
+            self._held,
+            self._end,
+            final=final,
+            given=self._given,
+            taken=self._taken,
         )
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
@@ -199,12 +257,17 @@ class Engine:
                 self._taken = [*(one for one in self._taken if one[1] > floor), *leak.pieces[1:]]
             if self._owned.start <= self._base + leak.start < self._owned.stop:
                 findings.append(self._finding(window, leak))
-        return findings if self._patterns is None else self._with_hits(self._patterns, window, findings, final=final)
+        return (
+            findings
+            if self._patterns is None
+            else self._with_hits(self._patterns, window, findings, final=final)
+        )
 
     def _with_hits(
         self, patterns: UserSearch, window: Window, findings: list[Finding], *, final: bool
     ) -> list[Finding]:
-        """`findings`, and what user patterns found beside them, in order; a token that both found is a token.
+        """`findings`, and what user patterns found beside them, in order; a token that both found
+        is a token.
 
         Neither goes out before the other has been looked for up to there.
         """
@@ -228,7 +291,9 @@ class Engine:
         return finding_at(window, leak, sha256, self._lines + 1, self._channels)
 
     def lines_owned(self) -> tuple[int, int | None]:
-        """(Newlines in the part that is owned, the offset behind the last of them or None), once it was read whole."""
+        """(Newlines in the part that is owned, the offset behind the last of them or None), once it
+        was read whole.
+        """
         stop = min(self._end, self._owned.stop - self._base)
         self._count_to(stop)
         last = self._buffer.rfind(b"\n", 0, max(0, stop))
@@ -236,10 +301,15 @@ class Engine:
         return self._lines, start if self._lines else None
 
     def position(self) -> tuple[int, int | None]:
-        """(Newlines of the owned part before `resume_offset`, the offset behind the last newline before it or None
-        where none was read)."""
+        """(Newlines of the owned part before `resume_offset`, the offset behind the last newline
+        before it or None where none was read).
+        """
         index = self.resume_offset - self._base
-        more = count_newlines(memoryview(self._buffer)[self._counted : index]) if index > self._counted else 0
+        more = (
+            count_newlines(memoryview(self._buffer)[self._counted : index])
+            if index > self._counted
+            else 0
+        )
         last = self._buffer.rfind(b"\n", 0, index)
         if last >= 0:
             return self._lines + more, self._base + last + 1

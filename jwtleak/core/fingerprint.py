@@ -1,20 +1,23 @@
-"""Names for tokens and occurrences that stay the same on retry, restart, re-scan, rotation and compression.
+"""Names for tokens and occurrences that stay the same on retry, restart, re-scan, rotation and
+compression.
 
-Promises: an occurrence is named by content alone: the first bytes of the stream, the offset in it, and the token. The bytes
-that count all stand before the end of the token, so a file that grows keeps its names.
+Promises: an occurrence is named by content alone: the first bytes of the stream, the offset in it,
+and the token. The bytes that count all stand before the end of the token, so a file that grows
+keeps its names.
 """
 
 from __future__ import annotations
 
 import stringzilla
 
-# The same digests as hashlib's, at half the cost for inputs as short as tokens (tests compare the two).
+# The same digests as hashlib's, at half the cost for inputs as short as tokens (tests compare the
+# two).
 _sha256 = stringzilla.sha256
 
 _VERSION = b"jwtleak/1\0"
 
-# As many first bytes as tell apart two logs of one service: their first line carries a time. Reading more would cost an
-# extra read for each part of a file that is split.
+# As many first bytes as tell apart two logs of one service: their first line carries a time.
+# Reading more would cost an extra read for each part of a file that is split.
 HEAD = 1024
 
 
@@ -41,11 +44,14 @@ class Occurrences:
 
 # The tokens that one stream has shown lately.
 #
-# Promises: what is remembered depends on the order of the tokens alone; memory is bounded by the capacity.
+# Promises: what is remembered depends on the order of the tokens alone; memory is bounded by the
+# capacity.
+
 
 class Sighted:
-    """Tells the first sighting of a token from those that follow. When `capacity` tokens are remembered and another one
-    comes, all are forgotten."""
+    """Tells the first sighting of a token from those that follow. When `capacity` tokens are
+    remembered and another one comes, all are forgotten.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

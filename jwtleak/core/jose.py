@@ -1,7 +1,9 @@
-"""The judge: decoding decides what is a token (RFC 7515 section 3, RFC 7516 section 3, RFC 7519 section 7.2).
+"""The judge: decoding decides what is a token (RFC 7515 section 3, RFC 7516 section 3, RFC 7519
+section 7.2).
 
-Promises: a header is a base64url JSON object with a string `alg`; anything else is refused whatever it looks like.
-Never raises on any bytes. Remembers recent headers, since a log repeats a handful of them millions of times.
+Promises: a header is a base64url JSON object with a string `alg`; anything else is refused whatever
+it looks like. Never raises on any bytes. Remembers recent headers, since a log repeats a handful of
+them millions of times.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from jwtleak.types import Integrity
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _decode_json = msgspec.json.Decoder().decode
 
-# Signature lengths in base64url characters (RFC 7518 section 3.1, RFC 8037, RFC 8812, FIPS 204 parameter sets).
-# RSA: moduli of 1024 (still met), 2048, 3072, 4096 and 8192 bits.
+# Signature lengths in base64url characters (RFC 7518 section 3.1, RFC 8037, RFC 8812, FIPS 204
+# parameter sets). RSA: moduli of 1024 (still met), 2048, 3072, 4096 and 8192 bits.
 _RSA = frozenset({171, 342, 512, 683, 1366})
 _SIGNATURE_LENGTHS: dict[str, frozenset[int]] = {
     "HS256": frozenset({43}),
@@ -48,16 +50,20 @@ _JWE_LENGTHS: dict[str, tuple[int, int]] = {
     "A256CBC-HS512": (22, 43),
 }
 
-# How a header that people or machines wrote begins; base64url of these is `eyJ`, `eyA`, `ewo`, `ew0`, `ewk`.
+# How a header that people or machines wrote begins; base64url of these is `eyJ`, `eyA`, `ewo`,
+# `ew0`, `ewk`.
 _OBJECT_STARTS = (b'{"', b'{ "', b"{\n", b"{\r\n", b"{\t")
 
-# Headers kept decoded: a busy host has tens of keys. Cleared when full, so memory is at most 1024 x (1 KiB + its dict).
+# Headers kept decoded: a busy host has tens of keys. Cleared when full, so memory is at most 1024 x
+# (1 KiB + its dict).
 _CACHE_ENTRIES = 1024
 _CACHE_KEY_BYTES = 1024
 
 
 def decode_segment(segment: bytes) -> bytes | None:
-    """The bytes behind a base64url segment, padded or not; None where its length cannot be one (RFC 4648 section 5)."""
+    """The bytes behind a base64url segment, padded or not; None where its length cannot be one (RFC
+    4648 section 5).
+    """
     try:
         return binascii.a2b_base64(segment.translate(_URLSAFE) + b"==")
     except binascii.Error:
@@ -65,7 +71,9 @@ def decode_segment(segment: bytes) -> bytes | None:
 
 
 def _lenient_object(data: bytes) -> dict[str, Any] | None:
-    """What a strict parser refuses but token libraries accept: lone surrogates, NaN, raw control characters, a BOM."""
+    """What a strict parser refuses but token libraries accept: lone surrogates, NaN, raw control
+    characters, a BOM.
+    """
     import json  # one header in a million comes here
 
     try:
@@ -139,7 +147,9 @@ def _header(fields: dict[str, Any] | None) -> Header | None:
 
 
 def signature_integrity(alg: str, length: int) -> Integrity:
-    """Whether a signature of `length` base64url characters is one of `alg`; `odd` where the algorithm is not known."""
+    """Whether a signature of `length` base64url characters is one of `alg`; `odd` where the
+    algorithm is not known.
+    """
     known = _SIGNATURE_LENGTHS.get(alg)
     if known is None:
         return "odd" if length else "clipped"
@@ -147,5 +157,7 @@ def signature_integrity(alg: str, length: int) -> Integrity:
 
 
 def jwe_integrity(enc: str, iv: int, ciphertext: int, tag: int) -> Integrity:
-    """Whether the last three of five parts, in base64url characters, are those that `enc` gives; `odd` where not."""
+    """Whether the last three of five parts, in base64url characters, are those that `enc` gives;
+    `odd` where not.
+    """
     return "whole" if _JWE_LENGTHS.get(enc) == (iv, tag) and ciphertext else "odd"

@@ -1,7 +1,8 @@
-"""JSON serialisation of JWS and JWE, flattened and general (RFC 7515 section 7.2, RFC 7516 section 7.2).
+"""JSON serialisation of JWS and JWE, flattened and general (RFC 7515 section 7.2, RFC 7516 section
+7.2).
 
-Promises: given where a base64url header stands in the text, finds the JSON object around it that carries the other
-parts, and judges it as its compact form. The span is the whole object.
+Promises: given where a base64url header stands in the text, finds the JSON object around it that
+carries the other parts, and judges it as its compact form. The span is the whole object.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from jwtleak.types import MAX_TOKEN, Token
 _KEY = lazy(rb'"protected"\s{0,8}:\s{0,8}"\Z')
 _KEY_BYTES = 40  # "protected", a colon, quotes and the white space above
 
-# Enclosing braces tried, inside out: a general serialisation nests three deep, per-signature headers add a few siblings.
+# Enclosing braces tried, inside out: a general serialisation nests three deep, per-signature
+# headers add a few siblings.
 _MAX_BRACES = 12
 # Most objects are small; a hostile text must not be decoded whole for each of its braces.
 _REACHES = (2048, 16 * 1024, 2 * MAX_TOKEN)
@@ -25,11 +27,18 @@ _REACHES = (2048, 16 * 1024, 2 * MAX_TOKEN)
 
 def is_protected_value(buffer: Buffer, start: int) -> bool:
     """Whether the text at `start` is the value of a `protected` member."""
-    return buffer[start - 1 : start] == b'"' and _KEY.search(buffer[max(0, start - _KEY_BYTES) : start]) is not None
+    return (
+        buffer[start - 1 : start] == b'"'
+        and _KEY.search(buffer[max(0, start - _KEY_BYTES) : start]) is not None
+    )
 
 
-def match_object(buffer: Buffer, header_start: int, header: dict[str, Any], floor: int, limit: int) -> Match | None:
-    """The serialised JWS or JWE around the header at `header_start`, within [floor, limit), or None."""
+def match_object(
+    buffer: Buffer, header_start: int, header: dict[str, Any], floor: int, limit: int
+) -> Match | None:
+    """The serialised JWS or JWE around the header at `header_start`, within [floor, limit), or
+    None.
+    """
     brace = header_start
     protected = _string_at(buffer, header_start, limit)
     for _ in range(_MAX_BRACES):
@@ -55,7 +64,9 @@ def _object_at(buffer: Buffer, brace: int, limit: int) -> tuple[dict[str, Any], 
             return json.JSONDecoder().raw_decode(text)
         except json.JSONDecodeError as error:
             # Only where the text ran out can more of it help.
-            if len(text) < reach or not (error.pos >= len(text) - 1 or error.msg.startswith("Unterminated")):
+            if len(text) < reach or not (
+                error.pos >= len(text) - 1 or error.msg.startswith("Unterminated")
+            ):
                 break
         except (ValueError, RecursionError):
             break
@@ -72,9 +83,14 @@ def _text(value: dict[str, Any], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _judge(value: dict[str, Any], protected: str, header: dict[str, Any], start: int, end: int) -> Match | None:
+def _judge(
+    value: dict[str, Any], protected: str, header: dict[str, Any], start: int, end: int
+) -> Match | None:
     if isinstance(value.get("ciphertext"), str):
-        parts = [protected, *(_text(value, key) for key in ("encrypted_key", "iv", "ciphertext", "tag"))]
+        parts = [
+            protected,
+            *(_text(value, key) for key in ("encrypted_key", "iv", "ciphertext", "tag")),
+        ]
         sealed = jwe_integrity(str(header.get("enc")), len(parts[2]), len(parts[3]), len(parts[4]))
         raw = Secret(".".join(parts).encode("latin-1", "replace"))
         return Match(start, end, Token("jwe", header, None, sealed, 0, raw), end)
@@ -90,9 +106,13 @@ def _judge(value: dict[str, Any], protected: str, header: dict[str, Any], start:
 
 
 def _signature(value: dict[str, Any], protected: str) -> str | None:
-    """The signature that belongs to this header; None where `value` is only a part of the serialisation."""
+    """The signature that belongs to this header; None where `value` is only a part of the
+    serialisation.
+    """
     several = value.get("signatures")
     if isinstance(several, list):
-        own = (one for one in several if isinstance(one, dict) and one.get("protected") == protected)
+        own = (
+            one for one in several if isinstance(one, dict) and one.get("protected") == protected
+        )
         return _text(next(own, {}), "signature")
     return _text(value, "signature") if "signature" in value and "payload" in value else None

@@ -1,7 +1,8 @@
 """Regular expressions that are compiled when they are first used.
 
-Promises: a drop-in for `re.compile` at the top of a module; after the first use its methods are those of the compiled
-expression. Compiling all expressions of the core takes longer than scanning 50 MB, and most inputs need a few of them.
+Promises: a drop-in for `re.compile` at the top of a module; after the first use its methods are
+those of the compiled expression. Compiling all expressions of the core takes longer than scanning
+50 MB, and most inputs need a few of them.
 """
 
 from __future__ import annotations

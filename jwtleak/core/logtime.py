@@ -1,8 +1,9 @@
 """The time that a log line itself states.
 
-Promises: the record's own time in Unix milliseconds, UTC, or None; never an exception, whatever the bytes; time linear
-in the line. A time at the beginning of the line wins, then a time field of its JSON or logfmt, then the first date in
-the line that is not part of a URL. A record without a zone is read as UTC: only the machine that wrote it knows better.
+Promises: the record's own time in Unix milliseconds, UTC, or None; never an exception, whatever the
+bytes; time linear in the line. A time at the beginning of the line wins, then a time field of its
+JSON or logfmt, then the first date in the line that is not part of a URL. A record without a zone
+is read as UTC: only the machine that wrote it knows better.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import msgspec
 from jwtleak.core import timestamps
 from jwtleak.core.lazy_regex import lazy
 
-# A record's own time stands behind at most a host, an identity and a user (CLF), or a level and a logger: 160 bytes.
+# A record's own time stands behind at most a host, an identity and a user (CLF), or a level and a
+# logger: 160 bytes.
 _HEAD: Final = 160
-# A date that no rule explains is believed only this near to the beginning; later ones are what the record talks about.
+# A date that no rule explains is believed only this near to the beginning; later ones are what the
+# record talks about.
 _NEAR: Final = 512
 # Longest line that is read: the caller keeps 8 KiB before a token and 4 KiB after it.
 _LINE: Final = 16 * 1024
 
-# What ends the head of a line: quoted text, JSON, and the parameters of a URL or logfmt say what happened, not when.
+# What ends the head of a line: quoted text, JSON, and the parameters of a URL or logfmt say what
+# happened, not when.
 _MESSAGE: Final = lazy(rb"""["'{=?&]""")
-# Byte order mark, colour, syslog priority and version (RFC 5424 section 6.2), brackets before the first stamp.
+# Byte order mark, colour, syslog priority and version (RFC 5424 section 6.2), brackets before the
+# first stamp.
 _OPENING: Final = lazy(
     rb"""(?:\xef\xbb\xbf)?(?:\x1b\[[\d;]{0,16}m)?(?:<\d{1,3}>(?:\d{1,2} )?)?[\s\[("'*-]{0,4}"""
 )
@@ -34,7 +39,8 @@ _NAMES: Final = rb"@timestamp|timestamp|eventTime|time|ts|datetime|date|asctime|
 _JSON: Final = lazy(rb'(?<![\\"])("{1,2})(?:' + _NAMES + rb')\1\s{0,4}:\s{0,4}"{0,2}')
 _LOGFMT: Final = lazy(rb"(?:^|(?<=[\s,;]))(?:(?:" + _NAMES + rb')="?|msg=audit\()')
 _LOGFMT_SIGNS: Final = (b"ts=", b"ime=", b"stamp=", b"date=", b"audit(")
-# Fields looked at in one line: more than this many named `ts=` are text that was written to be costly.
+# Fields looked at in one line: more than this many named `ts=` are text that was written to be
+# costly.
 _FIELDS: Final = 16
 _DOCKER: Final = lazy(rb'\{\s{0,4}("{1,2})log\1\s{0,4}:\s{0,4}"')
 _PARAMETER: Final = lazy(rb"[?&;/][^\s\"'?&;/]{0,128}\Z")
@@ -63,8 +69,8 @@ _RECORD: Final = msgspec.json.Decoder(_Record)
 def logged_at(line: bytes, *, mtime_ms: int | None = None) -> int | None:
     """When `line` says it was written, in Unix milliseconds.
 
-    `line` is one log line, whole or cut. `mtime_ms` is when its file was last written (Unix milliseconds); dates
-    without a year need it.
+    `line` is one log line, whole or cut. `mtime_ms` is when its file was last written (Unix
+    milliseconds); dates without a year need it.
     """
     found = _first(line)
     return found if found is not None else _searched(line[:_LINE], mtime_ms)
@@ -79,9 +85,13 @@ def _searched(line: bytes, mtime_ms: int | None) -> int | None:
 
 def needs_rest_of_line(line_start: bytes) -> bool:
     """Whether the time can stand behind `line_start`: a JSON record that has not said it yet."""
-    if b"{" not in line_start or not (line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)):
+    if b"{" not in line_start or not (
+        line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)
+    ):
         return False
-    return _first(line_start) is None and _head(line_start, 0) is None and _field(line_start) is None
+    return (
+        _first(line_start) is None and _head(line_start, 0) is None and _field(line_start) is None
+    )
 
 
 def _first(line: bytes) -> int | None:
@@ -98,10 +108,15 @@ def _head(line: bytes, mtime_ms: int | None) -> int | None:
     """A time before anything that is message."""
     opening = _OPENING.match(line)
     at = opening.end() if opening else 0
-    if (found := timestamps.iso(line, at)) is not None or (found := timestamps.number(line, at)) is not None:
+    if (found := timestamps.iso(line, at)) is not None or (
+        found := timestamps.number(line, at)
+    ) is not None:
         return found
     stop = _MESSAGE.search(line, at, _HEAD)
-    return next((ms for _, ms in timestamps.stamps(line[at : stop.start() if stop else _HEAD], mtime_ms)), None)
+    return next(
+        (ms for _, ms in timestamps.stamps(line[at : stop.start() if stop else _HEAD], mtime_ms)),
+        None,
+    )
 
 
 def _field(line: bytes) -> int | None:
@@ -145,17 +160,23 @@ def _of(record: _Record) -> int | None:
 
 def _value(line: bytes, at: int) -> int | None:
     """A date or a number that begins at `at`."""
-    if (found := timestamps.iso(line, at)) is not None or (found := timestamps.number(line, at)) is not None:
+    if (found := timestamps.iso(line, at)) is not None or (
+        found := timestamps.number(line, at)
+    ) is not None:
         return found
     near = line[at : at + 40]
-    return next((ms for start, ms in timestamps.stamps(near) if start < 6), None)  # behind "[" or a weekday
+    return next(
+        (ms for start, ms in timestamps.stamps(near) if start < 6), None
+    )  # behind "[" or a weekday
 
 
 def _anywhere(text: bytes, mtime_ms: int | None) -> int | None:
     """The first date outside quotes, or else inside, that is not a part of a URL."""
     quoted = None
     for at, found in timestamps.stamps(text, mtime_ms):
-        if text[max(0, at - 1) : at] in (b"/", b"%") or _PARAMETER.search(text, max(0, at - 130), at):
+        if text[max(0, at - 1) : at] in (b"/", b"%") or _PARAMETER.search(
+            text, max(0, at - 130), at
+        ):
             continue
         if text.count(b'"', 0, at) % 2 == 0:
             return found

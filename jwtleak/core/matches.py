@@ -10,9 +10,10 @@ from jwtleak.types import Token
 class Leak(msgspec.Struct, frozen=True, gc=False):
     """A token in the original bytes [start, end).
 
-    `before` and `after` are the decoded text around it; None where nothing had to be decoded and the buffer says it.
-    `pieces` are the parts of [start, end) that are its own where other text stands among them: records of another stream.
-    `anchor` is where the needle stands that had its region decoded, when that is further before.
+    `before` and `after` are the decoded text around it; None where nothing had to be decoded and
+    the buffer says it. `pieces` are the parts of [start, end) that are its own where other text
+    stands among them: records of another stream. `anchor` is where the needle stands that had its
+    region decoded, when that is further before.
     """
 
     start: int

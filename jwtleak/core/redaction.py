@@ -1,9 +1,11 @@
-"""Redaction of a stream: bytes in, the same bytes out with every token replaced by `[JWT 78b91dd3]`.
+"""Redaction of a stream: bytes in, the same bytes out with every token replaced by `[JWT
+78b91dd3]`.
 
-Promises: everything but tokens comes out as it was, byte for byte, and as soon as no later byte can make it part of a
-token; what comes out does not depend on how the bytes were cut. (One exception: of a JSON serialisation the opening
-brace, and members that hold no secret, may have left before its header was there.) Memory is one buffer.
-Refuses to let out, after a silence, a token that has begun and may go on: only more bytes, or the end, decide it.
+Promises: everything but tokens comes out as it was, byte for byte, and as soon as no later byte can
+make it part of a token; what comes out does not depend on how the bytes were cut. (One exception:
+of a JSON serialisation the opening brace, and members that hold no secret, may have left before its
+header was there.) Memory is one buffer. Refuses to let out, after a silence, a token that has begun
+and may go on: only more bytes, or the end, decide it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from jwtleak.core.scanner import Scanner
 # Bytes scanned at once: more would only be memory.
 _STEP = 512 * 1024
 
-# In a JSON serialisation (RFC 7515 section 7.2, RFC 7516 section 7.2) these stand beside the header, perhaps before it.
+# In a JSON serialisation (RFC 7515 section 7.2, RFC 7516 section 7.2) these stand beside the
+# header, perhaps before it.
 _SECRET_MEMBERS = lazy(rb'(?:payload|signatures?|ciphertext|encrypted_key|iv|tag)\\*"\s*:')
 _MEMBER = 32  # the longest of them with its quote, escaped a few times, and white space
 
@@ -32,7 +35,9 @@ def label(leak: Leak) -> bytes:
 
 
 class Redactor:
-    """Redacts one stream that comes in pieces of any size. `count` is how many tokens were replaced."""
+    """Redacts one stream that comes in pieces of any size. `count` is how many tokens were
+    replaced.
+    """
 
     def __init__(self, scanner: Scanner | None = None) -> None:
         self._scanner = scanner or Scanner()
@@ -62,7 +67,9 @@ class Redactor:
         return b"".join(parts)
 
     def flush(self) -> bytes:
-        """What may leave after a silence: all but a token that may go on, and what may be its other parts."""
+        """What may leave after a silence: all but a token that may go on, and what may be its other
+        parts.
+        """
         if self._growing:
             return self._out(min(self._held, self._unclear()))
         return self._out(len(self._buffer) if self._buffer.endswith(b"\n") else self._unclear())
@@ -76,7 +83,9 @@ class Redactor:
     def _judged(self, *, final: bool) -> list[bytes]:
         """The text up to the last token that is certain, with labels."""
         buffer, floor = self._buffer, max(0, self._held - LOOKBACK)
-        scan = self._scanner.scan(buffer, floor, self._held, len(buffer), final=final, given=self._given)
+        scan = self._scanner.scan(
+            buffer, floor, self._held, len(buffer), final=final, given=self._given
+        )
         self._held, self._growing = scan.held, scan.growing
         parts = []
         for leak in scan.leaks:
@@ -98,7 +107,9 @@ class Redactor:
         return bytes(self._buffer[start : self._done])
 
     def _forget(self) -> None:
-        """Drop what has left and is out of the scanner's reach; now and then, since the rest must be moved."""
+        """Drop what has left and is out of the scanner's reach; now and then, since the rest must
+        be moved.
+        """
         keep = min(self._done, self._held - LOOKBACK)
         if keep >= LOOKBACK:
             del self._buffer[:keep]
@@ -109,10 +120,11 @@ class Redactor:
 
 # Text as it may be shown: a name, a path, a message or a claim can hold a token too.
 #
-# Promises: a token in a text, plain or encoded, is replaced as in an excerpt, and what is left of one is masked; text
-# without one stays as it is, and costs next to nothing.
+# Promises: a token in a text, plain or encoded, is replaced as in an excerpt, and what is left of
+# one is masked; text without one stays as it is, and costs next to nothing.
 
-# A token cannot stand where none of these does. The wide needles are left out: what is shown holds no NUL.
+# A token cannot stand where none of these does. The wide needles are left out: what is shown holds
+# no NUL.
 _NEEDLES = tuple(needle.literal.decode("ascii") for needle in PLAIN)
 _HEADER = "eyJ"
 

@@ -1,7 +1,7 @@
 """Regions: the stretch of text around a place that one encoding covers, undone and scanned again.
 
-Promises: each region is undone once, however many anchors stand in it; a region that the end of the data cuts is not
-judged before more comes. Everything found is mapped back to the original bytes.
+Promises: each region is undone once, however many anchors stand in it; a region that the end of the
+data cuts is not judged before more comes. Everything found is mapped back to the original bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from jwtleak.core.compact import Buffer
 from jwtleak.core.matches import Leak
 from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, View, Wide
 
-# How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a line that Docker split
-# holds 16 KiB of content before escaping.
+# How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a
+# line that Docker split holds 16 KiB of content before escaping.
 LOOKBACK = 32 * 1024
 # How far after an anchor anything may end: a 64 KiB token with every byte escaped as %XX.
 LOOKAHEAD = 192 * 1024
@@ -29,8 +29,9 @@ LOOKAHEAD = 192 * 1024
 _NEAR = 2048
 # Most records of container runtimes are short, and were not split.
 _NEAR_LINES = 4096
-# `"alg":""}` is 12 characters of base64 from its needle on, and the other needles stand before it. Eight of them, in
-# UTF-32, tell at little cost that a binary file only looks like wide text for a moment.
+# `"alg":""}` is 12 characters of base64 from its needle on, and the other needles stand before it.
+# Eight of them, in UTF-32, tell at little cost that a binary file only looks like wide text for a
+# moment.
 _SHORTEST_WIDE = 32
 # Decoded text kept before and after a token to tell its channel.
 CONTEXT = 1024
@@ -47,12 +48,16 @@ _by_place = attrgetter("start")
 
 @lru_cache(maxsize=None)
 def _run(alphabet: bytes) -> re.Pattern[bytes]:
-    """Matches the run of `alphabet` from a place on; it always matches, if only nothing. One for each encoding."""
+    """Matches the run of `alphabet` from a place on; it always matches, if only nothing. One for
+    each encoding.
+    """
     return re.compile(b"[" + re.escape(alphabet) + b"]*+")
 
 
 class Undecided(Exception):  # noqa: N818 - a signal, not an error
-    """More bytes could change the verdict: keep everything from `start`; `growing` when a token reaches the end."""
+    """More bytes could change the verdict: keep everything from `start`; `growing` when a token
+    reaches the end.
+    """
 
     def __init__(self, start: int, growing: bool) -> None:
         self.start = start
@@ -66,7 +71,9 @@ class Rescan(Protocol):
 
 
 class Region(msgspec.Struct, frozen=True):
-    """Bytes [start, end) that an encoding covers and that are settled, and what was found in them, in order."""
+    """Bytes [start, end) that an encoding covers and that are settled, and what was found in them,
+    in order.
+    """
 
     start: int
     end: int
@@ -83,7 +90,9 @@ class Region(msgspec.Struct, frozen=True):
 class Regions:
     """Finds and undoes regions of one buffer."""
 
-    def __init__(self, buffer: Buffer, floor: int, end: int, final: bool, rescan: Rescan | None) -> None:
+    def __init__(
+        self, buffer: Buffer, floor: int, end: int, final: bool, rescan: Rescan | None
+    ) -> None:
         self._buffer = buffer
         self._floor = floor
         self._end = end
@@ -119,7 +128,13 @@ class Regions:
         codec = Base64()
         start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, codec.alphabet)
         end = self._run_after(codec.alphabet, place, start)
-        return self._decoded(codec.unwrap_at(bytes(self._buffer[start:end]), place - start), codec.name, place, start, end)
+        return self._decoded(
+            codec.unwrap_at(bytes(self._buffer[start:end]), place - start),
+            codec.name,
+            place,
+            start,
+            end,
+        )
 
     def wide(self, place: int) -> Region:
         """What the UTF-16 or UTF-32 text around the needle at `place` says."""
@@ -136,11 +151,15 @@ class Regions:
             if first > 4 and start + last < end - 4:
                 break
         # A unit that the end of the data cuts is not in the view.
-        self._need(place, self._end if start + last > self._end - 4 else start + last, start + first)
+        self._need(
+            place, self._end if start + last > self._end - 4 else start + last, start + first
+        )
         return self._decoded(view, name, place, start, start + last)
 
     def _is_too_short(self, place: int) -> bool:
-        """Whether fewer characters stand at `place` than any token has from a needle on: most of what is not text."""
+        """Whether fewer characters stand at `place` than any token has from a needle on: most of
+        what is not text.
+        """
         window = bytes(self._buffer[place : min(self._end, place + _SHORTEST_WIDE)])
         if len(window) < _SHORTEST_WIDE:
             return False
@@ -148,7 +167,9 @@ class Regions:
         return any(window[1 : 8 * width - width : width])
 
     def _decoded(self, view: View | None, name: str, place: int, start: int, end: int) -> Region:
-        """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole token would still fit."""
+        """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole
+        token would still fit.
+        """
         if view is None or self._rescan is None:
             return Region(start, place + 1, [])
         leaks = self._leaks(view, name, start, end) if len(view.data) >= _SHORTEST else []
@@ -161,12 +182,16 @@ class Regions:
         last = self._last.get(unwrapper.name)
         if last is not None and last.start <= place < last.end:
             return last
-        start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet)
+        start = run_before(
+            self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet
+        )
         end = self._run_after(unwrapper.alphabet, place, place)
         return self._undone(unwrapper, place, start, end)
 
     def _lines(self, unwrapper: LineUnwrapper, place: int, start: int) -> Region:
-        """The region from the line at `start` up to where it and all lines that begin meanwhile are whole."""
+        """The region from the line at `start` up to where it and all lines that begin meanwhile are
+        whole.
+        """
         last = self._last.get(unwrapper.name)
         if last is not None and last.start <= place < last.end:
             return last
@@ -192,7 +217,9 @@ class Regions:
         return end
 
     def _need(self, place: int, end: int, start: int) -> None:
-        """Wait for more, and keep all from `start`, when a region reaches the end of the data and could go on."""
+        """Wait for more, and keep all from `start`, when a region reaches the end of the data and
+        could go on.
+        """
         if end == self._end and not self._final and self._end - place < LOOKAHEAD:
             raise Undecided(start, growing=True)
 
@@ -211,9 +238,19 @@ class Regions:
                 after += bytes(self._buffer[end : min(self._end, end + CONTEXT)])
             pieces: tuple[tuple[int, int], ...] = ()
             if name in _SPLIT:
-                pieces = tuple((start + a, start + b) for a, b in view.pieces(inner.start, inner.end))
+                pieces = tuple(
+                    (start + a, start + b) for a, b in view.pieces(inner.start, inner.end)
+                )
             leaks.append(
-                Leak(start + first, start + last, inner.token, (name, *inner.encodings), before, after, pieces)
+                Leak(
+                    start + first,
+                    start + last,
+                    inner.token,
+                    (name, *inner.encodings),
+                    before,
+                    after,
+                    pieces,
+                )
             )
         leaks.sort(key=_by_place)
         return leaks

@@ -1,15 +1,17 @@
 """Excerpts: a little of the text around a token, with nothing in it that could be a token.
 
-Promises: no run of eight or more base64url characters survives unless it reads as words or a number; nothing that moves a
-cursor or hides text survives. The rule does not depend on what was recognised, so a piece of another token that stands
-close by, or that the window cuts, is masked too.
+Promises: no run of eight or more base64url characters survives unless it reads as words or a
+number; nothing that moves a cursor or hides text survives. The rule does not depend on what was
+recognised, so a piece of another token that stands close by, or that the window cuts, is masked
+too.
 """
 
 from __future__ import annotations
 
 from jwtleak.core.lazy_regex import lazy
 
-# What people need to recognise the place: the request line or key before the token, a little after it.
+# What people need to recognise the place: the request line or key before the token, a little after
+# it.
 _BEFORE = 72
 _AFTER = 32
 MAX_TEXT = 256
@@ -23,18 +25,25 @@ _ESCAPED = lazy(
 )
 _ESCAPES = (b"%", b"\\", b"&#", b"=")
 _ESCAPE_SIGNS = b"%\\&="
-# Turns everything that cannot be part of a base64url run into blanks; splitting there is faster than any expression.
+# Turns everything that cannot be part of a base64url run into blanks; splitting there is faster
+# than any expression.
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-# `=` and `~` stay: seven characters with their padding, or the mark between disclosures, are eight of a token.
+# `=` and `~` stay: seven characters with their padding, or the mark between disclosures, are eight
+# of a token.
 _BLANKS = bytes(byte if byte in _BASE64URL + b"=~" else 32 for byte in range(256))
 _LONG = 8
-# Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the window.
+# Runs seen to be words: logs repeat a few hundred. At most as many as this, each as short as the
+# window.
 _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
-# `accessToken`, `Sec-WebSocket-Protocol`: names are written so; eight characters of base64 look like it once in hundreds.
+# `accessToken`, `Sec-WebSocket-Protocol`: names are written so; eight characters of base64 look
+# like it once in hundreds.
 _NAME_PART = r"(?:[A-Za-z][a-z]{0,14}|[A-Z]{2,8}|[0-9]{1,6})"
-_NAME = lazy(rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}(?:[-_.]++{_NAME_PART})*+")
-# What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it goes.
+_NAME = lazy(
+    rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}(?:[-_.]++{_NAME_PART})*+"
+)
+# What an encoded token may consist of: at the edge of a window, where a run may be cut, all of it
+# goes.
 _CUT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_%&;#\\=+/~-"
 _CONTROLS = bytes.maketrans(bytes(range(32)) + b"\x7f", b" " * 33)
 _UNSAFE = lazy(
@@ -43,7 +52,9 @@ _UNSAFE = lazy(
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
-    """`text` without C0 and C1 controls, bidirectional and invisible characters and lone surrogates, cut at `limit`."""
+    """`text` without C0 and C1 controls, bidirectional and invisible characters and lone
+    surrogates, cut at `limit`.
+    """
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub("\ufffd", text[:limit])
@@ -61,12 +72,22 @@ def mask(text: bytes) -> bytes:
                 text = text.replace(run, kept + b"[...]")
     if len(text) - len(text.translate(None, _ESCAPE_SIGNS)) < _MANY:
         return text
-    return _ESCAPED.sub(b"[...]", text) if any(text.count(sign) >= _MANY for sign in _ESCAPES) else text
+    return (
+        _ESCAPED.sub(b"[...]", text)
+        if any(text.count(sign) >= _MANY for sign in _ESCAPES)
+        else text
+    )
 
 
 def mask_name(name: str) -> str:
-    """The name of a parameter, header, cookie or field; masked like a text, but camel case is words too."""
-    return name if _NAME.fullmatch(name) else mask(name.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    """The name of a parameter, header, cookie or field; masked like a text, but camel case is words
+    too.
+    """
+    return (
+        name
+        if _NAME.fullmatch(name)
+        else mask(name.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
+    )
 
 
 def _is_words(run: bytes) -> bool:
@@ -79,7 +100,9 @@ def _is_words(run: bytes) -> bool:
 
 
 def excerpt(before: bytes, label: str, after: bytes) -> str:
-    """One line: the end of `before`, `label` in place of the token, the beginning of `after`; both of the same log line."""
+    """One line: the end of `before`, `label` in place of the token, the beginning of `after`; both
+    of the same log line.
+    """
     left = before[before.rfind(b"\n") + 1 :]
     if len(left) > _BEFORE:
         left = left[-_BEFORE:].lstrip(_CUT)

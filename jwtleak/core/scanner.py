@@ -1,8 +1,9 @@
-"""The scanner: proposes candidates at anchors, undoes encodings where one stands in the way, lets the judge decide.
+"""The scanner: proposes candidates at anchors, undoes encodings where one stands in the way, lets
+the judge decide.
 
-Promises: what is found depends on the bytes alone, not on how they were cut: a candidate that more bytes could change
-is held, and `Scan.held` says from where. Time is linear in the bytes, whatever they are.
-Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
+Promises: what is found depends on the bytes alone, not on how they were cut: a candidate that more
+bytes could change is held, and `Scan.held` says from where. Time is linear in the bytes, whatever
+they are. Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,22 @@ import msgspec
 from msgspec.structs import replace
 
 from jwtleak.core import json_serialization
-from jwtleak.core.anchors import BASE64URL, MAX_STARTS, SHORTEST, Anchors, Needle, header_starts, run_before
+from jwtleak.core.anchors import (
+    BASE64URL,
+    MAX_STARTS,
+    SHORTEST,
+    Anchors,
+    Needle,
+    header_starts,
+    run_before,
+)
 from jwtleak.core.compact import Buffer, Match, Matcher
 from jwtleak.core.matches import Leak, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
 from jwtleak.types import MAX_TOKEN, Rejection
 
-# How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass over its region.
+# How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass
+# over its region.
 MAX_DEPTH = 3
 
 # What may stand between the beginning of a token, in whatever encoding, and its first anchor.
@@ -37,7 +47,9 @@ _by_start = attrgetter("start")
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """What one pass found. Bytes from `held` on are not judged yet; `growing` when a candidate reaches the very end."""
+    """What one pass found. Bytes from `held` on are not judged yet; `growing` when a candidate
+    reaches the very end.
+    """
 
     leaks: list[Leak]
     held: int
@@ -45,7 +57,9 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Scanner:
-    """Scans buffers. Keeps nothing between them but what the matcher remembers and the rejections counted by reason."""
+    """Scans buffers. Keeps nothing between them but what the matcher remembers and the rejections
+    counted by reason.
+    """
 
     def __init__(self, max_token: int = MAX_TOKEN) -> None:
         self.max_token = max_token
@@ -64,8 +78,10 @@ class Scanner:
         taken: Sequence[tuple[int, int]] = (),
         depth: int = MAX_DEPTH,
     ) -> Scan:
-        """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow `end`; no leak begins
-        before `given`, where the last one that was given ended, nor in one of its further pieces, `taken`."""
+        """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow
+        `end`; no leak begins before `given`, where the last one that was given ended, nor in one of
+        its further pieces, `taken`.
+        """
         if final and end - start < SHORTEST:
             return Scan([], end, False)  # the end of most files: the last line break is held back
         anchors = Anchors(buffer, start, end)
@@ -102,15 +118,22 @@ class _Pass:
         self._final = final
         self._anchors = anchors
         self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
-        self._taken = sorted(taken)  # heap of the pieces of leaks that were found, behind their first ones
+        self._taken = sorted(
+            taken
+        )  # heap of the pieces of leaks that were found, behind their first ones
         self._passed = 0  # where the last of those ended that were passed
         self._run_end = 0  # where the last run ends in which a header was tried and failed
         self._failed = 0  # headers that failed in it
-        self._tried = [floor] * 4  # for each alignment: headers that begin before this have been tried
+        self._tried = [
+            floor
+        ] * 4  # for each alignment: headers that begin before this have been tried
 
     def run(self, start: int, given: int) -> Scan:
         leaks: list[Leak] = []
-        ahead: list[Leak] = []  # of regions, which reach past places that are still to be looked at; the nearest last
+        ahead: list[
+            Leak
+            # of regions, which reach past places that are still to be looked at; the nearest last
+        ] = []
         at = start
         while True:
             hit = self._anchors.next(at)
@@ -121,8 +144,11 @@ class _Pass:
             else:
                 place, needle = hit
                 at = place + 1
-                # Before what was given only the anchor of a region counts, of which more than that is to be given.
-                if (place < given and (place > start or needle.role not in _REGIONAL)) or self._is_taken(place):
+                # Before what was given only the anchor of a region counts, of which more than that
+                # is to be given.
+                if (
+                    place < given and (place > start or needle.role not in _REGIONAL)
+                ) or self._is_taken(place):
                     continue
                 try:
                     found = self._at(place, needle)
@@ -130,22 +156,30 @@ class _Pass:
                     held = max(start, given, min(place, undecided.start))
                     return Scan(leaks, self._held(held, ahead), undecided.growing)
                 if needle.role in _REGIONAL:
-                    found = [replace(leak, anchor=place) if place < leak.start else leak for leak in found]
+                    found = [
+                        replace(leak, anchor=place) if place < leak.start else leak
+                        for leak in found
+                    ]
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
             for leak in found:
                 if leak.start >= max(given, self._passed):
                     leaks.append(leak)
-                    # Among the records of a split line those of another stream stand, with tokens of their own.
+                    # Among the records of a split line those of another stream stand, with tokens
+                    # of their own.
                     given = leak.first_end
                     for piece in leak.pieces[1:]:
                         heappush(self._taken, piece)
                     at = max(at, given)
-        return Scan(leaks, self._end if self._final else max(start, given, self._unfinished()), False)
+        return Scan(
+            leaks, self._end if self._final else max(start, given, self._unfinished()), False
+        )
 
     def _held(self, held: int, ahead: list[Leak]) -> int:
-        """What to hold so that leaks ahead are found again: from their anchors on, unless those are too far back for a
-        buffer. Then they are found if they have a needle of their own, as nearly all have."""
+        """What to hold so that leaks ahead are found again: from their anchors on, unless those are
+        too far back for a buffer. Then they are found if they have a needle of their own, as nearly
+        all have.
+        """
         return min([held, *(leak.held for leak in ahead if self._end - leak.held < LOOKAHEAD)])
 
     def _is_taken(self, place: int) -> bool:
@@ -155,8 +189,9 @@ class _Pass:
         return bool(self._taken) and self._taken[0][0] <= place
 
     def _unfinished(self) -> int:
-        """Where a token may have begun whose anchor is still to come: the run that reaches the end of the data. It
-        holds every needle that the end cuts."""
+        """Where a token may have begun whose anchor is still to come: the run that reaches the end
+        of the data. It holds every needle that the end cuts.
+        """
         return run_before(self._buffer, max(self._floor, self._end - LOOKBACK), self._end, _RUN)
 
     def _at(self, place: int, needle: Needle) -> Iterable[Leak]:
@@ -175,7 +210,9 @@ class _Pass:
         return region.leaks
 
     def _before(self, place: int, needle: Needle) -> list[Leak]:
-        """Headers around an `"alg"`: written with white space, or behind characters that are not theirs."""
+        """Headers around an `"alg"`: written with white space, or behind characters that are not
+        theirs.
+        """
         aligned = (place - needle.phase) % 4
         floor = max(self._tried[aligned], place - LOOKBACK)
         if place >= self._run_end:
@@ -202,7 +239,9 @@ class _Pass:
             self._need(start, match.end)
             found = self._best(None, self._regions.unwrapped(start, match.end))
             if not found:
-                self._scanner.rejections[match.reason] = self._scanner.rejections.get(match.reason, 0) + 1
+                self._scanner.rejections[match.reason] = (
+                    self._scanner.rejections.get(match.reason, 0) + 1
+                )
                 self._anchors.skip("header", match.end)
                 if start >= self._run_end:
                     self._failed = 0  # another run
@@ -211,17 +250,27 @@ class _Pass:
         self._need(start, match.stop)
         plain = Leak(match.start, match.end, match.token)
         if match.token.integrity == "whole" and not (
-            match.end < self._end and self._buffer[match.end] in _ESCAPES and self._escaped_padding(match)
+            match.end < self._end
+            and self._buffer[match.end] in _ESCAPES
+            and self._escaped_padding(match)
         ):
             return [plain]
         return self._best(plain, self._alternatives(match))
 
     def _alternatives(self, match: Match) -> Iterator[Leak]:
-        """Other readings of what stands at `match`, in which an encoding or a serialisation is understood."""
+        """Other readings of what stands at `match`, in which an encoding or a serialisation is
+        understood.
+        """
         header = match.token.header
-        if header and match.token.claims is None and json_serialization.is_protected_value(self._buffer, match.start):
+        if (
+            header
+            and match.token.claims is None
+            and json_serialization.is_protected_value(self._buffer, match.start)
+        ):
             floor = max(self._floor, match.start - LOOKBACK)
-            found = json_serialization.match_object(self._buffer, match.start, header, floor, self._end)
+            found = json_serialization.match_object(
+                self._buffer, match.start, header, floor, self._end
+            )
             if found is not None:
                 yield Leak(found.start, found.end, found.token)
             elif not self._final and self._end - match.start < LOOKAHEAD:
@@ -230,7 +279,9 @@ class _Pass:
         yield from self._regions.split_lines(match.start)
 
     def _best(self, plain: Leak | None, others: Iterable[Leak]) -> list[Leak]:
-        """The highest reading of one place. Joined lines are believed only when they make a whole token."""
+        """The highest reading of one place. Joined lines are believed only when they make a whole
+        token.
+        """
         best = plain
         for leak in others:
             if leak.encodings[:1] == ("line_wrap",) and leak.token.integrity != "whole":
@@ -245,6 +296,8 @@ class _Pass:
         return match.end == match.stop and last % 4 in (2, 3)
 
     def _need(self, start: int, stop: int) -> None:
-        """Wait for more where the bytes looked at reach the end of the data and a token could still fit."""
+        """Wait for more where the bytes looked at reach the end of the data and a token could still
+        fit.
+        """
         if stop >= self._end and not self._final and self._end - start < self._scanner.max_token:
             raise Undecided(start, growing=True)

@@ -1,7 +1,8 @@
 """Timestamps as log lines write them, turned into Unix milliseconds.
 
-Promises: pure functions of bytes; None for what is no date of the years 1990 to 2099; never an exception; time linear
-in the bytes given. A stamp without a zone is read as UTC. Refuses: dates whose order of day and month is a guess.
+Promises: pure functions of bytes; None for what is no date of the years 1990 to 2099; never an
+exception; time linear in the bytes given. A stamp without a zone is read as UTC. Refuses: dates
+whose order of day and month is a guess.
 """
 
 from __future__ import annotations
@@ -13,24 +14,29 @@ from typing import Final
 
 from jwtleak.core.lazy_regex import lazy
 
-# Logs older than 1990 or newer than 2099 do not exist: such a number is a counter, an identifier or a mistake.
+# Logs older than 1990 or newer than 2099 do not exist: such a number is a counter, an identifier or
+# a mistake.
 _FIRST_YEAR: Final = 1990
 _LAST_YEAR: Final = 2099
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _FIRST: Final = (date(_FIRST_YEAR, 1, 1).toordinal() - _EPOCH) * 86400
 _LAST: Final = (date(_LAST_YEAR + 1, 1, 1).toordinal() - _EPOCH) * 86400
 
-# Distinct minutes (or zones) remembered: a log moves on minute by minute, 512 cover eight hours of merged logs.
+# Distinct minutes (or zones) remembered: a log moves on minute by minute, 512 cover eight hours of
+# merged logs.
 _MEMO: Final = 512
 
 # A syslog stamp has no year; 29 February comes back after at most 8 years (1896-1904, 2096-2104).
 _LEAP_GAP: Final = 8
 _DAY_MS: Final = 86_400_000
 
-_MONTHS: Final = {name: n for n, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTHS: Final = {
+    name: n for n, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
+}
 _MONTH: Final = rb"(?:" + rb"|".join(_MONTHS) + rb")"
 
-# RFC 822 section 5.1 names these zones; CET and CEST are what servers in Europe print. Hours east of UTC.
+# RFC 822 section 5.1 names these zones; CET and CEST are what servers in Europe print. Hours east
+# of UTC.
 _ZONES: Final = {
     b"Z": 0, b"z": 0, b"UTC": 0, b"GMT": 0, b"CET": 1, b"CEST": 2,
     b"EST": -5, b"EDT": -4, b"CST": -6, b"CDT": -5, b"MST": -7, b"MDT": -6, b"PST": -8, b"PDT": -7,
@@ -46,13 +52,16 @@ _YEAR_ENDS: Final = (b"-", b"/")
 _DAY: Final = lazy(rb"(\d{1,2})([-/ ])(" + _MONTH + rb")\2(\d{4})[: ](\d\d):(\d\d)")
 _BASIC: Final = lazy(rb"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?:[.,](\d+))?(Z|[+-]\d{4})?(?!\d)")
 _BSD: Final = lazy(
-    rb"(" + _MONTH + rb") {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?: (\d{4})(?![\d:]))?"
+    rb"("
+    + _MONTH
+    + rb") {1,2}(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?: (\d{4})(?![\d:]))?"
 )
 _KLOG: Final = lazy(rb"[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3,9})")
 _NUMBER: Final = lazy(rb"(\d{9,19})(?:\.(\d{1,9}))?(?![\w.])")
 
-# Every form but the basic one has its minutes and seconds between colons: a search for that costs a tenth of one for a
-# date. The date begins at most 16 bytes before (`Jan 15 2026 12`, `15/Jan/2026:12`, `2026-01-15T12`).
+# Every form but the basic one has its minutes and seconds between colons: a search for that costs a
+# tenth of one for a date. The date begins at most 16 bytes before (`Jan 15 2026 12`,
+# `15/Jan/2026:12`, `2026-01-15T12`).
 _CLOCK: Final = lazy(rb":\d\d:\d\d|T\d{6}")
 _BEFORE: Final = 16
 _DATE: Final = lazy(
@@ -60,19 +69,27 @@ _DATE: Final = lazy(
     rb"|(?P<day>\d{1,2}[-/ ]" + _MONTH + rb"[-/ ]\d{4}[: ])"
     rb"|(?P<bsd>" + _MONTH + rb" {1,2}\d{1,2} )|(?P<basic>\d{8})|(?P<klog>[IWEF]\d{4} \d\d))"
 )
-_SECONDS: Final = {b":%02d" % second: second * 1000 for second in range(61)}  # a leap second is written 60
+_SECONDS: Final = {
+    b":%02d" % second: second * 1000 for second in range(61)
+}  # a leap second is written 60
 
 
 def iso(line: bytes, at: int = 0) -> int | None:
-    """RFC 3339 or ISO 8601 extended at `at`, also with slashes (nginx error log, Go): `2026-01-15T12:02:31,5+01:00`."""
+    """RFC 3339 or ISO 8601 extended at `at`, also with slashes (nginx error log, Go):
+    `2026-01-15T12:02:31,5+01:00`.
+    """
     if line[at + 4 : at + 5] not in _YEAR_ENDS:
-        return None  # most lines begin otherwise, and are not to crowd the minutes that are remembered
+        return (
+            None  # most lines begin otherwise, and are not to crowd the minutes that are remembered
+        )
     minute = _iso_minute(line[at : at + 16])
     return None if minute is None else _with_rest(line, at + 16, minute)
 
 
 def day(line: bytes, at: int = 0) -> int | None:
-    """Common log format and its kin at `at`: `15/Jan/2026:12:02:31 +0000`, `15-Jan-2026 12:02:31.123`, RFC 1123."""
+    """Common log format and its kin at `at`: `15/Jan/2026:12:02:31 +0000`, `15-Jan-2026
+    12:02:31.123`, RFC 1123.
+    """
     minute = _day_minute(line[at : at + 17])
     if minute is not None:
         second, offset = _SECONDS.get(line[at + 17 : at + 20]), _clf_offset(line[at + 20 : at + 27])
@@ -86,8 +103,8 @@ def day(line: bytes, at: int = 0) -> int | None:
 def bsd(line: bytes, at: int = 0, mtime_ms: int | None = None) -> int | None:
     """RFC 3164 (`Jan  5 12:02:31`) or asctime (with a year) at `at`.
 
-    Without a year it is the latest one that puts the time no more than a day after `mtime_ms`, when its file was last
-    written; without `mtime_ms` there is no telling.
+    Without a year it is the latest one that puts the time no more than a day after `mtime_ms`, when
+    its file was last written; without `mtime_ms` there is no telling.
     """
     match = _BSD.match(line, at)
     if match is None:
@@ -110,7 +127,9 @@ def klog(line: bytes, at: int = 0, mtime_ms: int | None = None) -> int | None:
     month, dom, hour, minute, second = map(int, match.groups()[:5])
     if hour > 23 or minute > 59 or second > 60:
         return None
-    return _latest(month, dom, ((hour * 60 + minute) * 60 + second) * 1000 + _fraction(match[6]), mtime_ms)
+    return _latest(
+        month, dom, ((hour * 60 + minute) * 60 + second) * 1000 + _fraction(match[6]), mtime_ms
+    )
 
 
 def basic(line: bytes, at: int = 0) -> int | None:
@@ -126,7 +145,9 @@ def basic(line: bytes, at: int = 0) -> int | None:
 
 
 def number(line: bytes, at: int = 0) -> int | None:
-    """A Unix time at `at` in digits: seconds (with or without fraction), milli-, micro- or nanoseconds by magnitude."""
+    """A Unix time at `at` in digits: seconds (with or without fraction), milli-, micro- or
+    nanoseconds by magnitude.
+    """
     match = _NUMBER.match(line, at)
     if match is None:
         return None
@@ -135,7 +156,9 @@ def number(line: bytes, at: int = 0) -> int | None:
 
 
 def epoch(value: float) -> int | None:
-    """A Unix time in seconds, milli-, micro- or nanoseconds: the unit is the one that gives a plausible year."""
+    """A Unix time in seconds, milli-, micro- or nanoseconds: the unit is the one that gives a
+    plausible year.
+    """
     for unit in (1, 1_000, 1_000_000, 1_000_000_000):
         if _FIRST * unit <= value < _LAST * unit:
             # Integers stay exact: nanoseconds do not fit a double.
@@ -144,7 +167,9 @@ def epoch(value: float) -> int | None:
 
 
 def stamps(text: bytes, mtime_ms: int | None = None) -> Iterator[tuple[int, int]]:
-    """Every date with a time in `text`, from the left: (index of its first byte, Unix milliseconds)."""
+    """Every date with a time in `text`, from the left: (index of its first byte, Unix
+    milliseconds).
+    """
     floor = 0
     for clock in _CLOCK.finditer(text):
         match = _DATE.search(text, max(floor, clock.start() - _BEFORE), clock.start() + 1)
@@ -200,7 +225,8 @@ def _latest(month: int, dom: int, clock: int, mtime_ms: int) -> int | None:
     """The latest year in which this date is not more than a day after `mtime_ms`."""
     limit = mtime_ms + _DAY_MS
     newest = min(_LAST_YEAR, 1970 + max(0, limit) // (365 * _DAY_MS))
-    # Years of 365 days run ahead of the calendar, by less than one year up to 2099: one more candidate to step over.
+    # Years of 365 days run ahead of the calendar, by less than one year up to 2099: one more
+    # candidate to step over.
     for year in range(newest, newest - _LEAP_GAP - 2, -1):
         found = _at_midnight(year, month, dom, clock)
         if found is not None and found <= limit:
@@ -235,7 +261,9 @@ def _clf_offset(text: bytes) -> int | None:
 
 @lru_cache(_MEMO)
 def _offset(zone: bytes) -> int:
-    """Milliseconds that `zone` is ahead of UTC; 0 for what is no offset (nowhere is more than 14 hours ahead)."""
+    """Milliseconds that `zone` is ahead of UTC; 0 for what is no offset (nowhere is more than 14
+    hours ahead).
+    """
     text = zone.strip()
     if text in _ZONES:
         return _ZONES[text] * 3_600_000

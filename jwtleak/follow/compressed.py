@@ -1,7 +1,8 @@
 """A compressed file as a stream with offsets.
 
-Promises: reading on costs its decompression once; going back a little (anchors, an engine that looks behind) is served
-from a window, further back begins anew. Bounds of archives hold; a damage is told once and ends the stream.
+Promises: reading on costs its decompression once; going back a little (anchors, an engine that
+looks behind) is served from a window, further back begins anew. Bounds of archives hold; a damage
+is told once and ends the stream.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from jwtleak.sources.interface import Limits, Notice
 from jwtleak.sources.local import SNIFF, reason_of
 
 _STEP = 256 * 1024
-# What an engine looks back when it goes on in the middle (core.regions: LOOKBACK + LOOKAHEAD), and the anchor.
+# What an engine looks back when it goes on in the middle (core.regions: LOOKBACK + LOOKAHEAD), and
+# the anchor.
 _WINDOW = 512 * 1024
 
 Tell = Callable[[str], None]
 
 
 def codec_of(head: bytes) -> Codec | None:
-    """The compression of a file that begins with `head`; tar and zip are archives, not logs, and give none."""
+    """The compression of a file that begins with `head`; tar and zip are archives, not logs, and
+    give none.
+    """
     kind = sniff(head[:SNIFF])
     return kind if isinstance(kind, Codec) else None
 
@@ -72,7 +76,9 @@ class Packed:
         self.ended = False
         size = os.fstat(self.fd).st_size
         self._budget = Budget(self._path, size, Limits(), self._notice)
-        reader = Reader(_Raw(self.fd, 0, self._budget), lambda offset: _Raw(self.fd, offset, self._budget))
+        reader = Reader(
+            _Raw(self.fd, 0, self._budget), lambda offset: _Raw(self.fd, offset, self._budget)
+        )
         self._decoded = Decoded(reader, self._codec, self._budget, None)
         self._room = memoryview(bytearray(_STEP))
 

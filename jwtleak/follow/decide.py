@@ -1,8 +1,9 @@
 """What became of a file, as a pure function of what was known before and what is seen now.
 
-Promises: nothing is skipped in doubt: reading again gives alerts that have their ids already, skipping loses them. What
-could not be looked at is `frozen`, never gone. A file that is still alive is never taken for another one because their
-bytes are equal. The table of `docs/design/tailing.md` is this module.
+Promises: nothing is skipped in doubt: reading again gives alerts that have their ids already,
+skipping loses them. What could not be looked at is `frozen`, never gone. A file that is still alive
+is never taken for another one because their bytes are equal. The table of `docs/design/tailing.md`
+is this module.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Welcome: TypeAlias = Literal["ignore", "alias", "resume", "wait", "open"]
 class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A known file's name and content at a look. `read_to` is how far its bytes were taken.
 
-    `same`: device, inode and generation are the ones known; `changed`: size or times are not the ones known.
+    `same`: device, inode and generation are the ones known; `changed`: size or times are not the
+    ones known.
     """
 
     presence: Presence
@@ -56,8 +58,9 @@ def judge(seen: Seen) -> Verdict:
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A file that may hold what a stream that lost its place has left to read.
 
-    `same`: the very file, by device, inode and generation; `live`: it is another stream's file, and not changed by
-    anything but growth; `settled`: it has not changed for a while, so nobody is still copying or compressing into it.
+    `same`: the very file, by device, inode and generation; `live`: it is another stream's file, and
+    not changed by anything but growth; `settled`: it has not changed for a while, so nobody is
+    still copying or compressing into it.
     """
 
     same: bool
@@ -71,7 +74,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def place(candidate: Candidate) -> Placement:
-    """Whether a stream goes on in a file: `here`, perhaps when it is complete (`wait`), or `elsewhere`."""
+    """Whether a stream goes on in a file: `here`, perhaps when it is complete (`wait`), or
+    `elsewhere`.
+    """
     if candidate.live:
         return "elsewhere"
     if candidate.head == "differs":
@@ -93,8 +98,9 @@ def place(candidate: Candidate) -> Placement:
 class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A name that was not there before, or leads to another file than before.
 
-    `known`: another name of a file that is followed; `rest`: where a stream that lost its place stands with it; `twin`:
-    all of it stands in a live file too, as of a copy that is being made before the original is cut.
+    `known`: another name of a file that is followed; `rest`: where a stream that lost its place
+    stands with it; `twin`: all of it stands in a live file too, as of a copy that is being made
+    before the original is cut.
     """
 
     own: bool = False
@@ -130,14 +136,22 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def may_end(leaving: Leaving) -> bool:
     """Whether a stream is over."""
-    return leaving.caught_up and leaving.committed and leaving.quiet and not (leaving.frozen or leaving.waiting)
+    return (
+        leaving.caught_up
+        and leaving.committed
+        and leaving.quiet
+        and not (leaving.frozen or leaving.waiting)
+    )
 
 
-def begin_at(*, first: bool, followed_before: bool, origin: tuple[str, float], size: int, age: float) -> int:
+def begin_at(
+    *, first: bool, followed_before: bool, origin: tuple[str, float], size: int, age: float
+) -> int:
     """Where to begin in a file without a cursor.
 
-    `from` is meant for what was there before the program was first started (`first`, and its directory was not
-    `followed_before`): a file that came while the program was down is read whole. `age`: seconds since it changed.
+    `from` is meant for what was there before the program was first started (`first`, and its
+    directory was not `followed_before`): a file that came while the program was down is read whole.
+    `age`: seconds since it changed.
     """
     kind, span = origin
     if not first or followed_before or kind == "beginning":

@@ -1,8 +1,9 @@
 """The directories that are followed, and what is in them.
 
-Promises: `os.scandir` only; a directory that could not be listed keeps what was known of it, and everything below it is
-`frozen`: nothing there is taken for gone. Links to directories are followed, loops end: a directory has one path. A
-directory is listed when its time stamp moved, when somebody saw something, and at times anyway.
+Promises: `os.scandir` only; a directory that could not be listed keeps what was known of it, and
+everything below it is `frozen`: nothing there is taken for gone. Links to directories are followed,
+loops end: a directory has one path. A directory is listed when its time stamp moved, when somebody
+saw something, and at times anyway.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from jwtleak.follow.registry import LOOKS_PER_SECOND
 from jwtleak.follow.targets import Filter, Target
 from jwtleak.sources.local import reason_of
 
-# A time stamp is that of the last tick (up to 10 ms) and on FAT of the last two seconds: a listing is only trusted for as
-# long as the stamp stays when it was made this much later than the stamp was first seen.
+# A time stamp is that of the last tick (up to 10 ms) and on FAT of the last two seconds: a listing
+# is only trusted for as long as the stamp stays when it was made this much later than the stamp was
+# first seen.
 _STEADY = 2.0
-# Without events directories may be on file systems whose time stamps are remembered for a while; with them this is only
-# for what the events may have missed.
+# Without events directories may be on file systems whose time stamps are remembered for a while;
+# with them this is only for what the events may have missed.
 _ANYWAY_EVENTS = 60.0
 # Links to links to directories, deeper than any log tree.
 _MAX_DEPTH = 40
@@ -119,7 +121,9 @@ class Tree:
         return target.plain is not None or self._filter.includes(relative, path)
 
     def unlist(self, path: str) -> None:
-        """A name that was listed is not there any more: should it come back, it is new, even with the same inode number."""
+        """A name that was listed is not there any more: should it come back, it is new, even with
+        the same inode number.
+        """
         directory = self.directories.get(os.path.dirname(path))
         if directory is not None:
             directory.entries.pop(os.path.basename(path), None)
@@ -137,7 +141,9 @@ class Tree:
             path = parent
         return False
 
-    def refresh(self, now: float, hinted: Iterable[str] = (), *, everything: bool = False) -> list[Directory]:
+    def refresh(
+        self, now: float, hinted: Iterable[str] = (), *, everything: bool = False
+    ) -> list[Directory]:
         """List what is due; gives the directories in which something changed."""
         for path in hinted:
             if (directory := self.directories.get(path)) is not None:
@@ -155,8 +161,12 @@ class Tree:
                 changed.append(directory)
                 queue.extend(self._children(directory))
             pace = max(self._pace, len(self.directories) / LOOKS_PER_SECOND)
-            directory.due = now + (self._interval if directory.events else min(pace, self._interval))
-        self._next = min((one.due for one in self.directories.values()), default=now + self._interval)
+            directory.due = now + (
+                self._interval if directory.events else min(pace, self._interval)
+            )
+        self._next = min(
+            (one.due for one in self.directories.values()), default=now + self._interval
+        )
         return changed
 
     def _enter(self, path: str, views: list[tuple[Target, str]], depth: int) -> Directory | None:
@@ -191,7 +201,12 @@ class Tree:
             return True
         anyway = _ANYWAY_EVENTS if directory.events else self._interval
         steady = directory.listed_at - directory.mtime_since >= _STEADY
-        return everything or bool(directory.failure) or not steady or now - directory.listed_at >= anyway
+        return (
+            everything
+            or bool(directory.failure)
+            or not steady
+            or now - directory.listed_at >= anyway
+        )
 
     def _elsewhere(self, directory: Directory, key: Key) -> bool:
         """Whether the same directory is followed under another path, which still leads to it."""
@@ -231,7 +246,11 @@ class Tree:
         found = []
         for name in directory.fresh:
             kind = directory.entries[name] & 3
-            if kind in (FILE, OTHER) or (kind == LINK and not self._links) or directory.depth >= _MAX_DEPTH:
+            if (
+                kind in (FILE, OTHER)
+                or (kind == LINK and not self._links)
+                or directory.depth >= _MAX_DEPTH
+            ):
                 continue
             path = os.path.join(directory.path, name)
             views = [

@@ -1,7 +1,8 @@
 """Names that came, or lead to another file than before.
 
-Promises: identity first, then content, then a stream of its own; our own outputs are left alone; what cannot be opened
-yet is tried again. A file that may be a copy in the making, or is still being compressed, waits for a moment.
+Promises: identity first, then content, then a stream of its own; our own outputs are left alone;
+what cannot be opened yet is tried again. A file that may be a copy in the making, or is still being
+compressed, waits for a moment.
 """
 
 from __future__ import annotations
@@ -26,14 +27,16 @@ from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import Stream
 from jwtleak.sources.local import read_head, reason_of
 
-# Names that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a core.
+# Names that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a
+# core.
 _OPENS_PER_SECOND = 500
 
 
 class Waiting(msgspec.Struct, gc=False):
     """A name that could not be decided on yet.
 
-    `first`: it was there when the program started; `taken`: it is asked for, and not only a generation of what is.
+    `first`: it was there when the program started; `taken`: it is asked for, and not only a
+    generation of what is.
     """
 
     first: bool
@@ -69,7 +72,9 @@ class Arrivals:
         """Files were followed in these directories before the program was started again."""
         self._before = frozenset(directories)
 
-    def add(self, path: str, *, first: bool, follows: str | None = None, taken: bool = True) -> None:
+    def add(
+        self, path: str, *, first: bool, follows: str | None = None, taken: bool = True
+    ) -> None:
         """A name to be decided on with `process`."""
         known = self.waiting.get(path)
         if known is None:
@@ -83,9 +88,11 @@ class Arrivals:
             waiting.retry_at = 0.0
 
     def meet(self, now: float, *, hurry: bool = False) -> list[str]:
-        """Decide on the names that lead to known files; gives those whose content has to be looked at.
+        """Decide on the names that lead to known files; gives those whose content has to be looked
+        at.
 
-        Names that could not be decided on before are due after a pause; with `hurry` at once, because a stream lost its file.
+        Names that could not be decided on before are due after a pause; with `hurry` at once,
+        because a stream lost its file.
         """
         due = sorted(path for path, one in self.waiting.items() if one.retry_at <= now or hurry)
         return [path for path in due if not self._by_identity(path, now)]
@@ -143,7 +150,9 @@ class Arrivals:
         return True
 
     def _still(self, known: Stream, path: str, found: os.stat_result) -> bool:
-        """Whether a file that is not held open is the stream's, and not another one with its inode number."""
+        """Whether a file that is not held open is the stream's, and not another one with its inode
+        number.
+        """
         if (found.st_size, found.st_mtime_ns) == (known.size, known.mtime_ns) or known.path == path:
             return True
         try:
@@ -221,7 +230,9 @@ class Arrivals:
         return wait, "wait" if wait is not None else "elsewhere"
 
     def _inherits(self, handle: Handle) -> bool:
-        """Whether a file is the compressed form of one that is still read to its end: then it waits for that."""
+        """Whether a file is the compressed form of one that is still read to its end: then it waits
+        for that.
+        """
         for step in HEAD_STEPS:
             if step > len(handle.head):
                 break
@@ -232,15 +243,23 @@ class Arrivals:
         return False
 
     def unfinished(self, handle: Handle, path: str) -> bool:
-        """Whether a file may be a copy that is being made of a live log, or a compressed form that is just begun."""
+        """Whether a file may be a copy that is being made of a live log, or a compressed form that
+        is just begun.
+        """
         return self._begun(handle, path) or self._twin(handle)
 
     def _begun(self, handle: Handle, path: str) -> bool:
-        """Whether a file may be a copy of a live log that was just begun: it has none of its bytes yet, or its first ones."""
+        """Whether a file may be a copy of a live log that was just begun: it has none of its bytes
+        yet, or its first ones.
+        """
         if len(handle.head) >= HEAD_STEPS[-1] or handle.packed is not None:
             return False
         directory, name = os.path.split(path)
-        logs = [log for base in bases(name) if (log := os.path.join(directory, base)) in self._book.by_path]
+        logs = [
+            log
+            for base in bases(name)
+            if (log := os.path.join(directory, base)) in self._book.by_path
+        ]
         try:
             return any(read_head(log, len(handle.head)) == handle.head for log in logs)
         except SourceError:
@@ -262,7 +281,8 @@ class Arrivals:
             return False
         try:
             if compare(fd, 0, other.head_length, other.head) != "same":
-                return True  # the original was cut since it was looked at: the next look finds its rest here
+                # the original was cut since it was looked at: the next look finds its rest here
+                return True
             return os.pread(fd, length, size - length) == os.pread(handle.fd, length, size - length)
         finally:
             os.close(fd)
@@ -276,7 +296,9 @@ class Arrivals:
             size=handle.found.st_size,
             age=time.time() - handle.found.st_mtime,
         )
-        self._transitions.open(handle, path, now, start=start, taken=waiting.taken, follows=waiting.follows)
+        self._transitions.open(
+            handle, path, now, start=start, taken=waiting.taken, follows=waiting.follows
+        )
         self._book.well(path)
 
     def _gone(self, path: str) -> None:
@@ -295,4 +317,7 @@ def unchanged(stream: Stream, found: os.stat_result) -> bool:
     if stream.stored.state == "finished":
         return True
     # A cursor stands some bytes before the end: a token may have begun there.
-    return stream.stored.state == "followed" and stream.read_to <= stream.stored.size == found.st_size > 0
+    return (
+        stream.stored.state == "followed"
+        and stream.read_to <= stream.stored.size == found.st_size > 0
+    )

@@ -1,7 +1,8 @@
 """Which files there are, which stream each one is, and their bytes.
 
-Promises: `interface.Following`. A look is one pass: known files that are due or hinted at, directories that are due or in
-which something moved, what arrived, what lost its file; `decide` judges, `transitions` acts, this module only has the order.
+Promises: `interface.Following`. A look is one pass: known files that are due or hinted at,
+directories that are due or in which something moved, what arrived, what lost its file; `decide`
+judges, `transitions` acts, this module only has the order.
 """
 
 from __future__ import annotations
@@ -63,8 +64,12 @@ class Follower:
         self._transitions = transitions
         self._known = Known(book, transitions, settings)
         self._seeker = Seeker(book, self._tree, transitions, settings)
-        self._arrivals = Arrivals(book, self._tree, self._known, transitions, self._seeker, settings, outputs)
-        self._between = Between(book, self._tree, transitions, self._seeker, self._arrivals, settings, outputs)
+        self._arrivals = Arrivals(
+            book, self._tree, self._known, transitions, self._seeker, settings, outputs
+        )
+        self._between = Between(
+            book, self._tree, transitions, self._seeker, self._arrivals, settings, outputs
+        )
         self._reading = Reading(book, self._known, clock, self._hints.wake)
         self._first = True
         self._remember(cursors)
@@ -133,7 +138,9 @@ class Follower:
         return self._book.take()
 
     def _stirred(self, path: str) -> str | None:
-        """The directory that is to be listed because something happened at `path`: not for what is known to be in it."""
+        """The directory that is to be listed because something happened at `path`: not for what is
+        known to be in it.
+        """
         if path in self._tree.directories:
             return path
         parent, name = os.path.split(path)
@@ -159,7 +166,9 @@ class Follower:
         streams = [book.streams[name] for name in names if name in book.streams]
         if not everything:
             hinted = (book.by_path.get(path) for path in hints)
-            streams.extend(one for one in hinted if one is not None and not self._known.patient(one))
+            streams.extend(
+                one for one in hinted if one is not None and not self._known.patient(one)
+            )
         return list(dict.fromkeys(streams))
 
     def _examine(self, streams: Iterable[Stream], now: float) -> None:
@@ -170,7 +179,9 @@ class Follower:
                 self._known.examine(stream, now)
 
     def _sort(self, directory: Directory, now: float) -> None:
-        """What came with a listing: names that are asked for, and known files under names that are not."""
+        """What came with a listing: names that are asked for, and known files under names that are
+        not.
+        """
         device = directory.key[0] if directory.key else -1
         for name in directory.fresh:
             code = directory.entries[name]
@@ -187,17 +198,23 @@ class Follower:
                     self._book.name(stream, path)
 
     def _lost(self, now: float) -> None:
-        """The streams that lost their name or content with this look: their rest, and what came between."""
+        """The streams that lost their name or content with this look: their rest, and what came
+        between.
+        """
         for stream, path in list(self._known.cut):
             if stream.state == "orphan":
                 self._orphan(stream, now)
             newest = self._follow_on(stream, path, now)
             fresh = self._book.by_path.get(path)
             if fresh is not None and (stream.state != "orphan" or newest != stream.name):
-                fresh.rewrites = 0  # a copy was made of it: this is rotation, however often it happens
+                fresh.rewrites = (
+                    0  # a copy was made of it: this is rotation, however often it happens
+                )
 
     def _follow_on(self, stream: Stream, path: str, now: float, since: int | None = None) -> str:
-        """What came between a stream that was at `path` and what is there now, and which follows which."""
+        """What came between a stream that was at `path` and what is there now, and which follows
+        which.
+        """
         newest = self._between.find(stream, path, now, written(stream) if since is None else since)
         if path in self._arrivals.waiting:
             self._arrivals.add(path, first=False, follows=newest)
@@ -222,7 +239,9 @@ class Follower:
             self._book.schedule.put(stream.name, now + self._settings.file_interval)
 
     def _not_met(self, now: float) -> None:
-        """At the first look: the streams of cursors whose files are not where they had been, and what came beside them."""
+        """At the first look: the streams of cursors whose files are not where they had been, and
+        what came beside them.
+        """
         known: dict[str, list[Stream]] = {}
         for stream in self._book.homeless:
             path = stream.path
@@ -230,18 +249,24 @@ class Follower:
                 stream.state, stream.left_at = "orphan", now
                 stream.reason = "rotated" if os.path.lexists(path) else "removed"
                 self._book.schedule.put(stream.name, now)
-            # Of a stream that was empty nothing tells whether it was filled, copied and cut in between.
+            # Of a stream that was empty nothing tells whether it was filled, copied and cut in
+            # between.
             moved = stream.path != path or stream.state == "orphan" or not stream.read_to
             for log in {*self._logs(path), *([path] if moved else [])}:
                 known.setdefault(log, []).append(stream)
         for log, streams in known.items():
-            # One between them may have been met and not stored: better to read twice what ended since than to lose it.
+            # One between them may have been met and not stored: better to read twice what ended
+            # since than to lose it.
             self._follow_on(max(streams, key=written), log, now, min(map(written, streams)))
 
     def _logs(self, path: str) -> list[str]:
         """The logs that are followed and may have had their file moved to `path`."""
         directory, name = os.path.split(path)
-        return [log for base in bases(name) if self._tree.takes_path(log := os.path.join(directory, base))]
+        return [
+            log
+            for base in bases(name)
+            if self._tree.takes_path(log := os.path.join(directory, base))
+        ]
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
         """The bytes at `offset`; 0: nothing there now."""
@@ -252,9 +277,18 @@ class Follower:
         return self._reading.data_after(stream, offset)
 
     def cursor(
-        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+        self,
+        stream: str,
+        *,
+        offset: int,
+        told: int,
+        lines: int,
+        line_start: int,
+        provisional: str | None,
     ) -> Cursor:
-        """The cursor to be stored for a stream that was judged up to `offset`. Raises `KeyError` for one that ended."""
+        """The cursor to be stored for a stream that was judged up to `offset`. Raises `KeyError`
+        for one that ended.
+        """
         return self._reading.cursor(stream, offset, told, lines, line_start, provisional)
 
     def committed(self, stream: str, offset: int) -> None:

@@ -1,6 +1,7 @@
 """Looks at files that are known: has it grown, was it cut, does its name lead elsewhere?
 
-Promises: gathers what `decide.judge` asks for, and lets `Transitions` carry out the verdict; an error is never a verdict.
+Promises: gathers what `decide.judge` asks for, and lets `Transitions` carry out the verdict; an
+error is never a verdict.
 """
 
 from __future__ import annotations
@@ -23,28 +24,33 @@ GONE = (errno.ENOENT, errno.ENOTDIR)
 
 # A file is looked at as often as `file_interval` says while it changes, and for so long after that.
 _ACTIVE = 10.0
-# However many idle files there are, none waits longer than this for a look (and the quarter by which they are spread out).
+# However many idle files there are, none waits longer than this for a look (and the quarter by
+# which they are spread out).
 _RAREST = 30.0
-# Where events come, idle files are looked at only for what makes none (memory-mapped writers, other hosts): after a tenth
-# of the time for which they were silent, up to this.
+# Where events come, idle files are looked at only for what makes none (memory-mapped writers, other
+# hosts): after a tenth of the time for which they were silent, up to this.
 _IDLE_EVENTS = 15.0
-# A file system's clock ticks every 1-10 ms, some (ext3, HFS+, NFS servers) every second: a change within the tick of the
-# last look leaves the time stamp as it was.
+# A file system's clock ticks every 1-10 ms, some (ext3, HFS+, NFS servers) every second: a change
+# within the tick of the last look leaves the time stamp as it was.
 _TICK = 1.0
-# After so many rewrites in place in a row the file is looked at ever less often: something that is no log (a database, a
-# journal whose header changes) must not be read whole again every second.
+# After so many rewrites in place in a row the file is looked at ever less often: something that is
+# no log (a database, a journal whose header changes) must not be read whole again every second.
 _REWRITES = 3
 
 
 class Known:
-    """The known files. `displaced` collects names that lead elsewhere now, to be looked at as arrivals."""
+    """The known files. `displaced` collects names that lead elsewhere now, to be looked at as
+    arrivals.
+    """
 
     def __init__(self, book: Book, transitions: Transitions, settings: TailSettings) -> None:
         self._book = book
         self._transitions = transitions
         self._settings = settings
         self.displaced: list[str] = []
-        self.cut: list[tuple[Stream, str]] = []  # streams that lost their name or content with this look, and the name
+        self.cut: list[
+            tuple[Stream, str]
+        ] = []  # streams that lost their name or content with this look, and the name
         self.heirs: set[str] = set()  # streams whose compressed form waits for them to end
         self.events: frozenset[str] = frozenset()  # directories from which events come
         self.events_everywhere = False
@@ -71,7 +77,9 @@ class Known:
         if stream.confirm or stream.state == "leaving" or now - stream.changed_at < _ACTIVE:
             return interval
         pause = len(self._book.streams) / LOOKS_PER_SECOND
-        if self.events_everywhere or (self.events and os.path.dirname(stream.real or stream.path) in self.events):
+        if self.events_everywhere or (
+            self.events and os.path.dirname(stream.real or stream.path) in self.events
+        ):
             pause = max(pause, min((now - stream.changed_at) / 10, _IDLE_EVENTS))
         # Those that were found together are spread out.
         return max(interval, min(pause, _RAREST) * (0.75 + int(stream.name[:2], 16) / 512))
@@ -88,7 +96,11 @@ class Known:
             return
         times = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
         confirm = stream.confirm and now - stream.changed_at >= _TICK
-        if times == (stream.size, stream.mtime_ns, stream.ctime_ns) and not confirm and not stream.stalled:
+        if (
+            times == (stream.size, stream.mtime_ns, stream.ctime_ns)
+            and not confirm
+            and not stream.stalled
+        ):
             return
         if stream.packed is not None or stream.state == "finished":
             self._archive(stream, found, now)
@@ -143,17 +155,27 @@ class Known:
         head, anchor = self.matches(stream)
         if thorough:
             stream.confirm = False
-        seen = Seen(presence="there", size=found.st_size, read_to=stream.read_to, head=head, anchor=anchor)
+        seen = Seen(
+            presence="there", size=found.st_size, read_to=stream.read_to, head=head, anchor=anchor
+        )
         self._decide(stream, seen, found, now, thorough=thorough)
 
     def matches(self, stream: Stream) -> tuple[Match, Match]:
         """Head and anchor of an open file against those of its stream."""
         head = compare(stream.fd, 0, stream.head_length, stream.head)
-        anchor = compare(stream.fd, stream.read_to - stream.anchor_length, stream.anchor_length, stream.anchor)
+        anchor = compare(
+            stream.fd, stream.read_to - stream.anchor_length, stream.anchor_length, stream.anchor
+        )
         return head, anchor
 
     def _decide(
-        self, stream: Stream, seen: Seen, found: os.stat_result | None, now: float, *, thorough: bool = True
+        self,
+        stream: Stream,
+        seen: Seen,
+        found: os.stat_result | None,
+        now: float,
+        *,
+        thorough: bool = True,
     ) -> None:
         verdict, path = judge(seen), stream.path
         if verdict in ("replaced", "left"):
@@ -176,14 +198,18 @@ class Known:
                     self._compressed(stream)
                     return
                 self._transitions.update(stream, found, now, thorough=thorough)
-                if empty and stream.end:  # perhaps not its first bytes: nothing tells that it was not copied and cut
+                if (
+                    empty and stream.end
+                ):  # perhaps not its first bytes: nothing tells that it was not copied and cut
                     self.cut.append((stream, path))
                 self._book.well(stream.path)
             except OSError as error:
                 self._absent(stream, error, now)
 
     def _compressed(self, stream: Stream) -> None:
-        """A file that was met while it was empty turns out to be a compressed one: it arrives as such."""
+        """A file that was met while it was empty turns out to be a compressed one: it arrives as
+        such.
+        """
         path = stream.path
         self._transitions.end(stream)
         self.displaced.append(path)
@@ -205,11 +231,15 @@ class Known:
     def _unpack(self, stream: Stream) -> None:
         """A compressed file that is followed ends when all of it was read."""
         self._transitions.unpack(stream)
-        if may_end(Leaving(caught_up=stream.caught_up, committed=not stream.uncommitted, quiet=True)):
+        if may_end(
+            Leaving(caught_up=stream.caught_up, committed=not stream.uncommitted, quiet=True)
+        ):
             self._transitions.finish(stream)
 
     def _leaving(self, stream: Stream, now: float) -> None:
-        """A file without a name that is followed: read to its end, then given the time that its writers may need."""
+        """A file without a name that is followed: read to its end, then given the time that its
+        writers may need.
+        """
         if stream.fd < 0:
             self._named(stream, now)
         elif stream.packed is None:
@@ -220,7 +250,9 @@ class Known:
             return
         quiet = now - max(stream.left_at, stream.changed_at) >= self._settings.rotate_quiet
         leaving = Leaving(
-            caught_up=stream.caught_up, committed=not stream.uncommitted, quiet=quiet or stream.packed is not None
+            caught_up=stream.caught_up,
+            committed=not stream.uncommitted,
+            quiet=quiet or stream.packed is not None,
         )
         if not may_end(leaving):
             return

@@ -1,15 +1,17 @@
 """What following files promises to the runtime.
 
-A *stream* is the logical content of one generation of a log. It keeps its name while its file is renamed, copied or
-compressed, and it ends when everything that could be read of it was read. A *look* compares what is known with what is
-there and gives events; between looks nothing changes. All offsets are those of the logical stream: for a compressed
-rest, of the decompressed bytes.
+A *stream* is the logical content of one generation of a log. It keeps its name while its file is
+renamed, copied or compressed, and it ends when everything that could be read of it was read. A
+*look* compares what is known with what is there and gives events; between looks nothing changes.
+All offsets are those of the logical stream: for a compressed rest, of the decompressed bytes.
 
-The order of one round: `look`, then `read` for each stream that has bytes, then the caller stores its cursors (made by
-`cursor`, and the one of each `Opened`), then `committed` for every stream that was read. Only then may `Ended` come for it.
+The order of one round: `look`, then `read` for each stream that has bytes, then the caller stores
+its cursors (made by `cursor`, and the one of each `Opened`), then `committed` for every stream that
+was read. Only then may `Ended` come for it.
 
-Every event of a stream comes between its `Opened` and its `Ended`. A stream that is known only by its cursor and is gone,
-or a finished one whose file is gone, is opened and ended in one look, with nothing to read.
+Every event of a stream comes between its `Opened` and its `Ended`. A stream that is known only by
+its cursor and is gone, or a finished one whose file is gone, is opened and ended in one look, with
+nothing to read.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ WatchMode: TypeAlias = Literal["events", "polling"]
 class Opened(msgspec.Struct, frozen=True, gc=False):
     """A stream is followed from `cursor.offset` on; `size` is how far it can be read now.
 
-    `follows` is the stream whose place it took by rotation or truncation. `packed` says that the bytes come from a
-    compressed file: such a stream never grows, and `size` is only how much is unpacked so far. `kept`: the cursor is
-    stored as it is, and the file has not changed since.
+    `follows` is the stream whose place it took by rotation or truncation. `packed` says that the
+    bytes come from a compressed file: such a stream never grows, and `size` is only how much is
+    unpacked so far. `kept`: the cursor is stored as it is, and the file has not changed since.
     """
 
     stream: str
@@ -42,7 +44,9 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 
 
 class Grown(msgspec.Struct, frozen=True, gc=False):
-    """The bytes up to `size` can be read now. NUL bytes at the end that are only reserved do not count."""
+    """The bytes up to `size` can be read now. NUL bytes at the end that are only reserved do not
+    count.
+    """
 
     stream: str
     size: int
@@ -58,10 +62,11 @@ class Moved(msgspec.Struct, frozen=True, gc=False):
 class Ended(msgspec.Struct, frozen=True, gc=False):
     """Everything that could be read of a stream was read, and its cursor may be forgotten.
 
-    `lost` counts the bytes that were seen to exist and are gone unread. `rotated`: the file left its name and was quiet;
-    `truncated`: the file was cut and begins anew; `removed`: the file is gone; `finished`: a compressed file was read whole.
-    A compressed file is known again after a restart by the `cursor` that comes with `finished`: it is to be stored, and
-    forgotten when `removed` comes for the same stream.
+    `lost` counts the bytes that were seen to exist and are gone unread. `rotated`: the file left
+    its name and was quiet; `truncated`: the file was cut and begins anew; `removed`: the file is
+    gone; `finished`: a compressed file was read whole. A compressed file is known again after a
+    restart by the `cursor` that comes with `finished`: it is to be stored, and forgotten when
+    `removed` comes for the same stream.
     """
 
     stream: str
@@ -71,7 +76,9 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 class Trouble(msgspec.Struct, frozen=True, gc=False):
-    """Something could not be looked at or read. Given once for each kind and path until it works again; counted."""
+    """Something could not be looked at or read. Given once for each kind and path until it works
+    again; counted.
+    """
 
     kind: str
     path: str
@@ -122,21 +129,38 @@ class Following(Protocol):
         """End the present or the next `wait`; from any thread or signal handler."""
 
     def look(self) -> list[Event]:
-        """Compare what is due: files with a hint at once, known files by their interval, everything after an overflow."""
+        """Compare what is due: files with a hint at once, known files by their interval, everything
+        after an overflow.
+        """
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
-        """The bytes at `offset`, as many as there are and fit. 0: nothing there now. Raises `SourceError`."""
+        """The bytes at `offset`, as many as there are and fit. 0: nothing there now. Raises
+        `SourceError`.
+        """
 
     def data_after(self, stream: str, offset: int) -> int:
-        """The next offset that is not in a hole; `offset` itself where it is data, or where that cannot be told."""
+        """The next offset that is not in a hole; `offset` itself where it is data, or where that
+        cannot be told.
+        """
 
     def cursor(
-        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+        self,
+        stream: str,
+        *,
+        offset: int,
+        told: int,
+        lines: int,
+        line_start: int,
+        provisional: str | None,
     ) -> Cursor:
-        """The cursor to be stored for a stream that was judged up to `offset`; `told` is what is said of it in `Cursor`."""
+        """The cursor to be stored for a stream that was judged up to `offset`; `told` is what is
+        said of it in `Cursor`.
+        """
 
     def committed(self, stream: str, offset: int) -> None:
-        """What was read so far is judged and stored, up to `offset` for good; to be called for every stream read."""
+        """What was read so far is judged and stored, up to `offset` for good; to be called for
+        every stream read.
+        """
 
     def unsettled(self) -> int:
         """How many files wait for a decision: `--once` goes on looking until there are none."""

@@ -1,6 +1,7 @@
 """The changes that a stream goes through: opened, resumed, grown, truncated, left, ended.
 
-Promises: each change is made here, in one step with what is told of it, after `decide` has said which it is.
+Promises: each change is made here, in one step with what is told of it, after `decide` has said
+which it is.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ from jwtleak.follow.stream import Stream
 from jwtleak.sources.local import reason_of
 from jwtleak.types import Cursor
 
-# A file that changed so long ago cannot change within the same tick of its file system's clock: FAT's is the slowest.
+# A file that changed so long ago cannot change within the same tick of its file system's clock:
+# FAT's is the slowest.
 _RECENT = 3.0
 
-_STATES: dict[str, Literal["rotated", "finished"]] = {"leaving": "rotated", "orphan": "rotated", "finished": "finished"}
+_STATES: dict[str, Literal["rotated", "finished"]] = {
+    "leaving": "rotated",
+    "orphan": "rotated",
+    "finished": "finished",
+}
 
 
 def make_cursor(
@@ -46,7 +52,9 @@ def make_cursor(
         # Of a compressed file the size says nothing about what is left.
         size=0 if stream.packed is not None or stream.state == "finished" else stream.end,
         mtime_ns=stream.mtime_ns,
-        state=stream.stored.state if stream.state == "sought" else _STATES.get(stream.state, "followed"),
+        state=stream.stored.state
+        if stream.state == "sought"
+        else _STATES.get(stream.state, "followed"),
         provisional=alert,
     )
 
@@ -79,7 +87,9 @@ def read_back(fd: int, stream: Stream, offset: int) -> bytes:
 
 
 def _real(path: str) -> str:
-    """Where a link leads, empty for what is none. A link among its directories does not matter: events come by its path."""
+    """Where a link leads, empty for what is none. A link among its directories does not matter:
+    events come by its path.
+    """
     return os.path.realpath(path) if os.path.islink(path) else ""
 
 
@@ -89,10 +99,14 @@ class Transitions:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def open(self, handle: Handle, path: str, now: float, *, start: int, taken: bool, follows: str | None) -> Stream:
+    def open(
+        self, handle: Handle, path: str, now: float, *, start: int, taken: bool, follows: str | None
+    ) -> Stream:
         """A stream that was never met. Raises `OSError`; the handle stays the caller's to close."""
         blank = Cursor(stream=fresh_name(), path=path, device=handle.key[0], inode=handle.key[1])
-        stream = Stream(name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving")
+        stream = Stream(
+            name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving"
+        )
         self._attach(stream, handle, path, now)
         stream.left_at = stream.changed_at = now
         if not stream.confirm:  # it has been idle for long, and is looked at as such
@@ -126,7 +140,11 @@ class Transitions:
             book.tell(Moved(stream.name, path))
         book.by_path[path] = stream
         stream.named = True
-        stream.size, stream.mtime_ns, stream.ctime_ns = found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        stream.size, stream.mtime_ns, stream.ctime_ns = (
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+        )
         stream.end = packed.position if packed is not None else end
         stream.reserved = packed is None and end < found.st_size
         stream.confirm = time.time() - found.st_mtime < _RECENT
@@ -140,10 +158,14 @@ class Transitions:
             stream.head_length, stream.head = length, digest(head[:length])
         self._book.know_head(stream)
 
-    def _tell_opened(self, stream: Stream, follows: str | None = None, *, kept: bool = False) -> None:
+    def _tell_opened(
+        self, stream: Stream, follows: str | None = None, *, kept: bool = False
+    ) -> None:
         stream.told, stream.opened = stream.end, True
         packed = stream.packed is not None
-        self._book.tell(Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed, kept))
+        self._book.tell(
+            Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed, kept)
+        )
 
     def resume(self, stream: Stream, handle: Handle, path: str, now: float, *, taken: bool) -> None:
         """A stream goes on in this file. Raises `OSError`, with nothing changed."""
@@ -225,7 +247,8 @@ class Transitions:
             stream.state = "followed"
 
     def truncate(self, stream: Stream, now: float) -> Stream | None:
-        """The file's old content is gone; what it holds now is a stream of its own, whose handle this opens.
+        """The file's old content is gone; what it holds now is a stream of its own, whose handle
+        this opens.
 
         Gives the new stream; None when the file cannot be opened just now: it arrives again.
         """
@@ -266,7 +289,9 @@ class Transitions:
 
     def end(self, stream: Stream) -> None:
         """The stream is over."""
-        lost = stream.lost + (0 if stream.packed is not None else max(0, stream.end - stream.read_to))
+        lost = stream.lost + (
+            0 if stream.packed is not None else max(0, stream.end - stream.read_to)
+        )
         if stream.stored.state == "finished":
             lost = 0
         if not stream.opened:
@@ -280,7 +305,9 @@ class Transitions:
         self._book.descriptors.release(stream)
         stream.state = "finished"
         last, end = stream.stored, stream.read_to
-        stream.stored = make_cursor(stream, offset=end, told=end, lines=last.lines, line_start=last.line_start)
+        stream.stored = make_cursor(
+            stream, offset=end, told=end, lines=last.lines, line_start=last.line_start
+        )
         self._tell_finished(stream)
 
     def _tell_finished(self, stream: Stream) -> None:

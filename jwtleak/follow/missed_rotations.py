@@ -1,9 +1,9 @@
 """Generations of a log that came and were rotated away between two looks.
 
-Promises: when the file behind a followed name is another one, whatever rotation put beside it since the last look is read
-too, although no look ever saw it under that name. Only names of the usual shapes, and only what changed after the
-generation that was read. A log may rotate again while we look: its neighbours are compared once more with each listing
-for a while.
+Promises: when the file behind a followed name is another one, whatever rotation put beside it since
+the last look is read too, although no look ever saw it under that name. Only names of the usual
+shapes, and only what changed after the generation that was read. A log may rotate again while we
+look: its neighbours are compared once more with each listing for a while.
 """
 
 from __future__ import annotations
@@ -29,12 +29,16 @@ _MAX_OPEN = 10_000
 
 
 class Window(msgspec.Struct, gc=False):
-    """A log that lost its file a moment ago: when, and what its files since then cannot be older than."""
+    """A log that lost its file a moment ago: when, and what its files since then cannot be older
+    than.
+    """
 
     since: int
     until: float
     newest: str  # the name of the newest stream that was found
-    listed: bool  # its neighbours are in a directory that is followed, which tells when something moves
+    listed: (
+        bool  # its neighbours are in a directory that is followed, which tells when something moves
+    )
     again: float  # when they were compared
 
 
@@ -67,7 +71,8 @@ class Between:
         self._windows: dict[str, Window] = {}
 
     def find(self, stream: Stream, path: str, now: float, since: int) -> str:
-        """Open what lies between a stream, which was at `path`, and what is there now, and is not older than `since` (ns).
+        """Open what lies between a stream, which was at `path`, and what is there now, and is not
+        older than `since` (ns).
 
         Gives the name of the newest stream so far, which the one that is there now follows.
         """
@@ -82,12 +87,15 @@ class Between:
         return window.newest
 
     def look_again(self, changed: Collection[str], now: float) -> None:
-        """Open what was moved while the last look went on: in directories that were listed with a change since, and once a
-        second in those that are not followed."""
+        """Open what was moved while the last look went on: in directories that were listed with a
+        change since, and once a second in those that are not followed.
+        """
         for path, window in list(self._windows.items()):
             if window.until <= now:
                 del self._windows[path]
-            elif os.path.dirname(path) in changed or (not window.listed and now - window.again >= self._pause):
+            elif os.path.dirname(path) in changed or (
+                not window.listed and now - window.again >= self._pause
+            ):
                 self._look(window, path, now)
 
     def _look(self, window: Window, path: str, now: float) -> None:
@@ -102,7 +110,9 @@ class Between:
                     seen = os.stat(other)
                 except OSError:
                     continue
-                known = self._book.at((seen.st_dev, seen.st_ino)) is not None or self._book.has_ended(seen)
+                known = self._book.at(
+                    (seen.st_dev, seen.st_ino)
+                ) is not None or self._book.has_ended(seen)
                 if seen.st_mtime_ns >= window.since and not known:
                     found.append((seen.st_mtime_ns, other))
         for _, other in sorted(found):
@@ -125,7 +135,9 @@ class Between:
             if handle.packed is not None or (begun and not settled):
                 self._arrivals.add(path, first=False, follows=follows, taken=False)
                 return follows
-            stream = self._transitions.open(handle, path, now, start=0, taken=False, follows=follows)
+            stream = self._transitions.open(
+                handle, path, now, start=0, taken=False, follows=follows
+            )
         except OSError as error:
             self._book.trouble("unreadable", path, reason_of(error))
             return follows
@@ -139,4 +151,6 @@ class Between:
             return True
         homeless = self._book.homeless
         streams = [*homeless.of(handle.key), *homeless.like(handle.head)]
-        return any(self._seeker.judge(one, handle, settled=settled) != "elsewhere" for one in streams)
+        return any(
+            self._seeker.judge(one, handle, settled=settled) != "elsewhere" for one in streams
+        )

@@ -1,6 +1,7 @@
 """Which file systems other hosts write to: no event comes from there.
 
-Promises: what cannot be told is taken for local: events that do not come are made up for by polling, only later.
+Promises: what cannot be told is taken for local: events that do not come are made up for by
+polling, only later.
 """
 
 from __future__ import annotations
@@ -8,23 +9,54 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# File systems whose files change without the local kernel's knowledge. overlay, tmpfs, zfs and btrfs are local.
-# fmt: off
-REMOTE = frozenset({
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
-    "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs",
-})
+# File systems whose files change without the local kernel's knowledge. overlay, tmpfs, zfs and
+# btrfs are local. fmt: off
+REMOTE = frozenset(
+    {
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "fhgfs",
+        "gfs2",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "orangefs",
+        "prl_fs",
+        "pvfs2",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+        "vmhgfs",
+    }
+)
 # fmt: on
 _TABLE = Path("/proc/self/mountinfo")
 
 
 def _unescape(text: str) -> str:
     """mountinfo writes blanks and backslashes in octal (proc_pid_mountinfo(5))."""
-    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+    return (
+        text.replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
+    )
 
 
 def parse(table: str) -> list[tuple[str, str, str]]:
-    """(device as `major:minor`, mount point, type) of every mount, in the order in which they were made."""
+    """(device as `major:minor`, mount point, type) of every mount, in the order in which they were
+    made.
+    """
     mounts = []
     for line in table.splitlines():
         left, dash, right = line.partition(" - ")
@@ -35,7 +67,9 @@ def parse(table: str) -> list[tuple[str, str, str]]:
 
 
 def is_remote(kind: str) -> bool:
-    """Whether a type's files change elsewhere. fuseblk is a local disk, other FUSE types may be anything."""
+    """Whether a type's files change elsewhere. fuseblk is a local disk, other FUSE types may be
+    anything.
+    """
     return kind in REMOTE or (kind.startswith("fuse") and kind != "fuseblk")
 
 
@@ -51,7 +85,11 @@ def type_of(path: str, mounts: list[tuple[str, str, str]]) -> str:
             return kind
     # btrfs gives each subvolume a device that is not in the table.
     real = os.path.realpath(path)
-    above = [mount for mount in mounts if mount[1] == "/" or real == mount[1] or real.startswith(mount[1] + "/")]
+    above = [
+        mount
+        for mount in mounts
+        if mount[1] == "/" or real == mount[1] or real.startswith(mount[1] + "/")
+    ]
     return max(above, key=lambda mount: len(mount[1]))[2] if above else ""
 
 

@@ -1,6 +1,7 @@
 """An open file, looked at: who it is, how it begins, and whether it is what a stream was reading.
 
-Promises: only regular files are opened for reading; what is compressed is compared by its decompressed bytes.
+Promises: only regular files are opened for reading; what is compressed is compared by its
+decompressed bytes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ Tell = Callable[[str, str, str], None]
 
 
 class Handle:
-    """A file open for reading. Raises `OSError`; `NotRegular` for a pipe, socket, device or directory."""
+    """A file open for reading. Raises `OSError`; `NotRegular` for a pipe, socket, device or
+    directory.
+    """
 
     def __init__(self, path: str, tell: Tell) -> None:
         self.path = path
@@ -48,7 +51,9 @@ class Handle:
         self.head = os.pread(self.fd, _HEAD, 0)
         codec = codec_of(self.head) if self.head else None
         if codec is not None:
-            self.packed = Packed(self.fd, self.path, codec, lambda reason: tell("damaged", self.path, reason))
+            self.packed = Packed(
+                self.fd, self.path, codec, lambda reason: tell("damaged", self.path, reason)
+            )
             self.head = self.packed.exactly(0, _HEAD)
 
     @property
@@ -90,7 +95,9 @@ class NotRegularError(OSError):
 
 # Our own files: what this program writes must not be read by it.
 #
-# Promises: outputs are known by (device, inode), also after they were rotated away; files of the state are never opened.
+# Promises: outputs are known by (device, inode), also after they were rotated away; files of the
+# state are never opened.
+
 
 class Own:
     """Files that this program writes, also after they were rotated and are its own no more."""
@@ -109,14 +116,17 @@ class Own:
         self._now = self._sealed = None
 
     def seals(self, key: Key) -> bool:
-        """Whether a file must not even be opened: closing any descriptor of it lets go of SQLite's locks in this process
-        (fcntl(2), "Advisory record locking")."""
+        """Whether a file must not even be opened: closing any descriptor of it lets go of SQLite's
+        locks in this process (fcntl(2), "Advisory record locking").
+        """
         if self._sealed is None:
             self._sealed = self._ask_sealed()
         return key in self._sealed
 
     def has(self, handle: Handle) -> bool:
-        """Whether a file is or was ours. An inode number that another file has by now does not count."""
+        """Whether a file is or was ours. An inode number that another file has by now does not
+        count.
+        """
         if self._now is None:
             self._now = self._ask()
         mark = handle.generation, digest(handle.head[: HEAD_STEPS[0]])

@@ -1,7 +1,7 @@
 """The bytes of streams, and the cursors that say how far they are judged.
 
-Promises: bytes are given only when those before them are still the ones that were read: a file that was cut and has grown
-again between a look and a read is not taken for its own continuation.
+Promises: bytes are given only when those before them are still the ones that were read: a file that
+was cut and has grown again between a look and a read is not taken for its own continuation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from jwtleak.types import Cursor
 class Reading:
     """Reads from the files of a book."""
 
-    def __init__(self, book: Book, known: Known, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, book: Book, known: Known, clock: Callable[[], float], wake: Callable[[], None]
+    ) -> None:
         self._book = book
         self._known = known
         self._clock = clock
@@ -36,14 +38,19 @@ class Reading:
         count = 0
         try:
             if self._open(stream):
-                count = self._packed(stream, offset, buffer) if stream.packed else self._plain(stream, offset, buffer)
+                count = (
+                    self._packed(stream, offset, buffer)
+                    if stream.packed
+                    else self._plain(stream, offset, buffer)
+                )
         except OSError as error:
             self._book.trouble("unreadable", stream.path, reason_of(error))
         self._book.descriptors.use(stream)
         if count:
             stream.uncommitted = True
         elif offset < stream.end:
-            # The caller was told of bytes that cannot be had here: it is to be told again when they can.
+            # The caller was told of bytes that cannot be had here: it is to be told again when they
+            # can.
             stream.stalled = True
         return count
 
@@ -62,7 +69,9 @@ class Reading:
             return 0
         count = packed.read(offset, buffer)
         if offset + count > stream.read_to:
-            self._advance(stream, offset + count, packed.exactly(max(0, offset + count - ANCHOR), ANCHOR))
+            self._advance(
+                stream, offset + count, packed.exactly(max(0, offset + count - ANCHOR), ANCHOR)
+            )
         if count and offset + count >= packed.position:
             # More is unpacked when this was read; the caller need not wait for it.
             self._book.schedule.put(stream.name, self._clock())
@@ -87,7 +96,9 @@ class Reading:
         return count
 
     def _continues(self, stream: Stream) -> bool:
-        """Whether what was just read stands behind what was read before: asked after it, so that it was so then."""
+        """Whether what was just read stands behind what was read before: asked after it, so that it
+        was so then.
+        """
         head, anchor = self._known.matches(stream)
         return anchor == "same" if stream.anchor_length else head in ("same", "none")
 
@@ -98,11 +109,18 @@ class Reading:
     def data_after(self, name: str, offset: int) -> int:
         """See `interface.Following.data_after`."""
         stream = self._book.streams.get(name)
-        if stream is None or offset >= stream.end or not self._open(stream) or stream.packed is not None:
+        if (
+            stream is None
+            or offset >= stream.end
+            or not self._open(stream)
+            or stream.packed is not None
+        ):
             return offset
         try:
             after = min(sparse.data_after(stream.fd, offset, stream.end), stream.end)
-            if after == offset or (os.fstat(stream.fd).st_size >= stream.end and self._continues(stream)):
+            if after == offset or (
+                os.fstat(stream.fd).st_size >= stream.end and self._continues(stream)
+            ):
                 return after
         except OSError:
             return offset
@@ -111,7 +129,13 @@ class Reading:
         return offset
 
     def cursor(
-        self, name: str, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+        self,
+        name: str,
+        offset: int,
+        told: int,
+        lines: int,
+        line_start: int,
+        provisional: str | None,
     ) -> Cursor:
         """See `interface.Following.cursor`."""
         stream = self._book.streams[name]

@@ -20,8 +20,9 @@ from jwtleak.follow.stream import Descriptors, Stream
 #
 # Promises: a look costs what is due, not what is followed.
 
-# A look at one file or directory in which nothing happened, and the work around it, takes 8 to 20 microseconds
-# (measured): so many in a second are 1 to 2 % of a core. Those that are idle share them.
+# A look at one file or directory in which nothing happened, and the work around it, takes 8 to 20
+# microseconds (measured): so many in a second are 1 to 2 % of a core. Those that are idle share
+# them.
 LOOKS_PER_SECOND = 1000
 
 
@@ -56,11 +57,13 @@ class Schedule:
 T = TypeVar("T")
 Mark: TypeAlias = tuple[Key, int, int]  # a file, its size and its time of change
 
-# Distinct troubles that are remembered as told. Names are an attacker's to choose; more are counted and not told.
+# Distinct troubles that are remembered as told. Names are an attacker's to choose; more are counted
+# and not told.
 MAX_TROUBLES = 10_000
 # Further names of one file that are remembered: a hard link or two, and what points at it.
 MAX_ALIASES = 15
-# Files that were read to their end a moment ago: more than a rotation of one log has, and 100 bytes each.
+# Files that were read to their end a moment ago: more than a rotation of one log has, and 100 bytes
+# each.
 MAX_ENDED = 4096
 # Files that were met together are all looked at again within this time (seconds).
 _LONGEST = 30.0
@@ -135,7 +138,9 @@ class Book:
         self.stats = FollowStats()
         self.streams: dict[str, Stream] = {}
         self.by_path: dict[str, Stream] = {}
-        self.linked: Counter[str] = Counter()  # directories that links lead into, by the number of streams
+        self.linked: Counter[str] = (
+            Counter()
+        )  # directories that links lead into, by the number of streams
         self._by_key: dict[Key, Stream] = {}
         self._by_head: dict[bytes, Stream] = {}
         self.homeless = Homeless()
@@ -165,7 +170,9 @@ class Book:
         self.schedule.drop(stream.name)
 
     def soon(self, stream: Stream, now: float) -> None:
-        """Look at a stream again: within a second, or when there are many, spread out so that no look takes long."""
+        """Look at a stream again: within a second, or when there are many, spread out so that no
+        look takes long.
+        """
         spread = min(max(1.0, len(self.streams) / LOOKS_PER_SECOND), _LONGEST)
         self.schedule.put(stream.name, now + spread * int(stream.name[:4], 16) / 65536)
 
@@ -243,14 +250,23 @@ class Book:
         """A live stream of another file that begins in one of these ways."""
         for head in heads:
             stream = self._by_head.get(head)
-            if stream is not None and stream.head == head and stream.key != key and stream.state == "followed":
+            if (
+                stream is not None
+                and stream.head == head
+                and stream.key != key
+                and stream.state == "followed"
+            ):
                 return stream
         return None
 
     def leaving_like(self, head: bytes) -> Stream | None:
         """A stream that begins so and is read to its end from a file without a name."""
         stream = self._by_head.get(head)
-        return stream if stream is not None and stream.head == head and stream.state == "leaving" else None
+        return (
+            stream
+            if stream is not None and stream.head == head and stream.state == "leaving"
+            else None
+        )
 
     def end(self, stream: Stream, event: Ended) -> None:
         """Forget a stream and tell that it ended."""

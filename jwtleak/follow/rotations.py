@@ -1,8 +1,9 @@
 """Where the rest of a stream is: a stream without a file is looked for among its neighbours.
 
-Promises: by identity first (renamed), then by content (copied, compressed), never in a file that another stream reads and
-that is still there. A directory that could not be listed keeps its streams waiting. Work is bounded: neighbours are found
-by the beginning of their names, and no file is opened twice for one stream unless it changed.
+Promises: by identity first (renamed), then by content (copied, compressed), never in a file that
+another stream reads and that is still there. A directory that could not be listed keeps its streams
+waiting. Work is bounded: neighbours are found by the beginning of their names, and no file is
+opened twice for one stream unless it changed.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from jwtleak.sources.local import reason_of
 
 # How rotated files are named.
 #
-# Promises: pure; only names of the usual shapes (number, date, time, with or without a compression's suffix) count as a
-# generation of a log, so that `error.log.example` is never read because `error.log` is followed.
+# Promises: pure; only names of the usual shapes (number, date, time, with or without a
+# compression's suffix) count as a generation of a log, so that `error.log.example` is never read
+# because `error.log` is followed.
 
 _SUFFIX = r"(?:\.(?:gz|xz|bz2|zst|zstd|lz4|Z))?"
 _STAMP = r"[.\-_]?\d[\d.\-_:TZ]*(?:[.\-](?:old|bak))?|\.(?:old|bak|prev|save)"
@@ -47,7 +49,9 @@ def bases(name: str) -> list[str]:
 
 
 def is_generation(base: str, name: str) -> bool:
-    """Whether `name` is what a rotation makes of `base`: `a.log.1`, `a.log-20260101.gz`, `a-2026-01-01.log`, `a.1.log`."""
+    """Whether `name` is what a rotation makes of `base`: `a.log.1`, `a.log-20260101.gz`,
+    `a-2026-01-01.log`, `a.1.log`.
+    """
     if name == base:
         return False
     if name.startswith(base):
@@ -60,9 +64,11 @@ def is_generation(base: str, name: str) -> bool:
     return middle is not None
 
 
-# Neighbours of one log that are tried, newest names included: `rotate 1000` is the largest seen in the wild.
+# Neighbours of one log that are tried, newest names included: `rotate 1000` is the largest seen in
+# the wild.
 MAX_NEIGHBOURS = 1000
-# What is remembered of files and directories to save work; with more of them the work is done again.
+# What is remembered of files and directories to save work; with more of them the work is done
+# again.
 _REMEMBERED = 5000
 _LONG_AGO = 600.0
 
@@ -78,7 +84,9 @@ class Neighbour(msgspec.Struct, gc=False):
 class Seeker:
     """Finds files for the streams that have none."""
 
-    def __init__(self, book: Book, tree: Tree, transitions: Transitions, settings: TailSettings) -> None:
+    def __init__(
+        self, book: Book, tree: Tree, transitions: Transitions, settings: TailSettings
+    ) -> None:
         self._book = book
         self._tree = tree
         self._transitions = transitions
@@ -140,11 +148,15 @@ class Seeker:
         return any(
             self._try(stream, os.path.join(directory.path, name), now)
             for directory, base in self.places(stream.path, now)
-            for name in dict.fromkeys([*self._named_by_inode(directory, stream, base), *self.generations(directory, base)])
+            for name in dict.fromkeys(
+                [*self._named_by_inode(directory, stream, base), *self.generations(directory, base)]
+            )
         )
 
     def places(self, path: str, now: float) -> Iterator[tuple[Directory, str]]:
-        """Where the neighbours of a file are, and its name there: beside its path, and beside what that leads to."""
+        """Where the neighbours of a file are, and its name there: beside its path, and beside what
+        that leads to.
+        """
         directory = self._listing(os.path.dirname(path), now)
         if directory is not None:
             yield directory, os.path.basename(path)
@@ -155,7 +167,9 @@ class Seeker:
                 yield directory, os.path.basename(real)
 
     def _listing(self, path: str, now: float) -> Directory | None:
-        """What is in a directory: one that is followed, or one that is listed for this, once for all who ask at a time."""
+        """What is in a directory: one that is followed, or one that is listed for this, once for
+        all who ask at a time.
+        """
         known = self._tree.directories.get(path)
         if known is not None:
             return known
@@ -182,9 +196,19 @@ class Seeker:
         """Where a file with the stream's inode number is. The number may be another file's by now."""
         if not stream.inode:
             return []
-        # A mount point or an overlay shows another number in the listing: the old name is always tried.
-        found = [own] if own in directory.entries and os.path.join(directory.path, own) not in self._book.by_path else []
-        return found + [name for name, code in directory.entries.items() if code >> 2 == stream.inode and name != own]
+        # A mount point or an overlay shows another number in the listing: the old name is always
+        # tried.
+        found = (
+            [own]
+            if own in directory.entries
+            and os.path.join(directory.path, own) not in self._book.by_path
+            else []
+        )
+        return found + [
+            name
+            for name, code in directory.entries.items()
+            if code >> 2 == stream.inode and name != own
+        ]
 
     def generations(self, directory: Directory, base: str) -> list[str]:
         """The names beside `base` that rotations of it have."""
@@ -199,7 +223,9 @@ class Seeker:
             name = names[at]
             if not name.startswith(stem) or len(found) >= MAX_NEIGHBOURS:
                 break
-            if directory.entries.get(name, DIRECTORY) & 3 != DIRECTORY and is_generation(base, name):
+            if directory.entries.get(name, DIRECTORY) & 3 != DIRECTORY and is_generation(
+                base, name
+            ):
                 found.append(name)
         return found
 
@@ -222,7 +248,9 @@ class Seeker:
         try:
             placement = self.judge(stream, handle, settled=self.settled(path, found, now))
             if placement == "here":
-                self._transitions.resume(stream, handle, path, now, taken=self._tree.takes_path(path))
+                self._transitions.resume(
+                    stream, handle, path, now, taken=self._tree.takes_path(path)
+                )
                 self.drop(stream)
                 return True
         except OSError as error:

@@ -1,7 +1,7 @@
 """The section `[tail]`: what is followed, from where, and how often it is looked at.
 
-Promises: a value that means nothing is refused when it is read, with its key; a duration is a number of seconds or a
-text such as `30s`, `5m`, `1h30m`.
+Promises: a value that means nothing is refused when it is read, with its key; a duration is a
+number of seconds or a text such as `30s`, `5m`, `1h30m`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def duration(text: str) -> float:
 
 
 def origin(text: str) -> Origin:
-    """Where files begin that are there at the start: `beginning`, `end`, or `since:DURATION`. Raises `ValueError`."""
+    """Where files begin that are there at the start: `beginning`, `end`, or `since:DURATION`.
+    Raises `ValueError`.
+    """
     if text in ("beginning", "end"):
         return text, 0.0  # type: ignore[return-value]
     kind, colon, rest = text.partition(":")
@@ -44,9 +46,15 @@ def origin(text: str) -> Origin:
 class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How files are followed. Every time is in seconds."""
 
-    paths: Annotated[list[str], Meta(description="files, directories and globs to follow; `**` is any depth")] = []
-    include: Annotated[list[str], Meta(description="follow only files that match one of these globs")] = []
-    exclude: Annotated[list[str], Meta(description="leave out what matches; wins over `include`")] = []
+    paths: Annotated[
+        list[str], Meta(description="files, directories and globs to follow; `**` is any depth")
+    ] = []
+    include: Annotated[
+        list[str], Meta(description="follow only files that match one of these globs")
+    ] = []
+    exclude: Annotated[
+        list[str], Meta(description="leave out what matches; wins over `include`")
+    ] = []
     from_: Annotated[
         str,
         Meta(
@@ -55,21 +63,33 @@ class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         ),
     ] = msgspec.field(default="beginning", name="from")
     poll: Annotated[bool, Meta(description="never use file events")] = False
-    symlinks: Annotated[Symlinks, Meta(description="follow what links lead to, or leave them alone")] = "follow"
+    symlinks: Annotated[
+        Symlinks, Meta(description="follow what links lead to, or leave them alone")
+    ] = "follow"
 
     # Tailers' users expect a second.
     file_interval: Annotated[
-        float, Meta(description="a known file that changed lately is looked at this often, event or not")
+        float,
+        Meta(description="a known file that changed lately is looked at this often, event or not"),
     ] = 1.0
     directory_interval: Annotated[
-        float, Meta(description="a directory is listed again this often when it changed, or when no events come from it")
+        float,
+        Meta(
+            description="a directory is listed again this often when it changed, or when no events come from it"
+        ),
     ] = 5.0
-    # A file that left its name may still be written to: programs reopen their logs on a signal. Half a minute is what
-    # the slowest of them (a Java service in a long collection) was seen to need.
-    rotate_quiet: Annotated[float, Meta(description="how long a rotated file must be quiet before it is let go of")] = 30.0
-    settle: Annotated[float, Meta(description="a compressed file is read when it did not change for so long")] = 2.0
+    # A file that left its name may still be written to: programs reopen their logs on a signal.
+    # Half a minute is what the slowest of them (a Java service in a long collection) was seen to
+    # need.
+    rotate_quiet: Annotated[
+        float, Meta(description="how long a rotated file must be quiet before it is let go of")
+    ] = 30.0
+    settle: Annotated[
+        float, Meta(description="a compressed file is read when it did not change for so long")
+    ] = 2.0
     max_open: Annotated[
-        int | None, Meta(description="files held open at once; without it, half of what the system allows")
+        int | None,
+        Meta(description="files held open at once; without it, half of what the system allows"),
     ] = None
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """Reading a file that is being written: where its written part ends, and where its holes are.
 
-Promises: NUL bytes at the end that are only reserved (fallocate, a hole, a file filled with zeros beforehand) are not
-read before something stands there; a hole of any size costs two system calls, not its length.
+Promises: NUL bytes at the end that are only reserved (fallocate, a hole, a file filled with zeros
+beforehand) are not read before something stands there; a hole of any size costs two system calls,
+not its length.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import errno
 import os
 
 _PIECE = 64 * 1024
-# Data between holes that is looked at for its last byte. More pieces are an attack on time: the end is then the size.
+# Data between holes that is looked at for its last byte. More pieces are an attack on time: the end
+# is then the size.
 _MAX_EXTENTS = 1024
 
 
 def data_after(fd: int, offset: int, size: int) -> int:
-    """The next offset that is not in a hole; `size` when there is none, `offset` where that cannot be told."""
+    """The next offset that is not in a hole; `size` when there is none, `offset` where that cannot
+    be told.
+    """
     try:
         return os.lseek(fd, offset, os.SEEK_DATA)
     except OSError as error:
@@ -72,9 +76,11 @@ def written_end(fd: int, start: int, size: int) -> int:
 
 
 def written_on(fd: int, start: int, size: int) -> int:
-    """As `written_end`, for a file whose reserved part was seen before: looks only at the place that is written next.
+    """As `written_end`, for a file whose reserved part was seen before: looks only at the place
+    that is written next.
 
-    Gives `start` when nothing stands there; what was written further on is then for `written_end` to find.
+    Gives `start` when nothing stands there; what was written further on is then for `written_end`
+    to find.
     """
     piece = os.pread(fd, min(_PIECE, max(size - start, 0)), start)
     return start + len(piece.rstrip(b"\0"))

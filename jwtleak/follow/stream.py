@@ -15,9 +15,10 @@ from jwtleak.follow.fingerprint import Key
 from jwtleak.follow.interface import Reason
 from jwtleak.types import Cursor
 
-# sought: has a cursor, was not met yet; followed: its name is one that is asked for; leaving: it is read to its end from
-# a file that has no such name any more; orphan: there is nothing to read it from, perhaps a copy is found; finished: a
-# compressed file that was read whole, kept so that it is not read again.
+# sought: has a cursor, was not met yet; followed: its name is one that is asked for; leaving: it is
+# read to its end from a file that has no such name any more; orphan: there is nothing to read it
+# from, perhaps a copy is found; finished: a compressed file that was read whole, kept so that it is
+# not read again.
 State: TypeAlias = Literal["sought", "followed", "leaving", "orphan", "finished"]
 
 
@@ -54,7 +55,9 @@ class Stream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     told: int = 0  # the size that the caller was told
     uncommitted: bool = False
     stalled: bool = False
-    confirm: bool = False  # it changed, perhaps again within the same tick of the file system's clock
+    confirm: bool = (
+        False  # it changed, perhaps again within the same tick of the file system's clock
+    )
     changed_at: float = 0.0
     left_at: float = 0.0
     lost: int = 0
@@ -75,9 +78,9 @@ class Stream(msgspec.Struct, kw_only=True, eq=False, gc=False):
 
 # The files that are held open, within a budget.
 #
-# Promises: a file is closed to make room only when all of it was read and its name still leads to it; then, and only if
-# nothing of that kind is left, one that was not read to its end but can be opened again by its name. A file that has no name
-# is never closed with unread bytes.
+# Promises: a file is closed to make room only when all of it was read and its name still leads to
+# it; then, and only if nothing of that kind is left, one that was not read to its end but can be
+# opened again by its name. A file that has no name is never closed with unread bytes.
 
 # How many of the least recently used are looked at for one that can be closed.
 _TRIES = 64

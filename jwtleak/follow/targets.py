@@ -1,7 +1,8 @@
 """What is to be followed: files, directories and globs, with what is included and excluded.
 
-Promises: `*` and `?` stay in one name, `**` crosses directories; exclude wins; a name that begins with a dot is followed
-only where a pattern or an argument names it with its dot. Nothing here looks at files but `os.path.isdir`, once.
+Promises: `*` and `?` stay in one name, `**` crosses directories; exclude wins; a name that begins
+with a dot is followed only where a pattern or an argument names it with its dot. Nothing here looks
+at files but `os.path.isdir`, once.
 """
 
 from __future__ import annotations
@@ -17,17 +18,27 @@ _MAGIC = re.compile(r"[*?[]")
 
 
 class Target:
-    """One argument: everything below `base` whose relative path fits. `plain` is the file's path if one file is meant."""
+    """One argument: everything below `base` whose relative path fits. `plain` is the file's path if
+    one file is meant.
+    """
 
     def __init__(self, base: str, pattern: str, plain: str | None = None) -> None:
         self.base = base
         self.plain = plain
-        self._whole = re.compile(translate(pattern) if plain is None else re.escape(pattern), re.DOTALL)
+        self._whole = re.compile(
+            translate(pattern) if plain is None else re.escape(pattern), re.DOTALL
+        )
         parts = pattern.split("/")
         self._deep = next((at for at, part in enumerate(parts) if "**" in part), None)
         literal = plain is not None
-        self._parts = [re.compile(re.escape(part) if literal else translate(part), re.DOTALL) for part in parts]
-        self._dotted = [compiled for part, compiled in zip(parts, self._parts, strict=True) if part.startswith(".")]
+        self._parts = [
+            re.compile(re.escape(part) if literal else translate(part), re.DOTALL) for part in parts
+        ]
+        self._dotted = [
+            compiled
+            for part, compiled in zip(parts, self._parts, strict=True)
+            if part.startswith(".")
+        ]
 
     def takes(self, relative: str) -> bool:
         """Whether a file fits."""
@@ -39,7 +50,9 @@ class Target:
         if self._deep is None and len(names) >= len(self._parts):
             return False
         fixed = self._parts[: self._deep]
-        return all(part.fullmatch(name) for part, name in zip(fixed, names, strict=False)) and self._shown(relative)
+        return all(
+            part.fullmatch(name) for part, name in zip(fixed, names, strict=False)
+        ) and self._shown(relative)
 
     def _shown(self, relative: str) -> bool:
         """Whether every name with a dot is asked for by one."""
@@ -60,7 +73,9 @@ class Filter:
 
     def excludes(self, relative: str, path: str) -> bool:
         """Whether a file, or a directory with all below it, is left out."""
-        return bool(self._exclude) and (self._exclude.match(relative) or self._exclude.match(path[1:]))
+        return bool(self._exclude) and (
+            self._exclude.match(relative) or self._exclude.match(path[1:])
+        )
 
     def includes(self, relative: str, path: str) -> bool:
         """Whether a file is asked for."""
@@ -89,7 +104,9 @@ def _targets(path: str, slash: bool, include: list[str]) -> list[Target]:
         return [Target(path[:cut], path[cut:].lstrip("/"))]
     # What is not there yet may become either.
     tree = [_Tree(path, include)]
-    file = [] if directory or slash else [Target(os.path.dirname(path), os.path.basename(path), path)]
+    file = (
+        [] if directory or slash else [Target(os.path.dirname(path), os.path.basename(path), path)]
+    )
     return [*file, *tree] if not file or not os.path.lexists(path) else file
 
 
@@ -98,5 +115,10 @@ class _Tree(Target):
 
     def __init__(self, base: str, include: list[str]) -> None:
         super().__init__(base, "**")
-        dotted = [part for glob in include for part in glob.split("/") if part.startswith(".") and part not in (".", "..")]
+        dotted = [
+            part
+            for glob in include
+            for part in glob.split("/")
+            if part.startswith(".") and part not in (".", "..")
+        ]
         self._dotted = [re.compile(translate(part), re.DOTALL) for part in dotted]

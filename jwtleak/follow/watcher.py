@@ -1,8 +1,9 @@
 """File events as reasons to look, directory by directory.
 
-Promises: an event only ever becomes a hint; a directory from which none can come (limits, remote file systems, no
-inotify) is polled, and that is told once, with the reason; what the kernel dropped makes everything due. Directories are
-watched one by one and not recursively: a recursive watch of watchdog passes over those that it could not add in silence.
+Promises: an event only ever becomes a hint; a directory from which none can come (limits, remote
+file systems, no inotify) is polled, and that is told once, with the reason; what the kernel dropped
+makes everything due. Directories are watched one by one and not recursively: a recursive watch of
+watchdog passes over those that it could not add in silence.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 # Where somebody saw a change, until the next look.
 #
-# Promises: safe for threads and, but for `add`, for signal handlers; bounded: beyond `MAX_HINTS` names everything is to be
-# looked at. A hint is never more than a reason to look.
+# Promises: safe for threads and, but for `add`, for signal handlers; bounded: beyond `MAX_HINTS`
+# names everything is to be looked at. A hint is never more than a reason to look.
 
 # A look at everything costs about as much as so many single looks.
 MAX_HINTS = 4096
@@ -50,7 +51,8 @@ class Hints:
         self._lock = threading.Lock()
         self._paths: set[str] = set()
         self._all = False
-        # A pipe and not a `threading.Event`: the lock in that one cannot be taken twice, as a signal handler might.
+        # A pipe and not a `threading.Event`: the lock in that one cannot be taken twice, as a
+        # signal handler might.
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -111,7 +113,8 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
 ]
 
-# watchdog runs a thread for each watched directory, some 25 KiB of memory each. The directories above that are polled.
+# watchdog runs a thread for each watched directory, some 25 KiB of memory each. The directories
+# above that are polled.
 MAX_WATCHED = 1000
 # How often a directory that could not be watched is tried again: limits are raised, mounts change.
 _RETRY = 60.0
@@ -143,7 +146,9 @@ class _Handler(FileSystemEventHandler):
         self._hints = hints
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """A change of content is a hint at the file, a change of names one at the directory as well."""
+        """A change of content is a hint at the file, a change of names one at the directory as
+        well.
+        """
         for path in (event.src_path, event.dest_path):
             if not path:
                 continue
@@ -184,7 +189,8 @@ class Watch:
 
             self._observer = Observer()
             self._observer.start()
-        except Exception as error:  # a limit, a seccomp filter, a platform without it: polling does for all of them
+        # a limit, a seccomp filter, a platform without it: polling does for all of them
+        except Exception as error:
             self._reason = _why(error)
             self._observer = None
 
@@ -230,7 +236,9 @@ class Watch:
         reason = self._obstacle(path)
         if not reason and (key := _key(path)) is not None and self._observer is not None:
             try:
-                watch = self._observer.schedule(self._handler, path, event_filter=_EVENTS, follow_symlink=True)
+                watch = self._observer.schedule(
+                    self._handler, path, event_filter=_EVENTS, follow_symlink=True
+                )
             except Exception as error:  # a limit, or a directory that just went: told, and polled
                 reason = _why(error)
             else:

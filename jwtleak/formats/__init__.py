@@ -1,1 +1,3 @@
-"""Alert -> bytes, in the forms that other programs read. Pure; one file for each form, found through `interface`."""
+"""Alert -> bytes, in the forms that other programs read. Pure; one file for each form, found
+through `interface`.
+"""

@@ -1,8 +1,9 @@
 """`cef`: ArcSight Common Event Format, `CEF:0`.
 
-Promises: only keys of the dictionary, within its lengths; every `csN`, `cnN` and custom date has its label; what has no key
-stands as one JSON object in `cs5`. In the header backslash and pipe are escaped, in values backslash and equals sign: an
-unescaped equals sign in a `kid` would forge a field.
+Promises: only keys of the dictionary, within its lengths; every `csN`, `cnN` and custom date has
+its label; what has no key stands as one JSON object in `cs5`. In the header backslash and pipe are
+escaped, in values backslash and equals sign: an unescaped equals sign in a `kid` would forge a
+field.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from jwtleak.version import __version__
 _MAX_CUSTOM = 4000
 _MAX_HOST = 100
 _MAX_COUNT = 2**31 - 1
-_ACTION = {"leak": "detected", "repeat": "repeated", "suppressed": "suppressed", "heartbeat": "heartbeat", "test": "test"}
+_ACTION = {
+    "leak": "detected",
+    "repeat": "repeated",
+    "suppressed": "suppressed",
+    "heartbeat": "heartbeat",
+    "test": "test",
+}
 
 
 class Key(NamedTuple):
@@ -68,7 +75,10 @@ KEYS = (
 _SHOWN = {one.source for one in KEYS}
 DETAILS = Layout(
     [one for one in CUSTOM.fields if one.source not in _SHOWN]
-    + [Field(f"container.{name}", f"location.container.{name}") for name in ("namespace", "pod", "pod_uid", "name", "id")]
+    + [
+        Field(f"container.{name}", f"location.container.{name}")
+        for name in ("namespace", "pod", "pod_uid", "name", "id")
+    ]
 )
 DETAILS_KEY = Key("cs5", "", str, "details")
 
@@ -95,7 +105,9 @@ class Cef:
 
 
 def _pairs(found: Facts) -> Iterator[tuple[str, str]]:
-    details = fitted({**found}, _MAX_CUSTOM, lambda left: encode_json(DETAILS.fill(left))).decode("utf-8")
+    details = fitted({**found}, _MAX_CUSTOM, lambda left: encode_json(DETAILS.fill(left))).decode(
+        "utf-8"
+    )
     for one in (*KEYS, DETAILS_KEY):
         value = details if one is DETAILS_KEY else found.get(one.source)
         if value is None:

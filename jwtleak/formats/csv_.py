@@ -1,7 +1,7 @@
 """`csv`: one table of a scan, a row for each alert (RFC 4180).
 
-Promises: the columns are the fields of the alert, always all and in this order; lists are joined with `; `. A text that a
-spreadsheet would take for a formula begins with an apostrophe.
+Promises: the columns are the fields of the alert, always all and in this order; lists are joined
+with `; `. A text that a spreadsheet would take for a formula begins with an apostrophe.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """`ecs`: Elastic Common Schema 9.4, one nested JSON object.
 
-Promises: every field outside of `jwtleak.*` and `log.offset` (a convention of Filebeat's) is an ECS field of the right type
-and value; no array of objects, which Wazuh's decoder refuses; never `url.original`, `url.query` or `event.original`, whose
-place is the line that held the token. `message` is a title without variables: Elastic's rule takes it for a name.
+Promises: every field outside of `jwtleak.*` and `log.offset` (a convention of Filebeat's) is an ECS
+field of the right type and value; no array of objects, which Wazuh's decoder refuses; never
+`url.original`, `url.query` or `event.original`, whose place is the line that held the token.
+`message` is a title without variables: Elastic's rule takes it for a name.
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ from jwtleak.version import __version__
 
 ECS_VERSION = "9.4.0"
 
-# A repeat sums up what had its alert, a heartbeat is about no leak, and what a policy keeps back is nobody's work: a rule
-# that looks for alerts finds none of them.
-_KIND = {"leak": "alert", "test": "alert", "repeat": "event", "heartbeat": "event", "suppressed": "event"}
+# A repeat sums up what had its alert, a heartbeat is about no leak, and what a policy keeps back is
+# nobody's work: a rule that looks for alerts finds none of them.
+_KIND = {
+    "leak": "alert",
+    "test": "alert",
+    "repeat": "event",
+    "heartbeat": "event",
+    "suppressed": "event",
+}
 _ACTION = {
     "leak": "jwt-leak-detected", "repeat": "jwt-leak-repeated", "suppressed": "jwt-leak-suppressed",
     "heartbeat": "heartbeat", "test": "test-alert",
@@ -88,7 +95,12 @@ _THREAT = {
         "subtechnique": {"id": [levels.SUBTECHNIQUE[0]], "name": [levels.SUBTECHNIQUE[1]]},
     },
 }
-_OBSERVER = {"vendor": "jwtleak", "product": "jwtleak", "type": "secret-scanner", "version": __version__}
+_OBSERVER = {
+    "vendor": "jwtleak",
+    "product": "jwtleak",
+    "type": "secret-scanner",
+    "version": __version__,
+}
 
 
 class Ecs:
@@ -110,9 +122,15 @@ class Ecs:
             "@timestamp": None,  # first, for people who read along; filled below
             "ecs": {"version": ECS_VERSION},
             "message": None,
-            "tags": ["jwtleak"] if found["event"] in ("leak", "repeat") else ["jwtleak", found["event"]],
+            "tags": ["jwtleak"]
+            if found["event"] in ("leak", "repeat")
+            else ["jwtleak", found["event"]],
             "event": {"module": "jwtleak", "provider": "jwtleak", "dataset": "jwtleak.alert"},
-            "data_stream": {"type": "logs", "dataset": "jwtleak.alert", "namespace": self._options.namespace},
+            "data_stream": {
+                "type": "logs",
+                "dataset": "jwtleak.alert",
+                "namespace": self._options.namespace,
+            },
             "observer": _OBSERVER,
         }
         if found["event"] != "heartbeat":

@@ -1,8 +1,8 @@
 """An alert as flat facts: what is known, under dotted names, fit to be written anywhere.
 
-Promises: every field of the alert that is set is here under its own path; strings are cleaned once more, so that a format
-need only escape what its own grammar gives a meaning; what is dropped to make an event smaller is dropped here, in one
-order for all formats.
+Promises: every field of the alert that is set is here under its own path; strings are cleaned once
+more, so that a format need only escape what its own grammar gives a meaning; what is dropped to
+make an event smaller is dropped here, in one order for all formats.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from jwtleak.types import ChannelType
 
 Facts: TypeAlias = dict[str, Any]
 
-# What an event over its size loses, first to last: words that its rule has in the documentation too, then what only helps
-# to recognise the token, at last what is long because an attacker made it so. A name that ends in a dot means all below it.
+# What an event over its size loses, first to last: words that its rule has in the documentation
+# too, then what only helps to recognise the token, at last what is long because an attacker made it
+# so. A name that ends in a dot means all below it.
 DROP = (
     "advice", "references", "attack", "token.scopes", "excerpt", "token.audience", "channel.encodings",
     "token.weaknesses", "reasons", "token.typ", "token.enc", "token.redacted", "location.container.", "token.issuer",
@@ -32,14 +33,23 @@ DROP = (
 # Events that break no rule.
 _NO_LEAK = {"heartbeat": "jwtleak is alive", "test": "Test of the way to here"}
 # A heartbeat is about no token: what its alert must hold for form's sake is left out.
-_LEAK_ONLY = ("token.", "channel.", "sightings.", "location.offset", "location.length", "location.line", "location.column")
+_LEAK_ONLY = (
+    "token.",
+    "channel.",
+    "sightings.",
+    "location.offset",
+    "location.length",
+    "location.line",
+    "location.column",
+)
 
 
 def facts(alert: Alert, options: Options) -> Facts:
     """What is known, by path: `token.kid`, `location.container.pod`. Absent means unknown.
 
-    Beside the alert's own fields: `time` (where the event stands), `started` (what it is about began), `action` (the
-    event, or `suppressed`), `rule.id`, `rule.name`, and `attack` where techniques of MITRE ATT&CK belong.
+    Beside the alert's own fields: `time` (where the event stands), `started` (what it is about
+    began), `action` (the event, or `suppressed`), `rule.id`, `rule.name`, and `attack` where
+    techniques of MITRE ATT&CK belong.
     """
     found = own(alert)
     found["rule.id"], found["rule.name"] = _rule(alert)
@@ -48,7 +58,9 @@ def facts(alert: Alert, options: Options) -> Facts:
             del found[name]
     else:
         found["attack"] = True
-    found["action"] = "suppressed" if alert.event == "leak" and "suppressed" in found else alert.event
+    found["action"] = (
+        "suppressed" if alert.event == "leak" and "suppressed" in found else alert.event
+    )
     logged = found.get("logged_at", found.get("last_seen"))
     found["started"] = found.get("first_seen", logged or found["detected_at"])
     found["time"] = logged if logged and options.timestamp == "event" else found["detected_at"]
@@ -68,9 +80,14 @@ def own(alert: Alert) -> Facts:
 
 def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
     for name, one in value.items():
-        kind = type(one)  # what to_builtins gives has these types exactly; this runs for every field of every event
+        kind = type(
+            one
+            # what to_builtins gives has these types exactly; this runs for every field of every event
+        )
         if kind is str:
-            into[prefix + name] = one if one.isascii() and one.isprintable() and len(one) <= MAX_TEXT else clean(one)
+            into[prefix + name] = (
+                one if one.isascii() and one.isprintable() and len(one) <= MAX_TEXT else clean(one)
+            )
         elif kind is dict:
             _flatten(one, f"{prefix}{name}.", into)
         elif kind is list or kind is tuple:
@@ -94,7 +111,9 @@ def rule(channel: ChannelType) -> tuple[str, str]:
 
 
 def fitted(found: Facts, max_bytes: int | None, write: Callable[[Facts], bytes]) -> bytes:
-    """What `write` makes of the facts, with as few of them dropped as `max_bytes` allows. Drops from `found` itself."""
+    """What `write` makes of the facts, with as few of them dropped as `max_bytes` allows. Drops
+    from `found` itself.
+    """
     data = write(found)
     if max_bytes is None or len(data) <= max_bytes:
         return data
@@ -108,7 +127,13 @@ def fitted(found: Facts, max_bytes: int | None, write: Callable[[Facts], bytes])
 
 def drop(found: Facts, name: str) -> bool:
     """Leave out one of DROP and say that something is missing; False where it was not there."""
-    names = [one for one in found if one.startswith(name)] if name.endswith(".") else [name] if name in found else []
+    names = (
+        [one for one in found if one.startswith(name)]
+        if name.endswith(".")
+        else [name]
+        if name in found
+        else []
+    )
     for one in names:
         del found[one]
     if names:

@@ -1,7 +1,8 @@
 """`gelf`: Graylog Extended Log Format 1.1, one flat JSON object.
 
-Promises: values are strings or numbers, names of our own begin with `_jwtleak_` (Graylog keeps `_id` to itself and has a
-`source` of its own), lists are joined. Compression and chunks are a sink's work.
+Promises: values are strings or numbers, names of our own begin with `_jwtleak_` (Graylog keeps
+`_id` to itself and has a `source` of its own), lists are joined. Compression and chunks are a
+sink's work.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ KNOWN = (
     ("_container_name", "location.container.name"),
     ("_container_id", "location.container.id"),
 )
-OWN = tuple((f"_jwtleak_{one.target.replace('.', '_')}", one.source, one.convert) for one in CUSTOM.fields)
+OWN = tuple(
+    (f"_jwtleak_{one.target.replace('.', '_')}", one.source, one.convert) for one in CUSTOM.fields
+)
 
 
 class Gelf:

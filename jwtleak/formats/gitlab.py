@@ -1,7 +1,8 @@
 """`gitlab`: one GitLab secret detection report of a scan (schema 15.0.4).
 
-Promises: what a log's author chose stands only where GitLab shows raw text (`details`) or a path, never in its Markdown;
-`raw_source_code_extract` stays empty: it would hold the token. Times have no zone and no fraction, as the schema wants.
+Promises: what a log's author chose stands only where GitLab shows raw text (`details`) or a path,
+never in its Markdown; `raw_source_code_extract` stays empty: it would hold the token. Times have no
+zone and no fraction, as the schema wants.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _MAX_NAME = 255
 DETAILS = tuple(
     [(one.target.replace(".", "_"), one.source, one.convert) for one in CUSTOM.fields]
     + [("host", "location.host", None), ("rule", "rule.name", None)]
-    + [(f"container_{name}", f"location.container.{name}", None) for name in ("namespace", "pod", "pod_uid", "name", "id")]
+    + [
+        (f"container_{name}", f"location.container.{name}", None)
+        for name in ("namespace", "pod", "pod_uid", "name", "id")
+    ]
 )
 
 
@@ -58,7 +62,9 @@ class Gitlab:
             "end_time": ending.ended_at[:19],
         }
         if ending.unread:
-            scan["messages"] = [{"level": "warn", "value": f"{ending.unread} inputs could not be read whole"}]
+            scan["messages"] = [
+                {"level": "warn", "value": f"{ending.unread} inputs could not be read whole"}
+            ]
         return b'\n],"scan":' + encode_json(scan) + b"}\n"
 
     def _write(self, found: Facts) -> bytes:
@@ -69,7 +75,11 @@ class Gitlab:
             "description": f"{found['title']}. The token itself is not in this report.",
             "severity": LEVELS[found["severity"]].gitlab,
             "identifiers": [
-                {"type": "jwtleak_rule_id", "name": f"jwtleak rule {found['rule.id']}", "value": found["rule.id"]},
+                {
+                    "type": "jwtleak_rule_id",
+                    "name": f"jwtleak rule {found['rule.id']}",
+                    "value": found["rule.id"],
+                },
                 *(_weakness(number) for number in levels.cwe_numbers(found.get("references", ()))),
             ],
             "location": {
@@ -82,7 +92,9 @@ class Gitlab:
         }
         if "suppressed" in found:
             flag = {"type": "flagged-as-likely-false-positive", "origin": "jwtleak"}
-            vulnerability["flags"] = [{**flag, "description": "kept back by the policy: see the detail `suppressed`"}]
+            vulnerability["flags"] = [
+                {**flag, "description": "kept back by the policy: see the detail `suppressed`"}
+            ]
         if "advice" in found:
             vulnerability["solution"] = ". ".join(found["advice"])
         return encode_json(vulnerability)

@@ -1,8 +1,9 @@
 """What a format is, and which there are.
 
-Promises: a format is a pure function of the alert and of its options; it sees only the alert, which holds no token. What
-it gives is whole: an alert over `max_bytes` loses optional fields in a fixed order (`facts.DROP`), never its end. Where
-even the smallest form is too large, that form is given: the caller compares lengths.
+Promises: a format is a pure function of the alert and of its options; it sees only the alert, which
+holds no token. What it gives is whole: an alert over `max_bytes` loses optional fields in a fixed
+order (`facts.DROP`), never its end. Where even the smallest form is too large, that form is given:
+the caller compares lengths.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from jwtleak.errors import UsageError
 
 Name: TypeAlias = Literal["json", "ecs", "ocsf", "cef", "leef", "gelf", "sarif", "gitlab", "csv"]
 
-# name -> module. The modules are loaded when asked for: a scan into plain JSON Lines needs none of them.
+# name -> module. The modules are loaded when asked for: a scan into plain JSON Lines needs none of
+# them.
 _MODULES: dict[str, str] = {
     "json": "native",
     "ecs": "ecs",
@@ -37,9 +39,11 @@ EVENTS = tuple(name for name in NAMES if name not in DOCUMENTS)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How events are written. `timestamp`: which of the two times an event stands at; the other one is always kept.
+    """How events are written. `timestamp`: which of the two times an event stands at; the other one
+    is always kept.
 
-    `host` names the machine where an alert does not; `ascii` writes JSON in ASCII alone, as syslog wants it.
+    `host` names the machine where an alert does not; `ascii` writes JSON in ASCII alone, as syslog
+    wants it.
     """
 
     timestamp: Literal["event", "detected"] = "detected"
@@ -47,7 +51,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     ascii: bool = False
     namespace: str = "default"  # ECS: data_stream.namespace
-    category: Literal["vulnerability", "intrusion_detection"] = "vulnerability"  # ECS: event.category
+    category: Literal["vulnerability", "intrusion_detection"] = (
+        "vulnerability"  # ECS: event.category
+    )
     root: str | None = None  # SARIF: the directory that relative paths are in
     ocsf_version: Literal["1.8.0", "1.7.0"] = "1.8.0"
     ocsf_class: Literal[2004, 2006] = 2004
@@ -67,7 +73,9 @@ class Format(Protocol):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """What a document says of the scan. Times in RFC 3339; `complete` unless it was broken off; `unread` inputs."""
+    """What a document says of the scan. Times in RFC 3339; `complete` unless it was broken off;
+    `unread` inputs.
+    """
 
     started_at: str
     ended_at: str
@@ -77,7 +85,8 @@ class Ending(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Document(Format, Protocol):
-    """Alerts to one document: `begin`, then `encode` with `between` between two, then `end`. One object, one document.
+    """Alerts to one document: `begin`, then `encode` with `between` between two, then `end`. One
+    object, one document.
 
     `repeats` says whether a repeat has a place in it, beside the alert that it repeats.
     """
@@ -90,7 +99,9 @@ class Document(Format, Protocol):
 
 
 def by_name(name: str, options: Options = DEFAULT) -> Format:
-    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError where there is none."""
+    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError where there is
+    none.
+    """
     if name not in _MODULES:
         raise UsageError(f"there is no format {name}: choose one of {', '.join(NAMES)}")
     module = importlib.import_module(f"jwtleak.formats.{_MODULES[name]}")

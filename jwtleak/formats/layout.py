@@ -1,7 +1,7 @@
 """Layouts: tables that say which fact goes where in a document.
 
-Promises: a table is all that a reader needs to know of a format; the pages, the index templates and the tests are made
-from it. An absent fact leaves no trace: no null, no empty object.
+Promises: a table is all that a reader needs to know of a format; the pages, the index templates and
+the tests are made from it. An absent fact leaves no trace: no null, no empty object.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def milliseconds(time: str) -> int:
 
 
 def only_ascii(data: bytes) -> bytes:
-    """The same JSON in ASCII: characters beyond it stand only in strings, where they may be escaped (RFC 8259 section 7)."""
+    """The same JSON in ASCII: characters beyond it stand only in strings, where they may be escaped
+    (RFC 8259 section 7).
+    """
     if data.isascii():
         return data
     return b"".join(_escaped(sign) for sign in data.decode("utf-8"))
@@ -82,8 +84,8 @@ def _escaped(sign: str) -> bytes:
 
 # The fields of `jwtleak.*`: what no standard has a name for, under the same names in every format.
 #
-# Promises: complete: every fact of an alert is here or has a home that all formats know (id, times, host, path). No value
-# is a list of objects, no name comes from a claim, no field changes its type.
+# Promises: complete: every fact of an alert is here or has a home that all formats know (id, times,
+# host, path). No value is a list of objects, no name comes from a claim, no field changes its type.
 
 CUSTOM_FIELDS = (
     Field("schema", "schema"),

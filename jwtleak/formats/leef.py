@@ -1,7 +1,9 @@
-"""`leef`: IBM's Log Event Extended Format 2.0 for QRadar, tab-separated. Beta: there is no validator to check it with.
+"""`leef`: IBM's Log Event Extended Format 2.0 for QRadar, tab-separated. Beta: there is no
+validator to check it with.
 
-Promises: LEEF has no escapes, so what its grammar gives a meaning is replaced: a tab, newline or other control anywhere
-(facts hold none), a pipe in the header. Keys come from a fixed table; a value ends at the tab, whatever else it holds.
+Promises: LEEF has no escapes, so what its grammar gives a meaning is replaced: a tab, newline or
+other control anywhere (facts hold none), a pipe in the header. Keys come from a fixed table; a
+value ends at the tab, whatever else it holds.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from jwtleak.formats.layout import CUSTOM
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
-# Java's pattern for what `_dev_time` writes; the months are spelled here since Python's depend on the locale.
+# Java's pattern for what `_dev_time` writes; the months are spelled here since Python's depend on
+# the locale.
 _TIME_FORMAT = "MMM dd yyyy HH:mm:ss.SSS z"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -42,7 +45,10 @@ KNOWN = (
 )
 # `sev` has the severity as a number; `eventKind`, since LEEF means something else by an event.
 _NAMES = {"severity": "severityName", "event": "eventKind"}
-OWN = tuple((_NAMES.get(one.target, camel(one.target)), one.source, one.convert or (lambda value: value)) for one in CUSTOM.fields)
+OWN = tuple(
+    (_NAMES.get(one.target, camel(one.target)), one.source, one.convert or (lambda value: value))
+    for one in CUSTOM.fields
+)
 
 
 class Leef:

@@ -1,7 +1,8 @@
 """The one scale of severities, and what each receiver calls its steps.
 
-Promises: a table and nothing else. The ECS numbers are not free: Elastic's rule for external alerts compares
-`event.severity` with 21, 47, 73 and 99 for equality (elastic/detection-rules, external_alerts.toml).
+Promises: a table and nothing else. The ECS numbers are not free: Elastic's rule for external alerts
+compares `event.severity` with 21, 47, 73 and 99 for equality (elastic/detection-rules,
+external_alerts.toml).
 """
 
 from __future__ import annotations
@@ -36,10 +37,15 @@ LEVELS: dict[Severity, Level] = {
 }
 
 # OCSF `confidence_id`, and its name.
-CONFIDENCES: dict[Confidence, tuple[int, str]] = {"high": (3, "High"), "medium": (2, "Medium"), "low": (1, "Low")}
+CONFIDENCES: dict[Confidence, tuple[int, str]] = {
+    "high": (3, "High"),
+    "medium": (2, "Medium"),
+    "low": (1, "Low"),
+}
 
 
-# What a leaked token is in the terms of MITRE ATT&CK and of CWE: constants, and links for references.
+# What a leaked token is in the terms of MITRE ATT&CK and of CWE: constants, and links for
+# references.
 
 TACTIC = ("TA0006", "Credential Access")
 TECHNIQUE = ("T1552", "Unsecured Credentials")
@@ -49,7 +55,11 @@ ATTACK_VERSION = "17.1"
 
 def cwe_numbers(references: Iterable[str]) -> list[str]:
     """`598` for `CWE-598`; other references are left out."""
-    return [one.removeprefix("CWE-") for one in references if one.startswith("CWE-") and one[4:].isdecimal()]
+    return [
+        one.removeprefix("CWE-")
+        for one in references
+        if one.startswith("CWE-") and one[4:].isdecimal()
+    ]
 
 
 def cwe_url(number: str) -> str:
@@ -60,4 +70,6 @@ def cwe_url(number: str) -> str:
 def links(references: Iterable[str]) -> list[str]:
     """The references that are on the web: weaknesses, and what is a link itself."""
     references = list(references)
-    return [cwe_url(one) for one in cwe_numbers(references)] + [one for one in references if one.startswith("https://")]
+    return [cwe_url(one) for one in cwe_numbers(references)] + [
+        one for one in references if one.startswith("https://")
+    ]

@@ -1,4 +1,6 @@
-"""`json`: the alert itself, as `jwtleak schema` describes it. Both times are always in it, so `timestamp` changes nothing."""
+"""`json`: the alert itself, as `jwtleak schema` describes it. Both times are always in it, so
+`timestamp` changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from jwtleak.formats.facts import Facts, fitted, own
 from jwtleak.formats.interface import Options
 from jwtleak.formats.layout import Field, Layout, encode_json, only_ascii
 
-# No alert that was built has more, unless an attacker filled its lists: longer ones are looked at field by field.
+# No alert that was built has more, unless an attacker filled its lists: longer ones are looked at
+# field by field.
 _ORDINARY = 4096
 
 
@@ -40,7 +43,9 @@ class Native:
 
 
 def _is_clean(data: bytes) -> bool:
-    """Whether JSON holds nothing that `own` would clean: ASCII, and no escape but those of quotes and backslashes."""
+    """Whether JSON holds nothing that `own` would clean: ASCII, and no escape but those of quotes
+    and backslashes.
+    """
     return data.isascii() and data.count(b"\\") == data.count(b'\\"') + 2 * data.count(b"\\\\")
 
 

@@ -1,7 +1,9 @@
-"""`ocsf`: Open Cybersecurity Schema Framework 1.8 (or 1.7), class Detection Finding (2004) or Data Security Finding (2006).
+"""`ocsf`: Open Cybersecurity Schema Framework 1.8 (or 1.7), class Detection Finding (2004) or Data
+Security Finding (2006).
 
-Promises: closed to the schema: what OCSF has no name for stands under `unmapped.jwtleak`, the place that it gives for it.
-`time` is when the finding was made unless `timestamp` asks for the time on the line; times are Unix milliseconds.
+Promises: closed to the schema: what OCSF has no name for stands under `unmapped.jwtleak`, the place
+that it gives for it. `time` is when the finding was made unless `timestamp` asks for the time on
+the line; times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -18,8 +20,14 @@ from jwtleak.formats.levels import CONFIDENCES, LEVELS
 from jwtleak.version import __version__
 
 _CLASSES = {2004: "Detection Finding", 2006: "Data Security Finding"}
-# A repeat says more of a finding that exists; a heartbeat is none of the activities that the class has a number for.
-_ACTIVITIES = {"leak": (1, "Create"), "test": (1, "Create"), "repeat": (2, "Update"), "heartbeat": (99, "Heartbeat")}
+# A repeat says more of a finding that exists; a heartbeat is none of the activities that the class
+# has a number for.
+_ACTIVITIES = {
+    "leak": (1, "Create"),
+    "test": (1, "Create"),
+    "repeat": (2, "Update"),
+    "heartbeat": (99, "Heartbeat"),
+}
 _NEW, _SUPPRESSED = {"status_id": 1, "status": "New"}, {"status_id": 3, "status": "Suppressed"}
 
 FIELDS = (
@@ -46,7 +54,11 @@ FIELDS = (
     Field("finding_info.first_seen_time", "started", "date", milliseconds),
     Field("finding_info.last_seen_time", "last_seen", "date", milliseconds),
     Field("finding_info.data_sources", "location.path", convert=lambda path: [path]),
-    Field("finding_info.related_events", "supersedes", convert=lambda uid: [{"uid": uid, "type": "superseded"}]),
+    Field(
+        "finding_info.related_events",
+        "supersedes",
+        convert=lambda uid: [{"uid": uid, "type": "superseded"}],
+    ),
     Field("finding_info.analytic.name", "rule.name"),
     Field("finding_info.analytic.uid", "rule.id"),
 )
@@ -58,7 +70,9 @@ FILE = Layout(
         Field("name", "location.path", convert=lambda path: posixpath.basename(path) or path),
     )
 )
-CONTAINER = Layout((Field("uid", "location.container.id"), Field("name", "location.container.name")))
+CONTAINER = Layout(
+    (Field("uid", "location.container.id"), Field("name", "location.container.name"))
+)
 POD = Layout(
     (
         Field("name", "location.container.pod"),
@@ -67,7 +81,9 @@ POD = Layout(
     )
 )
 _DATA = Layout(
-    one for one in CUSTOM.fields if one.source.startswith(("location.", "channel.")) or one.target in ("redacted", "excerpt")
+    one
+    for one in CUSTOM.fields
+    if one.source.startswith(("location.", "channel.")) or one.target in ("redacted", "excerpt")
 )
 _UNMAPPED = Layout(one._replace(target=f"unmapped.jwtleak.{one.target}") for one in CUSTOM.fields)
 _ATTACKS = [
@@ -104,7 +120,14 @@ class Ocsf:
             self._detection(tree, found)
         else:
             self._data_security(tree, found)
-        tree |= {name: value for name, value in (("resources", _resources(found)), ("observables", self._observables(found))) if value}
+        tree |= {
+            name: value
+            for name, value in (
+                ("resources", _resources(found)),
+                ("observables", self._observables(found)),
+            )
+            if value
+        }
         return self._finish(encode_json(_UNMAPPED.fill(found, tree)))
 
     def _head(self, found: Facts) -> dict[str, Any]:
@@ -124,7 +147,10 @@ class Ocsf:
                 "version": self._options.ocsf_version,
                 "product": {"name": "jwtleak", "vendor_name": "jwtleak", "version": __version__},
             },
-            "finding_info": {"types": ["Leaked credential"], "analytic": {"type_id": 1, "type": "Rule"}},
+            "finding_info": {
+                "types": ["Leaked credential"],
+                "analytic": {"type_id": 1, "type": "Rule"},
+            },
         }
         if activity == 1:
             head |= _SUPPRESSED if found["action"] == "suppressed" else _NEW
@@ -141,7 +167,10 @@ class Ocsf:
         tree["evidences"] = [evidence]
         if "advice" in found:
             links = levels.links(found.get("references", ()))
-            tree["remediation"] = {"desc": ". ".join(found["advice"]), **({"references": links} if links else {})}
+            tree["remediation"] = {
+                "desc": ". ".join(found["advice"]),
+                **({"references": links} if links else {}),
+            }
 
     def _data_security(self, tree: dict[str, Any], found: Facts) -> None:
         tree["data_security"] = {

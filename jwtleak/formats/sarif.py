@@ -1,8 +1,10 @@
-"""`sarif`: one SARIF 2.1.0 document of a scan, with what GitHub's code scanning asks for beyond the standard.
+"""`sarif`: one SARIF 2.1.0 document of a scan, with what GitHub's code scanning asks for beyond the
+standard.
 
-Promises: written as the scan goes: results first, then the rules that they named, so memory does not grow with their
-number. Never a snippet, a context region or contents: they would hold the token. Relative paths stay relative to SCANROOT.
-Columns count bytes, which is what SARIF counts too where a line is ASCII; `byteOffset` counts decompressed bytes.
+Promises: written as the scan goes: results first, then the rules that they named, so memory does
+not grow with their number. Never a snippet, a context region or contents: they would hold the
+token. Relative paths stay relative to SCANROOT. Columns count bytes, which is what SARIF counts too
+where a line is ASCII; `byteOffset` counts decompressed bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from jwtleak.formats.levels import LEVELS
 from jwtleak.types import SEVERITIES, Severity
 from jwtleak.version import __version__
 
-SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA_URI = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 _HOME = "https://jwtleak.dev/"
 _BASE = "SCANROOT"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
@@ -27,7 +31,10 @@ _HELP = "Revoke the token or the session behind it, then keep tokens out of this
 _BEYOND = (
     Field("host", "location.host"),
     Field("title", "title"),
-    *(Field(f"container.{name}", f"location.container.{name}") for name in ("namespace", "pod", "pod_uid", "name", "id")),
+    *(
+        Field(f"container.{name}", f"location.container.{name}")
+        for name in ("namespace", "pod", "pod_uid", "name", "id")
+    ),
 )
 PROPERTIES = Layout([*CUSTOM.fields, *_BEYOND])
 
@@ -42,12 +49,15 @@ class Sarif:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        # By rule id: the rule, and the worst severity met. As many as there are channels and user patterns.
+        # By rule id: the rule, and the worst severity met. As many as there are channels and user
+        # patterns.
         self._rules: dict[str, tuple[dict[str, Any], Severity]] = {}
 
     def begin(self) -> bytes:
         """Up to the first result."""
-        return b'{"$schema":"%s","version":"2.1.0","runs":[{"results":[\n' % SCHEMA_URI.encode("ascii")
+        return b'{"$schema":"%s","version":"2.1.0","runs":[{"results":[\n' % SCHEMA_URI.encode(
+            "ascii"
+        )
 
     def encode(self, alert: Alert) -> bytes:
         """One result."""
@@ -70,7 +80,9 @@ class Sarif:
             "invocations": [_invocation(ending)],
         }
         if self._options.root is not None:
-            run["originalUriBaseIds"] = {_BASE: {"uri": _file_uri(self._options.root.rstrip("/") + "/")}}
+            run["originalUriBaseIds"] = {
+                _BASE: {"uri": _file_uri(self._options.root.rstrip("/") + "/")}
+            }
         return b"\n]," + encode_json(run)[1:] + b"]}\n"
 
     def _write(self, found: Facts) -> bytes:
@@ -108,7 +120,10 @@ class Sarif:
             }
             if "channel.encodings" not in found:  # a plain token stands on one line
                 region["endColumn"] = found["location.column"] + found["location.length"]
-        return {"artifactLocation": self._artifact(found.get("location.path", "stdin")), "region": region}
+        return {
+            "artifactLocation": self._artifact(found.get("location.path", "stdin")),
+            "region": region,
+        }
 
     def _artifact(self, path: str) -> dict[str, str]:
         if not path.startswith("/"):
@@ -125,27 +140,39 @@ def _file_uri(path: str) -> str:
 
 def _escaped(path: str) -> str:
     """The path part of a URI (RFC 3986 section 3.3); a colon too, since it could end a scheme."""
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in path.encode("utf-8"))
+    return "".join(
+        chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in path.encode("utf-8")
+    )
 
 
 def _suppressions(found: Facts) -> dict[str, Any]:
     if "suppressed" not in found:
         return {}
-    return {"suppressions": [{"kind": "external", "status": "accepted", "justification": found["suppressed"]}]}
+    return {
+        "suppressions": [
+            {"kind": "external", "status": "accepted", "justification": found["suppressed"]}
+        ]
+    }
 
 
 def _member(found: Facts) -> dict[str, Any]:
     if "location.member" not in found:
         return {}
-    return {"logicalLocations": [{"fullyQualifiedName": found["location.member"], "kind": "member"}]}
+    return {
+        "logicalLocations": [{"fullyQualifiedName": found["location.member"], "kind": "member"}]
+    }
 
 
 def _fingerprints(found: Facts) -> dict[str, Any]:
     prints: dict[str, Any] = {"fingerprints": {"jwtleakOccurrence/v1": found["id"]}}
     if "token.sha256" in found:
         digest = found["token.sha256"]
-        # GitHub matches by `primaryLocationLineHash` alone; the token's own digest does not move with its line.
-        prints["partialFingerprints"] = {"primaryLocationLineHash": f"{digest[:16]}:1", "jwtleakTokenSha256/v1": digest}
+        # GitHub matches by `primaryLocationLineHash` alone; the token's own digest does not move
+        # with its line.
+        prints["partialFingerprints"] = {
+            "primaryLocationLineHash": f"{digest[:16]}:1",
+            "jwtleakTokenSha256/v1": digest,
+        }
     return prints
 
 
@@ -156,10 +183,15 @@ def _new_rule(found: Facts) -> dict[str, Any]:
         "id": found["rule.id"],
         "name": "".join(word.capitalize() for word in words),
         "shortDescription": {"text": f"{found['rule.name']}."},
-        "fullDescription": {"text": f"{found['rule.name']}: a credential was written where others can read it."},
+        "fullDescription": {
+            "text": f"{found['rule.name']}: a credential was written where others can read it."
+        },
         "helpUri": levels.cwe_url(numbers[0]) if numbers else _HOME,
         "help": {"text": _HELP},
-        "properties": {"tags": ["security", *(f"external/cwe/cwe-{one}" for one in numbers)], "precision": "high"},
+        "properties": {
+            "tags": ["security", *(f"external/cwe/cwe-{one}" for one in numbers)],
+            "precision": "high",
+        },
     }
 
 

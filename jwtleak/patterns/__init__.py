@@ -9,7 +9,12 @@ from jwtleak.core.channel import ChannelRule
 
 if TYPE_CHECKING:
     from jwtleak.assess.assessor import Knowledge
-    from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
+    from jwtleak.patterns.loader import (
+        builtin_directory,
+        load_channels,
+        load_shapes,
+        load_user_patterns,
+    )
 
 __all__ = [
     "builtin_channels", "builtin_directory", "load_channels", "load_knowledge", "load_shapes", "load_user_patterns",
@@ -17,14 +22,18 @@ __all__ = [
 
 
 def builtin_channels() -> tuple[ChannelRule, ...]:
-    """The channel rules that come with jwtleak. The loader itself, with its parser, is loaded only now."""
+    """The channel rules that come with jwtleak. The loader itself, with its parser, is loaded only
+    now.
+    """
     from jwtleak.patterns.loader import load_channels
 
     return load_channels()
 
 
 def load_knowledge() -> Knowledge:
-    """What is known of issuers, keys, claims and servers; its modules are loaded when the first token asks."""
+    """What is known of issuers, keys, claims and servers; its modules are loaded when the first
+    token asks.
+    """
     from jwtleak.patterns.tables import load_knowledge
 
     return load_knowledge()

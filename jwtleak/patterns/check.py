@@ -1,7 +1,9 @@
-"""Proves pattern files: every example is found, no negative example is, no expression can be made to hang.
+"""Proves pattern files: every example is found, no negative example is, no expression can be made
+to hang.
 
-Promises: all problems of all files, not only the first; a problem names the file, the entry and what is wrong.
-Refuses: real tokens. Examples of token shapes are templates, minted here from fixed dummy bytes.
+Promises: all problems of all files, not only the first; a problem names the file, the entry and
+what is wrong. Refuses: real tokens. Examples of token shapes are templates, minted here from fixed
+dummy bytes.
 """
 
 from __future__ import annotations
@@ -15,15 +17,27 @@ from jwtleak.core.channel import MAX_WINDOW, WINDOW, ChannelRule, Channels
 from jwtleak.core.custom_patterns import UserPattern, UserPatterns, compile_pattern
 from jwtleak.errors import PatternError
 from jwtleak.patterns.check_tables import check_knowledge
-from jwtleak.patterns.loader import Problem, Shape, b64, convert, load_channels, load_shapes, pattern_files, read_toml
+from jwtleak.patterns.loader import (
+    Problem,
+    Shape,
+    b64,
+    convert,
+    load_channels,
+    load_shapes,
+    pattern_files,
+    read_toml,
+)
 
 Find = Callable[[bytes], list[str]]
 
-# Lengths an adversarial text is pumped to. Linear work takes milliseconds at the longest; quadratic work takes seconds.
+# Lengths an adversarial text is pumped to. Linear work takes milliseconds at the longest; quadratic
+# work takes seconds.
 PUMPED: Final = (10_000, 100_000)
-# Seconds for one expression on one pumped text: 100 KB at 0.4 MB/s, slower than any expression that is linear.
+# Seconds for one expression on one pumped text: 100 KB at 0.4 MB/s, slower than any expression that
+# is linear.
 PATIENCE: Final = 0.25
-# Pieces of an example that are repeated: its runs and its halves show nested repetitions; more would cost minutes.
+# Pieces of an example that are repeated: its runs and its halves show nested repetitions; more
+# would cost minutes.
 _PIECES: Final = 12
 
 _TEMPLATE: Final = re.compile(r"\{(header|pretty|claims|bytes|noalg)(?::([\w.,-]+))?\}")
@@ -32,7 +46,8 @@ _CLAIMS: Final = b'{"sub":"example","iat":1700000000,"exp":1700003600}'
 
 
 def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
-    """All problems of the patterns that come with jwtleak and of the user patterns in `directories`.
+    """All problems of the patterns that come with jwtleak and of the user patterns in
+    `directories`.
 
     `find` gives the kinds of the tokens that the detector finds in some bytes.
     """
@@ -58,7 +73,9 @@ def check_shapes(shapes: Iterable[Shape], find: Find) -> Iterator[Problem]:
     for shape in shapes:
         for number, example in enumerate(shape.examples, 1):
             if shape.kind not in find(mint(example)):
-                yield Problem("shapes.toml", shape.id, f"example {number} is not found as {shape.kind}")
+                yield Problem(
+                    "shapes.toml", shape.id, f"example {number} is not found as {shape.kind}"
+                )
         for number, example in enumerate(shape.negative_examples, 1):
             if find(mint(example)):
                 yield Problem("shapes.toml", shape.id, f"negative example {number} is found")
@@ -74,14 +91,20 @@ def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
         if not rule.keywords:
             yield Problem("channels.toml", rule.id, "keywords: at least one literal is needed")
         if not WINDOW <= rule.window <= MAX_WINDOW:
-            yield Problem("channels.toml", rule.id, f"window: must be from {WINDOW} to {MAX_WINDOW}")
+            yield Problem(
+                "channels.toml", rule.id, f"window: must be from {WINDOW} to {MAX_WINDOW}"
+            )
         for number, example in enumerate(rule.examples, 1):
             before, _, after = example.encode().partition(b"<JWT>")
             own, all_of_them = alone.classify(before, after), together.classify(before, after)
             if own.type != rule.type:
                 yield Problem("channels.toml", rule.id, f"example {number} does not match")
             elif own != all_of_them:
-                yield Problem("channels.toml", rule.id, f"example {number} is {all_of_them.type} by an earlier rule")
+                yield Problem(
+                    "channels.toml",
+                    rule.id,
+                    f"example {number} is {all_of_them.type} by an earlier rule",
+                )
         for number, example in enumerate(rule.negative_examples, 1):
             before, _, after = example.encode().partition(b"<JWT>")
             if alone.classify(before, after).type != "unknown":
@@ -107,8 +130,12 @@ def check_pattern(pattern: UserPattern) -> list[str]:
         for number, example in enumerate(pattern.negative_examples, 1)
         if one.search(example.encode()).hits
     ]
-    if _is_catastrophic(compiled, [example.encode() for example in (*pattern.examples, *pattern.negative_examples)]):
-        wrong.append("regex: takes more than linear time on some texts; use possessive quantifiers or bounds")
+    if _is_catastrophic(
+        compiled, [example.encode() for example in (*pattern.examples, *pattern.negative_examples)]
+    ):
+        wrong.append(
+            "regex: takes more than linear time on some texts; use possessive quantifiers or bounds"
+        )
     return wrong
 
 
@@ -166,7 +193,9 @@ def _is_catastrophic(compiled: Any, examples: list[bytes]) -> bool:
 def _adversarial(examples: list[bytes]) -> Iterator[bytes]:
     """Examples with a piece of them repeated, and an end that spoils the match."""
     for example in examples:
-        pieces = dict.fromkeys([*_RUN.findall(example), *(run[:1] for run in _RUN.findall(example)), example])
+        pieces = dict.fromkeys(
+            [*_RUN.findall(example), *(run[:1] for run in _RUN.findall(example)), example]
+        )
         for piece in list(pieces)[:_PIECES]:
             at = example.find(piece)
             for length in PUMPED:

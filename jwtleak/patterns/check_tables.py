@@ -1,7 +1,7 @@
 """Proves the tables of issuers, uses, keys, claims and servers by their own examples.
 
-Promises: all problems, each with the file, the entry and what is wrong. Tokens are minted here from the example claims and
-fixed dummy bytes; none is real.
+Promises: all problems, each with the file, the entry and what is wrong. Tokens are minted here from
+the example claims and fixed dummy bytes; none is real.
 """
 
 from __future__ import annotations
@@ -112,14 +112,30 @@ def check_issuers(issuers: Iterable[Issuer], table: Issuers) -> Iterator[Problem
     """Each example is of its provider and use, no negative example is of the provider."""
     file = "issuers.toml"
     for issuer in issuers:
-        yield from _globs(file, issuer.id, [*issuer.match, *(match for use in issuer.uses for match in use.match)])
-        if not (issuer.negative_examples and issuer.revoke and all(use.examples for use in issuer.uses)):
-            yield Problem(file, issuer.id, "revoke, negative_examples, and examples of each use: at least one is needed")
+        yield from _globs(
+            file, issuer.id, [*issuer.match, *(match for use in issuer.uses for match in use.match)]
+        )
+        if not (
+            issuer.negative_examples and issuer.revoke and all(use.examples for use in issuer.uses)
+        ):
+            yield Problem(
+                file,
+                issuer.id,
+                "revoke, negative_examples, and examples of each use: at least one is needed",
+            )
         for use in issuer.uses:
             expected = (issuer.id, use.use, use.privilege)
-            asked = _Asked(file, f"{issuer.id}: {use.use}", table, attrgetter("provider", "use", "privilege"), expected)
+            asked = _Asked(
+                file,
+                f"{issuer.id}: {use.use}",
+                table,
+                attrgetter("provider", "use", "privilege"),
+                expected,
+            )
             yield from asked.all(use.examples)
-        yield from _Asked(file, issuer.id, table, attrgetter("provider"), issuer.id).none(issuer.negative_examples)
+        yield from _Asked(file, issuer.id, table, attrgetter("provider"), issuer.id).none(
+            issuer.negative_examples
+        )
 
 
 def check_uses(uses: Iterable[Use], table: Issuers) -> Iterator[Problem]:
@@ -127,8 +143,14 @@ def check_uses(uses: Iterable[Use], table: Issuers) -> Iterator[Problem]:
     for use in uses:
         yield from _globs("issuers.toml", use.use, use.match)
         if not (use.examples and use.negative_examples):
-            yield Problem("issuers.toml", use.use, "examples and negative_examples: at least one of each is needed")
-        asked = _Asked("issuers.toml", use.use, table, attrgetter("provider", "use"), (None, use.use))
+            yield Problem(
+                "issuers.toml",
+                use.use,
+                "examples and negative_examples: at least one of each is needed",
+            )
+        asked = _Asked(
+            "issuers.toml", use.use, table, attrgetter("provider", "use"), (None, use.use)
+        )
         yield from asked.all(use.examples)
         yield from asked.none(use.negative_examples)
 
@@ -138,7 +160,11 @@ def check_notes(notes: Iterable[Note], table: Issuers) -> Iterator[Problem]:
     for note in notes:
         yield from _globs("public.toml", note.id, note.match)
         if not (note.examples and note.negative_examples):
-            yield Problem("public.toml", note.id, "examples and negative_examples: at least one of each is needed")
+            yield Problem(
+                "public.toml",
+                note.id,
+                "examples and negative_examples: at least one of each is needed",
+            )
         asked = _Asked("public.toml", note.id, table, attrgetter(note.effect), note.id)
         yield from asked.all(note.examples)
         yield from asked.none(note.negative_examples)
@@ -165,7 +191,9 @@ def check_keys(keys: Iterable[PublishedKey], examples: Iterable[Example]) -> Ite
     for one in examples:
         for digest in one.sha256:
             if len(digest) != 64 or digest.strip("0123456789abcdef"):
-                yield Problem("examples.toml", one.where, "sha256: is not 64 hex digits in lower case")
+                yield Problem(
+                    "examples.toml", one.where, "sha256: is not 64 hex digits in lower case"
+                )
             other = homes.setdefault(digest, one.where)
             if other != one.where:
                 yield Problem("examples.toml", one.where, f"sha256: stands also in {other}")
@@ -190,7 +218,9 @@ def check_servers(servers: tuple[Server, ...]) -> Iterator[Problem]:
         for path in server.examples:
             found = server_of(servers, path)
             if found is not server:
-                yield Problem("servers.toml", server.id, f"{path}: is {found.id if found else 'no server'}")
+                yield Problem(
+                    "servers.toml", server.id, f"{path}: is {found.id if found else 'no server'}"
+                )
         for path in server.negative_examples:
             if server_of(servers, path) is server:
                 yield Problem("servers.toml", server.id, f"{path}: is recognised")

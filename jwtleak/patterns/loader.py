@@ -1,7 +1,8 @@
 """Loads the pattern files: what is data, checked and typed.
 
-Promises: errors name the file, the entry and the key; an unknown key is an error, so that a misspelt one is not lost.
-Refuses: code. Pattern files are TOML; nothing in them is run but regular expressions.
+Promises: errors name the file, the entry and the key; an unknown key is an error, so that a
+misspelt one is not lost. Refuses: code. Pattern files are TOML; nothing in them is run but regular
+expressions.
 """
 
 from __future__ import annotations
@@ -41,21 +42,29 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def builtin_directory(places: tuple[Path, ...] = _PLACES) -> Path:
-    """The directory of the patterns that come with jwtleak; raises PatternError when the installation has none."""
+    """The directory of the patterns that come with jwtleak; raises PatternError when the
+    installation has none.
+    """
     for place in places:
         if (place / "channels.toml").is_file():
             return place
-    raise PatternError(f"no pattern files in {' or '.join(map(str, places))}: the installation is incomplete")
+    raise PatternError(
+        f"no pattern files in {' or '.join(map(str, places))}: the installation is incomplete"
+    )
 
 
 def load_channels(directory: Path | None = None) -> tuple[ChannelRule, ...]:
-    """The channel rules of `directory` (default: those that come with jwtleak), in order, definitions put in."""
+    """The channel rules of `directory` (default: those that come with jwtleak), in order,
+    definitions put in.
+    """
     path = (directory or builtin_directory()) / "channels.toml"
     document = read_toml(path)
     define = convert(document.get("define", {}), dict[str, str], path.name, "define")
     rules = entries(document, "channel", ChannelRule, path.name, {"define"})
     return tuple(
-        msgspec.structs.replace(rule, regex=_expand(rule.regex, define, f"{path.name}: {rule.id}: regex"))
+        msgspec.structs.replace(
+            rule, regex=_expand(rule.regex, define, f"{path.name}: {rule.id}: regex")
+        )
         for rule in rules
     )
 
@@ -67,26 +76,34 @@ def load_shapes(directory: Path | None = None) -> tuple[Shape, ...]:
 
 
 def load_user_patterns(directories: Iterable[str | Path]) -> UserPatterns:
-    """The patterns in the `*.toml` files of `directories`; raises PatternError for the first that cannot be used."""
+    """The patterns in the `*.toml` files of `directories`; raises PatternError for the first that
+    cannot be used.
+    """
     patterns: list[UserPattern] = []
     homes: dict[str, str] = {}
     for path in pattern_files(directories):
         for pattern in entries(read_toml(path), "pattern", UserPattern, path.name):
             if pattern.id in homes:
-                raise PatternError(f"{path.name}: {pattern.id}: id: stands also in {homes[pattern.id]}")
+                raise PatternError(
+                    f"{path.name}: {pattern.id}: id: stands also in {homes[pattern.id]}"
+                )
             homes[pattern.id] = path.name
             patterns.append(pattern)
     return UserPatterns(patterns)
 
 
 def pattern_files(directories: Iterable[str | Path]) -> list[Path]:
-    """The pattern files of `directories`, by name; raises PatternError for one that cannot be listed."""
+    """The pattern files of `directories`, by name; raises PatternError for one that cannot be
+    listed.
+    """
     found: list[Path] = []
     for directory in map(Path, directories):
         try:
             found += sorted(path for path in directory.iterdir() if path.suffix == ".toml")
         except OSError as error:
-            raise PatternError(f"{directory.name}: cannot be read: {error.strerror or error}") from error
+            raise PatternError(
+                f"{directory.name}: cannot be read: {error.strerror or error}"
+            ) from error
     return found
 
 
@@ -101,16 +118,24 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def entries(
-    document: dict[str, Any], table: str, kind: type[Entry], file: str, others: frozenset[str] | set[str] = frozenset()
+    document: dict[str, Any],
+    table: str,
+    kind: type[Entry],
+    file: str,
+    others: frozenset[str] | set[str] = frozenset(),
 ) -> list[Entry]:
-    """The `[[table]]` entries of a document as `kind`; raises PatternError for an unknown table or key, a second id."""
+    """The `[[table]]` entries of a document as `kind`; raises PatternError for an unknown table or
+    key, a second id.
+    """
     unknown = sorted(set(document) - {table} - others)
     if unknown:
         raise PatternError(f"{file}: unknown table '{unknown[0]}'")
     listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
     labels = [str(raw.get("id", f"{table} {number}")) for number, raw in enumerate(listed, 1)]
     if len(set(labels)) == len(labels):
-        with suppress(msgspec.ValidationError):  # all at once is faster, but would not say which one is wrong
+        with suppress(
+            msgspec.ValidationError
+        ):  # all at once is faster, but would not say which one is wrong
             return msgspec.convert(listed, list[kind])  # type: ignore[valid-type]
     found: dict[str, Entry] = {}
     for label, raw in zip(labels, listed, strict=True):
@@ -139,6 +164,7 @@ def _expand(regex: str, define: dict[str, str], where: str) -> str:
 
 
 # What the checks of pattern files share: how a problem is told, and how dummy segments are written.
+
 
 class Problem(NamedTuple):
     """What is wrong with an entry of a file."""

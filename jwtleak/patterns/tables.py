@@ -1,6 +1,7 @@
 """Loads what is known of issuers, keys, claims and servers: five more files of data.
 
-Promises: read once for a process, when the first token asks; errors name the file, the entry and the key.
+Promises: read once for a process, when the first token asks; errors name the file, the entry and
+the key.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ def _document(directory: Path | None, name: str) -> tuple[dict[str, Any], str]:
     return read_toml(path), path.name
 
 
-def load_issuers(directory: Path | None = None) -> tuple[tuple[Issuer, ...], tuple[Use, ...], dict[str, int]]:
+def load_issuers(
+    directory: Path | None = None,
+) -> tuple[tuple[Issuer, ...], tuple[Use, ...], dict[str, int]]:
     """Providers, uses without a provider, and the longest lifetime for each use."""
     document, file = _document(directory, "issuers.toml")
     issuers = entries(document, "issuer", Issuer, file, {"use", "limits"})
     # Uses have no id of their own: two entries may speak of one use.
     uses = convert(document.get("use", []), list[Use], file, "use")
-    return tuple(issuers), tuple(uses), convert(document.get("limits", {}), dict[str, int], file, "limits")
+    return (
+        tuple(issuers),
+        tuple(uses),
+        convert(document.get("limits", {}), dict[str, int], file, "limits"),
+    )
 
 
 def load_notes(directory: Path | None = None) -> tuple[Note, ...]:
@@ -38,7 +45,9 @@ def load_notes(directory: Path | None = None) -> tuple[Note, ...]:
     return tuple(entries(document, "note", Note, file))
 
 
-def load_keys(directory: Path | None = None) -> tuple[tuple[PublishedKey, ...], tuple[Example, ...]]:
+def load_keys(
+    directory: Path | None = None,
+) -> tuple[tuple[PublishedKey, ...], tuple[Example, ...]]:
     """Published keys, and the tokens that documentation prints."""
     document, file = _document(directory, "keys.toml")
     keys = entries(document, "key", PublishedKey, file)
@@ -61,9 +70,14 @@ def load_claims(directory: Path | None = None) -> tuple[dict[str, dict[str, list
     for table in ("personal", "secret"):
         listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
         tables[table] = {
-            str(one.get("kind")): convert(one.get("names"), list[str], file, f"{table} {one.get('kind')}") for one in listed
+            str(one.get("kind")): convert(
+                one.get("names"), list[str], file, f"{table} {one.get('kind')}"
+            )
+            for one in listed
         }
-    return tables, convert(document.get("ignore", {}), dict[str, list[str]], file, "ignore").get("names", [])
+    return tables, convert(document.get("ignore", {}), dict[str, list[str]], file, "ignore").get(
+        "names", []
+    )
 
 
 def load_sensitive(directory: Path | None = None) -> Sensitive:
@@ -84,5 +98,8 @@ def load_knowledge() -> Knowledge:
     issuers, uses, limits = load_issuers()
     keys, examples = load_keys()
     return Knowledge(
-        Issuers(issuers, uses, load_notes(), limits), Keys(keys, examples), load_sensitive(), load_servers()
+        Issuers(issuers, uses, load_notes(), limits),
+        Keys(keys, examples),
+        load_sensitive(),
+        load_servers(),
     )

@@ -1,6 +1,7 @@
 """What judges the worth of tokens, as options ask for it.
 
-Promises: a run without such options loads nothing for them; the tables themselves are read when the first token asks.
+Promises: a run without such options loads nothing for them; the tables themselves are read when the
+first token asks.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ class Asked(msgspec.Struct, frozen=True):
     weak_keys_time: float = 1.0
 
 
-def prepare(setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False) -> Setting:
-    """`setting` with the tables and the policy that were asked for. Raises UsageError; `warn` is told what is only odd.
-    `live`: for a program that runs on, in one process."""
+def prepare(
+    setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False
+) -> Setting:
+    """`setting` with the tables and the policy that were asked for. Raises UsageError; `warn` is
+    told what is only odd. `live`: for a program that runs on, in one process.
+    """
     if not any((asked.config, asked.baseline, asked.jwks, asked.weak_keys)):
         return msgspec.structs.replace(setting, know=load_knowledge)
     from jwtleak.runtime.tables import put_together

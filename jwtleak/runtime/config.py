@@ -1,7 +1,7 @@
 """The configuration of the daemon: one TOML file, and flags that override it.
 
-Promises: an unknown table or key or a value that means nothing is a `UsageError` that names the file and the key; what
-each section means is said where it is used.
+Promises: an unknown table or key or a value that means nothing is a `UsageError` that names the
+file and the key; what each section means is said where it is used.
 """
 
 from __future__ import annotations
@@ -36,24 +36,47 @@ def seconds(value: Duration) -> float:
 class Tail(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section `[tail]`: what is followed, and how alerts are made of it."""
 
-    host: Annotated[str | None, Meta(description="name of this machine in alerts, where its own is not the one to tell")] = None
-    state: Annotated[str | None, Meta(description="directory of cursors, sightings and undelivered alerts")] = None
+    host: Annotated[
+        str | None,
+        Meta(description="name of this machine in alerts, where its own is not the one to tell"),
+    ] = None
+    state: Annotated[
+        str | None, Meta(description="directory of cursors, sightings and undelivered alerts")
+    ] = None
     when_damaged: Annotated[
-        Literal["reread", "fail"], Meta(description="what to do about a damaged state: set it aside and read again, or stop")
+        Literal["reread", "fail"],
+        Meta(description="what to do about a damaged state: set it aside and read again, or stop"),
     ] = "reread"
-    window: Annotated[Duration, Meta(description="repeats of a token in a stream are summed up once in this time")] = 60.0
-    heartbeat: Annotated[Duration | None, Meta(description="send an event this often, so that silence can be noticed")] = None
+    window: Annotated[
+        Duration, Meta(description="repeats of a token in a stream are summed up once in this time")
+    ] = 60.0
+    heartbeat: Annotated[
+        Duration | None,
+        Meta(description="send an event this often, so that silence can be noticed"),
+    ] = None
     min_severity: Annotated[Severity, Meta(description="leave out what matters less")] = "info"
-    min_confidence: Annotated[Confidence, Meta(description="leave out what is less certain")] = "medium"
-    patterns: Annotated[list[str], Meta(description="directories with patterns of your own")] = msgspec.field(
-        default_factory=list
+    min_confidence: Annotated[Confidence, Meta(description="leave out what is less certain")] = (
+        "medium"
     )
-    rate: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="bytes read a second at most; reading waits")] = None
-    spool: Annotated[int, Meta(ge=1 << 16, description="bytes of alerts that may wait for sinks")] = 256 << 20
+    patterns: Annotated[list[str], Meta(description="directories with patterns of your own")] = (
+        msgspec.field(default_factory=list)
+    )
+    rate: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="bytes read a second at most; reading waits"),
+    ] = None
+    spool: Annotated[
+        int, Meta(ge=1 << 16, description="bytes of alerts that may wait for sinks")
+    ] = 256 << 20
     when_full: Annotated[
-        WhenFull, Meta(description="when the spool is full: stop reading until there is room, or drop the oldest alerts")
+        WhenFull,
+        Meta(
+            description="when the spool is full: stop reading until there is room, or drop the oldest alerts"
+        ),
     ] = "wait"
-    drain: Annotated[Duration, Meta(description="time to deliver what waits before the program ends")] = 10.0
+    drain: Annotated[
+        Duration, Meta(description="time to deliver what waits before the program ends")
+    ] = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,14 +94,19 @@ class MetricsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `[metrics]`: Prometheus metrics and health over HTTP."""
 
     address: Annotated[
-        str | None, Meta(description="PORT, or ADDRESS:PORT; loopback where no address is given; none: not served")
+        str | None,
+        Meta(
+            description="PORT, or ADDRESS:PORT; loopback where no address is given; none: not served"
+        ),
     ] = None
 
 
 class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section `[log]`: the program's own words on standard error."""
 
-    format: Annotated[Format, Meta(description="text for people, json for one object a line")] = "text"
+    format: Annotated[Format, Meta(description="text for people, json for one object a line")] = (
+        "text"
+    )
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}):
@@ -116,11 +144,11 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) -> Settings:
-    """The settings of the file, in which `flags` (those that were given) take the place of its values.
+    """The settings of the file, in which `flags` (those that were given) take the place of its
+    values.
 
-    Flags are named like keys of `[tail]`, but for `metrics`, `log` and what speaks of worth (`runtime.worth.Asked`). Sinks that are
-    given take the place of the file's.
-    Raises UsageError.
+    Flags are named like keys of `[tail]`, but for `metrics`, `log` and what speaks of worth
+    (`runtime.worth.Asked`). Sinks that are given take the place of the file's. Raises UsageError.
     """
     document = File() if file is None else read(file, File)
     where = "configuration" if file is None else str(file)
@@ -139,5 +167,8 @@ def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) ->
     if sinks:
         chosen = [from_url(one) for one in sinks]
     else:
-        chosen = [from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(document.sink)]
+        chosen = [
+            from_table(table, f"{where}: sink[{number}]")
+            for number, table in enumerate(document.sink)
+        ]
     return Settings(tail, tuple(chosen or [from_url("stdout")]), metrics, log, asked)

@@ -1,8 +1,9 @@
-"""Keys for verifying signatures: fetched, kept for a while, fetched anew; and put together for one process.
+"""Keys for verifying signatures: fetched, kept for a while, fetched anew; and put together for one
+process.
 
-Promises: asking for keys never waits for the network and never raises; a key set is fetched at most once per interval,
-whatever tokens ask for; what cannot be fetched leaves signatures unchecked and is told once. Refuses to follow anything
-that a token says.
+Promises: asking for keys never waits for the network and never raises; a key set is fetched at most
+once per interval, whatever tokens ask for; what cannot be fetched leaves signatures unchecked and
+is told once. Refuses to follow anything that a token says.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from jwtleak.assess.signatures import Fixed, Key, KeysOf, Verifier, parse_jwks, 
 from jwtleak.errors import SourceError, UsageError
 from jwtleak.key_files import SecretSource, checked_url, fetch, read_key_files, read_secret
 
-# Keys that could not be fetched anew are used this long: an identity provider that is down for a night signs nothing new.
+# Keys that could not be fetched anew are used this long: an identity provider that is down for a
+# night signs nothing new.
 STALE = 86400.0
 
 Fetch = Callable[[str], bytes]
 
 
 class VerifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[verify]`: `issuers` maps an issuer, exactly as `iss` names it, to the URL of its keys. `expiry` and `interval` in
-    seconds: how long keys are kept, and how long to wait before they are fetched again for an unknown `kid` or after an
-    error."""
+    """`[verify]`: `issuers` maps an issuer, exactly as `iss` names it, to the URL of its keys.
+    `expiry` and `interval` in seconds: how long keys are kept, and how long to wait before they are
+    fetched again for an unknown `kid` or after an error.
+    """
 
     issuers: dict[str, str] = {}
     secret: tuple[SecretSource, ...] = ()
@@ -122,8 +125,9 @@ class Remote:
 
 
 class Spec(NamedTuple):
-    """What a process needs to verify: names of what to read, and the key sets that were fetched. Holds no secret, so that
-    it may be sent to workers."""
+    """What a process needs to verify: names of what to read, and the key sets that were fetched.
+    Holds no secret, so that it may be sent to workers.
+    """
 
     jwks: tuple[str, ...] = ()
     secrets: tuple[SecretSource, ...] = ()
@@ -157,7 +161,9 @@ def prime(keys: Iterable[Remote], timeout: float) -> None:
 
 
 def spec_of(settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]) -> Spec:
-    """For a scan: every key set is fetched once, before the work begins. Raises UsageError for what cannot be read."""
+    """For a scan: every key set is fetched once, before the work begins. Raises UsageError for what
+    cannot be read.
+    """
     sources = remotes(settings, warn)
     prime(sources.values(), settings.timeout + 1)
     for issuer, remote in sources.items():
@@ -179,14 +185,22 @@ def verifier_of(spec: Spec) -> Verifier:
     return _verifier(fetched, spec.jwks, spec.secrets)
 
 
-def live_verifier(settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]) -> Verifier:
-    """For a program that runs on: keys are fetched now and, as they grow old, anew; nothing waits for them but this call."""
+def live_verifier(
+    settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]
+) -> Verifier:
+    """For a program that runs on: keys are fetched now and, as they grow old, anew; nothing waits
+    for them but this call.
+    """
     sources = remotes(settings, warn)
     prime(sources.values(), settings.timeout + 1)
     return _verifier(sources, jwks, settings.secret)
 
 
-def _verifier(issuers: dict[str, KeysOf] | dict[str, Remote], jwks: Sequence[str], secrets: Sequence[SecretSource]) -> Verifier:
+def _verifier(
+    issuers: dict[str, KeysOf] | dict[str, Remote],
+    jwks: Sequence[str],
+    secrets: Sequence[SecretSource],
+) -> Verifier:
     bound: dict[str, list[KeysOf]] = {issuer: [keys] for issuer, keys in issuers.items()}
     loose: list[Key] = []
     for path in jwks:

@@ -1,8 +1,8 @@
-"""What belongs to this installation: where its state is kept, and the key under which subjects are named without naming
-them.
+"""What belongs to this installation: where its state is kept, and the key under which subjects are
+named without naming them.
 
-Promises: the key is made once, mode 0600, kept in the state directory; of two first runs at once both use the key of one;
-where it cannot be kept, a key for this run only.
+Promises: the key is made once, mode 0600, kept in the state directory; of two first runs at once
+both use the key of one; where it cannot be kept, a key for this run only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _KEY_BYTES = 32
 
 
 def state_dir() -> Path:
-    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without the variable, root has a place for services."""
+    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without the variable, root has a
+    place for services.
+    """
     from pathlib import Path  # a tenth of the time in which `scan` starts, for whoever asks
 
     return Path(_directory())
@@ -55,7 +57,9 @@ def _read(path: str) -> bytes | None:
 
 
 def _keep(path: str, key: bytes) -> None:
-    """Write beside and link into place, unless another run was faster: its key is whole, and is the one to use."""
+    """Write beside and link into place, unless another run was faster: its key is whole, and is the
+    one to use.
+    """
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     part = f"{path}.{os.urandom(8).hex()}"
     try:

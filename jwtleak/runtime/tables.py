@@ -1,6 +1,8 @@
-"""Tables beside the pattern files: policy, baseline, keys for verifying, a word list; read as options ask.
+"""Tables beside the pattern files: policy, baseline, keys for verifying, a word list; read as
+options ask.
 
-Promises: everything that can be wrong in files is said before the work begins; what is sent to workers holds no secret.
+Promises: everything that can be wrong in files is said before the work begins; what is sent to
+workers holds no secret.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from jwtleak.runtime.config import File
 from jwtleak.runtime.issuer_keys import Spec, live_verifier, spec_of, verifier_of
 from jwtleak.typed_toml import read
 
-# The largest word lists for JWT keys are about a megabyte; of a general one the first tens of millions of words do not fit
-# into the time that there is.
+# The largest word lists for JWT keys are about a megabyte; of a general one the first tens of
+# millions of words do not fit into the time that there is.
 MAX_WORDS = 64 * 1024 * 1024
 MAX_BASELINE = 256 * 1024 * 1024
 
@@ -41,9 +43,12 @@ class Tables(NamedTuple):
     weak_keys_time: float = 1.0
 
 
-def put_together(setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False) -> Setting:
-    """`setting` with the tables and the policy that were asked for. `live`: for a program that runs on, whose keys are
-    fetched anew as they grow old."""
+def put_together(
+    setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False
+) -> Setting:
+    """`setting` with the tables and the policy that were asked for. `live`: for a program that runs
+    on, whose keys are fetched anew as they grow old.
+    """
     sections = File() if asked.config is None else read(Path(asked.config), File)
     policy = Policy(sections.allow, sections.raises)
     if asked.baseline is not None:
@@ -70,7 +75,9 @@ def tell_ended(policy: Policy, now: float, warn: Callable[[str], None]) -> None:
 
 
 def _know(tables: Tables) -> Callable[[], Knowledge]:
-    """A function that can be sent to workers: it loads the tables in the process that calls it, once."""
+    """A function that can be sent to workers: it loads the tables in the process that calls it,
+    once.
+    """
     if tables.weak_keys is not None and not read_words(tables.weak_keys, MAX_WORDS).split():
         raise UsageError(f"{tables.weak_keys}: holds no words")
     if tables.verify.empty and tables.weak_keys is None:

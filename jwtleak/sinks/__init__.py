@@ -1,1 +1,3 @@
-"""Where alerts go: one small module for each kind of receiver, found by URL scheme through `interface`."""
+"""Where alerts go: one small module for each kind of receiver, found by URL scheme through
+`interface`.
+"""

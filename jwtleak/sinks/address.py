@@ -1,7 +1,7 @@
 """The address of a sink: a URL taken apart.
 
-Promises: a URL that holds a user, a password or a control character is refused without repeating it; IPv6 hosts stand
-in brackets. What stands behind `?` are settings, not part of the address.
+Promises: a URL that holds a user, a password or a control character is refused without repeating
+it; IPv6 hosts stand in brackets. What stands behind `?` are settings, not part of the address.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ _PATHS = ("file", "syslog+unix")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """`scheme://host:port/path`; for files and Unix sockets only the path counts. Of several hosts, separated by commas
-    with their ports, `host` is the list."""
+    """`scheme://host:port/path`; for files and Unix sockets only the path counts. Of several hosts,
+    separated by commas with their ports, `host` is the list.
+    """
 
     scheme: str
     host: str = ""
@@ -31,7 +32,11 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def loopback(self) -> bool:
         """Whether nobody on the way can listen."""
-        hosts = [one.rpartition(":")[0] or one for one in self.host.split(",")] if "," in self.host else [self.host]
+        hosts = (
+            [one.rpartition(":")[0] or one for one in self.host.split(",")]
+            if "," in self.host
+            else [self.host]
+        )
         return all(map(_is_loopback, hosts))
 
     @property
@@ -53,7 +58,9 @@ class Address(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.scheme in _PATHS:
             return f"{self.scheme}:{self.path}"
-        return f"{self.scheme}://{self.netloc}{self.path}" if self.host or self.path else self.scheme
+        return (
+            f"{self.scheme}://{self.netloc}{self.path}" if self.host or self.path else self.scheme
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -70,7 +77,9 @@ def parse(url: str) -> tuple[Address, dict[str, str]]:
     where, _, query = url.partition("?")
     found = _SCHEME.match(where)
     if found is None or not url.isprintable():
-        raise UsageError("a sink is named by a URL such as file:/var/log/alerts.jsonl or syslog+tls://host:6514")
+        raise UsageError(
+            "a sink is named by a URL such as file:/var/log/alerts.jsonl or syslog+tls://host:6514"
+        )
     scheme, rest = found[1], (found[2] or "").removeprefix(":")
     settings = _settings(scheme, query)
     if scheme in _PATHS:
@@ -85,7 +94,9 @@ def _settings(scheme: str, query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
-        raise UsageError(f"{scheme}: what stands behind ? are settings, as in ?format=ecs&ca_file=/etc/ca.pem") from None
+        raise UsageError(
+            f"{scheme}: what stands behind ? are settings, as in ?format=ecs&ca_file=/etc/ca.pem"
+        ) from None
     if len(dict(pairs)) != len(pairs):
         raise UsageError(f"{scheme}: a setting is given twice")
     return dict(pairs)
@@ -97,9 +108,13 @@ def _network(scheme: str, rest: str) -> Address:
         several = "," in parts.netloc
         host, port = (parts.netloc, None) if several else (parts.hostname or "", parts.port)
     except ValueError:
-        raise UsageError(f"{scheme}: the URL is not of the form {scheme}://host:port/path") from None
+        raise UsageError(
+            f"{scheme}: the URL is not of the form {scheme}://host:port/path"
+        ) from None
     if "@" in parts.netloc:
-        raise UsageError(f"{scheme}: a URL must not hold credentials: use token_env, token_file or token_credential")
+        raise UsageError(
+            f"{scheme}: a URL must not hold credentials: use token_env, token_file or token_credential"
+        )
     if parts.fragment:
         raise UsageError(f"{scheme}: a URL of a sink has no fragment")
     if scheme == "stdout" and (rest or host):

@@ -1,7 +1,7 @@
 """The credential of a sink: read from where it is kept, when it is needed.
 
-Promises: it is a `Secret` from the first byte on; it is read again after it was refused, so that a renewed one is used
-without a restart. An error names the place, never the value.
+Promises: it is a `Secret` from the first byte on; it is read again after it was refused, so that a
+renewed one is used without a restart. An error names the place, never the value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ _MAX = 16 * 1024
 
 
 class Credential:
-    """Where a credential is kept. `value()` reads it once; `forget()` makes the next call read it again."""
+    """Where a credential is kept. `value()` reads it once; `forget()` makes the next call read it
+    again.
+    """
 
     def __init__(self, where: str, name: str) -> None:
         self._where = where  # env, file or credential
@@ -48,7 +50,9 @@ class Credential:
         data = self._environment() if self._where == "env" else self._file()
         data = data.strip()
         if not data or len(data) > _MAX or any(byte < 32 or byte > 126 for byte in data):
-            raise UsageError(f"{self._place()}: holds no credential: it must be one line of printable ASCII")
+            raise UsageError(
+                f"{self._place()}: holds no credential: it must be one line of printable ASCII"
+            )
         return Secret(data)
 
     def _place(self) -> str:
@@ -66,7 +70,9 @@ class Credential:
             with open(path, "rb") as file:
                 return file.read(_MAX + 2)
         except OSError as error:
-            raise UsageError(f"{self._place()}: cannot be read: {(error.strerror or 'error').lower()}") from None
+            raise UsageError(
+                f"{self._place()}: cannot be read: {(error.strerror or 'error').lower()}"
+            ) from None
 
     def _path(self) -> Path:
         if self._where == "file":
@@ -74,7 +80,9 @@ class Credential:
         # systemd: LoadCredential= puts files below this directory (systemd.exec(5)).
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
         if not directory or "/" in self._name or self._name.startswith("."):
-            raise UsageError(f"credential {self._name}: there is no such systemd credential (LoadCredential=)")
+            raise UsageError(
+                f"credential {self._name}: there is no such systemd credential (LoadCredential=)"
+            )
         return Path(directory, self._name)
 
 
@@ -98,4 +106,6 @@ def refuse_in_the_clear(settings: SinkSettings, *, secret: bool) -> None:
     """Raises UsageError where a credential would cross a network unencrypted."""
     address = settings.address
     if secret and not address.secure and not address.loopback:
-        raise UsageError(f"{settings.title}: credentials are sent only over TLS, or to this machine")
+        raise UsageError(
+            f"{settings.title}: credentials are sent only over TLS, or to this machine"
+        )

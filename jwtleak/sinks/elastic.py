@@ -1,8 +1,8 @@
 """Elasticsearch and OpenSearch: `elastic+https://host:9200`, by `_bulk` into a data stream.
 
-Promises: a document's `_id` is the alert's id and it is only ever created, so what was there already (409) was taken:
-once within a backing index. Each document's own answer counts; what the server says of one is cut and cleaned, since it
-may quote the document.
+Promises: a document's `_id` is the alert's id and it is only ever created, so what was there
+already (409) was taken: once within a backing index. Each document's own answer counts; what the
+server says of one is cut and cleaned, since it may quote the document.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Elastic:
     def __init__(self, settings: SinkSettings) -> None:
         self._http = Http(settings, _header(settings), max_reply=_MAX_REPLY)
         self._index = settings.get("index", INDEX)
-        pipeline = "" if settings.pipeline is UNSET else f"&pipeline={quote(settings.pipeline, safe='')}"
+        pipeline = (
+            "" if settings.pipeline is UNSET else f"&pipeline={quote(settings.pipeline, safe='')}"
+        )
         self._path = f"{settings.address.path.rstrip('/')}/_bulk?{_FILTER}{pipeline}"
         self._compress: bool = settings.get("compress", True)
 
@@ -86,11 +88,18 @@ class Elastic:
         try:
             answer = _decode(reply.body)
         except msgspec.DecodeError:
-            return failed(len(messages), "blocked", f"this is not the answer of _bulk: {reply.reason}", reply.status)
+            return failed(
+                len(messages),
+                "blocked",
+                f"this is not the answer of _bulk: {reply.reason}",
+                reply.status,
+            )
         if not answer.errors:
             return Report((TAKEN,) * len(messages), reason=f"HTTP {reply.status}")
         if len(answer.items) != len(messages):
-            return failed(len(messages), "blocked", "the answer does not speak of each document", reply.status)
+            return failed(
+                len(messages), "blocked", "the answer does not speak of each document", reply.status
+            )
         return _each([next(iter(item.values())) for item in answer.items])
 
     def idle(self) -> None:
@@ -106,7 +115,9 @@ class Elastic:
 
 
 def _each(items: list[_Item]) -> Report:
-    """The outcome of each document. Where a document must wait, the batch is `busy` and the rest of it is done."""
+    """The outcome of each document. Where a document must wait, the batch is `busy` and the rest of
+    it is done.
+    """
     outcomes: list[Outcome] = []
     waits: _Item | None = None
     for item in items:
@@ -131,9 +142,12 @@ def _words(item: _Item) -> str:
 def _header(settings: SinkSettings) -> Any:
     auth = settings.get("auth", "apikey" if settings.user is UNSET else "basic")
     if (auth == "basic") != (settings.user is not UNSET):
-        raise UsageError(f"{settings.title}: auth = \"basic\" and `user` go together")
+        raise UsageError(f'{settings.title}: auth = "basic" and `user` go together')
     if auth == "basic":
-        return lambda token: {"authorization": "Basic " + base64.b64encode(f"{settings.user}:{token}".encode()).decode()}
+        return lambda token: {
+            "authorization": "Basic "
+            + base64.b64encode(f"{settings.user}:{token}".encode()).decode()
+        }
     scheme = "ApiKey" if auth == "apikey" else "Bearer"
     return lambda token: {"authorization": f"{scheme} {token}"}
 

@@ -1,7 +1,8 @@
 """A file of lines: appended to, on disk before a batch counts as taken.
 
-Promises: mode 0600; a file that was rotated away is left and a new one begun; a line that a crash cut is completed if it
-is one that is sent again, and ended otherwise. Nothing is ever cut off: a shipper may have read it.
+Promises: mode 0600; a file that was rotated away is left and a new one begun; a line that a crash
+cut is completed if it is one that is sent again, and ended otherwise. Nothing is ever cut off: a
+shipper may have read it.
 """
 
 from __future__ import annotations
@@ -41,11 +42,16 @@ class File:
         """Append and sync."""
         try:
             descriptor = self._current()
-            _write(descriptor, self._repair(messages) + b"".join(message.body + b"\n" for message in messages))
+            _write(
+                descriptor,
+                self._repair(messages) + b"".join(message.body + b"\n" for message in messages),
+            )
             self._sync(descriptor)
         except OSError as error:
             self.close()  # how much was written is looked up when it is opened again
-            return failed(len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}")
+            return failed(
+                len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}"
+            )
         return all_taken(len(messages), "written and synced")
 
     def _sync(self, descriptor: int) -> None:
@@ -96,7 +102,9 @@ class File:
         self._torn = self._last_line() if self._regular else b""
 
     def _last_line(self) -> bytes:
-        """What stands behind the last newline. Of more than a line could be, the end: it is not one of ours."""
+        """What stands behind the last newline. Of more than a line could be, the end: it is not one
+        of ours.
+        """
         with open(self._path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _LONGEST_LINE))

@@ -1,7 +1,7 @@
 """Graylog: `gelf+tcp://host:12201`, `gelf+tls://`, `gelf+udp://`.
 
-Promises: over TCP each message ends with a NUL and is not compressed; over UDP it is compressed and, where it is larger
-than a datagram should be, cut into at most 128 chunks (GELF 1.1).
+Promises: over TCP each message ends with a NUL and is not compressed; over UDP it is compressed
+and, where it is larger than a datagram should be, cut into at most 128 chunks (GELF 1.1).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ USES = tls.USES | {"resend", "timeout"}
 
 _PORT = 12201
 _MAGIC = b"\x1e\x0f"
-# Graylog's advice for wide area networks: what no router cuts. 12 bytes of each are the chunk's header.
+# Graylog's advice for wide area networks: what no router cuts. 12 bytes of each are the chunk's
+# header.
 _CHUNK = 1420 - 12
 _MAX_CHUNKS = 128
 
@@ -83,7 +84,9 @@ class Gelf:
 
 
 def chunks(message: Message) -> list[bytes]:
-    """The datagrams of one message; none where it is too large. The id of the chunks depends on the alert alone."""
+    """The datagrams of one message; none where it is too large. The id of the chunks depends on the
+    alert alone.
+    """
     data = zlib.compress(message.body, 6)
     if len(data) <= _CHUNK + 12:
         return [data]

@@ -1,8 +1,8 @@
 """Splunk's HTTP Event Collector: `hec+https://host:8088`.
 
-Promises: events go in batches, gzip-compressed, with the token in a header only. With `ack=true` a batch counts as taken
-when the indexer says so. HEC knows no idempotence: after a reply that was lost an event is there twice, with the same
-`id` in its indexed fields.
+Promises: events go in batches, gzip-compressed, with the token in a header only. With `ack=true` a
+batch counts as taken when the indexer says so. HEC knows no idempotence: after a reply that was
+lost an event is there twice, with the same `id` in its indexed fields.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http, Reply
-from jwtleak.sinks.interface import AGAIN, Limits, Message, Outcome, Report, all_taken, failed, moment
+from jwtleak.sinks.interface import (
+    AGAIN,
+    Limits,
+    Message,
+    Outcome,
+    Report,
+    all_taken,
+    failed,
+    moment,
+)
 from jwtleak.sinks.settings import SinkSettings, token_needed
 
 USES = HTTP | {"index", "sourcetype", "ack", "compress"}
@@ -27,11 +36,13 @@ USES = HTTP | {"index", "sourcetype", "ack", "compress"}
 PATH = "/services/collector/event"
 ACK_PATH = "/services/collector/ack"
 SOURCETYPE = "jwtleak:alert"
-# An indexer acknowledges after it wrote to disk, within seconds; after this long the batch is sent again.
+# An indexer acknowledges after it wrote to disk, within seconds; after this long the batch is sent
+# again.
 ACK_WAIT = 30.0
 ACK_POLL = 1.0
 
-# Codes by which HEC says what is wrong (Splunk: "Possible error codes"); the status alone does not tell.
+# Codes by which HEC says what is wrong (Splunk: "Possible error codes"); the status alone does not
+# tell.
 _BUSY = frozenset({8, 9, 18, 19, 20, 23, 24, 26, 27})
 _BLOCKED = frozenset({1, 2, 3, 4, 10, 11, 14, 16, 25})
 
@@ -50,7 +61,11 @@ class Hec:
     only = None
 
     def __init__(
-        self, settings: SinkSettings, *, wait: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: SinkSettings,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = Http(settings, lambda token: {"authorization": f"Splunk {token}"})
         self._path = settings.address.path.rstrip("/") or PATH
@@ -96,12 +111,19 @@ class Hec:
 
     def _accepted(self, count: int, reply: Reply, answer: dict[str, Any]) -> Report:
         if answer.get("code") != 0:
-            return failed(count, "blocked", f"this is not an event collector: {reply.reason}", reply.status)
+            return failed(
+                count, "blocked", f"this is not an event collector: {reply.reason}", reply.status
+            )
         if not self._ack:
             return all_taken(count, reply.reason)
         number = answer.get("ackId")
         if not isinstance(number, int):
-            return failed(count, "blocked", "the collector gives no acknowledgements: ack=true needs useACK", reply.status)
+            return failed(
+                count,
+                "blocked",
+                "the collector gives no acknowledgements: ack=true needs useACK",
+                reply.status,
+            )
         return self._acknowledged(count, number)
 
     def _acknowledged(self, count: int, number: int) -> Report:
@@ -117,7 +139,9 @@ class Hec:
             if isinstance(acks, dict) and acks.get(str(number)) is True:
                 return all_taken(count, f"acknowledged: {reply.reason}")
             if self._clock() >= deadline:
-                return failed(count, "busy", "the indexer did not acknowledge in time", reply.status)
+                return failed(
+                    count, "busy", "the indexer did not acknowledge in time", reply.status
+                )
             self._wait(ACK_POLL)
 
     def idle(self) -> None:
@@ -140,9 +164,14 @@ def _refused(count: int, reply: Reply, answer: dict[str, Any]) -> Report:
         return failed(count, "busy", reply.reason, reply.status, reply.retry_after)
     number = answer.get("invalid-event-number")
     if reply.problem == "poison" and isinstance(number, int) and 0 <= number < count:
-        # Whether the events before it were taken is not said: they are sent again, with the same ids.
+        # Whether the events before it were taken is not said: they are sent again, with the same
+        # ids.
         bad = Outcome("refused", reply.reason, reply.status)
-        return Report((AGAIN,) * number + (bad,) + (AGAIN,) * (count - number - 1), reason=reply.reason, status=reply.status)
+        return Report(
+            (AGAIN,) * number + (bad,) + (AGAIN,) * (count - number - 1),
+            reason=reply.reason,
+            status=reply.status,
+        )
     return reply.report(count)
 
 

@@ -1,7 +1,8 @@
 """The one HTTP client of all sinks.
 
-Promises: redirects are not followed (a credential would go with them), the environment's proxies and netrc are not
-looked at, TLS is 1.2 or newer, a reply is read up to a bound and not decompressed. Every failure is a value.
+Promises: redirects are not followed (a credential would go with them), the environment's proxies
+and netrc are not looked at, TLS is 1.2 or newer, a reply is read up to a bound and not
+decompressed. Every failure is a value.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.version import __version__
 
-# What an HTTP status asks for: a pure table (RFC 9110 section 15), and the time that `Retry-After` names.
+# What an HTTP status asks for: a pure table (RFC 9110 section 15), and the time that `Retry-After`
+# names.
 #
-# A status that speaks of the address, the credentials or the configuration keeps the alerts and waits for somebody to act;
-# one that speaks of the content condemns the content.
+# A status that speaks of the address, the credentials or the configuration keeps the alerts and
+# waits for somebody to act; one that speaks of the content condemns the content.
 
-# 408 request timeout, 425 too early, 429 too many requests, and what a proxy says while its upstream is away.
+# 408 request timeout, 425 too early, 429 too many requests, and what a proxy says while its
+# upstream is away.
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 # 401 and 403 credentials; 404, 405, 410, 421, 426, 501 and 505 the address; 407 and 511 a proxy.
 _BLOCKED = frozenset({401, 403, 404, 405, 407, 410, 421, 426, 451, 501, 505, 511})
@@ -50,7 +53,9 @@ def problem_of(status: int, *, otlp: bool = False) -> Problem | None:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait as `Retry-After` says (seconds or a date, RFC 9110 section 10.2.3); None where it says nothing."""
+    """Seconds to wait as `Retry-After` says (seconds or a date, RFC 9110 section 10.2.3); None
+    where it says nothing.
+    """
     if value is None:
         return None
     value = value.strip()
@@ -67,7 +72,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 USES = tls.USES | {"token_env", "token_file", "token_credential", "proxy", "timeout"}
 
-# Servers that flush each batch to disk answer within seconds; the webhook specification advises 15 to 30.
+# Servers that flush each batch to disk answer within seconds; the webhook specification advises 15
+# to 30.
 TIMEOUT = 20.0
 CONNECT_TIMEOUT = 10.0
 # A reply that says why is small; `_bulk` answers with a few hundred bytes for each document.
@@ -137,7 +143,11 @@ class Http:
             secret = self._header(self.credential.value().reveal().decode("ascii"))
         deadline = time.monotonic() + self._timeout
         request = self._connected().build_request(
-            method, self.base + path, content=body, headers={**headers, **secret}, extensions=extensions
+            method,
+            self.base + path,
+            content=body,
+            headers={**headers, **secret},
+            extensions=extensions,
         )
         # httpx takes timeouts from the extensions of a request: these were made from the client's.
         response = self._connected().send(request, stream=True)
@@ -180,7 +190,9 @@ class Http:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60)
+            limits = httpx.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=60
+            )
             timeout = httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout))
             secure = self.base.startswith("https:")
             self._client = httpx.Client(

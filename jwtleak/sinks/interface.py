@@ -1,7 +1,8 @@
 """What a sink promises to the runtime, and the way from a URL to a sink.
 
-A sink sends a batch and says what became of each message. It never decides when to try again, keeps nothing that would
-be lost with the process, and holds no token: what it gets is redacted. Its errors are values (`Report`), not exceptions.
+A sink sends a batch and says what became of each message. It never decides when to try again, keeps
+nothing that would be lost with the process, and holds no token: what it gets is redacted. Its
+errors are values (`Report`), not exceptions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from jwtleak.types import Severity
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One alert on its way: `body` is the alert in the format of the sink, `at_ms` when it was put into the outbox."""
+    """One alert on its way: `body` is the alert in the format of the sink, `at_ms` when it was put
+    into the outbox.
+    """
 
     alert: Alert
     at_ms: int
@@ -48,7 +51,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one message. `refused` is for ever: nothing but another receiver or setting would change it."""
+    """What became of one message. `refused` is for ever: nothing but another receiver or setting
+    would change it.
+    """
 
     kind: Literal["taken", "again", "refused"]
     reason: str = ""
@@ -60,7 +65,8 @@ AGAIN = Outcome("again")
 
 # What was wrong with the batch as a whole:
 #   busy       the receiver is not there, is slow, or asks for patience: the same batch later
-#   blocked    credentials, certificate, address or a setting: nothing will be taken until somebody acts
+# blocked    credentials, certificate, address or a setting: nothing will be taken until somebody
+# acts
 #   too_large  smaller batches
 #   poison     a message in it is refused, and the receiver does not say which
 Problem: TypeAlias = Literal["busy", "blocked", "too_large", "poison"]
@@ -82,7 +88,11 @@ def all_taken(count: int, reason: str = "") -> Report:
 
 
 def failed(
-    count: int, problem: Problem, reason: str, status: int | None = None, retry_after: float | None = None
+    count: int,
+    problem: Problem,
+    reason: str,
+    status: int | None = None,
+    retry_after: float | None = None,
 ) -> Report:
     """None was taken."""
     return Report((AGAIN,) * count, problem, reason, status, retry_after)
@@ -107,19 +117,24 @@ class Sink(Protocol):
     only: str | None  # a condition on top of the settings' `when`
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Send a batch. Blocks no longer than the timeout of the settings; raises nothing but what is a bug."""
+        """Send a batch. Blocks no longer than the timeout of the settings; raises nothing but what
+        is a bug.
+        """
 
     def idle(self) -> None:
         """Called about every second while nothing is sent: a look at the connection."""
 
     def reopen(self) -> None:
-        """Files rotated, certificates or credentials renewed: let go of what is open; the next `send` opens anew."""
+        """Files rotated, certificates or credentials renewed: let go of what is open; the next
+        `send` opens anew.
+        """
 
     def close(self) -> None:
         """Let go of everything. May be called more than once."""
 
 
-# Scheme -> module. A module has `open_sink(settings) -> Sink` and `USES`, the settings that mean something to it.
+# Scheme -> module. A module has `open_sink(settings) -> Sink` and `USES`, the settings that mean
+# something to it.
 _MODULES = {
     "stdout": "stdout",
     "file": "file",
@@ -154,14 +169,20 @@ _COMMON = frozenset(
 
 
 def open_sink(settings: SinkSettings) -> Sink:
-    """The sink for the settings, which are checked; nothing is sent or connected. Raises UsageError."""
+    """The sink for the settings, which are checked; nothing is sent or connected. Raises
+    UsageError.
+    """
     scheme = settings.address.scheme
     if scheme not in _MODULES:
-        raise UsageError(f"{settings.title}: there is no sink {scheme!r}: one of {', '.join(SCHEMES)}")
+        raise UsageError(
+            f"{settings.title}: there is no sink {scheme!r}: one of {', '.join(SCHEMES)}"
+        )
     module = importlib.import_module(f"jwtleak.sinks.{_MODULES[scheme]}")
     unused = settings.given() - _COMMON - module.USES
     if unused:
-        raise UsageError(f"{settings.title}: a {scheme} sink has no setting {', '.join(sorted(unused))}")
+        raise UsageError(
+            f"{settings.title}: a {scheme} sink has no setting {', '.join(sorted(unused))}"
+        )
     sink: Sink = module.open_sink(settings)
     return sink
 
@@ -172,6 +193,7 @@ def needs_extra(name: str, package: str) -> UsageError:
 
 
 # The time at which an alert stands in a receiver: that on the log line, or that of detection.
+
 
 def moment(alert: Alert, timestamp: Literal["event", "detected"]) -> int:
     """Unix milliseconds. Where a log line has no time, that of detection."""

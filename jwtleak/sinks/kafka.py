@@ -1,7 +1,8 @@
 """Apache Kafka: `kafka://broker:9092,broker:9092/topic`. Needs the extra `kafka`.
 
-Promises: idempotent producer, `acks=all`; the key is the token's fingerprint, so all alerts of one token are in order in
-one partition; the header `event-id` is the alert's id. A message counts as taken when all in-sync replicas have it.
+Promises: idempotent producer, `acks=all`; the key is the token's fingerprint, so all alerts of one
+token are in order in one partition; the header `event-id` is the alert's id. A message counts as
+taken when all in-sync replicas have it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,28 @@ from msgspec import UNSET
 from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
 from jwtleak.sinks.credential import credential, refuse_in_the_clear
-from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Problem, Report, needs_extra
+from jwtleak.sinks.interface import (
+    AGAIN,
+    TAKEN,
+    Limits,
+    Message,
+    Outcome,
+    Problem,
+    Report,
+    needs_extra,
+)
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 
-USES = tls.USES | {"user", "token_env", "token_file", "token_credential", "sasl", "timeout", "compress"}
+USES = tls.USES | {
+    "user",
+    "token_env",
+    "token_file",
+    "token_credential",
+    "sasl",
+    "timeout",
+    "compress",
+}
 
 # Elections of a partition's leader take some seconds.
 TIMEOUT = 30.0
@@ -30,7 +48,15 @@ _BLOCKED = frozenset(
     }
 )  # fmt: skip
 # What no retry makes smaller or better:
-_REFUSED = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_MSG", "INVALID_RECORD", "POLICY_VIOLATION"})
+_REFUSED = frozenset(
+    {
+        "MSG_SIZE_TOO_LARGE",
+        "RECORD_LIST_TOO_LARGE",
+        "INVALID_MSG",
+        "INVALID_RECORD",
+        "POLICY_VIOLATION",
+    }
+)
 
 
 class Kafka:
@@ -53,7 +79,9 @@ class Kafka:
         self._extra = extra or {}
         self._topic = settings.address.path.strip("/")
         if not self._topic or "/" in self._topic:
-            raise UsageError(f"{settings.title}: the URL names no topic, as in kafka://broker:9092/topic")
+            raise UsageError(
+                f"{settings.title}: the URL names no topic, as in kafka://broker:9092/topic"
+            )
         self._timeout = float(settings.get("timeout", TIMEOUT))
         self._credential = credential(settings)
         refuse_in_the_clear(settings, secret=self._credential is not None)
@@ -88,9 +116,14 @@ class Kafka:
             if not settings.get("verify", True):
                 made |= {"enable.ssl.certificate.verification": False}
         if self._credential is not None:
-            made |= {"sasl.mechanism": settings.get("sasl", "SCRAM-SHA-512"), "sasl.username": settings.user}
+            made |= {
+                "sasl.mechanism": settings.get("sasl", "SCRAM-SHA-512"),
+                "sasl.username": settings.user,
+            }
             made |= {"sasl.password": self._credential.value().reveal().decode("ascii")}
-        protocol = ("SASL_" if self._credential else "") + ("SSL" if address.secure else "PLAINTEXT")
+        protocol = ("SASL_" if self._credential else "") + (
+            "SSL" if address.secure else "PLAINTEXT"
+        )
         return {**made, "security.protocol": protocol, **self._extra}
 
     def send(self, messages: Sequence[Message]) -> Report:
@@ -105,9 +138,12 @@ class Kafka:
             unanswered = self._producer.flush(self._timeout + 1)
         except (self._kafka.KafkaException, ValueError) as error:
             self.close()
-            return Report(tuple(outcomes), "blocked", f"configuration refused: {self._words(error)}")
+            return Report(
+                tuple(outcomes), "blocked", f"configuration refused: {self._words(error)}"
+            )
         if unanswered:
-            # What is still in the queue would be sent behind our back while the outbox sends it again.
+            # What is still in the queue would be sent behind our back while the outbox sends it
+            # again.
             self.close()
         problem: Problem = "busy"
         problem, words = self._trouble or (problem, "no answer in time")
@@ -122,10 +158,14 @@ class Kafka:
         headers = [("event-id", message.id.encode()), ("severity", message.severity.encode())]
         key = message.fingerprint.encode()
         try:
-            self._producer.produce(self._topic, message.body, key, headers=headers, on_delivery=answered)
+            self._producer.produce(
+                self._topic, message.body, key, headers=headers, on_delivery=answered
+            )
         except BufferError:  # the queue is full: it is answered first
             self._producer.flush(self._timeout)
-            self._producer.produce(self._topic, message.body, key, headers=headers, on_delivery=answered)
+            self._producer.produce(
+                self._topic, message.body, key, headers=headers, on_delivery=answered
+            )
         except self._kafka.KafkaException as error:
             outcomes[index] = self._judged(error.args[0])
 
@@ -144,7 +184,10 @@ class Kafka:
             self._trouble = ("busy", self._words(error))
 
     def _words(self, error: Any) -> str:
-        return safe(str(error.str() if hasattr(error, "str") else error), *(self._credential.known() if self._credential else ()))
+        return safe(
+            str(error.str() if hasattr(error, "str") else error),
+            *(self._credential.known() if self._credential else ()),
+        )
 
     def idle(self) -> None:
         """Let the producer serve its callbacks."""

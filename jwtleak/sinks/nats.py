@@ -1,7 +1,7 @@
 """NATS JetStream: `nats://host:4222/subject`. Needs the extra `nats`.
 
-Promises: a message counts as taken when a stream has stored it; `Nats-Msg-Id` is the alert's id, so within the stream's
-duplicate window it is stored once, however often it is sent.
+Promises: a message counts as taken when a stream has stored it; `Nats-Msg-Id` is the alert's id, so
+within the stream's duplicate window it is stored once, however often it is sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from msgspec import UNSET
 from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
 from jwtleak.sinks.credential import credential, refuse_in_the_clear
-from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Problem, Report, needs_extra
+from jwtleak.sinks.interface import (
+    AGAIN,
+    TAKEN,
+    Limits,
+    Message,
+    Outcome,
+    Problem,
+    Report,
+    needs_extra,
+)
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 
@@ -47,7 +56,9 @@ class Nats:
         self._settings = settings
         self._subject = settings.address.path.strip("/")
         if not self._subject or any(sign in self._subject for sign in "/*> "):
-            raise UsageError(f"{settings.title}: the URL names no subject, as in nats://host:4222/alerts.jwtleak")
+            raise UsageError(
+                f"{settings.title}: the URL names no subject, as in nats://host:4222/alerts.jwtleak"
+            )
         self._timeout = float(settings.get("timeout", TIMEOUT))
         self._credential = credential(settings)
         refuse_in_the_clear(settings, secret=self._credential is not None)
@@ -69,18 +80,25 @@ class Nats:
         except Exception as error:  # the library raises errors of asyncio, of ssl and of its own
             self.close()
             final = "Authorization" in str(error) or tls.is_final(error)
-            return Report((AGAIN,) * len(messages), "blocked" if final else "busy", self._words(error))
+            return Report(
+                (AGAIN,) * len(messages), "blocked" if final else "busy", self._words(error)
+            )
         if problem is not None:
             self.close()
             return Report(tuple(outcomes), problem, words)
         return Report(tuple(outcomes), reason="stored")
 
-    async def _publish(self, messages: Sequence[Message]) -> tuple[list[Outcome], Problem | None, str]:
+    async def _publish(
+        self, messages: Sequence[Message]
+    ) -> tuple[list[Outcome], Problem | None, str]:
         if self._connection is None or not self._connection.is_connected:
             self._connection = await asyncio.wait_for(self._connect(), self._timeout)
         stream = self._connection.jetstream(timeout=self._timeout)
         answers = await asyncio.gather(
-            *(stream.publish(self._subject, one.body, headers={"Nats-Msg-Id": one.id}) for one in messages),
+            *(
+                stream.publish(self._subject, one.body, headers={"Nats-Msg-Id": one.id})
+                for one in messages
+            ),
             return_exceptions=True,
         )
         outcomes: list[Outcome] = []
@@ -90,7 +108,9 @@ class Nats:
             kind, said = self._judged(answer)
             outcomes.append(kind)
             if kind is AGAIN and problem is None:
-                problem = "blocked" if isinstance(answer, self._errors.NoStreamResponseError) else "busy"
+                problem = (
+                    "blocked" if isinstance(answer, self._errors.NoStreamResponseError) else "busy"
+                )
                 words = said
         return outcomes, problem, words
 
@@ -103,7 +123,12 @@ class Nats:
         if isinstance(answer, self._errors.NoStreamResponseError):
             return AGAIN, "no stream takes this subject"
         code = getattr(answer, "code", None)
-        if isinstance(answer, self._errors.APIError) and isinstance(code, int) and 400 <= code < 500 and code != 429:
+        if (
+            isinstance(answer, self._errors.APIError)
+            and isinstance(code, int)
+            and 400 <= code < 500
+            and code != 429
+        ):
             return Outcome("refused", words, code), words
         return AGAIN, words
 
@@ -112,9 +137,16 @@ class Nats:
         options: dict[str, Any] = {}
         if self._credential is not None:
             secret = self._credential.value().reveal().decode("ascii")
-            options = {"token": secret} if settings.user is UNSET else {"user": settings.user, "password": secret}
+            options = (
+                {"token": secret}
+                if settings.user is UNSET
+                else {"user": settings.user, "password": secret}
+            )
         if address.secure:
-            options |= {"tls": tls.context(settings), "tls_hostname": settings.get("server_name", address.host)}
+            options |= {
+                "tls": tls.context(settings),
+                "tls_hostname": settings.get("server_name", address.host),
+            }
         host = f"[{address.host}]" if ":" in address.host else address.host
         return await self._nats.connect(
             f"{'tls' if address.secure else 'nats'}://{host}:{address.port or _PORT}",
@@ -129,7 +161,10 @@ class Nats:
         known = self._credential.known() if self._credential else ()
         if isinstance(error, TimeoutError):
             return "no answer in time"
-        return safe(tls.words(error) if isinstance(error, OSError) else str(error) or type(error).__name__, *known)
+        return safe(
+            tls.words(error) if isinstance(error, OSError) else str(error) or type(error).__name__,
+            *known,
+        )
 
     def idle(self) -> None:
         """Let the library answer the server's pings."""

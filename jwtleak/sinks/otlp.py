@@ -1,8 +1,8 @@
 """OpenTelemetry logs over HTTP: `otlp+https://host:4318`, protobuf.
 
-Promises: what the specification says must not be sent again is not (OTLP 1.x, "Failures"): only 429, 502, 503 and 504 are,
-and lost connections. A partial success names a number of rejected records but not which: the batch is put aside whole, so
-that nothing is lost.
+Promises: what the specification says must not be sent again is not (OTLP 1.x, "Failures"): only
+429, 502, 503 and 504 are, and lost connections. A partial success names a number of rejected
+records but not which: the batch is put aside whole, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Otlp:
         except ImportError:
             raise needs_extra("otlp", "opentelemetry-proto") from None
         if settings.get("format", "json") != "json":
-            raise UsageError(f"{settings.title}: OTLP is a format itself: `format` has no meaning here")
+            raise UsageError(
+                f"{settings.title}: OTLP is a format itself: `format` has no meaning here"
+            )
         self._record = otlprecord
         self._http = Http(settings, lambda token: {"authorization": f"Bearer {token}"}, otlp=True)
         self._path = settings.address.path.rstrip("/") or PATH
@@ -58,12 +60,19 @@ class Otlp:
             return reply.report(count)
         rejected, words = self._record.rejected(reply.body)
         if rejected is None:
-            return failed(count, "blocked", f"this is not the answer of an OTLP receiver: {reply.reason}", reply.status)
+            return failed(
+                count,
+                "blocked",
+                f"this is not the answer of an OTLP receiver: {reply.reason}",
+                reply.status,
+            )
         if not rejected:
             return all_taken(count, f"HTTP {reply.status}")
         # One that was rejected among many cannot be told from the others.
         why = f"{rejected} of {count} rejected: {safe(words)}"
-        return Report((Outcome("refused", why, reply.status),) * count, reason=why, status=reply.status)
+        return Report(
+            (Outcome("refused", why, reply.status),) * count, reason=why, status=reply.status
+        )
 
     def idle(self) -> None:
         """Nothing to look at."""

@@ -1,7 +1,7 @@
 """Alerts as OpenTelemetry log records, and the answer of a receiver. Needs the extra `otlp`.
 
-Attribute names are those of the semantic conventions where there is one (`log.record.uid`, `log.file.path`, `host.name`);
-the rest stands below `jwtleak.`.
+Attribute names are those of the semantic conventions where there is one (`log.record.uid`,
+`log.file.path`, `host.name`); the rest stands below `jwtleak.`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import Any
 import msgspec
 from google.protobuf.message import DecodeError
 from msgspec import UNSET
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
@@ -32,7 +35,11 @@ def request(alerts: Sequence[Alert]) -> bytes:
         host = alert.location.host
         if host not in scopes:
             resource = made.resource_logs.add()
-            attributes = {"service.name": "jwtleak", "service.version": __version__, "host.name": host}
+            attributes = {
+                "service.name": "jwtleak",
+                "service.version": __version__,
+                "host.name": host,
+            }
             resource.resource.attributes.extend(_pairs(attributes))
             scopes[host] = resource.scope_logs.add()
             scopes[host].scope.name, scopes[host].scope.version = "jwtleak", __version__
@@ -47,7 +54,9 @@ def record(alert: Alert) -> LogRecord:
     made.time_unix_nano = milliseconds(alert.logged_at or alert.detected_at) * _NS
     made.severity_number = LEVELS[alert.severity].otlp  # type: ignore[assignment]
     made.severity_text = alert.severity.upper()
-    made.event_name = "jwtleak.alert" if alert.event in ("leak", "repeat") else f"jwtleak.{alert.event}"
+    made.event_name = (
+        "jwtleak.alert" if alert.event in ("leak", "repeat") else f"jwtleak.{alert.event}"
+    )
     made.body.string_value = alert.title
     made.attributes.extend(_pairs(_attributes(alert)))
     return made
@@ -100,7 +109,8 @@ def _pairs(values: dict[str, Any]) -> list[KeyValue]:
 
 
 def rejected(body: bytes) -> tuple[int | None, str]:
-    """How many records the receiver rejected, and its words; None where the answer is not one of OTLP.
+    """How many records the receiver rejected, and its words; None where the answer is not one of
+    OTLP.
 
     Some receivers answer in JSON whatever the request was.
     """

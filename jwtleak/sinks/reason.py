@@ -1,7 +1,7 @@
 """The words of a server as they may be shown and kept.
 
-Promises: what a server says is written by somebody else and may repeat what was sent to it: it is cut, cleaned, freed of
-tokens and of this sink's own credentials.
+Promises: what a server says is written by somebody else and may repeat what was sent to it: it is
+cut, cleaned, freed of tokens and of this sink's own credentials.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ _LOOKED_AT = 4096
 
 
 def safe(text: str | bytes, *secrets: Secret) -> str:
-    """`text` in one line, at most MAX_REASON characters, without tokens, pieces of tokens, or `secrets`."""
+    """`text` in one line, at most MAX_REASON characters, without tokens, pieces of tokens, or
+    `secrets`.
+    """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     for secret in secrets:
         if len(secret):

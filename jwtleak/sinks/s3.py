@@ -1,8 +1,9 @@
 """S3 and what speaks like it: `s3://bucket/prefix`. Needs the extra `s3`.
 
-Promises: a batch is one object of JSON Lines, gzip-compressed; its name depends on the alerts in it alone and it is only
-ever created (`If-None-Match: *`), so a batch that is sent again makes no second object. Credentials are found as AWS's
-tools find them (environment, shared file, instance role); none are taken here.
+Promises: a batch is one object of JSON Lines, gzip-compressed; its name depends on the alerts in it
+alone and it is only ever created (`If-None-Match: *`), so a batch that is sent again makes no
+second object. Credentials are found as AWS's tools find them (environment, shared file, instance
+role); none are taken here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from msgspec import UNSET
 from jwtleak.errors import UsageError
 from jwtleak.sinks.address import parse
 from jwtleak.sinks.http import problem_of as problem_of
-from jwtleak.sinks.interface import Limits, Message, Problem, Report, all_taken, failed, moment_text, needs_extra
+from jwtleak.sinks.interface import (
+    Limits,
+    Message,
+    Problem,
+    Report,
+    all_taken,
+    failed,
+    moment_text,
+    needs_extra,
+)
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 
@@ -29,7 +39,16 @@ _BLOCKED = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "ExpiredToken", "InvalidBucketName",
      "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidToken", "AllAccessDisabled"}
 )  # fmt: skip
-_BUSY = frozenset({"SlowDown", "InternalError", "RequestTimeout", "ServiceUnavailable", "OperationAborted", "ConditionalRequestConflict"})
+_BUSY = frozenset(
+    {
+        "SlowDown",
+        "InternalError",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "OperationAborted",
+        "ConditionalRequestConflict",
+    }
+)
 
 
 class S3:
@@ -67,13 +86,19 @@ class S3:
                 connect_timeout=min(10.0, timeout),
                 read_timeout=timeout,
                 retries={"max_attempts": 0},
-                proxies={"https": settings.proxy, "http": settings.proxy} if settings.proxy is not UNSET else {},
+                proxies={"https": settings.proxy, "http": settings.proxy}
+                if settings.proxy is not UNSET
+                else {},
                 s3={"addressing_style": "path"} if self._endpoint else {},
             )
             verify = settings.get("ca_file", settings.get("verify", True))
             session = self._boto3.session.Session()
             self._client = session.client(
-                "s3", region_name=settings.get("region", None), endpoint_url=self._endpoint, verify=verify, config=config
+                "s3",
+                region_name=settings.get("region", None),
+                endpoint_url=self._endpoint,
+                verify=verify,
+                config=config,
             )
         return self._client
 
@@ -86,14 +111,25 @@ class S3:
             put["ContentEncoding"] = "gzip"
         name = self._name(messages)
         try:
-            self._connected().put_object(Bucket=self._bucket, Key=name, Body=body, IfNoneMatch="*", **put)
+            self._connected().put_object(
+                Bucket=self._bucket, Key=name, Body=body, IfNoneMatch="*", **put
+            )
         except self._botocore.exceptions.ClientError as error:
             return self._answered(len(messages), error.response)
         except self._botocore.exceptions.NoCredentialsError:
             return failed(len(messages), "blocked", "no credentials were found")
         except self._botocore.exceptions.BotoCoreError as error:
-            final = type(error).__name__ in ("SSLError", "ParamValidationError", "PartialCredentialsError", "NoRegionError")
-            return failed(len(messages), "blocked" if final else "busy", f"{type(error).__name__}: {safe(str(error))}")
+            final = type(error).__name__ in (
+                "SSLError",
+                "ParamValidationError",
+                "PartialCredentialsError",
+                "NoRegionError",
+            )
+            return failed(
+                len(messages),
+                "blocked" if final else "busy",
+                f"{type(error).__name__}: {safe(str(error))}",
+            )
         return all_taken(len(messages), f"stored as {name}")
 
     def _answered(self, count: int, response: dict[str, Any]) -> Report:
@@ -102,7 +138,9 @@ class S3:
         status = int(meta.get("HTTPStatusCode", 0))
         if status == 412 or code == "PreconditionFailed":
             return all_taken(count, "was there already")
-        words = f"HTTP {status} {safe(code)}: {safe(str(response.get('Error', {}).get('Message', '')))}"
+        words = (
+            f"HTTP {status} {safe(code)}: {safe(str(response.get('Error', {}).get('Message', '')))}"
+        )
         problem: Problem = problem_of(status) or "busy"
         if code in _BLOCKED:
             problem = "blocked"
@@ -113,7 +151,9 @@ class S3:
 
     def _name(self, messages: Sequence[Message]) -> str:
         """Sorted by the day of the first alert; the same for the same alerts."""
-        digest = hashlib.sha256("\n".join(message.id for message in messages).encode()).hexdigest()[:32]
+        digest = hashlib.sha256("\n".join(message.id for message in messages).encode()).hexdigest()[
+            :32
+        ]
         day = moment_text(messages[0].alert, "detected")[:10].replace("-", "/")
         return f"{self._prefix}{day}/{digest}.jsonl{'.gz' if self._compress else ''}"
 
@@ -138,7 +178,9 @@ def _endpoint(settings: SinkSettings) -> str | None:
     scheme, _, rest = endpoint.partition("://")
     address, _ = parse(f"s3+{scheme}://{rest}")
     if scheme != "https" and not (scheme == "http" and address.loopback):
-        raise UsageError(f"{settings.title}: `endpoint` must begin with https://, or be on this machine")
+        raise UsageError(
+            f"{settings.title}: `endpoint` must begin with https://, or be on this machine"
+        )
     return endpoint
 
 

@@ -1,7 +1,9 @@
-"""The settings of one sink: a `[[sink]]` table of the configuration, or a URL with settings behind `?`.
+"""The settings of one sink: a `[[sink]]` table of the configuration, or a URL with settings behind
+`?`.
 
-Promises: a credential is named by where it is kept (`token_env`, `token_file`, `token_credential`), never written here: a
-configuration file and a command line are read by others. What a setting means is said in docs/reference/sinks.md.
+Promises: a credential is named by where it is kept (`token_env`, `token_file`, `token_credential`),
+never written here: a configuration file and a command line are read by others. What a setting means
+is said in docs/reference/sinks.md.
 """
 
 from __future__ import annotations
@@ -21,14 +23,18 @@ Count = Annotated[int, Meta(ge=1)]
 _INLINE = ("token", "password", "secret", "api_key", "apikey", "key", "credential", "credentials")
 
 
-class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class SinkSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One sink. Only what was given is set; each sink knows its own defaults."""
 
     # where, and under which name it appears in messages, metrics and the state
     url: str | UnsetType = UNSET
     url_env: str | UnsetType = UNSET
     url_file: str | UnsetType = UNSET
-    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.@:/+-]+$")] | UnsetType = UNSET
+    name: (
+        Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.@:/+-]+$")] | UnsetType
+    ) = UNSET
     # what, and how it is written
     when: str | UnsetType = UNSET
     format: str | UnsetType = UNSET
@@ -58,7 +64,7 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     # syslog
     rfc: Literal[5424, 3164] | UnsetType = UNSET
     facility: Annotated[int, Meta(ge=0, le=23)] | UnsetType = UNSET
-    sd_id: Annotated[str, Meta(pattern=r'^[!#-<>-\\^-~]{1,32}$')] | UnsetType = UNSET
+    sd_id: Annotated[str, Meta(pattern=r"^[!#-<>-\\^-~]{1,32}$")] | UnsetType = UNSET
     app_name: Annotated[str, Meta(pattern=r"^[!-~]{1,48}$")] | UnsetType = UNSET
     resend: bool | UnsetType = UNSET
     # Splunk, Elasticsearch
@@ -76,10 +82,16 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        given = [name for name in ("url", "url_env", "url_file") if getattr(self, name) is not UNSET]
+        given = [
+            name for name in ("url", "url_env", "url_file") if getattr(self, name) is not UNSET
+        ]
         if len(given) != 1:
             raise ValueError("a sink needs one of `url`, `url_env`, `url_file`")
-        kept = [name for name in ("token_env", "token_file", "token_credential") if getattr(self, name) is not UNSET]
+        kept = [
+            name
+            for name in ("token_env", "token_file", "token_credential")
+            if getattr(self, name) is not UNSET
+        ]
         if len(kept) > 1:
             raise ValueError(f"only one of {', '.join(kept)}")
         if (self.cert_file is UNSET) and (self.key_file is not UNSET):
@@ -107,7 +119,9 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def given(self) -> frozenset[str]:
         """The names of the settings that are set."""
-        return frozenset(name for name in self.__struct_fields__ if getattr(self, name) is not UNSET)
+        return frozenset(
+            name for name in self.__struct_fields__ if getattr(self, name) is not UNSET
+        )
 
     def get(self, name: str, default: Any) -> Any:
         """The setting, or `default` where none is given."""
@@ -122,14 +136,18 @@ def from_url(text: str) -> SinkSettings:
 
 
 def from_table(table: dict[str, Any], where: str, *, strict: bool = True) -> SinkSettings:
-    """The settings of a `[[sink]]` table; `where` names it in errors. A value is never repeated in an error."""
+    """The settings of a `[[sink]]` table; `where` names it in errors. A value is never repeated in
+    an error.
+    """
     refuse_inline(table, where)
     try:
         settings = msgspec.convert(table, SinkSettings, strict=strict)
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
-        raise UsageError(f"{where}: {name + ': ' if name else ''}{text[:1].lower()}{text[1:]}") from None
+        raise UsageError(
+            f"{where}: {name + ': ' if name else ''}{text[:1].lower()}{text[1:]}"
+        ) from None
     return checked(settings)
 
 
@@ -157,10 +175,18 @@ class SinkFile(msgspec.Struct, frozen=True):
 
     def settings(self, where: str) -> list[SinkSettings]:
         """Each table, checked."""
-        return [from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(self.sink)]
+        return [
+            from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(self.sink)
+        ]
 
 
 def token_needed(settings: SinkSettings, what: str) -> None:
     """Raises UsageError where no credential is named."""
-    if settings.token_env is UNSET and settings.token_file is UNSET and settings.token_credential is UNSET:
-        raise UsageError(f"{settings.title}: needs {what}: name its place with token_env, token_file or token_credential")
+    if (
+        settings.token_env is UNSET
+        and settings.token_file is UNSET
+        and settings.token_credential is UNSET
+    ):
+        raise UsageError(
+            f"{settings.title}: needs {what}: name its place with token_env, token_file or token_credential"
+        )

@@ -35,7 +35,9 @@ class Stdout:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:
-            return failed(len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}")
+            return failed(
+                len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}"
+            )
         return all_taken(len(messages), "written")
 
     def idle(self) -> None:

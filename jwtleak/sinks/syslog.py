@@ -1,7 +1,9 @@
-"""Syslog: `syslog+tls://host` (RFC 5425), `syslog+tcp://host`, `syslog+udp://host`, `syslog+unix:/dev/log`.
+"""Syslog: `syslog+tls://host` (RFC 5425), `syslog+tcp://host`, `syslog+udp://host`,
+`syslog+unix:/dev/log`.
 
-Promises: over TCP and TLS octet counting only (RFC 6587), since a line break in a message would begin another; a message
-over the receiver's limit is refused here, never cut: receivers parse the rest as a second event or drop the next one.
+Promises: over TCP and TLS octet counting only (RFC 6587), since a line break in a message would
+begin another; a message over the receiver's limit is refused here, never cut: receivers parse the
+rest as a second event or drop the next one.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ from jwtleak.sinks.udp import Datagram
 
 # Syslog messages: RFC 5424, and RFC 3164 for receivers that know nothing else. Pure.
 #
-# Promises: within the limits of the RFC (HOSTNAME 255, APP-NAME 48, PROCID 128, MSGID 32 printable ASCII characters); values of
-# structured data escaped; no byte order mark, since receivers keep it and then fail to parse JSON.
+# Promises: within the limits of the RFC (HOSTNAME 255, APP-NAME 48, PROCID 128, MSGID 32 printable
+# ASCII characters); values of structured data escaped; no byte order mark, since receivers keep it
+# and then fail to parse JSON.
 
-# 32473 is the enterprise number that IANA keeps for documentation: those who have their own set `sd_id`.
+# 32473 is the enterprise number that IANA keeps for documentation: those who have their own set
+# `sd_id`.
 SD_ID = "jwtleak@32473"
 APP_NAME = "jwtleak"
 # Log audit. Some receivers route it apart from the noise of local0.
@@ -78,30 +82,37 @@ def _data(alert: Alert, style: Style) -> str:
             "line": alert.location.line,
             "offset": alert.location.offset,
         }
-    pairs = "".join(f' {name}="{_escaped(str(value))}"' for name, value in values.items() if value != "")
+    pairs = "".join(
+        f' {name}="{_escaped(str(value))}"' for name, value in values.items() if value != ""
+    )
     return f"[{style.sd_id}{pairs}]"
 
 
 def _escaped(text: str) -> str:
-    """RFC 5424 section 6.3.3; what is not ASCII is replaced, so that no message needs a byte order mark."""
+    """RFC 5424 section 6.3.3; what is not ASCII is replaced, so that no message needs a byte order
+    mark.
+    """
     plain = text.encode("ascii", "replace").decode("ascii")
     return plain.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
 
 
 def _old_time(time: str) -> str:
-    """RFC 3164 section 4.1.2: no year, no zone, the day padded with a blank. Receivers take it as their local time; UTC
-    is the only zone in which it means the same in winter and summer."""
+    """RFC 3164 section 4.1.2: no year, no zone, the day padded with a blank. Receivers take it as
+    their local time; UTC is the only zone in which it means the same in winter and summer.
+    """
     when = datetime.fromisoformat(time)
     return f"{_MONTHS[when.month - 1]} {when.day:2d} {time[11:19]}"
 
 
 USES = tls.USES | {"rfc", "facility", "sd_id", "app_name", "resend", "timeout"}
 
-# rsyslog's maxMessageSize, the smallest default among the receivers; over UDP what passes every network and receiver
-# (RFC 3164 section 4.1; RFC 5424 section 6.1 asks for 2,048 where it can be had).
+# rsyslog's maxMessageSize, the smallest default among the receivers; over UDP what passes every
+# network and receiver (RFC 3164 section 4.1; RFC 5424 section 6.1 asks for 2,048 where it can be
+# had).
 MAX_STREAM = 8192
 MAX_DATAGRAM = 1024
-# What stands before the body: fixed parts, id and fingerprint take 330 bytes; names of hosts and paths the rest.
+# What stands before the body: fixed parts, id and fingerprint take 330 bytes; names of hosts and
+# paths the rest.
 _HEAD = 1024
 _SLIM_HEAD = 200
 _OLD_HEAD = 120
@@ -140,7 +151,8 @@ class Syslog:
     def send(self, messages: Sequence[Message]) -> Report:
         """Send a batch."""
         lines = [
-            line(one.alert, one.body, moment_text(one.alert, self._timestamp), self._style) for one in messages
+            line(one.alert, one.body, moment_text(one.alert, self._timestamp), self._style)
+            for one in messages
         ]
         fit = [one for one in lines if len(one) <= self._most]
         if self._datagrams is not None:
@@ -159,7 +171,9 @@ class Syslog:
             else Outcome("refused", f"{len(one)} bytes: larger than max_bytes ({self._most})")
             for one in lines
         ]
-        return Report(tuple(outcomes), report.problem, report.reason, report.status, report.retry_after)
+        return Report(
+            tuple(outcomes), report.problem, report.reason, report.status, report.retry_after
+        )
 
     def idle(self) -> None:
         """Look at the connection, and send again what it may have lost."""

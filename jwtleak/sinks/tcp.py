@@ -1,8 +1,9 @@
 """A TCP or TLS connection to a receiver that never answers (syslog, GELF).
 
-Such a receiver gives no acknowledgement: bytes that the kernel took may be lost when it goes away. So the connection is
-looked at before and after each batch and while idle, and what was sent shortly before it was found closed is sent again
-on the next one: duplicates with the same id instead of losses.
+Such a receiver gives no acknowledgement: bytes that the kernel took may be lost when it goes away.
+So the connection is looked at before and after each batch and while idle, and what was sent shortly
+before it was found closed is sent again on the next one: duplicates with the same id instead of
+losses.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 10.0
 # At the end, for what is still in the kernel.
 _LINGER = 5
-# In TLS 1.3 a server refuses a client's certificate after the handshake: a message written before its alert arrives
-# would vanish. A round trip around the world takes 0.3 s.
+# In TLS 1.3 a server refuses a client's certificate after the handshake: a message written before
+# its alert arrives would vanish. A round trip around the world takes 0.3 s.
 _SETTLE = 0.5
-# A connection that stood this long after a batch has delivered it: receivers read within milliseconds.
+# A connection that stood this long after a batch has delivered it: receivers read within
+# milliseconds.
 _SURE_AFTER = 30.0
 # What may be in a receiver's buffer unread: Linux grows it to 6 MiB (net.ipv4.tcp_rmem).
 _UNSURE_BYTES = 8 << 20
@@ -45,7 +47,12 @@ class Stream:
     """Sends frames. A batch is `taken` when the kernel has it and the connection stands."""
 
     def __init__(
-        self, settings: SinkSettings, port: int, *, resend: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: SinkSettings,
+        port: int,
+        *,
+        resend: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         address = settings.address
         self._settings = settings
@@ -55,7 +62,9 @@ class Stream:
         self._resend = resend
         self._clock = clock
         self._socket: socket.socket | None = None
-        self._unsure: deque[tuple[float, bytes]] = deque()  # (when it was sent, the frames of a batch)
+        self._unsure: deque[tuple[float, bytes]] = (
+            deque()
+        )  # (when it was sent, the frames of a batch)
         self._unsure_bytes = 0
         if self._secure:
             tls.context(settings)  # errors in certificates are told at start
@@ -78,7 +87,9 @@ class Stream:
         connected = self._socket is not None
         self._drop()
         if isinstance(error, TimeoutError):
-            return failed(count, "busy", "does not read in time" if connected else "no connection in time")
+            return failed(
+                count, "busy", "does not read in time" if connected else "no connection in time"
+            )
         words = str(error) if isinstance(error, ClosedError) else tls.words(error)
         return failed(count, "blocked" if tls.is_final(error) else "busy", words)
 
@@ -127,7 +138,11 @@ class Stream:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if not self._secure:
                 return plain
-            name = self._place[0] if self._settings.server_name is UNSET else self._settings.server_name
+            name = (
+                self._place[0]
+                if self._settings.server_name is UNSET
+                else self._settings.server_name
+            )
             secured = tls.context(self._settings).wrap_socket(plain, server_hostname=name)
         except BaseException:
             plain.close()
@@ -137,14 +152,18 @@ class Stream:
                 self._look(secured, _SETTLE)
         except ClosedError:
             secured.close()
-            raise ClosedError("the receiver closed the connection after the handshake: it may want a client certificate") from None
+            raise ClosedError(
+                "the receiver closed the connection after the handshake: it may want a client certificate"
+            ) from None
         except BaseException:
             secured.close()
             raise
         return secured
 
     def _look(self, connection: socket.socket, seconds: float = 0.0) -> None:
-        """Raises OSError where the receiver closed the connection or refuses it. What it says otherwise is passed over."""
+        """Raises OSError where the receiver closed the connection or refuses it. What it says
+        otherwise is passed over.
+        """
         end = self._clock() + seconds
         while True:
             left = max(0.0, end - self._clock())
@@ -176,14 +195,18 @@ class Stream:
         """Close the connection in peace: what the kernel has is still delivered."""
         if self._socket is not None:
             with suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, _LINGER))
+                self._socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, _LINGER)
+                )
             self._unsure.clear()
             self._unsure_bytes = 0
         self._drop()
 
 
 def _readable(connection: socket.socket, seconds: float) -> bool:
-    """Whether there is something to read. Not `select`: it knows descriptors below 1,024 only, and `tail` holds more."""
+    """Whether there is something to read. Not `select`: it knows descriptors below 1,024 only, and
+    `tail` holds more.
+    """
     look = select.poll()
     look.register(connection, select.POLLIN)
     return bool(look.poll(seconds * 1000))

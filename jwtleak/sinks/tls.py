@@ -1,6 +1,7 @@
 """TLS for sinks: one context, made anew for each connection so that renewed certificates are used.
 
-Promises: TLS 1.2 or newer; the server's name and chain are checked unless the settings say otherwise, which is warned of.
+Promises: TLS 1.2 or newer; the server's name and chain are checked unless the settings say
+otherwise, which is warned of.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ def context(settings: SinkSettings) -> ssl.SSLContext:
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.cert_file is not UNSET:
             # A key with a passphrase would ask for it on a terminal: refuse it instead.
-            made.load_cert_chain(settings.cert_file, settings.get("key_file", None), password=_no_passphrase)
+            made.load_cert_chain(
+                settings.cert_file, settings.get("key_file", None), password=_no_passphrase
+            )
     except (OSError, ValueError) as error:  # SSLError is an OSError
         files = [str(settings.get(name, "")) for name in ("ca_file", "cert_file", "key_file")]
         named = ", ".join(name for name in files if name)
-        raise UsageError(f"{settings.title}: certificates cannot be used: {named}: {words(error)}") from None
+        raise UsageError(
+            f"{settings.title}: certificates cannot be used: {named}: {words(error)}"
+        ) from None
     if settings.get("verify", True) is False:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
@@ -54,7 +59,9 @@ def _reason(error: ssl.SSLError) -> str:
 
 
 def is_final(error: BaseException | None) -> bool:
-    """Whether trying again is no use: a certificate that is refused on either side stays so until somebody acts."""
+    """Whether trying again is no use: a certificate that is refused on either side stays so until
+    somebody acts.
+    """
     seen = 0
     while error is not None and seen < 8:
         if isinstance(error, ssl.SSLCertVerificationError):

@@ -20,7 +20,12 @@ class Datagram:
     """Sends datagrams."""
 
     def __init__(
-        self, host: str, port: int, *, path: str | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        host: str,
+        port: int,
+        *,
+        path: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host, self._port, self._path = host, port, path
         self._clock = clock
@@ -39,7 +44,9 @@ class Datagram:
                     continue
                 self.close()
                 rest = (AGAIN,) * (len(frames) - len(outcomes))
-                return Report((*outcomes, *rest), "busy", (error.strerror or type(error).__name__).lower())
+                return Report(
+                    (*outcomes, *rest), "busy", (error.strerror or type(error).__name__).lower()
+                )
             outcomes.append(TAKEN)
         return Report(tuple(outcomes), reason="sent; this protocol has no acknowledgement")
 
@@ -57,7 +64,9 @@ class Datagram:
             made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             target: tuple[str, int] | str = self._path
         else:
-            family, _, _, _, place = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
+            family, _, _, _, place = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_DGRAM
+            )[0]
             made = socket.socket(family, socket.SOCK_DGRAM)
             target = (str(place[0]), int(place[1]))
         try:

@@ -1,8 +1,9 @@
-"""A webhook: one request for each alert, signed as Standard Webhooks says (`webhook+https://host/path`).
+"""A webhook: one request for each alert, signed as Standard Webhooks says
+(`webhook+https://host/path`).
 
-Promises: the id is the alert's and stays the same when it is sent again; the time is that of the attempt; the signature is
-over the exact bytes that are sent. Success is 2xx and nothing else. With a `template` the receiver is a chat: critical
-alerts only, no signature.
+Promises: the id is the alert's and stays the same when it is sent again; the time is that of the
+attempt; the signature is over the exact bytes that are sent. Success is 2xx and nothing else. With
+a `template` the receiver is a chat: critical alerts only, no signature.
 """
 
 from __future__ import annotations
@@ -26,37 +27,65 @@ from jwtleak.sinks.address import Address
 from jwtleak.sinks.credential import url_kept_elsewhere
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http, Reply
-from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Report, all_taken, moment_text
+from jwtleak.sinks.interface import (
+    AGAIN,
+    TAKEN,
+    Limits,
+    Message,
+    Outcome,
+    Report,
+    all_taken,
+    moment_text,
+)
 from jwtleak.sinks.settings import SinkSettings, token_needed
 
 # Messages for people in a chat: Slack's and Teams' incoming webhooks.
 #
-# Promises: a few lines that name the leak and where it is; what an attacker wrote cannot mention people, make a link or use
-# markup there.
+# Promises: a few lines that name the leak and where it is; what an attacker wrote cannot mention
+# people, make a link or use markup there.
 
 _encode_chat = msgspec.json.Encoder().encode
 
 
 def slack(alert: Alert) -> bytes:
     """The body of a Slack webhook. Texts are plain: no markup, no links, no mentions."""
-    lines = [f"jwtleak: {alert.severity}: {alert.title}", *(f"{name}: {value}" for name, value in _facts(alert))]
+    lines = [
+        f"jwtleak: {alert.severity}: {alert.title}",
+        *(f"{name}: {value}" for name, value in _facts(alert)),
+    ]
     # Slack: & < > are the only characters to escape; a mention begins with <.
     text = "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    block = {"type": "section", "text": {"type": "plain_text", "text": "\n".join(lines)[:3000], "emoji": False}}
-    return _encode_chat({"text": text[:3000], "mrkdwn": False, "unfurl_links": False, "blocks": [block]})
+    block = {
+        "type": "section",
+        "text": {"type": "plain_text", "text": "\n".join(lines)[:3000], "emoji": False},
+    }
+    return _encode_chat(
+        {"text": text[:3000], "mrkdwn": False, "unfurl_links": False, "blocks": [block]}
+    )
 
 
 def teams(alert: Alert) -> bytes:
-    """The body of a Teams workflow: an adaptive card. A fact set shows text runs without links of our making."""
+    """The body of a Teams workflow: an adaptive card. A fact set shows text runs without links of
+    our making.
+    """
     facts = [{"title": name, "value": _plain(value)} for name, value in _facts(alert)]
-    title = {"type": "TextBlock", "weight": "bolder", "wrap": True, "text": _plain(f"{alert.severity}: {alert.title}")}
+    title = {
+        "type": "TextBlock",
+        "weight": "bolder",
+        "wrap": True,
+        "text": _plain(f"{alert.severity}: {alert.title}"),
+    }
     card: dict[str, Any] = {
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "version": "1.4",
         "body": [title, {"type": "FactSet", "facts": facts}],
     }
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    attachment = {
+        "contentType": "application/vnd.microsoft.card.adaptive",
+        "contentUrl": None,
+        "content": card,
+    }
     return _encode_chat({"type": "message", "attachments": [attachment]})
 
 
@@ -136,14 +165,18 @@ class Webhook:
                 outcomes.append(Outcome("refused", reply.reason, reply.status))
                 continue
             rest = (AGAIN,) * (len(messages) - len(outcomes))
-            return Report((*outcomes, *rest), reply.problem, reply.reason, reply.status, reply.retry_after)
+            return Report(
+                (*outcomes, *rest), reply.problem, reply.reason, reply.status, reply.retry_after
+            )
         if all(one is TAKEN for one in outcomes):
             return all_taken(len(outcomes), words)
         return Report(tuple(outcomes), reason=words)
 
     def _post(self, message: Message) -> Reply:
         if self._template is not None:
-            return self._http.post(self._path, self._template(message.alert), {"content-type": "application/json"})
+            return self._http.post(
+                self._path, self._template(message.alert), {"content-type": "application/json"}
+            )
         when = str(int(self._clock()))
         data = msgspec.Raw(message.body)
         time_of = moment_text(message.alert, self._timestamp)
@@ -163,7 +196,9 @@ class Webhook:
         return "v1," + base64.b64encode(digest).decode()
 
     def _target(self) -> tuple[str, str]:
-        """Scheme and host, and the path with what follows it. Of a chat's webhook the path is the credential."""
+        """Scheme and host, and the path with what follows it. Of a chat's webhook the path is the
+        credential.
+        """
         address = self._settings.address
         if self._hidden is None:
             return address.http, address.path or "/"
@@ -196,7 +231,9 @@ def _key(secret: Secret) -> Secret:
     except binascii.Error:
         key = b""
     if not text.startswith(_PREFIX) or not _KEY_BYTES[0] <= len(key) <= _KEY_BYTES[1]:
-        raise UsageError(f"the signing secret must be {_PREFIX} and base64 of {_KEY_BYTES[0]} to {_KEY_BYTES[1]} bytes")
+        raise UsageError(
+            f"the signing secret must be {_PREFIX} and base64 of {_KEY_BYTES[0]} to {_KEY_BYTES[1]} bytes"
+        )
     return Secret(key)
 
 
@@ -205,5 +242,7 @@ def open_sink(settings: SinkSettings) -> Webhook:
     if settings.template is UNSET:
         token_needed(settings, f"the signing secret ({_PREFIX}...)")
     elif settings.given() & {"token_env", "token_file", "token_credential", "format"}:
-        raise UsageError(f"{settings.title}: a chat takes no credential and no format: its URL is the secret")
+        raise UsageError(
+            f"{settings.title}: a chat takes no credential and no format: its URL is the secret"
+        )
     return Webhook(settings)

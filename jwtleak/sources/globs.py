@@ -1,7 +1,7 @@
 """Include and exclude globs, compiled once.
 
-Promises: `*` and `?` never cross a `/`, `**` does; a pattern without `/` is matched against the base name, one with `/`
-against the path relative to the root that was given. Exclude wins.
+Promises: `*` and `?` never cross a `/`, `**` does; a pattern without `/` is matched against the
+base name, one with `/` against the path relative to the root that was given. Exclude wins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def _piece(token: str) -> str:
 
 
 def translate(pattern: str) -> str:
-    """The regular expression (for `fullmatch`) of a glob. Raises `re.error` for a class such as `[z-a]`."""
+    """The regular expression (for `fullmatch`) of a glob. Raises `re.error` for a class such as
+    `[z-a]`.
+    """
     return "".join(map(_piece, re.findall(_TOKEN, pattern)))
 
 
@@ -60,7 +62,9 @@ class Globs:
 
 
 class Selection:
-    """Which files of a tree are wanted: not excluded (nor inside an excluded directory), and included if asked."""
+    """Which files of a tree are wanted: not excluded (nor inside an excluded directory), and
+    included if asked.
+    """
 
     def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> None:
         self._include = Globs(include)
@@ -75,7 +79,9 @@ class Selection:
         return self.enters(relative) and (not self._include or self._include.match(relative))
 
     def descends(self, relative: str) -> bool:
-        """Whether a walk from the root comes to a directory: neither it nor one above it is excluded."""
+        """Whether a walk from the root comes to a directory: neither it nor one above it is
+        excluded.
+        """
         ends = [i for i, letter in enumerate(relative) if letter == "/"]
         return all(self.enters(relative[:end]) for end in [*ends, len(relative)])
 

@@ -1,7 +1,8 @@
 """Regular files, whole or a range of bytes.
 
-Promises: nothing but regular files is ever read, also when a path turns into a pipe between listing and opening; a file
-that shrinks while it is read simply ends; errors of the system become `SourceError`.
+Promises: nothing but regular files is ever read, also when a path turns into a pipe between listing
+and opening; a file that shrinks while it is read simply ends; errors of the system become
+`SourceError`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from jwtleak.types import StreamInfo
 # Long enough for every magic number, and for the one header block that makes a tar recognisable.
 SNIFF = 512
 
-# Below this the kernel's own read-ahead has the whole file at the first read, and the advice is only one more call.
+# Below this the kernel's own read-ahead has the whole file at the first read, and the advice is
+# only one more call.
 _ADVISE = 1 << 20
 
-# O_NONBLOCK: opening a pipe that took the file's place must not hang. O_NOATIME: a reader should leave no trace, but it
-# is the owner's privilege, so a refusal turns it off for the whole process.
+# O_NONBLOCK: opening a pipe that took the file's place must not hang. O_NOATIME: a reader should
+# leave no trace, but it is the owner's privilege, so a refusal turns it off for the whole process.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _noatime = getattr(os, "O_NOATIME", 0)
 
@@ -31,7 +33,8 @@ _noatime = getattr(os, "O_NOATIME", 0)
 def reason_of(error: OSError | ValueError) -> str:
     """Why, in the system's words, lower case as all our messages."""
     if isinstance(error, ValueError):
-        return "embedded null byte"  # Python's words for the one thing that makes no path, which vary from version to version
+        # Python's words for the one thing that makes no path, which vary from version to version
+        return "embedded null byte"
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
 
@@ -63,7 +66,9 @@ class FileStream:
             raise SourceError(path, reason_of(error)) from None
         try:
             found = os.fstat(self._fd)
-            self.info = StreamInfo("file", path, None, found.st_size, found.st_mtime_ns // 1_000_000)
+            self.info = StreamInfo(
+                "file", path, None, found.st_size, found.st_mtime_ns // 1_000_000
+            )
             self._prepare(found.st_size)
         except OSError as error:
             self.close()
@@ -124,7 +129,9 @@ class FileStream:
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What a file is known by when it is met again, whatever its name is then. `head` is a digest of its beginning."""
+    """What a file is known by when it is met again, whatever its name is then. `head` is a digest
+    of its beginning.
+    """
 
     device: int
     inode: int
@@ -139,7 +146,13 @@ def identify(path: str, count: int) -> Identity:
         head = bytearray(count)
         length = stream.readinto(memoryview(head))
         found = stream.status()
-    return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, stringzilla.sha256(bytes(head[:length])))
+    return Identity(
+        found.st_dev,
+        found.st_ino,
+        found.st_size,
+        found.st_mtime_ns,
+        stringzilla.sha256(bytes(head[:length])),
+    )
 
 
 def read_head(path: str, count: int) -> bytes:

@@ -1,7 +1,7 @@
 """Standard input, or any other descriptor that is already open: a pipe, a terminal, a file.
 
-Promises: bytes are given as they arrive, never held back to fill a buffer; `wait` says whether there is anything to
-read, so that the runtime can finish what it has when the writer pauses.
+Promises: bytes are given as they arrive, never held back to fill a buffer; `wait` says whether
+there is anything to read, so that the runtime can finish what it has when the writer pauses.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from jwtleak.errors import SourceError
 from jwtleak.sources.local import reason_of
 from jwtleak.types import StreamInfo
 
-# The first read decides whether this is an archive. A pipe holds 64 KiB, so this takes what one write left there.
+# The first read decides whether this is an archive. A pipe holds 64 KiB, so this takes what one
+# write left there.
 _FIRST = 64 * 1024
 
 _NAME = "standard input"
 
-# A descriptor that somebody set to non-blocking is asked again this often at the latest, in seconds.
+# A descriptor that somebody set to non-blocking is asked again this often at the latest, in
+# seconds.
 _AGAIN = 60.0
 
 
@@ -32,7 +34,9 @@ class StdinStream:
         self.info = StreamInfo("stdin")
 
     def wait(self, timeout: float) -> bool:
-        """Whether `readinto` would return at once (with bytes or the end), after waiting up to `timeout` seconds."""
+        """Whether `readinto` would return at once (with bytes or the end), after waiting up to
+        `timeout` seconds.
+        """
         if self._head or self._ended:
             return True
         try:

@@ -1,13 +1,15 @@
 """The files below the paths that a user names.
 
-Promises: sorted by the bytes of their names, hidden ones too; symbolic links are followed, loops end, and no file is
-given twice because a link also leads to it. Pipes, devices and sockets are told and never opened. `os.scandir` only:
-`os.walk` and `glob` turn EACCES and EMFILE into an empty directory.
+Promises: sorted by the bytes of their names, hidden ones too; symbolic links are followed, loops
+end, and no file is given twice because a link also leads to it. Pipes, devices and sockets are told
+and never opened. `os.scandir` only: `os.walk` and `glob` turn EACCES and EMFILE into an empty
+directory.
 
-How each file comes once without remembering every file: a real tree has no loops, so links are not followed while a
-tree is walked. A link that leads into a tree being walked adds nothing and is passed over; one that leads outside
-opens a tree of its own, at the place of the link. Memory is thus the names of one directory per level, which is what
-sorting needs, and one path per link that leads outside.
+How each file comes once without remembering every file: a real tree has no loops, so links are not
+followed while a tree is walked. A link that leads into a tree being walked adds nothing and is
+passed over; one that leads outside opens a tree of its own, at the place of the link. Memory is
+thus the names of one directory per level, which is what sorting needs, and one path per link that
+leads outside.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ _KINDS = {
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A regular file: its path as it is reached from what was named, its size in bytes, and when it last changed."""
+    """A regular file: its path as it is reached from what was named, its size in bytes, and when it
+    last changed.
+    """
 
     path: str
     size: int
@@ -46,9 +50,15 @@ _Found: TypeAlias = "Entry | Iterator[_Found]"
 
 
 def walk(
-    paths: Iterable[str], include: Iterable[str] = (), exclude: Iterable[str] = (), *, notice: Notify
+    paths: Iterable[str],
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    *,
+    notice: Notify,
 ) -> Iterator[Entry]:
-    """Give every regular file at or below `paths` once, lazily. Raises `UsageError` for a glob that means nothing."""
+    """Give every regular file at or below `paths` once, lazily. Raises `UsageError` for a glob that
+    means nothing.
+    """
     try:
         selection = Selection(include, exclude)
     except re.error as error:
@@ -61,10 +71,13 @@ class _Walk:
     def __init__(self, selection: Selection, notice: Notify, named: list[str]) -> None:
         self._selection = selection
         self._notice = notice
-        # Real directories that are walked each on their own; a walk that comes upon another's root leaves it alone.
+        # Real directories that are walked each on their own; a walk that comes upon another's root
+        # leaves it alone.
         self._roots = {os.path.realpath(path) for path in named if os.path.isdir(path)}
         self._done: set[str] = set()
-        self._linked: set[str] = set()  # real paths of files that were given because a link or the user named them
+        self._linked: set[str] = (
+            set()
+        )  # real paths of files that were given because a link or the user named them
 
     def run(self, named: list[str]) -> Iterator[Entry]:
         for path in named:
@@ -133,15 +146,21 @@ class _Walk:
         return any(self._selection.descends(below) for below in self._below_roots(real))
 
     def _reached(self, path: str) -> bool:
-        """Whether a file is given anyway: by the walk of the tree it lies in, or by an earlier link to it."""
+        """Whether a file is given anyway: by the walk of the tree it lies in, or by an earlier link
+        to it.
+        """
         real = os.path.realpath(path)
-        if real in self._linked or any(self._selection.reaches(below) for below in self._below_roots(real)):
+        if real in self._linked or any(
+            self._selection.reaches(below) for below in self._below_roots(real)
+        ):
             return True
         self._linked.add(real)
         return False
 
     def _below_roots(self, real: str) -> Iterator[str]:
-        """The path relative to the nearest root above it, if there is one: the walk of that root is what meets it."""
+        """The path relative to the nearest root above it, if there is one: the walk of that root is
+        what meets it.
+        """
         above = real
         while above not in self._roots:
             parent = os.path.dirname(above)
@@ -154,7 +173,9 @@ class _Walk:
         if stat.S_ISREG(found.st_mode):
             yield Entry(path, found.st_size, found.st_mtime_ns // 1_000_000)
         else:
-            self._tell("skipped", path, _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file"))
+            self._tell(
+                "skipped", path, _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
+            )
 
     def _tell(self, kind: NoticeKind, path: str, reason: str) -> None:
         self._notice(Notice(kind, path, None, reason))

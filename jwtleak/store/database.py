@@ -1,7 +1,8 @@
-"""The file itself: opening it with the right rights and modes, transactions, and errors in our words.
+"""The file itself: opening it with the right rights and modes, transactions, and errors in our
+words.
 
-Promises: mode 0600, also of the files that SQLite puts beside it; a transaction is whole or not there at all; an error
-tells what happened and never a value.
+Promises: mode 0600, also of the files that SQLite puts beside it; a transaction is whole or not
+there at all; an error tells what happened and never a value.
 """
 
 from __future__ import annotations
@@ -25,19 +26,22 @@ SUFFIXES = ("", "-wal", "-shm")
 # STRICT tables.
 _NEEDED = (3, 37, 0)
 
-# A transaction takes milliseconds; a disk that is busy with something else may take seconds to sync.
+# A transaction takes milliseconds; a disk that is busy with something else may take seconds to
+# sync.
 _BUSY_SECONDS = 10.0
 
-# After a checkpoint the write-ahead log is cut to this: one large transaction should not hold its room for ever.
+# After a checkpoint the write-ahead log is cut to this: one large transaction should not hold its
+# room for ever.
 _WAL_BYTES = 8 << 20
 
-# KiB of pages kept in memory. Ids are random, so that inserts go everywhere: with SQLite's own 2 MiB a spool of some
-# thousand letters is entered three times as slowly.
+# KiB of pages kept in memory. Ids are random, so that inserts go everywhere: with SQLite's own 2
+# MiB a spool of some thousand letters is entered three times as slowly.
 _CACHE = 16 * 1024
 
 Durability: TypeAlias = Literal["NORMAL", "FULL"]
 
-# I/O errors after which nothing was changed and the same may work later: no space, quota, a disk that fails to write.
+# I/O errors after which nothing was changed and the same may work later: no space, quota, a disk
+# that fails to write.
 _WRITE_ERRORS = frozenset(
     {
         sqlite3.SQLITE_FULL,
@@ -55,15 +59,23 @@ _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection with explicit transactions, usable from one thread at a time."""
     if sqlite3.sqlite_version_info < _NEEDED:
-        raise StoreError(f"state needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}")
+        raise StoreError(
+            f"state needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}"
+        )
     path = directory / NAME
     with told(directory):
         if not read_only:
             _make(path)
-        # The name as a URI is the only way to ask for read-only; `?`, `#` and `%` in it are escaped.
+        # The name as a URI is the only way to ask for read-only; `?`, `#` and `%` in it are
+        # escaped.
         name = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
         connection = sqlite3.connect(
-            name, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+            name,
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
         )
         try:
             _prepare(connection, read_only)
@@ -93,21 +105,26 @@ def _prepare(connection: sqlite3.Connection, read_only: bool) -> None:
         return
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     if pages == 0:
-        # Has to come before everything else: `prune` then gives free pages back without copying the file.
+        # Has to come before everything else: `prune` then gives free pages back without copying the
+        # file.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
-        raise StoreError("state cannot be kept on this file system: SQLite has no write-ahead log on it")
+        raise StoreError(
+            "state cannot be kept on this file system: SQLite has no write-ahead log on it"
+        )
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE}")
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, durability: Durability = "NORMAL") -> Iterator[None]:
+def transaction(
+    connection: sqlite3.Connection, durability: Durability = "NORMAL"
+) -> Iterator[None]:
     """All of the block or nothing.
 
-    FULL syncs the log before it returns, and with it all earlier transactions; NORMAL leaves that to the next one that
-    does, or to a checkpoint: a power cut may undo it, a killed process cannot.
+    FULL syncs the log before it returns, and with it all earlier transactions; NORMAL leaves that
+    to the next one that does, or to a checkpoint: a power cut may undo it, a killed process cannot.
     """
     connection.execute(f"PRAGMA synchronous = {durability}")  # refused inside of a transaction
     connection.execute("BEGIN IMMEDIATE")
@@ -127,7 +144,9 @@ def transaction(connection: sqlite3.Connection, durability: Durability = "NORMAL
 
 @contextmanager
 def told(directory: Path) -> Iterator[None]:
-    """Errors of SQLite and of the system as ours. SQLite's texts name tables, columns and constraints, never values."""
+    """Errors of SQLite and of the system as ours. SQLite's texts name tables, columns and
+    constraints, never values.
+    """
     try:
         yield
     except sqlite3.Error as error:
@@ -135,7 +154,9 @@ def told(directory: Path) -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (StoreFull if full else StoreError)(f"the state in {directory} cannot be used: {reason}") from None
+        raise (StoreFull if full else StoreError)(
+            f"the state in {directory} cannot be used: {reason}"
+        ) from None
 
 
 def _ours(directory: Path, error: sqlite3.Error) -> StoreError:
@@ -146,14 +167,17 @@ def _ours(directory: Path, error: sqlite3.Error) -> StoreError:
     if code & 0xFF in _CORRUPT:
         return StoreCorrupt(f"the state in {directory} is damaged: {text}")
     if code & 0xFF == sqlite3.SQLITE_BUSY:
-        return StoreFull(f"the state in {directory} cannot be written: another program holds {NAME}")
+        return StoreFull(
+            f"the state in {directory} cannot be written: another program holds {NAME}"
+        )
     return StoreError(f"the state in {directory} cannot be used: {text}")
 
 
 # Opening the state: looking only, for work, and what is done with a damaged file.
 #
-# Promises: a file is looked through before it is trusted; a damaged one is renamed, never written to; what was made by
-# another program or a newer version is left as it is.
+# Promises: a file is looked through before it is trusted; a damaged one is renamed, never written
+# to; what was made by another program or a newer version is left as it is.
+
 
 def look(directory: Path) -> sqlite3.Connection:
     """For reading only; nothing is made, mended or moved."""
@@ -172,7 +196,9 @@ def look(directory: Path) -> sqlite3.Connection:
 
 
 def open_sound(directory: Path) -> sqlite3.Connection:
-    """For reading and writing, looked through and of the newest version; a new file where there is none."""
+    """For reading and writing, looked through and of the newest version; a new file where there is
+    none.
+    """
     connection = connect(directory)
     try:
         with told(directory):
@@ -207,6 +233,8 @@ def set_aside(directory: Path) -> Path:
 
 
 def remove(directory: Path) -> None:
-    """Forget everything. The log goes first: what a crash leaves then is an older state, not half of one."""
+    """Forget everything. The log goes first: what a crash leaves then is an older state, not half
+    of one.
+    """
     for suffix in ("-wal", "", "-shm"):
         (directory / (NAME + suffix)).unlink(missing_ok=True)

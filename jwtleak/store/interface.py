@@ -1,6 +1,7 @@
 """What goes into the store and what comes out of it: plain frozen values.
 
-Promises: no type here can hold a token; `body` is an alert's native JSON, which was redacted when it was built.
+Promises: no type here can hold a token; `body` is an alert's native JSON, which was redacted when
+it was built.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ Event: TypeAlias = Literal["leak", "repeat", "heartbeat", "test"]
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is remembered of one token in one stream, so that its repeats are counted and not told one by one.
+    """What is remembered of one token in one stream, so that its repeats are counted and not told
+    one by one.
 
-    `since` counts the sightings after the last alert about this token; they are summed up when `window_end_ms` is past.
-    `severity` is the highest that was told. `body` is the alert of the newest sighting in its native JSON, for the roll-up
-    after a restart; empty where nothing waits to be summed up.
+    `since` counts the sightings after the last alert about this token; they are summed up when
+    `window_end_ms` is past. `severity` is the highest that was told. `body` is the alert of the
+    newest sighting in its native JSON, for the roll-up after a restart; empty where nothing waits
+    to be summed up.
     """
 
     stream: str
@@ -39,7 +42,9 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An alert on its way. It goes to every registered sink, or to those of `sinks` that are registered."""
+    """An alert on its way. It goes to every registered sink, or to those of `sinks` that are
+    registered.
+    """
 
     id: str
     fingerprint: str
@@ -50,7 +55,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes together or not at all. `forget` names streams that go, with their sightings, before the rest comes."""
+    """What changes together or not at all. `forget` names streams that go, with their sightings,
+    before the rest comes.
+    """
 
     cursors: Iterable[Cursor] = ()
     forget: Iterable[str] = ()
@@ -85,7 +92,9 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ScannedFile(msgspec.Struct, frozen=True, gc=False):
-    """A file that a scan has finished, known by content and place; `notices` is what could not be read in it, as JSON."""
+    """A file that a scan has finished, known by content and place; `notices` is what could not be
+    read in it, as JSON.
+    """
 
     device: int
     inode: int

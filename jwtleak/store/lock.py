@@ -1,7 +1,8 @@
 """One writer: the state directory belongs to the process that holds the lock on the file in it.
 
-Promises: the lock goes with the process, however it ends, and is not passed on to processes that it forks; who holds it
-is named. The file stays, since a name that is removed and made anew could be locked twice.
+Promises: the lock goes with the process, however it ends, and is not passed on to processes that it
+forks; who holds it is named. The file stays, since a name that is removed and made anew could be
+locked twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ NAME = "lock"
 # Seconds between attempts.
 _WAITS = (0.02, 0.05)
 
-# flock belongs to the open file, which fork shares: a worker that outlives its parent by a second would hold it on.
+# flock belongs to the open file, which fork shares: a worker that outlives its parent by a second
+# would hold it on.
 _held: set[int] = set()
 
 
@@ -34,7 +36,9 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Lock:
-    """Holds the lock of `directory` until `release`. Raises `StoreError` where another process has it."""
+    """Holds the lock of `directory` until `release`. Raises `StoreError` where another process has
+    it.
+    """
 
     def __init__(self, directory: Path) -> None:
         path = directory / NAME
@@ -74,7 +78,9 @@ class Lock:
 
 
 def owner(directory: Path) -> int | None:
-    """The process that holds the lock of `directory`; None where nobody does, or where it cannot be known."""
+    """The process that holds the lock of `directory`; None where nobody does, or where it cannot be
+    known.
+    """
     try:
         fd = os.open(directory / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

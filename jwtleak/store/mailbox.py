@@ -1,7 +1,7 @@
 """One sink's queue, over a connection of its own, so that the sink's thread waits for nobody.
 
-Promises: letters come in the order in which they were entered; a letter stays until it is acknowledged or declared dead;
-either said twice, or about a letter that is gone, changes nothing.
+Promises: letters come in the order in which they were entered; a letter stays until it is
+acknowledged or declared dead; either said twice, or about a letter that is gone, changes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Mailbox:
         self._connection.close()
 
     def pending(self, limit: int, max_bytes: int, *, after: int = 0) -> list[Stored]:
-        """The oldest letters behind `after`: at most `limit`, and no more than `max_bytes` together but for the first."""
+        """The oldest letters behind `after`: at most `limit`, and no more than `max_bytes` together
+        but for the first.
+        """
         found: list[Stored] = []
         room = max_bytes
         with told(self._directory):
@@ -64,22 +66,33 @@ class Mailbox:
             outbox.take(self._connection, self.sink, seqs)
 
     def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
-        """The sink refused a letter for good: it is put away, with what the receiver said, cleaned and cut."""
+        """The sink refused a letter for good: it is put away, with what the receiver said, cleaned
+        and cut.
+        """
         with told(self._directory), transaction(self._connection):
             outbox.bury(
-                self._connection, self.sink, seq, reason=reason, status=status, attempts=attempts, at_ms=self._clock()
+                self._connection,
+                self.sink,
+                seq,
+                reason=reason,
+                status=status,
+                attempts=attempts,
+                at_ms=self._clock(),
             )
 
     def depth(self) -> int:
         """How many letters wait."""
         with told(self._directory):
-            (count,) = self._connection.execute("SELECT count(*) FROM queue WHERE sink = ?", (self.sink,)).fetchone()
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM queue WHERE sink = ?", (self.sink,)
+            ).fetchone()
         return int(count)
 
     def oldest_ms(self) -> int | None:
         """When the letter that waits longest was entered; None where none waits."""
         with told(self._directory):
             found = self._connection.execute(
-                "SELECT at_ms FROM outbox WHERE seq = (SELECT min(seq) FROM queue WHERE sink = ?)", (self.sink,)
+                "SELECT at_ms FROM outbox WHERE seq = (SELECT min(seq) FROM queue WHERE sink = ?)",
+                (self.sink,),
             ).fetchone()
         return None if found is None else int(found[0])

@@ -1,7 +1,7 @@
 """Letting go of what is of no more use, so that the state stays bounded.
 
-Promises: nothing that waits to be delivered or summed up goes; rows go in small transactions, so that no sink waits long;
-the room they took is given back.
+Promises: nothing that waits to be delivered or summed up goes; rows go in small transactions, so
+that no sink waits long; the room they took is given back.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from jwtleak.store.interface import Pruned
 
 _DAY = 24 * 60 * 60 * 1000
 
-# Days. A rotated file that was read to its end is remembered for as long as logs are usually kept, so that a copy or its
-# compressed form is known when it appears.
+# Days. A rotated file that was read to its end is remembered for as long as logs are usually kept,
+# so that a copy or its compressed form is known when it appears.
 KEEP_STREAMS = 30
 # A token that was not seen for this long is told as new when it comes again.
 KEEP_SIGHTINGS = 7
@@ -25,7 +25,8 @@ KEEP_SIGHTINGS = 7
 KEEP_DEAD_LETTERS = 30
 # A scan of an archive that was not gone on with for this long is begun anew.
 KEEP_SCANNED_FILES = 90
-# Sightings at most, some hundred megabytes: whoever can write to a log can write any number of tokens.
+# Sightings at most, some hundred megabytes: whoever can write to a log can write any number of
+# tokens.
 MAX_SIGHTINGS = 200_000
 
 # Rows in one transaction: a few milliseconds.
@@ -43,11 +44,25 @@ class Keep(NamedTuple):
 
 def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:
     """Delete what is older, then give pages back."""
-    scanned = _delete(connection, "scanned_files", "scan, device, inode", "at_ms < ?", now_ms - keep.scanned_files)
+    scanned = _delete(
+        connection, "scanned_files", "scan, device, inode", "at_ms < ?", now_ms - keep.scanned_files
+    )
     _delete(connection, "given_alerts", "scan, id", "at_ms < ?", now_ms - keep.scanned_files)
     pruned = Pruned(
-        _delete(connection, "streams", "stream", "state = 'finished' AND at_ms < ?", now_ms - keep.streams),
-        _delete(connection, "sightings", "stream, sha256", "since = 0 AND last_ms < ?", now_ms - keep.sightings)
+        _delete(
+            connection,
+            "streams",
+            "stream",
+            "state = 'finished' AND at_ms < ?",
+            now_ms - keep.streams,
+        ),
+        _delete(
+            connection,
+            "sightings",
+            "stream, sha256",
+            "since = 0 AND last_ms < ?",
+            now_ms - keep.sightings,
+        )
         + _surplus(connection),
         _delete(connection, "dead_letters", "seq", "at_ms < ?", now_ms - keep.dead_letters),
         scanned,
@@ -57,21 +72,27 @@ def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:
 
 
 def _give_back(connection: sqlite3.Connection) -> None:
-    """Cut the free pages off the file, some at a time. `execute` would run only the first step of the statement."""
+    """Cut the free pages off the file, some at a time. `execute` would run only the first step of
+    the statement.
+    """
     before = None
     while (free := connection.execute("PRAGMA freelist_count").fetchone()[0]) and free != before:
         connection.executescript(f"PRAGMA incremental_vacuum({_CHUNK})")
         before = free
 
 
-def _delete(connection: sqlite3.Connection, table: str, key: str, where: str, before: int, most: int = -1) -> int:
+def _delete(
+    connection: sqlite3.Connection, table: str, key: str, where: str, before: int, most: int = -1
+) -> int:
     """Rows of `table` for which `where` holds; at most `most`."""
     total = 0
     while True:
         chunk = _CHUNK if most < 0 else min(_CHUNK, most - total)
         chosen = f"SELECT {key} FROM {table} WHERE {where} LIMIT {chunk}"
         with transaction(connection):
-            count = connection.execute(f"DELETE FROM {table} WHERE ({key}) IN ({chosen})", (before,)).rowcount
+            count = connection.execute(
+                f"DELETE FROM {table} WHERE ({key}) IN ({chosen})", (before,)
+            ).rowcount
         total += count
         if count < _CHUNK or total == most:
             return total
@@ -90,8 +111,11 @@ def _surplus(connection: sqlite3.Connection) -> int:
 #
 # Promises: read in one transaction, so that the numbers go together, also beside a running process.
 
+
 class SinkSummary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One sink: is it configured, how much waits for it and since when, what it refused, what was dropped."""
+    """One sink: is it configured, how much waits for it and since when, what it refused, what was
+    dropped.
+    """
 
     name: str
     registered: bool
@@ -102,7 +126,9 @@ class SinkSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Everything. `unread_bytes` is what lay behind the cursors of followed streams when they were last looked at."""
+    """Everything. `unread_bytes` is what lay behind the cursors of followed streams when they were
+    last looked at.
+    """
 
     streams: dict[str, int]
     unread_bytes: int
@@ -128,7 +154,10 @@ def summarise(connection: sqlite3.Connection) -> Summary:
     try:
         return Summary(
             dict(connection.execute("SELECT state, count(*) FROM streams GROUP BY state")),
-            _one(connection, "SELECT total(max(0, size - offset)) FROM streams WHERE state <> 'finished'"),
+            _one(
+                connection,
+                "SELECT total(max(0, size - offset)) FROM streams WHERE state <> 'finished'",
+            ),
             _one(connection, "SELECT count(*) FROM sightings"),
             _one(connection, "SELECT bytes FROM totals WHERE name = 'outbox'"),
             [SinkSummary(name, bool(on), *rest) for name, on, *rest in connection.execute(_SINKS)],

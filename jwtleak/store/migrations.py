@@ -1,7 +1,7 @@
 """The versions of the schema, one step from each to the next.
 
-Promises: a step and the number it leads to are one transaction; a newer schema than this program knows is refused, since
-an old program would quietly drop what it does not understand.
+Promises: a step and the number it leads to are one transaction; a newer schema than this program
+knows is refused, since an old program would quietly drop what it does not understand.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ _SCRIPTS = ("schema.sql", "queues.sql", "cursors.sql")
 
 
 def steps() -> tuple[str, ...]:
-    """The SQL that leads from version n to n + 1, for each n; the first makes an empty file one of version 1."""
-    return tuple(files("jwtleak.store").joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    """The SQL that leads from version n to n + 1, for each n; the first makes an empty file one of
+    version 1.
+    """
+    return tuple(
+        files("jwtleak.store").joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS
+    )
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -35,7 +39,8 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str] | None = None
     known = len(scripts)
     check(connection, known)
     for number, script in enumerate(scripts[version(connection) :], version(connection) + 1):
-        # executescript commits what is open before it begins: the transaction is part of the script.
+        # executescript commits what is open before it begins: the transaction is part of the
+        # script.
         try:
             connection.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {APPLICATION};\n"
@@ -56,6 +61,8 @@ def check(connection: sqlite3.Connection, known: int | None = None) -> None:
     if application not in (0, APPLICATION) or (application == 0 and tables):
         raise StoreError("the state file was made by another program")
     if found > known:
-        raise StoreError(f"the state was made by a newer version: it has schema {found}, this one knows {known}")
+        raise StoreError(
+            f"the state was made by a newer version: it has schema {found}, this one knows {known}"
+        )
     if found == 0 and application:
         raise StoreCorrupt("the state file is damaged: it has lost its version")

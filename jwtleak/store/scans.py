@@ -1,7 +1,8 @@
 """What a scan has finished, so that it can go on where it was broken off.
 
-Promises: a file is known by device, inode, size, time of change and a digest of its beginning, so that a name that was
-rotated away does not matter and an inode that was used again does. What is kept are marks and ids, nothing of a file.
+Promises: a file is known by device, inode, size, time of change and a digest of its beginning, so
+that a name that was rotated away does not matter and an inode that was used again does. What is
+kept are marks and ids, nothing of a file.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Scans:
                 self._connection.execute("DELETE FROM scanned_files WHERE scan = ?", (self._key,))
                 self._connection.execute("DELETE FROM given_alerts WHERE scan = ?", (self._key,))
                 return 0
-            moved = self._connection.execute("UPDATE given_alerts SET part = -1 WHERE scan = ?", (self._key,))
+            moved = self._connection.execute(
+                "UPDATE given_alerts SET part = -1 WHERE scan = ?", (self._key,)
+            )
             self._any_given = moved.rowcount > 0
             (count,) = self._connection.execute(
                 "SELECT count(*) FROM scanned_files WHERE scan = ?", (self._key,)
@@ -50,22 +53,36 @@ class Scans:
         return None if found is None else ScannedFile(device, inode, *found)
 
     def finish(self, files: Iterable[ScannedFile], part: int | None, at_ms: int) -> None:
-        """Their alerts are out: mark them. Nothing of `part` is left to do: forget which of its alerts were given."""
+        """Their alerts are out: mark them. Nothing of `part` is left to do: forget which of its
+        alerts were given.
+        """
         rows = (
-            (self._key, signed(one.device), signed(one.inode), one.size, one.mtime_ns, one.head, one.notices, at_ms)
+            (
+                self._key,
+                signed(one.device),
+                signed(one.inode),
+                one.size,
+                one.mtime_ns,
+                one.head,
+                one.notices,
+                at_ms,
+            )
             for one in files
         )
         with told(self._directory), transaction(self._connection):
             self._connection.executemany(_PUT, rows)
             if part is not None:
-                self._connection.execute("DELETE FROM given_alerts WHERE scan = ? AND part = ?", (self._key, part))
+                self._connection.execute(
+                    "DELETE FROM given_alerts WHERE scan = ? AND part = ?", (self._key, part)
+                )
 
     def give(self, ids: Iterable[str], part: int, at_ms: int) -> None:
         """These alerts of a part that is not finished are out."""
         rows = ((self._key, one, part, at_ms) for one in ids)
         with told(self._directory), transaction(self._connection):
             self._connection.executemany(
-                "INSERT OR REPLACE INTO given_alerts (scan, id, part, at_ms) VALUES (?, ?, ?, ?)", rows
+                "INSERT OR REPLACE INTO given_alerts (scan, id, part, at_ms) VALUES (?, ?, ?, ?)",
+                rows,
             )
 
     def was_given(self, alert: str) -> bool:
@@ -74,6 +91,7 @@ class Scans:
             return False
         with told(self._directory):
             found = self._connection.execute(
-                "SELECT 1 FROM given_alerts WHERE scan = ? AND id = ? AND part = -1", (self._key, alert)
+                "SELECT 1 FROM given_alerts WHERE scan = ? AND id = ? AND part = -1",
+                (self._key, alert),
             ).fetchone()
         return found is not None

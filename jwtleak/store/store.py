@@ -1,8 +1,9 @@
 """The store: one SQLite file, one writer, one transaction for what belongs together.
 
-Promises: cursors, sightings and alerts of a `Commit` are there together or not at all, also after `kill -9`; alerts are
-on the disk when `commit` returns; a damaged file is set aside, not overwritten; a full disk changes nothing. The store
-itself belongs to one thread, each mailbox to another.
+Promises: cursors, sightings and alerts of a `Commit` are there together or not at all, also after
+`kill -9`; alerts are on the disk when `commit` returns; a damaged file is set aside, not
+overwritten; a full disk changes nothing. The store itself belongs to one thread, each mailbox to
+another.
 """
 
 from __future__ import annotations
@@ -29,18 +30,27 @@ _KEEP = Keep()
 class Store:
     """What is remembered in `directory`. A context manager."""
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection, lock: Lock | None, aside: Path | None) -> None:
+    def __init__(
+        self, directory: Path, connection: sqlite3.Connection, lock: Lock | None, aside: Path | None
+    ) -> None:
         self.directory = directory
         self.set_aside = aside  # where a damaged file was moved to, if there was one
         self._connection = connection
         self._lock = lock
 
     @classmethod
-    def open(cls, directory: Path, *, corrupt: Literal["reread", "fail"] = "reread", read_only: bool = False) -> Store:
+    def open(
+        cls,
+        directory: Path,
+        *,
+        corrupt: Literal["reread", "fail"] = "reread",
+        read_only: bool = False,
+    ) -> Store:
         """Open or make the state in `directory`. Raises `StoreError`.
 
-        `read_only` works beside the process that holds the lock, and needs a state that exists. A damaged file is moved
-        aside and a new one begun, so that everything is read again, unless `corrupt` is "fail".
+        `read_only` works beside the process that holds the lock, and needs a state that exists. A
+        damaged file is moved aside and a new one begun, so that everything is read again, unless
+        `corrupt` is "fail".
         """
         if read_only:
             return cls(directory, look(directory), None, None)
@@ -62,7 +72,9 @@ class Store:
 
     @staticmethod
     def reset(directory: Path) -> None:
-        """Forget everything in `directory`, undelivered alerts too. Raises `StoreError` where another process has it."""
+        """Forget everything in `directory`, undelivered alerts too. Raises `StoreError` where
+        another process has it.
+        """
         if not directory.is_dir():
             return
         with told(directory):
@@ -79,13 +91,17 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file and the lock. May be called more than once. Mailboxes are closed by their owners, before."""
+        """Let go of the file and the lock. May be called more than once. Mailboxes are closed by
+        their owners, before.
+        """
         self._connection.close()
         if self._lock is not None:
             self._lock.release()
 
     def commit(self, batch: Commit) -> None:
-        """One transaction. Raises `StoreFull` where it cannot be written, and has changed nothing then."""
+        """One transaction. Raises `StoreFull` where it cannot be written, and has changed nothing
+        then.
+        """
         alerts = list(batch.alerts)
         with told(self.directory), transaction(self._connection, "FULL" if alerts else "NORMAL"):
             streams.forget(self._connection, batch.forget)
@@ -118,7 +134,9 @@ class Store:
             return list(streams.sightings(self._connection, where, (now_ms, limit)))
 
     def register(self, sinks: Sequence[str]) -> dict[str, int]:
-        """From now on letters go to these sinks. Letters for others become dead letters; gives their number by sink."""
+        """From now on letters go to these sinks. Letters for others become dead letters; gives
+        their number by sink.
+        """
         with told(self.directory), transaction(self._connection, "FULL"):
             gone = outbox.register(self._connection, sinks)
             return {sink: outbox.abandon(self._connection, sink, wall_ms()) for sink in gone}
@@ -137,22 +155,29 @@ class Store:
         return max(0, cap - self.spool_bytes())
 
     def drop_oldest(self, cap: int) -> dict[str, int]:
-        """Throw away the oldest letters until at most `cap` bytes wait; only by the user's choice. Counted by sink."""
+        """Throw away the oldest letters until at most `cap` bytes wait; only by the user's choice.
+        Counted by sink.
+        """
         dropped: dict[str, int] = {}
         while self.spool_bytes() > max(0, cap):
             with told(self.directory), transaction(self._connection):
                 some = outbox.drop_oldest(self._connection, cap)
-            dropped = {sink: dropped.get(sink, 0) + some.get(sink, 0) for sink in {**dropped, **some}}
+            dropped = {
+                sink: dropped.get(sink, 0) + some.get(sink, 0) for sink in {**dropped, **some}
+            }
         return dropped
 
     def queue_bytes(self) -> dict[str, int]:
-        """Bytes that wait for each sink for which something does. A letter for two sinks counts for both."""
+        """Bytes that wait for each sink for which something does. A letter for two sinks counts for
+        both.
+        """
         with told(self.directory):
             return outbox.queue_bytes(self._connection)
 
     def trim(self, sink: str, cap: int, after: int = 0) -> int:
-        """Throw away the oldest letters of one sink, but none up to number `after`, until at most `cap` bytes wait for it;
-        only by the user's choice. Gives how many those were."""
+        """Throw away the oldest letters of one sink, but none up to number `after`, until at most
+        `cap` bytes wait for it; only by the user's choice. Gives how many those were.
+        """
         dropped = 0
         while some := self._trim(sink, cap, after):
             dropped += some
@@ -167,13 +192,21 @@ class Store:
         with told(self.directory):
             return outbox.dropped(self._connection)
 
-    def dead_letters(self, sink: str | None = None, *, after: int = 0, limit: int = -1) -> list[DeadLetter]:
-        """Letters that were refused for good, in the order in which they died: of one sink or all, behind number `after`."""
+    def dead_letters(
+        self, sink: str | None = None, *, after: int = 0, limit: int = -1
+    ) -> list[DeadLetter]:
+        """Letters that were refused for good, in the order in which they died: of one sink or all,
+        behind number `after`.
+        """
         with told(self.directory):
             return list(outbox.dead_letters(self._connection, sink, after=after, limit=limit))
 
-    def replay(self, *, sink: str | None = None, to: str | None = None, seqs: Sequence[int] | None = None) -> int:
-        """Put dead letters back into a queue: all, those of `sink`, or those numbered; that of their sink, or of `to`."""
+    def replay(
+        self, *, sink: str | None = None, to: str | None = None, seqs: Sequence[int] | None = None
+    ) -> int:
+        """Put dead letters back into a queue: all, those of `sink`, or those numbered; that of
+        their sink, or of `to`.
+        """
         with told(self.directory), transaction(self._connection, "FULL"):
             return outbox.replay(self._connection, sink, to, seqs, wall_ms())
 
@@ -182,7 +215,9 @@ class Store:
         return Scans(self._connection, self.directory, key)
 
     def prune(self, now_ms: int, keep: Keep = _KEEP) -> Pruned:
-        """Let go of what is older than `keep` says. Nothing that waits for a sink or a roll-up goes."""
+        """Let go of what is older than `keep` says. Nothing that waits for a sink or a roll-up
+        goes.
+        """
         with told(self.directory):
             return prune(self._connection, now_ms, keep)
 
@@ -192,8 +227,10 @@ class Store:
             return summarise(self._connection)
 
     def own_files(self) -> frozenset[tuple[int, int]]:
-        """(device, inode) of everything in the state directory: what must never be followed or scanned, nor even opened in
-        this process. Closing a descriptor lets go of all POSIX locks on its file, those of SQLite too."""
+        """(device, inode) of everything in the state directory: what must never be followed or
+        scanned, nor even opened in this process. Closing a descriptor lets go of all POSIX locks on
+        its file, those of SQLite too.
+        """
         found = set()
         with told(self.directory), os.scandir(self.directory) as entries:
             for entry in entries:

@@ -1,7 +1,7 @@
 """Cursors and sightings as rows.
 
-Promises: what is read is what was written, also paths that are no UTF-8 and inode numbers above 63 bits; but a token in
-a path is not written.
+Promises: what is read is what was written, also paths that are no UTF-8 and inode numbers above 63
+bits; but a token in a path is not written.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def put_sightings(connection: sqlite3.Connection, sightings: Iterable[Sighting])
     )  # fmt: skip
 
 
-def sightings(connection: sqlite3.Connection, where: str = "", values: tuple[Any, ...] = ()) -> Iterator[Sighting]:
+def sightings(
+    connection: sqlite3.Connection, where: str = "", values: tuple[Any, ...] = ()
+) -> Iterator[Sighting]:
     """Those that `where` selects; all without it."""
     for row in connection.execute(f"SELECT {_SIGHTING} FROM sightings {where}", values):
         (

@@ -1,7 +1,9 @@
-"""The benchmark's data: access logs with tokens in them, the same bytes for the same seed and size on every machine.
+"""The benchmark's data: access logs with tokens in them, the same bytes for the same seed and size
+on every machine.
 
-Promises: what is there already with the right size and marker is used again; memory stays small (a block of lines at a
-time), so that the peak memory of the commands measured afterwards is theirs. Keys are thrown away: no token is real.
+Promises: what is there already with the right size and marker is used again; memory stays small (a
+block of lines at a time), so that the peak memory of the commands measured afterwards is theirs.
+Keys are thrown away: no token is real.
 """
 
 from __future__ import annotations
@@ -24,9 +26,20 @@ SMOKE = 64  # a smoke run uses 1/64 of each size
 _VERSION = 1  # changes when the bytes for a seed change
 _EPOCH = 1_768_478_400
 _BLOCK_LINES = 10_000
-_BLOCKS = 4  # different blocks of lines, in turn: far more than a gzip window or a core's cache remembers
+_BLOCKS = (
+    4  # different blocks of lines, in turn: far more than a gzip window or a core's cache remembers
+)
 _SESSIONS, _REQUESTS = 200, 40  # of a small service whose front end polls
-_PATHS = ("/", "/api/v1/orders", "/api/v1/users/me", "/static/app.js", "/login", "/health", "/api/v2/search", "/img/logo.png")
+_PATHS = (
+    "/",
+    "/api/v1/orders",
+    "/api/v1/users/me",
+    "/static/app.js",
+    "/login",
+    "/health",
+    "/api/v2/search",
+    "/img/logo.png",
+)
 _AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
@@ -35,7 +48,9 @@ _AGENTS = (
 
 
 class Data(NamedTuple):
-    """A file or folder of the benchmark: where it is, its bytes (decompressed) and the distinct tokens in it."""
+    """A file or folder of the benchmark: where it is, its bytes (decompressed) and the distinct
+    tokens in it.
+    """
 
     path: Path
     size: int
@@ -89,21 +104,31 @@ def dense(seed: int, size: int) -> Iterator[bytes]:
     chance = random.Random(seed)
     done = number = 0
     while done < size:
-        part = line(chance, number) + line(chance, number) + line(chance, number, b"?access_token=" + token(number))
+        part = (
+            line(chance, number)
+            + line(chance, number)
+            + line(chance, number, b"?access_token=" + token(number))
+        )
         yield part
         done += len(part)
         number += 1
 
 
 def repeats(seed: int, size: int) -> Iterator[bytes]:
-    """The same with the tokens of _SESSIONS sessions at a time, each of which sends its own _REQUESTS times."""
+    """The same with the tokens of _SESSIONS sessions at a time, each of which sends its own
+    _REQUESTS times.
+    """
     chance = random.Random(seed)
     sessions = [[number, 0] for number in range(_SESSIONS)]
     done = second = 0
     newest = _SESSIONS
     while done < size:
         session = chance.choice(sessions)
-        part = line(chance, second) + line(chance, second) + line(chance, second, b"?access_token=" + token(session[0]))
+        part = (
+            line(chance, second)
+            + line(chance, second)
+            + line(chance, second, b"?access_token=" + token(session[0]))
+        )
         session[1] += 1
         if session[1] == _REQUESTS:
             session[:] = newest, 0
@@ -147,7 +172,9 @@ def _write_repeats(path: Path, parts: Iterator[bytes]) -> tuple[int, int]:
 
 
 class _Deflated:
-    """The part of a binary file that `_Counting` needs, compressing as `gzip -6` does, without a time or a name."""
+    """The part of a binary file that `_Counting` needs, compressing as `gzip -6` does, without a
+    time or a name.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -187,7 +214,11 @@ def small_files(seed: int, count: int, size: int) -> Iterator[bytes]:
     """`count` logs of about `size` bytes; every tenth has a token."""
     chance = random.Random(seed)
     for number in range(count):
-        lines = [line(chance, number)] if number % 10 else [line(chance, number, b"?access_token=" + token(number))]
+        lines = (
+            [line(chance, number)]
+            if number % 10
+            else [line(chance, number, b"?access_token=" + token(number))]
+        )
         total = 0
         while total < size:
             lines.append(line(chance, total))
@@ -200,7 +231,11 @@ _Write = Callable[[Path, Iterator[bytes]], tuple[int, int]]
 
 def _disk_size(path: Path) -> int:
     if path.is_dir():
-        return sum((Path(folder) / name).stat().st_size for folder, _, names in os.walk(path) for name in names)
+        return sum(
+            (Path(folder) / name).stat().st_size
+            for folder, _, names in os.walk(path)
+            for name in names
+        )
     return path.stat().st_size if path.exists() else -1
 
 
@@ -231,7 +266,12 @@ class Maker:
     def sparse(self, *, size: int = 512 * MIB, seed: int = 1, name: str = "sparse.log") -> Data:
         """An access log with a token every 10,000 lines."""
         size //= self._share
-        return _made(self._folder / name, _write_plain, self._recipe("sparse", seed, size), sparse(seed, size))
+        return _made(
+            self._folder / name,
+            _write_plain,
+            self._recipe("sparse", seed, size),
+            sparse(seed, size),
+        )
 
     def big(self) -> Data:
         """The same in 1 GiB."""
@@ -240,22 +280,39 @@ class Maker:
     def dense(self) -> Data:
         """100 MB with a distinct token in every third line."""
         size = 100 * MB // self._share
-        return _made(self._folder / "dense.log", _write_plain, self._recipe("dense", 3, size), dense(3, size))
+        return _made(
+            self._folder / "dense.log", _write_plain, self._recipe("dense", 3, size), dense(3, size)
+        )
 
     def repeats(self) -> Data:
         """100 MB with a token in every third line, most of them met before."""
         size = 100 * MB // self._share
-        return _made(self._folder / "repeats.log", _write_repeats, self._recipe("repeats", 5, size), repeats(5, size))
+        return _made(
+            self._folder / "repeats.log",
+            _write_repeats,
+            self._recipe("repeats", 5, size),
+            repeats(5, size),
+        )
 
     def gzip(self) -> Data:
         """The sparse log as `gzip -6` leaves it."""
         size = 512 * MIB // self._share
-        return _made(self._folder / "sparse.log.gz", _write_gzip, self._recipe("gzip", 1, size), sparse(1, size))
+        return _made(
+            self._folder / "sparse.log.gz",
+            _write_gzip,
+            self._recipe("gzip", 1, size),
+            sparse(1, size),
+        )
 
     def many(self) -> Data:
         """10,000 files of 20 KB."""
         count = 10_000 // self._share
-        return _made(self._folder / "many", _write_many, self._recipe("many", 4, count), small_files(4, count, 20_000))
+        return _made(
+            self._folder / "many",
+            _write_many,
+            self._recipe("many", 4, count),
+            small_files(4, count, 20_000),
+        )
 
 
 def digest(parts: Iterator[bytes]) -> str:

@@ -1,6 +1,8 @@
-"""The loops that the engine is held against, timed in turn in one process: bare reading, reading and detecting.
+"""The loops that the engine is held against, timed in turn in one process: bare reading, reading
+and detecting.
 
-Run by `measure.loops` as `python loops.py plain|gzip FILE ROUNDS`; prints the best seconds of each as JSON.
+Run by `measure.loops` as `python loops.py plain|gzip FILE ROUNDS`; prints the best seconds of each
+as JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ def main(which: str, path: str, rounds: int) -> dict[str, float]:
     def open_() -> Any:
         return igzip.open(path, "rb") if which == "gzip" else open(path, "rb", buffering=0)
 
-    sides: dict[str, Callable[[], object]] = {"read": lambda: _read(open_), "detect": lambda: _detect(open_, engine)}
+    sides: dict[str, Callable[[], object]] = {
+        "read": lambda: _read(open_),
+        "detect": lambda: _detect(open_, engine),
+    }
     best = dict.fromkeys(sides, float("inf"))
     for _ in range(rounds):
         for name, side in sides.items():

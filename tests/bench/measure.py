@@ -1,7 +1,9 @@
-"""Measuring: commands and loops timed in turn, the best time of each, and the peak memory of every process of a command.
+"""Measuring: commands and loops timed in turn, the best time of each, and the peak memory of every
+process of a command.
 
-Promises: the sides of a ratio are interleaved within one run, so that what else the machine does falls on both.
-Limits: Linux keeps the peak memory of a process over `exec`, so a command's peak is never below this process's own.
+Promises: the sides of a ratio are interleaved within one run, so that what else the machine does
+falls on both. Limits: Linux keeps the peak memory of a process over `exec`, so a command's peak is
+never below this process's own.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _KEPT = 4096
 
 
 class Run(NamedTuple):
-    """One run of a command: wall and processor time, peak resident bytes of its largest process, exit status, output."""
+    """One run of a command: wall and processor time, peak resident bytes of its largest process,
+    exit status, output.
+    """
 
     seconds: float
     cpu: float
@@ -41,11 +45,16 @@ class Best(NamedTuple):
 
 def run(command: Sequence[str]) -> Run:
     """Run `command` to its end. A process and all it waited for are in the peak (`wait4`)."""
-    # An installed program has its bytecode; without this, a checkout would be compiled anew in every run.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    # An installed program has its bytecode; without this, a checkout would be compiled anew in
+    # every run.
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    }
     null = subprocess.DEVNULL
     started = time.perf_counter()
-    with subprocess.Popen(command, stdin=null, stdout=subprocess.PIPE, stderr=null, env=environment) as child:
+    with subprocess.Popen(
+        command, stdin=null, stdout=subprocess.PIPE, stderr=null, env=environment
+    ) as child:
         assert child.stdout is not None
         kept = b""
         while part := child.stdout.read(1 << 16):
@@ -55,7 +64,9 @@ def run(command: Sequence[str]) -> Run:
         child.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else 1024
     cpu = usage.ru_utime + usage.ru_stime
-    return Run(seconds, cpu, usage.ru_maxrss * unit, child.returncode, kept.decode("utf-8", "replace"))
+    return Run(
+        seconds, cpu, usage.ru_maxrss * unit, child.returncode, kept.decode("utf-8", "replace")
+    )
 
 
 def interleaved(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, Best]:
@@ -65,7 +76,11 @@ def interleaved(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str
         for name, side in sides.items():
             runs[name].append(side())
     return {
-        name: Best(min(one.seconds for one in all_), min(one.cpu for one in all_), max(one.peak for one in all_))
+        name: Best(
+            min(one.seconds for one in all_),
+            min(one.cpu for one in all_),
+            max(one.peak for one in all_),
+        )
         for name, all_ in runs.items()
     }
 
@@ -88,7 +103,9 @@ def jwtleak(*arguments: str) -> list[str]:
 def scan(path: Path, jobs: int | None = None) -> list[str]:
     """`jwtleak scan` of `path` with its alerts written to a file that forgets them."""
     chosen = [] if jobs is None else ["--jobs", str(jobs)]
-    return jwtleak("scan", *chosen, "--no-progress", "--format", "json", "--output", os.devnull, str(path))
+    return jwtleak(
+        "scan", *chosen, "--no-progress", "--format", "json", "--output", os.devnull, str(path)
+    )
 
 
 def kingfisher(path: Path) -> list[str]:
@@ -109,7 +126,10 @@ def loops(which: str, path: Path, rounds: int) -> dict[str, float]:
     """Seconds of the loops of `loops.py`, interleaved in one process of their own."""
     script = Path(__file__).with_name("loops.py")
     done = subprocess.run(
-        [sys.executable, str(script), which, str(path), str(rounds)], check=True, capture_output=True, text=True
+        [sys.executable, str(script), which, str(path), str(rounds)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return {name: float(seconds) for name, seconds in json.loads(done.stdout).items()}
 
@@ -124,7 +144,9 @@ def _cpu() -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor() or platform.machine()
-    names = [row.partition(":")[2].strip() for row in text.splitlines() if row.startswith("model name")]
+    names = [
+        row.partition(":")[2].strip() for row in text.splitlines() if row.startswith("model name")
+    ]
     return names[0] if names else platform.machine()
 
 

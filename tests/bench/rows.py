@@ -1,6 +1,7 @@
 """The rows of the table: what is compared, the target, and how the figure is told.
 
-Each row makes its data, measures both sides in turn and checks that what was measured found what there was to find.
+Each row makes its data, measures both sides in turn and checks that what was measured found what
+there was to find.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def rate(size: int, seconds: float) -> str:
 
 
 class Bench:
-    """What rows share: the data, the rounds, the peers, and the peak memory of every jwtleak run so far."""
+    """What rows share: the data, the rounds, the peers, and the peak memory of every jwtleak run so
+    far.
+    """
 
     def __init__(self, folder: Path, *, smoke: bool, rounds: int) -> None:
         self.maker = Maker(folder, smoke=smoke)
@@ -74,18 +77,26 @@ class Bench:
         command = scan(data.path, jobs)
         command[command.index("--output") + 1] = str(self._scratch)
         status = run(command).status
-        with self._scratch.open("rb") as lines:  # read whole, they would raise the floor of every peak that follows
+        with self._scratch.open(
+            "rb"
+        ) as lines:  # read whole, they would raise the floor of every peak that follows
             alerts = sum(1 for _ in lines)
         self._scratch.unlink()
         if status != 1 or alerts != data.tokens:
-            raise Wrong(f"{data.path.name}, jobs {jobs}: {alerts} alerts of {data.tokens} tokens, exit status {status}")
+            raise Wrong(
+                f"{data.path.name}, jobs {jobs}: {alerts} alerts of {data.tokens} tokens, exit status {status}"
+            )
 
-    def compare(self, data: Data, jobs: dict[str, int | None], **peers: list[str]) -> dict[str, Best]:
+    def compare(
+        self, data: Data, jobs: dict[str, int | None], **peers: list[str]
+    ) -> dict[str, Best]:
         """The best of jwtleak with each of `jobs` and of the peers that are there, on `data`."""
         warm(data.path)
         for number in jobs.values():
             self.count(data, number)
-        sides: dict[str, Callable[[], Run]] = {name: _timed(scan(data.path, number)) for name, number in jobs.items()}
+        sides: dict[str, Callable[[], Run]] = {
+            name: _timed(scan(data.path, number)) for name, number in jobs.items()
+        }
         sides |= {name: _timed(command) for name, command in peers.items() if self.has(command[0])}
         best = interleaved(sides, self.rounds)
         for name in jobs:
@@ -97,7 +108,9 @@ def _timed(command: list[str]) -> Callable[[], Run]:
     return lambda: run(command)
 
 
-def against(name: str, best: dict[str, Best], side: str, peer: str, target: float, size: int) -> Row:
+def against(
+    name: str, best: dict[str, Best], side: str, peer: str, target: float, size: int
+) -> Row:
     """How many times faster `side` is than `peer`."""
     if peer not in best:
         return absent(name, f">= {target:g} x", peer)
@@ -115,7 +128,9 @@ def sparse_loop(bench: Bench) -> Iterator[Row]:
     warm(data.path)
     seconds = measure.loops("plain", data.path, bench.rounds)
     note = f"{rate(data.size, seconds['detect'])} : {rate(data.size, seconds['read'])}"
-    yield share("sparse: engine : bare `readinto`", 100 * seconds["read"] / seconds["detect"], 60, note)
+    yield share(
+        "sparse: engine : bare `readinto`", 100 * seconds["read"] / seconds["detect"], 60, note
+    )
 
 
 def sparse_command(bench: Bench) -> Iterator[Row]:
@@ -134,7 +149,9 @@ def dense(bench: Bench) -> Iterator[Row]:
     best = bench.compare(data, {"1 job": 1, "all jobs": None}, kingfisher=kingfisher(data.path))
     tokens = data.tokens / best["1 job"].seconds
     note = f"{data.tokens:,} tokens in {best['1 job'].seconds:.2f} s, start of the program included; processor {best['1 job'].cpu:.2f} s"
-    yield Row("dense: tokens per second, 1 job", ">= 100,000", f"{tokens:,.0f}", tokens >= 100_000, note)
+    yield Row(
+        "dense: tokens per second, 1 job", ">= 100,000", f"{tokens:,.0f}", tokens >= 100_000, note
+    )
     for side in ("1 job", "all jobs"):
         yield against(f"dense: scan, {side} : Kingfisher", best, side, "kingfisher", 6, data.size)
 
@@ -167,7 +184,9 @@ def many(bench: Bench) -> Iterator[Row]:
     """Ten thousand small files."""
     data = bench.maker.many()
     best = bench.compare(data, {"all jobs": None}, kingfisher=kingfisher(data.path))
-    yield against("many files: scan, all jobs : Kingfisher", best, "all jobs", "kingfisher", 2, data.size)
+    yield against(
+        "many files: scan, all jobs : Kingfisher", best, "all jobs", "kingfisher", 2, data.size
+    )
 
 
 def jobs(bench: Bench) -> Iterator[Row]:
@@ -181,15 +200,29 @@ def jobs(bench: Bench) -> Iterator[Row]:
 
 def version(bench: Bench) -> Iterator[Row]:
     """The time that every call pays."""
-    best = interleaved({"version": _timed(measure.jwtleak("--version"))}, 2 * bench.rounds)["version"]
-    yield below("`jwtleak --version`", best.seconds * 1000, 150, "ms", f"best of {2 * bench.rounds}; processor {best.cpu * 1000:.0f} ms")
+    best = interleaved({"version": _timed(measure.jwtleak("--version"))}, 2 * bench.rounds)[
+        "version"
+    ]
+    yield below(
+        "`jwtleak --version`",
+        best.seconds * 1000,
+        150,
+        "ms",
+        f"best of {2 * bench.rounds}; processor {best.cpu * 1000:.0f} ms",
+    )
 
 
 def memory(bench: Bench) -> Iterator[Row]:
     """The largest process of all runs of the rows before."""
     if bench.peaks:
         where = max(bench.peaks, key=lambda name: bench.peaks[name])
-        yield below("peak memory of a process", bench.peaks[where] / MB, MAX_PEAK / MB, "MB", f"highest: {where}")
+        yield below(
+            "peak memory of a process",
+            bench.peaks[where] / MB,
+            MAX_PEAK / MB,
+            "MB",
+            f"highest: {where}",
+        )
 
 
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {

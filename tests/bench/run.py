@@ -2,8 +2,9 @@
 
     python tests/bench/run.py [--dir DIR] [--smoke] [--rounds N] [--only ROW,...] [--write]
 
-Installs nothing; peers (kingfisher, rg) are taken from PATH and named where they are missing. Each figure is a ratio
-within one run. Data is made in DIR (3 GB; 50 MB with --smoke) and kept there for the next run.
+Installs nothing; peers (kingfisher, rg) are taken from PATH and named where they are missing. Each
+figure is a ratio within one run. Data is made in DIR (3 GB; 50 MB with --smoke) and kept there for
+the next run.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
     head = "| what | target | figure | met | detail |\n| --- | --: | --: | --- | --- |\n"
     return head + "".join(
-        f"| {row.name} | {row.target} | {row.figure} | {_MET[row.met]} | {row.note} |\n" for row in rows
+        f"| {row.name} | {row.target} | {row.figure} | {_MET[row.met]} | {row.note} |\n"
+        for row in rows
     )
 
 
@@ -54,17 +56,25 @@ def put_between(text: str, new: str) -> str:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()) / "jwtleak-bench")
-    parser.add_argument("--smoke", action="store_true", help="1/64 of each size, one round; figures mean nothing")
+    parser.add_argument(
+        "--smoke", action="store_true", help="1/64 of each size, one round; figures mean nothing"
+    )
     parser.add_argument("--rounds", type=int, help="how often each side runs (5; with --smoke 1)")
     parser.add_argument("--only", default=",".join(ROWS), help="rows: " + ", ".join(ROWS))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/design/measurements.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/design/measurements.md"
+    )
     return parser.parse_args(argv)
 
 
 def _measured(bench: Bench, names: Sequence[str], *, smoke: bool) -> Iterator[Row]:
     for name in names:
         for row in ROWS[name](bench):
-            print(f"{row.name}: {row.figure} (target {row.target}) {row.note}", file=sys.stderr, flush=True)
+            print(
+                f"{row.name}: {row.figure} (target {row.target}) {row.note}",
+                file=sys.stderr,
+                flush=True,
+            )
             yield row._replace(met=None) if smoke else row
 
 

@@ -2,8 +2,9 @@
 
     python tests/bench/sinks.py [--count N] [--rounds N]
 
-Receivers on loopback are processes of their own. Each figure is the best of the rounds, since other work on the machine
-only ever adds time; the processor's time of the sending process stands beside it.
+Receivers on loopback are processes of their own. Each figure is the best of the rounds, since other
+work on the machine only ever adds time; the processor's time of the sending process stands beside
+it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,14 @@ def fill(store: Store, sink: str, count: int) -> None:
     for first in range(0, count, 5000):
         alerts = [alert(number) for number in range(first, min(first + 5000, count))]
         letters = [
-            Letter(id=one.id, fingerprint=one.token.sha256, severity="high", event="leak", body=to_json(one)) for one in alerts
+            Letter(
+                id=one.id,
+                fingerprint=one.token.sha256,
+                severity="high",
+                event="leak",
+                body=to_json(one),
+            )
+            for one in alerts
         ]
         store.commit(Commit(alerts=letters, at_ms=1))
 
@@ -106,7 +114,10 @@ def main(argv: list[str] | None = None) -> int:
                 url = url.replace(f"{{{key}}}", str(port))
             figures = [measure(url, given.count) for _ in range(given.rounds)]
             best = Figure(*(max(column) for column in zip(*figures, strict=True)))
-            print(f"| {name} | {promised or ''} | {best.wall:,.0f} | {best.processor:,.0f} |", flush=True)
+            print(
+                f"| {name} | {promised or ''} | {best.wall:,.0f} | {best.processor:,.0f} |",
+                flush=True,
+            )
 
     with_receivers(work)
     return 0

@@ -2,8 +2,8 @@
 
     python tests/bench/tail.py [--dir DIR] [--only latency,throughput,idle,restart,soak] [--soak SECONDS] [--small]
 
-Drives the real process. Processor time is that of the daemon alone (`/proc/PID/stat`), so what else the machine does
-falls on the wall clock only. Linux only.
+Drives the real process. Processor time is that of the daemon alone (`/proc/PID/stat`), so what else
+the machine does falls on the wall clock only. Linux only.
 """
 
 from __future__ import annotations
@@ -84,11 +84,19 @@ def latency(place: Path, sizes: Sizes) -> Iterator[Row]:
         log = home / "app.log"
         log.touch()
         with Daemon(home / "run", log, options=options) as daemon:
-            told = sorted(_one(daemon, log, number) for number in range(sizes.lines if name == "events" else sizes.lines // 8))
+            told = sorted(
+                _one(daemon, log, number)
+                for number in range(sizes.lines if name == "events" else sizes.lines // 8)
+            )
         p99 = told[int(len(told) * 0.99)]
         target = "p99 < 20 ms" if name == "events" else "-"
         figure = f"p50 {statistics.median(told) * 1000:.1f}, p99 {p99 * 1000:.1f} ms"
-        yield Row(f"append to alert, {name}", target, figure, f"{len(told)} lines, max {told[-1] * 1000:.0f} ms")
+        yield Row(
+            f"append to alert, {name}",
+            target,
+            figure,
+            f"{len(told)} lines, max {told[-1] * 1000:.0f} ms",
+        )
 
 
 def _one(daemon: Daemon, log: Path, number: int) -> float:
@@ -97,7 +105,9 @@ def _one(daemon: Daemon, log: Path, number: int) -> float:
     time.sleep(0.05)
     append(log, data)
     began = time.perf_counter()
-    while not _behind(daemon.out, before).endswith(b"\n"):  # a write that crosses a page is seen in two halves
+    while not _behind(daemon.out, before).endswith(
+        b"\n"
+    ):  # a write that crosses a page is seen in two halves
         time.sleep(0.0002)
         if time.perf_counter() - began > 30:
             raise TimeoutError("no alert")
@@ -126,13 +136,22 @@ def throughput(place: Path, sizes: Sizes) -> Iterator[Row]:
         before, began, written = cpu(daemon.pid), time.perf_counter(), 0
         while written < sizes.bytes:
             written += file.write(text * 16)
-            while written - daemon.metric("jwtleak_bytes_read_total") > 256 << 20:  # stay in the page cache
+            while (
+                written - daemon.metric("jwtleak_bytes_read_total") > 256 << 20
+            ):  # stay in the page cache
                 time.sleep(0.05)
-        daemon.wait(lambda: daemon.metric("jwtleak_bytes_read_total") >= written, "all bytes", 300, 0.05)
+        daemon.wait(
+            lambda: daemon.metric("jwtleak_bytes_read_total") >= written, "all bytes", 300, 0.05
+        )
         wall, used = time.perf_counter() - began, cpu(daemon.pid) - before
     log.unlink()
     figure = f"{written / used / 1e6:,.0f} MB/s of processor time"
-    yield Row("one growing file without tokens", "300 MB/s", figure, f"{written / wall / 1e6:,.0f} MB/s beside its writer")
+    yield Row(
+        "one growing file without tokens",
+        "300 MB/s",
+        figure,
+        f"{written / wall / 1e6:,.0f} MB/s beside its writer",
+    )
 
 
 def _files(place: Path, count: int) -> Path:
@@ -140,7 +159,9 @@ def _files(place: Path, count: int) -> Path:
     for number in range(count):
         if number % 100 == 0:
             (logs / f"{number // 100:03}").mkdir(parents=True)
-        (logs / f"{number // 100:03}" / f"{number}.log").write_bytes(b"2026-01-15T12:00:01Z started as %d\n" % number)
+        (logs / f"{number // 100:03}" / f"{number}.log").write_bytes(
+            b"2026-01-15T12:00:01Z started as %d\n" % number
+        )
     return logs
 
 
@@ -149,13 +170,20 @@ def idle(place: Path, sizes: Sizes) -> Iterator[Row]:
     logs = _files(place, sizes.idle)
     for name, options in (("events", ()), ("polling", ("--poll",))):
         with Daemon(place / name, logs, options=options) as daemon:
-            daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == sizes.idle, "all files", 300, 0.5)
+            daemon.wait(
+                lambda: daemon.metric("jwtleak_files_followed") == sizes.idle, "all files", 300, 0.5
+            )
             time.sleep(sizes.idle_seconds / 4)
             before, began = cpu(daemon.pid), time.perf_counter()
             time.sleep(sizes.idle_seconds)
             share = (cpu(daemon.pid) - before) / (time.perf_counter() - began)
             figure = f"{share * 100:.1f} % of a core, {memory(daemon.pid):.0f} MB"
-        yield Row(f"{sizes.idle:,} idle files, {name}", "< 3 %, < 150 MB", figure, f"over {sizes.idle_seconds:.0f} s")
+        yield Row(
+            f"{sizes.idle:,} idle files, {name}",
+            "< 3 %, < 150 MB",
+            figure,
+            f"over {sizes.idle_seconds:.0f} s",
+        )
 
 
 def restart(place: Path, sizes: Sizes) -> Iterator[Row]:
@@ -163,7 +191,9 @@ def restart(place: Path, sizes: Sizes) -> Iterator[Row]:
     logs = _files(place, sizes.tracked)
     daemon = Daemon(place / "run", logs)
     with daemon:
-        daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == sizes.tracked, "all files", 300, 0.5)
+        daemon.wait(
+            lambda: daemon.metric("jwtleak_files_followed") == sizes.tracked, "all files", 300, 0.5
+        )
         daemon.wait(lambda: daemon.metric("jwtleak_lag_bytes") == 0, "all bytes", 300, 0.5)
         daemon.stop()
         began = time.perf_counter()
@@ -194,7 +224,9 @@ def soak(place: Path, sizes: Sizes, seconds: float) -> Iterator[Row]:
             while any(one.poll() is None for one in writers):
                 time.sleep(max(0.5, seconds / 60))
                 seen.append((memory(daemon.pid), descriptors(daemon.pid)))
-                for old in sorted(logs.glob("*.log.*"))[:-30]:  # as a rotation that keeps ten of each
+                for old in sorted(logs.glob("*.log.*"))[
+                    :-30
+                ]:  # as a rotation that keeps ten of each
                     old.unlink(missing_ok=True)
         finally:
             for one in writers:
@@ -203,7 +235,10 @@ def soak(place: Path, sizes: Sizes, seconds: float) -> Iterator[Row]:
         lost = daemon.metric("jwtleak_bytes_lost_total")
     rest = seen[len(seen) // 4 :]
     half = len(rest) // 2
-    early, late = statistics.fmean(one for one, _ in rest[:half]), statistics.fmean(one for one, _ in rest[half:])
+    early, late = (
+        statistics.fmean(one for one, _ in rest[:half]),
+        statistics.fmean(one for one, _ in rest[half:]),
+    )
     figure = f"{early:.0f} MB, then {late:.0f} MB; {rest[0][1]}, then {rest[-1][1]} open files"
     note = f"highest {max(one for one, _ in seen):.0f} MB, {max(one for _, one in seen)} open files; {lost:.0f} bytes lost"
     yield Row(f"soak of {seconds:.0f} s", "flat", figure, note)
@@ -215,7 +250,9 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--only", default="latency,throughput,idle,restart,soak")
     parser.add_argument("--soak", type=float, default=900.0)
-    parser.add_argument("--small", action="store_true", help="a few seconds of each; figures mean nothing")
+    parser.add_argument(
+        "--small", action="store_true", help="a few seconds of each; figures mean nothing"
+    )
     given = parser.parse_args()
     sizes = SMALL if given.small else Sizes()
     rows: dict[str, Callable[[Path], Iterator[Row]]] = {

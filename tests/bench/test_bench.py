@@ -26,7 +26,9 @@ def test_a_dense_log_has_a_token_in_every_third_line() -> None:
 
 
 def test_sessions_repeat_their_tokens(tmp_path: Path) -> None:
-    """Each third line has a token, each token comes up to forty times, and distinct ones are counted."""
+    """Each third line has a token, each token comes up to forty times, and distinct ones are
+    counted.
+    """
     log = b"".join(data.repeats(1, 600_000))
     found = scan(log)
     times = Counter(one.sha256 for one in found)
@@ -59,7 +61,13 @@ def test_data_is_made_once(tmp_path: Path) -> None:
 
 def test_the_table() -> None:
     """A row is met, not met, or without its peer."""
-    text = run.table([rows.ratio("a", 2.5, 2, "n"), rows.below("b", 200, 150, "ms"), rows.absent("c", ">= 4 x", "rg")])
+    text = run.table(
+        [
+            rows.ratio("a", 2.5, 2, "n"),
+            rows.below("b", 200, 150, "ms"),
+            rows.absent("c", ">= 4 x", "rg"),
+        ]
+    )
     assert text.splitlines()[2:] == [
         "| a | >= 2 x | 2.50 x | yes | n |",
         "| b | < 150 ms | 200 ms | **no** |  |",

@@ -1,10 +1,12 @@
-"""What it costs to say what tokens are worth: the same work with the tables and without, as a ratio of processor time.
+"""What it costs to say what tokens are worth: the same work with the tables and without, as a ratio
+of processor time.
 
     python tests/bench/worth.py [--smoke] [--rounds N]
 
-Two logs: one with a distinct token in every third line, and one that repeats a few hundred tokens. Each side runs in a
-process of its own, in turn, and the best of all rounds counts. Targets: with the tables at least 70 % of the rate
-without them for distinct tokens, and no loss that can be measured (90 %) for repeated ones.
+Two logs: one with a distinct token in every third line, and one that repeats a few hundred tokens.
+Each side runs in a process of its own, in turn, and the best of all rounds counts. Targets: with
+the tables at least 70 % of the rate without them for distinct tokens, and no loss that can be
+measured (90 %) for repeated ones.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from bench.rows import Row, share
 _SIZE = 24 * MB
 _REPEATED = 256
 
-# One side: scans the file and prints alerts and seconds of processor time. The tables are loaded before the clock starts:
-# what they cost once is measured by `start`.
+# One side: scans the file and prints alerts and seconds of processor time. The tables are loaded
+# before the clock starts: what they cost once is measured by `start`.
 _SIDE = """
 import gc, sys, time
 from jwtleak.alerts.builder import Setting
@@ -49,7 +51,9 @@ print(count, time.process_time() - began)
 
 def side(path: Path, tables: str) -> tuple[int, float]:
     """(Alerts, seconds of processor time) of one run."""
-    done = subprocess.run([sys.executable, "-c", _SIDE, str(path), tables], capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _SIDE, str(path), tables], capture_output=True, check=True, text=True
+    )
     count, seconds = done.stdout.split()
     return int(count), float(seconds)
 
@@ -83,18 +87,27 @@ def rows(size: int, rounds: int) -> Iterator[Row]:
             best = {tables: min(seconds for _, seconds in all_) for tables, all_ in runs.items()}
             (count,) = counts
             note = f"{count:,} alerts; processor {best['on']:.2f} s : {best['off']:.2f} s"
-            yield share(f"{name} tokens: rate with the tables : without", 100 * best["off"] / best["on"], target, note)
+            yield share(
+                f"{name} tokens: rate with the tables : without",
+                100 * best["off"] / best["on"],
+                target,
+                note,
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a target is missed in a full run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--smoke", action="store_true", help="1/32 of the size, one round; figures mean nothing")
+    parser.add_argument(
+        "--smoke", action="store_true", help="1/32 of the size, one round; figures mean nothing"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(argv)
     made = list(rows(_SIZE // 32 if given.smoke else _SIZE, 1 if given.smoke else given.rounds))
     for row in made:
-        print(f"| {row.name} | {row.target} | {row.figure} | {'yes' if row.met else 'no'} | {row.note} |")
+        print(
+            f"| {row.name} | {row.target} | {row.figure} | {'yes' if row.met else 'no'} | {row.note} |"
+        )
     return 0 if given.smoke or all(row.met for row in made) else 1
 
 

@@ -1,7 +1,7 @@
 """Code in pages: commands that are marked `<!-- run: STATUS -->` run, Python is typed and runs.
 
-Commands run in a copy of docs/examples, with `jwtleak` on the path. The blocks of one page run one after the other in
-the same directory, so a later one may use what an earlier one wrote.
+Commands run in a copy of docs/examples, with `jwtleak` on the path. The blocks of one page run one
+after the other in the same directory, so a later one may use what an earlier one wrote.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ import pytest
 
 _COMMANDS = re.compile(r"<!-- run: (\d+) -->\n```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-_TESTED = ("tutorial", "incident-response", "pipe", "redact", "add-a-pattern", "state", "tail", "tune")
+_TESTED = (
+    "tutorial",
+    "incident-response",
+    "pipe",
+    "redact",
+    "add-a-pattern",
+    "state",
+    "tail",
+    "tune",
+)
 
 
 @pytest.fixture
@@ -41,7 +50,13 @@ def test_commands_run(page: Path, shell: dict[str, str], root: Path, tmp_path: P
     for status, commands in blocks:
         if "jq " in commands and shutil.which("jq") is None:
             pytest.skip("jq is not installed")
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=place, env=shell, capture_output=True, check=False)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands],
+            cwd=place,
+            env=shell,
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == int(status), (commands, done.stdout[-2000:], done.stderr[-2000:])
 
 
@@ -64,7 +79,15 @@ def test_python_is_typed(root: Path, tmp_path: Path) -> None:
     pytest.importorskip("mypy", reason="comes with the dev extra")
     for page in [root / "README.md", *(root / "docs").rglob("*.md")]:
         for number, block in enumerate(_PYTHON.findall(page.read_text(encoding="utf-8"))):
-            (tmp_path / f"{page.stem.replace('-', '_')}_{number}.py").write_text(block, encoding="utf-8")
+            (tmp_path / f"{page.stem.replace('-', '_')}_{number}.py").write_text(
+                block, encoding="utf-8"
+            )
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(tmp_path)]
-    done = subprocess.run(command, cwd=root, env={**os.environ, "MYPYPATH": str(root)}, capture_output=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env={**os.environ, "MYPYPATH": str(root)},
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout.decode()

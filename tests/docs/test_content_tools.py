@@ -1,7 +1,8 @@
-"""Sigma rules and the Splunk add-on by their own tools: sigma-cli and AppInspect, in an environment of their own.
+"""Sigma rules and the Splunk add-on by their own tools: sigma-cli and AppInspect, in an environment
+of their own.
 
-JWTLEAK_CONTENT names its directory of programs: `pip install sigma-cli pysigma-backend-elasticsearch
-pysigma-backend-splunk splunk-appinspect`.
+JWTLEAK_CONTENT names its directory of programs: `pip install sigma-cli
+pysigma-backend-elasticsearch pysigma-backend-splunk splunk-appinspect`.
 """
 
 from __future__ import annotations
@@ -32,14 +33,18 @@ def tool(name: str) -> str:
 
 def sigma(*args: str) -> str:
     """What sigma-cli prints."""
-    done = subprocess.run([tool("sigma"), *args], cwd=HERE / "sigma", capture_output=True, check=True, timeout=300)
+    done = subprocess.run(
+        [tool("sigma"), *args], cwd=HERE / "sigma", capture_output=True, check=True, timeout=300
+    )
     return done.stdout.decode() + done.stderr.decode()
 
 
 def test_sigma_finds_no_fault() -> None:
     """No error and no issue in any rule."""
     rules = [path.name for path in (HERE / "sigma").glob("jwt*.yml")]
-    assert "Found 0 errors, 0 condition errors and 0 issues" in sigma("check", "--validation-config", "validation.yml", *rules)
+    assert "Found 0 errors, 0 condition errors and 0 issues" in sigma(
+        "check", "--validation-config", "validation.yml", *rules
+    )
 
 
 def test_sigma_finds_a_fault(tmp_path: Path) -> None:
@@ -55,7 +60,12 @@ def test_sigma_converts(target: str) -> None:
     """Rules become queries; correlations too where the language has them."""
     rules = SIMPLE if target == "lucene" else [*SIMPLE, "jwt_many_hosts.yml"]
     text = sigma("convert", "-t", target, "--without-pipeline", *rules)
-    for word in ("no_expiry", "url_fragment", "unsecured", *(["jwtleak.fingerprint"] if target != "lucene" else [])):
+    for word in (
+        "no_expiry",
+        "url_fragment",
+        "unsecured",
+        *(["jwtleak.fingerprint"] if target != "lucene" else []),
+    ):
         assert word in text
 
 
@@ -64,7 +74,12 @@ def test_appinspect_finds_no_fault(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     addon = shutil.copytree(HERE / "splunk/TA-jwtleak", tmp_path / "TA-jwtleak")
     command = [tool("splunk-appinspect"), "inspect", str(addon), "--mode", "precert"]
-    subprocess.run([*command, "--data-format", "json", "--output-file", str(report)], capture_output=True, check=True, timeout=600)
+    subprocess.run(
+        [*command, "--data-format", "json", "--output-file", str(report)],
+        capture_output=True,
+        check=True,
+        timeout=600,
+    )
     summary = json.loads(report.read_text(encoding="utf-8"))["summary"]
     assert (summary["error"], summary["failure"], summary["warning"]) == (0, 0, 0)
     assert summary["success"] > 50

@@ -1,4 +1,6 @@
-"""docs/deploy: units, images and rules, checked by the programs that read them, and for what no program checks."""
+"""docs/deploy: units, images and rules, checked by the programs that read them, and for what no
+program checks.
+"""
 
 from __future__ import annotations
 
@@ -44,16 +46,22 @@ def unit(deploy: Path) -> dict[str, dict[str, list[str]]]:
 
 def manifests(deploy: Path) -> dict[str, Any]:
     """The Kubernetes objects by kind."""
-    return {one["kind"]: one for one in yaml.safe_load_all((deploy / "kubernetes.yaml").read_text())}
+    return {
+        one["kind"]: one for one in yaml.safe_load_all((deploy / "kubernetes.yaml").read_text())
+    }
 
 
 @pytest.mark.receivers
 def test_systemd_reads_the_unit(deploy: Path, tmp_path: Path) -> None:
-    """systemd knows every line of the unit, finds nothing to complain of, and rates its exposure as low."""
+    """systemd knows every line of the unit, finds nothing to complain of, and rates its exposure as
+    low.
+    """
     analyze = program("systemd-analyze")
     there = tmp_path / "jwtleak.service"
     # The program is not installed where this runs.
-    there.write_text((deploy / "jwtleak.service").read_text().replace("/usr/bin/jwtleak", "/bin/true"))
+    there.write_text(
+        (deploy / "jwtleak.service").read_text().replace("/usr/bin/jwtleak", "/bin/true")
+    )
     done = run(analyze, "verify", "--man=no", there)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = run(analyze, "security", "--offline=true", "--threshold=20", there)
@@ -61,7 +69,9 @@ def test_systemd_reads_the_unit(deploy: Path, tmp_path: Path) -> None:
 
 
 def test_the_unit_keeps_its_promises(deploy: Path) -> None:
-    """The service is told apart from dead by the watchdog, is nobody in particular, and writes to its own directories only."""
+    """The service is told apart from dead by the watchdog, is nobody in particular, and writes to
+    its own directories only.
+    """
     service = unit(deploy)["Service"]
     assert service["Type"] == ["notify"]
     assert float(service["WatchdogSec"][0]) > 0
@@ -85,7 +95,9 @@ def test_kubernetes_reads_the_manifests(deploy: Path) -> None:
 
 
 def test_the_daemonset_keeps_its_promises(deploy: Path) -> None:
-    """Logs are mounted to be read only; state outlives the pod; probes ask for what is served; memory is bounded."""
+    """Logs are mounted to be read only; state outlives the pod; probes ask for what is served;
+    memory is bounded.
+    """
     pod = manifests(deploy)["DaemonSet"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     volumes = {one["name"]: one for one in pod["volumes"]}
@@ -93,7 +105,10 @@ def test_the_daemonset_keeps_its_promises(deploy: Path) -> None:
     assert writable == ["state"]
     assert "hostPath" in volumes["state"]
     assert {one["name"] for one in container["volumeMounts"]} == set(volumes)
-    asked = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    asked = {
+        container[probe]["httpGet"]["path"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
     assert asked == {"/healthz", "/readyz"}
     security = container["securityContext"]
     assert security["readOnlyRootFilesystem"]
@@ -102,7 +117,10 @@ def test_the_daemonset_keeps_its_promises(deploy: Path) -> None:
     assert "memory" in container["resources"]["limits"]
     assert pod["automountServiceAccountToken"] is False
     labels = manifests(deploy)["DaemonSet"]["spec"]
-    assert labels["selector"]["matchLabels"].items() <= labels["template"]["metadata"]["labels"].items()
+    assert (
+        labels["selector"]["matchLabels"].items()
+        <= labels["template"]["metadata"]["labels"].items()
+    )
 
 
 @pytest.mark.receivers
@@ -113,7 +131,9 @@ def test_logrotate_reads_the_snippet(deploy: Path, tmp_path: Path) -> None:
     alerts = directory / "alerts.jsonl"
     alerts.write_text("{}\n")
     snippet = tmp_path / "snippet"
-    snippet.write_text((deploy / "logrotate.conf").read_text().replace("/var/log/jwtleak", str(directory)))
+    snippet.write_text(
+        (deploy / "logrotate.conf").read_text().replace("/var/log/jwtleak", str(directory))
+    )
     snippet.chmod(0o644)
     logrotate = program("logrotate")
     done = run(logrotate, "-d", "-s", tmp_path / "state", snippet)
@@ -149,14 +169,18 @@ def test_rules_ask_for_what_is_declared(deploy: Path) -> None:
 
 
 def test_the_image_is_small_and_nobodys(deploy: Path) -> None:
-    """The last stage is pinned, has an ordinary user, no installer, and takes from the first only what was built."""
+    """The last stage is pinned, has an ordinary user, no installer, and takes from the first only
+    what was built.
+    """
     text = re.sub(r"\\\n", " ", (deploy / "Dockerfile").read_text())
     lines = [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]
     assert ["ARG", "PYTHON=3.13-slim-bookworm"] in lines
     assert all(rest.startswith("python:${PYTHON}") for word, rest in lines if word == "FROM")
     last = lines[[number for number, (word, _) in enumerate(lines) if word == "FROM"][-1] :]
     words = [word for word, _ in last]
-    assert [rest for word, rest in last if word == "COPY"] == ["--from=build /opt/jwtleak /opt/jwtleak"]
+    assert [rest for word, rest in last if word == "COPY"] == [
+        "--from=build /opt/jwtleak /opt/jwtleak"
+    ]
     (user,) = [rest for word, rest in last if word == "USER"]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
     assert words.index("USER") < words.index("ENTRYPOINT")
@@ -167,26 +191,40 @@ def test_the_image_is_small_and_nobodys(deploy: Path) -> None:
 
 
 def test_the_image_copies_what_the_build_needs(deploy: Path, root: Path) -> None:
-    """Everything that the first stage copies is there, and everything that the wheel is made of is copied."""
+    """Everything that the first stage copies is there, and everything that the wheel is made of is
+    copied.
+    """
     copied = re.findall(r"^COPY (?!--)(.+) \S+$", (deploy / "Dockerfile").read_text(), re.MULTILINE)
     names = {name for line in copied for name in line.split()}
     assert all((root / name).exists() for name in names)
     project = tomllib.loads((root / "pyproject.toml").read_text())
     built = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {*built["packages"], *built["force-include"], project["project"]["readme"], *project["project"]["license-files"]}
+    needed = {
+        *built["packages"],
+        *built["force-include"],
+        project["project"]["readme"],
+        *project["project"]["license-files"],
+    }
     assert needed <= names
 
 
 def test_the_program_takes_its_options_and_configurations(deploy: Path, tmp_path: Path) -> None:
-    """Every option that the unit and the DaemonSet give exists, and their configurations are ones that can work."""
+    """Every option that the unit and the DaemonSet give exists, and their configurations are ones
+    that can work.
+    """
     (container,) = manifests(deploy)["DaemonSet"]["spec"]["template"]["spec"]["containers"]
     unit_words = unit(deploy)["Service"]["ExecStart"][0].split()[1:]
-    texts = (deploy / "jwtleak.toml").read_text(), manifests(deploy)["ConfigMap"]["data"]["jwtleak.toml"]
+    texts = (
+        (deploy / "jwtleak.toml").read_text(),
+        manifests(deploy)["ConfigMap"]["data"]["jwtleak.toml"],
+    )
     for text, words in zip(texts, (unit_words, container["args"]), strict=True):
         config = tmp_path / "jwtleak.toml"
         config.write_text(text)
         assert words[0] == "tail"
-        given = command.make_context("tail", [str(config) if word.endswith(".toml") else word for word in words[1:]]).params
+        given = command.make_context(
+            "tail", [str(config) if word.endswith(".toml") else word for word in words[1:]]
+        ).params
         given.pop("once")
         settings = settings_of(given)
         check(settings)

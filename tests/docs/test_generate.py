@@ -21,7 +21,9 @@ PAGES = ("README.md", "docs/reference/cli.md", "docs/reference/alert.md", "docs/
 
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_parts_are_up_to_date(load: Load, root: Path, name: str) -> None:
-    """Writing the generated parts anew changes nothing: if this fails, run `python docs/generate.py`."""
+    """Writing the generated parts anew changes nothing: if this fails, run `python
+    docs/generate.py`.
+    """
     text = (root / name).read_text(encoding="utf-8")
     assert load("docs/generate.py").generated(text) == text
 
@@ -39,7 +41,9 @@ def test_every_page_with_a_generated_part_is_written(load: Load, root: Path) -> 
 def test_the_sample_alert_is_valid(load: Load) -> None:
     """The alert that the README shows obeys the JSON Schema."""
     text = load("docs/generate.py").sample_alert()
-    jsonschema.validate(json.loads(text.removeprefix("```json\n").removesuffix("```\n")), json_schema())
+    jsonschema.validate(
+        json.loads(text.removeprefix("```json\n").removesuffix("```\n")), json_schema()
+    )
 
 
 @pytest.mark.parametrize(

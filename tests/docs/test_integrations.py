@@ -1,4 +1,6 @@
-"""docs/integrations: what is given to receivers fits what the program writes. Nothing of it is run here."""
+"""docs/integrations: what is given to receivers fits what the program writes. Nothing of it is run
+here.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,14 @@ from jwtleak.formats.levels import LEVELS
 from jwtleak.types import SEVERITIES, ChannelType, Status
 
 HERE = Path(__file__).resolve().parents[2] / "docs/integrations"
-PYTHON = {"keyword": str, "match_only_text": str, "date": str, "long": int, "float": float, "boolean": bool}
+PYTHON = {
+    "keyword": str,
+    "match_only_text": str,
+    "date": str,
+    "long": int,
+    "float": float,
+    "boolean": bool,
+}
 STREAM, PIPELINE = "logs-jwtleak.alert-default", "jwtleak@ingested"
 
 
@@ -54,9 +63,20 @@ def mapped() -> dict[str, str]:
 
     def walk(properties: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
         for name, one in properties.items():
-            yield from walk(one["properties"], f"{prefix}{name}.") if "properties" in one else [(prefix + name, one["type"])]
+            yield from (
+                walk(one["properties"], f"{prefix}{name}.")
+                if "properties" in one
+                else [(prefix + name, one["type"])]
+            )
 
-    return dict(walk(json.loads(read("elastic/component-template.json"))["template"]["mappings"]["properties"], ""))
+    return dict(
+        walk(
+            json.loads(read("elastic/component-template.json"))["template"]["mappings"][
+                "properties"
+            ],
+            "",
+        )
+    )
 
 
 def test_every_file_is_named_in_a_page() -> None:
@@ -74,13 +94,17 @@ def test_every_file_is_named_in_a_page() -> None:
 
 
 def test_mappings_are_made_from_the_code(load: Any) -> None:
-    """Writing the component template anew changes nothing: if this fails, run `python docs/generate.py`."""
+    """Writing the component template anew changes nothing: if this fails, run `python
+    docs/generate.py`.
+    """
     for name, make in load("docs/generate.py").FILES.items():
         assert (HERE.parents[1] / name).read_text(encoding="utf-8") == make()
 
 
 def test_mappings_have_every_field_that_is_written_in_its_type() -> None:
-    """Each written field is mapped, each mapped one is written (but for that of the pipeline), and values fit types."""
+    """Each written field is mapped, each mapped one is written (but for that of the pipeline), and
+    values fit types.
+    """
     types = mapped()
     assert set(types) - set(written()) == {"event.ingested"}
     for path, values in written().items():
@@ -88,7 +112,9 @@ def test_mappings_have_every_field_that_is_written_in_its_type() -> None:
 
 
 def test_templates_name_each_other() -> None:
-    """The index template takes the component and the pipeline under the names that the page gives them."""
+    """The index template takes the component and the pipeline under the names that the page gives
+    them.
+    """
     template, page = json.loads(read("elastic/index-template.json")), read("elastic.md")
     assert re.fullmatch(template["index_patterns"][0].replace("*", ".*"), STREAM)
     assert f"_component_template/{template['composed_of'][0]}" in page
@@ -100,12 +126,20 @@ def test_templates_name_each_other() -> None:
 
 def test_detection_rules() -> None:
     """Queries name mapped fields and written values; severities are those of the scale."""
-    first, second = (json.loads(line) for line in read("elastic/detection-rules.ndjson").splitlines())
+    first, second = (
+        json.loads(line) for line in read("elastic/detection-rules.ndjson").splitlines()
+    )
     mapping = {int(one["value"]): one["severity"] for one in first["severity_mapping"]}
     assert mapping == {LEVELS[one].ecs: one for one in SEVERITIES if one != "info"}
     assert {first["timestamp_override"], second["timestamp_override"]} == {"event.ingested"}
-    grouped = [first["rule_name_override"], *first["alert_suppression"]["group_by"], *second["threshold"]["field"]]
-    assert set(grouped + [one["field"] for one in second["threshold"]["cardinality"]]) <= set(written())
+    grouped = [
+        first["rule_name_override"],
+        *first["alert_suppression"]["group_by"],
+        *second["threshold"]["field"],
+    ]
+    assert set(grouped + [one["field"] for one in second["threshold"]["cardinality"]]) <= set(
+        written()
+    )
     for rule in (first, second):
         for field, values in re.findall(r"([\w.]+) : (\([^)]*\)|\"[^\"]*\")", rule["query"]):
             assert set(re.findall(r'"([^"]*)"', values)) <= {*written()[field], "no_expiry"}
@@ -126,13 +160,17 @@ def test_splunk_fields_exist() -> None:
     """Each field that the add-on reads is written; lists are read as lists."""
     lists = {path for path in written() if isinstance(at(event(), path), list)}
     props = dict(conf("props.conf")["jwtleak:alert"])
-    names = [value.strip("'") for key, value in props.items() if key.startswith("EVAL-") and "'" in value]
+    names = [
+        value.strip("'") for key, value in props.items() if key.startswith("EVAL-") and "'" in value
+    ]
     assert len(names) > 8
     assert {name.removesuffix("{}") for name in names} <= set(written())
     assert all(name.endswith("{}") == (name.removesuffix("{}") in lists) for name in names)
     for searches in (conf("savedsearches.conf"), conf("eventtypes.conf")):
         for section in searches.sections():
-            for field, value in re.findall(r'"([\w]+\.[\w.]+)"="([^"]+)"', searches[section]["search"]):
+            for field, value in re.findall(
+                r'"([\w]+\.[\w.]+)"="([^"]+)"', searches[section]["search"]
+            ):
                 assert value in written()[field]
 
 
@@ -146,14 +184,18 @@ def at(tree: Any, path: str) -> Any:
 def test_splunk_severities() -> None:
     """The lookup has the scale of the Common Information Model."""
     rows = list(csv.DictReader(read("splunk/TA-jwtleak/lookups/jwtleak_severity.csv").splitlines()))
-    assert {(int(row["event_severity"]), row["severity"]) for row in rows} == {(one.ecs, one.cim) for one in LEVELS.values()}
+    assert {(int(row["event_severity"]), row["severity"]) for row in rows} == {
+        (one.ecs, one.cim) for one in LEVELS.values()
+    }
     assert dict(conf("transforms.conf")["jwtleak_severity"])["filename"] == "jwtleak_severity.csv"
 
 
 @pytest.mark.parametrize("head", ["", "1234 "])
 @pytest.mark.parametrize("data", ["-", '[jwtleak@32473 id="5c86" file="a\\]b\\" {c" line="1"]'])
 def test_splunk_takes_the_syslog_head_off(head: str, data: str) -> None:
-    """What is left of an RFC 5424 message, framed or not, is the JSON; the time stands where the add-on looks."""
+    """What is left of an RFC 5424 message, framed or not, is the JSON; the time stands where the
+    add-on looks.
+    """
     props = conf("props.conf")["jwtleak:syslog"]
     _, pattern, replacement, _ = props["SEDCMD-jwtleak_head"].split("/")
     body = json.dumps(event(), separators=(",", ":"))
@@ -168,20 +210,28 @@ def test_splunk_takes_the_syslog_head_off(head: str, data: str) -> None:
 
 
 def wazuh(document: dict[str, Any]) -> int:
-    """The level that the rules give to an event: that of the last rule that matches below the ones that matched."""
+    """The level that the rules give to an event: that of the last rule that matches below the ones
+    that matched.
+    """
     matched: dict[str, int] = {}
     for rule in ElementTree.fromstring(read("wazuh/jwtleak_rules.xml")).iter("rule"):
         parent = rule.findtext("if_sid")
         fields = [(one.get("name") or "", one.text or "") for one in rule.iter("field")]
-        if (parent is None or parent in matched) and all(re.search(text, str(at(document, name))) for name, text in fields):
+        if (parent is None or parent in matched) and all(
+            re.search(text, str(at(document, name))) for name, text in fields
+        ):
             matched[rule.get("id") or ""] = int(rule.get("level") or 0)
     return list(matched.values())[-1] if matched else -1
 
 
 def test_wazuh_levels() -> None:
-    """Severities have the levels that the page states; repeats, tests and other programs' events are no such alerts."""
+    """Severities have the levels that the page states; repeats, tests and other programs' events
+    are no such alerts.
+    """
     stated = dict(re.findall(r"^\| (\w+) \| (\d+) \|$", read("wazuh.md"), re.MULTILINE))
-    assert {one: wazuh(event(severity=one)) for one in SEVERITIES} == {one: int(stated[one]) for one in SEVERITIES}
+    assert {one: wazuh(event(severity=one)) for one in SEVERITIES} == {
+        one: int(stated[one]) for one in SEVERITIES
+    }
     assert [wazuh(event(event=kind)) for kind in ("repeat", "test", "heartbeat")] == [2, 3, 0]
     assert wazuh({"event": {"module": "other"}}) == -1
 
@@ -193,32 +243,51 @@ def test_wazuh_rules_are_sound() -> None:
     assert len(set(ids)) == len(ids)
     assert min(ids) >= 100_000
     assert set(re.findall(r"\$\(([\w.]+)\)", read("wazuh/jwtleak_rules.xml"))) <= set(written())
-    assert ElementTree.fromstring(read("wazuh/localfile.xml")).findtext("localfile/log_format") == "json"
+    assert (
+        ElementTree.fromstring(read("wazuh/localfile.xml")).findtext("localfile/log_format")
+        == "json"
+    )
 
 
 # --- Sentinel, Sigma, Grafana, the runbook
 
 
 def test_sentinel_reads_what_cef_writes() -> None:
-    """The template holds the query of the file; its columns are those of keys that are written, with their meaning."""
+    """The template holds the query of the file; its columns are those of keys that are written,
+    with their meaning.
+    """
     template, query = json.loads(read("sentinel/live-token.json")), read("sentinel/live-token.kql")
     assert template["resources"][0]["properties"]["query"] == query.strip()
     labels = {one.key: one.label for one in KEYS} | {"cs5": "details"}
-    columns = {f"cs{number}": f"DeviceCustomString{number}" for number in range(1, 6)} | {"flexString1": "FlexString1"}
-    assert [labels[key] for key in columns] == ["jwtFingerprint", "leakChannel", "jwtIss", "jwtAud", "details", "jwtStatus"]
+    columns = {f"cs{number}": f"DeviceCustomString{number}" for number in range(1, 6)} | {
+        "flexString1": "FlexString1"
+    }
+    assert [labels[key] for key in columns] == [
+        "jwtFingerprint",
+        "leakChannel",
+        "jwtIss",
+        "jwtAud",
+        "details",
+        "jwtStatus",
+    ]
     assert all(column in query for column in columns.values())
     assert "jwt.provider" in {one.target for one in DETAILS.fields}
     assert set(re.findall(r'"(live|no_expiry)"', query)) <= set(Status.__args__)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", sorted((HERE / "sigma").glob("jwt*.yml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((HERE / "sigma").glob("jwt*.yml")), ids=lambda path: path.name
+)
 def test_sigma_rules(path: Path) -> None:
     """Selections name written fields and values, and correlations rules that are there."""
     rules = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     names = {one.get("name") for one in rules}
     for rule in rules:
         if "correlation" in rule:
-            fields = [*rule["correlation"]["group-by"], *filter(None, [rule["correlation"]["condition"].get("field")])]
+            fields = [
+                *rule["correlation"]["group-by"],
+                *filter(None, [rule["correlation"]["condition"].get("field")]),
+            ]
             assert set(fields) <= set(written())
             assert set(rule["correlation"]["rules"]) <= names
             continue
@@ -229,7 +298,9 @@ def test_sigma_rules(path: Path) -> None:
 
 def test_grafana_names_metrics_that_exist() -> None:
     """Dashboard and alert rules ask for metrics that the program declares."""
-    texts = read("grafana/dashboard.json") + json.dumps(yaml.safe_load(read("grafana/alert-rules.yaml")))
+    texts = read("grafana/dashboard.json") + json.dumps(
+        yaml.safe_load(read("grafana/alert-rules.yaml"))
+    )
     assert len(json.loads(read("grafana/dashboard.json"))["panels"]) == 10
     asked = set(re.findall(r"\bjwtleak_(?!line|channel)[a-z_]+", texts))
     metrics = pytest.importorskip("jwtleak.runtime.service.metrics", reason="the daemon's metrics")
@@ -261,13 +332,22 @@ def test_recipes_are_well_formed() -> None:
 def test_recipes_send_to_the_same_place() -> None:
     """Data stream, pipeline, file and document id are the same everywhere."""
     vector = yaml.safe_load(read("recipes/vector.yaml"))["sinks"]["elastic"]
-    assert "-".join(vector["data_stream"][name] for name in ("type", "dataset", "namespace")) == STREAM
-    assert "-".join(event()["data_stream"][name] for name in ("type", "dataset", "namespace")) == STREAM
+    assert (
+        "-".join(vector["data_stream"][name] for name in ("type", "dataset", "namespace")) == STREAM
+    )
+    assert (
+        "-".join(event()["data_stream"][name] for name in ("type", "dataset", "namespace"))
+        == STREAM
+    )
     (fluent,) = yaml.safe_load(read("recipes/fluent-bit.yaml"))["pipeline"]["outputs"]
     (filebeat,) = yaml.safe_load(read("recipes/filebeat.yml"))["filebeat.inputs"]
     assert (vector["pipeline"], fluent["pipeline"], filebeat["pipeline"]) == (PIPELINE,) * 3
     assert (fluent["index"], filebeat["index"]) == (STREAM, STREAM)
-    followed = [path.name for path in (HERE / "recipes").iterdir() if "/var/log/jwtleak/alerts.jsonl" in path.read_text()]
+    followed = [
+        path.name
+        for path in (HERE / "recipes").iterdir()
+        if "/var/log/jwtleak/alerts.jsonl" in path.read_text()
+    ]
     assert len(followed) == 8
 
 
@@ -276,18 +356,29 @@ def test_the_collector_reads_what_is_written() -> None:
     receiver = yaml.safe_load(read("recipes/otelcol.yaml"))["receivers"]["filelog/jwtleak"]
     parser, copied = receiver["operators"]
     assert parser["timestamp"]["parse_from"] == 'body["@timestamp"]'
-    names = [one for value in parser["severity"]["mapping"].values() for one in ([value] if isinstance(value, str) else value)]
+    names = [
+        one
+        for value in parser["severity"]["mapping"].values()
+        for one in ([value] if isinstance(value, str) else value)
+    ]
     assert sorted(names) == sorted(SEVERITIES)
-    assert {parser["severity"]["parse_from"].removeprefix("body."), copied["from"].removeprefix("body.")} <= set(written())
+    assert {
+        parser["severity"]["parse_from"].removeprefix("body."),
+        copied["from"].removeprefix("body."),
+    } <= set(written())
 
 
 def tables() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every `[[sink]]` of the pages and recipes."""
     for path in sorted(HERE.rglob("*.md")):
-        for block in re.findall(r"^ *```toml\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        for block in re.findall(
+            r"^ *```toml\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        ):
             yield from ((path.name, one) for one in tomllib.loads(block).get("sink", []))
     for path in sorted((HERE / "recipes").glob("*.toml")):
-        yield from ((path.name, one) for one in tomllib.loads(path.read_text(encoding="utf-8"))["sink"])
+        yield from (
+            (path.name, one) for one in tomllib.loads(path.read_text(encoding="utf-8"))["sink"]
+        )
 
 
 @pytest.mark.parametrize(("where", "table"), list(tables()))

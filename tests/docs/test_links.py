@@ -22,7 +22,9 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every link inside the repository names a file or directory that exists, and a heading in it if it names one."""
+    """Every link inside the repository names a file or directory that exists, and a heading in it
+    if it names one.
+    """
     for target in _LINK.findall(prose(page)):
         if re.match(r"[a-z]+:", target):
             continue
@@ -48,7 +50,11 @@ def test_every_page_can_be_reached(root: Path) -> None:
         if page in seen or page.suffix != ".md":
             continue
         seen.add(page)
-        named = [(page.parent / target.partition("#")[0]) for target in _LINK.findall(prose(page)) if ":" not in target]
+        named = [
+            (page.parent / target.partition("#")[0])
+            for target in _LINK.findall(prose(page))
+            if ":" not in target
+        ]
         for place in named:
             waiting += sorted(place.glob("*.md")) if place.is_dir() else [place]
     assert {path.resolve() for path in (root / "docs").rglob("*.md")} <= seen

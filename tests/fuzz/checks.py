@@ -1,6 +1,8 @@
-"""What must hold for the engine whatever the bytes are and however they are cut. Used by the fuzzer and by its finds.
+"""What must hold for the engine whatever the bytes are and however they are cut. Used by the fuzzer
+and by its finds.
 
-Each check raises AssertionError with offsets and lengths only: an input that breaks a promise may hold a real token.
+Each check raises AssertionError with offsets and lengths only: an input that breaks a promise may
+hold a real token.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ from jwtleak.types import Finding, StreamInfo, Token
 ENGINE = Engine(Channels(load_channels()))
 MTIME = 1_768_478_500_000
 SLICE = 8  # the promise: no 8 characters of a payload or a signature come out
-BUILDER = Builder(StreamInfo("file", "/var/log/app.log"), Setting(1_768_478_400.0, "web-01", b"k" * 32))
+BUILDER = Builder(
+    StreamInfo("file", "/var/log/app.log"), Setting(1_768_478_400.0, "web-01", b"k" * 32)
+)
 
-# What an excerpt may show although it is as long as a slice: words and numbers, joined by `-` and `_`.
+# What an excerpt may show although it is as long as a slice: words and numbers, joined by `-` and
+# `_`.
 _WORD = r"(?:[A-Z]?[a-z]{1,14}|[A-Z]{1,14}|[0-9]{1,10})"
 _WORDS = re.compile(rf"[-_]*{_WORD}(?:[-_]+{_WORD})*[-_]*")
 _RUNS = re.compile(r"[\w-]{8,}", re.ASCII)
@@ -41,13 +46,21 @@ def findings(data: bytes, cuts: Iterable[int] = ()) -> list[Finding]:
 
 
 def check_resume(data: bytes, cuts: Iterable[int]) -> None:
-    """No finding begins before an offset that was called judged: whoever goes on from there would miss it."""
+    """No finding begins before an offset that was called judged: whoever goes on from there would
+    miss it.
+    """
     ENGINE.open(mtime_ms=MTIME)
     resumed = 0
     for first, last in pairwise([0, *cuts, len(data)]):
-        found = ENGINE.feed(data[first:last]) if last < len(data) else ENGINE.feed(data[first:]) + ENGINE.close()
+        found = (
+            ENGINE.feed(data[first:last])
+            if last < len(data)
+            else ENGINE.feed(data[first:]) + ENGINE.close()
+        )
         for one in found:
-            assert resumed <= one.offset, f"a token at {one.offset} although all before {resumed} was judged"
+            assert resumed <= one.offset, (
+                f"a token at {one.offset} although all before {resumed} was judged"
+            )
         resumed = max(resumed, ENGINE.resume_offset)
 
 
@@ -59,9 +72,13 @@ def places(found: list[Finding]) -> list[tuple[int, int, tuple[str, ...]]]:
 def check_cuts(data: bytes, cuts: list[int], whole: list[Finding]) -> None:
     """The cut feed gives what the whole feed gives, each field equal."""
     found = findings(data, cuts)
-    assert places(found) == places(whole), f"cut changes places: at {cuts}: {places(found)}, whole: {places(whole)}"
+    assert places(found) == places(whole), (
+        f"cut changes places: at {cuts}: {places(found)}, whole: {places(whole)}"
+    )
     for one, other in zip(found, whole, strict=True):
-        fields = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+        fields = [
+            name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)
+        ]
         assert not fields, f"cut changes {'+'.join(fields)}: at {cuts}, of {places(whole)}"
 
 
@@ -70,23 +87,33 @@ SPLIT = (("cri",), ("docker",))
 
 
 def check_spans(data: bytes, whole: list[Finding]) -> None:
-    """Spans lie in the data, in order, and do not overlap, but for tokens of another stream that stand whole among the
-    records of a split one, and split ones whose records stand among each other's; lines and columns are those of the offset."""
+    """Spans lie in the data, in order, and do not overlap, but for tokens of another stream that
+    stand whole among the records of a split one, and split ones whose records stand among each
+    other's; lines and columns are those of the offset.
+    """
     done = around = 0
     for one in whole:
         end = one.offset + one.length
         split = one.encodings[:1] in SPLIT
-        assert done <= one.offset or end <= around or (split and one.offset < around), f"spans overlap: {places(whole)}"
-        assert 0 < one.length <= len(data) - one.offset, f"span at {one.offset} of length {one.length} in {len(data)}"
+        assert done <= one.offset or end <= around or (split and one.offset < around), (
+            f"spans overlap: {places(whole)}"
+        )
+        assert 0 < one.length <= len(data) - one.offset, (
+            f"span at {one.offset} of length {one.length} in {len(data)}"
+        )
         done = max(done, end)
         around = max(around, end) if split else around
         before = data[: one.offset]
         assert one.line == before.count(b"\n") + 1, f"line {one.line} of offset {one.offset}"
-        assert one.column == one.offset - before.rfind(b"\n"), f"column {one.column} of offset {one.offset}"
+        assert one.column == one.offset - before.rfind(b"\n"), (
+            f"column {one.column} of offset {one.offset}"
+        )
 
 
 def check_excerpt(one: Finding) -> None:
-    """No eight characters of a payload or signature are in the excerpt, but in what reads as words or a number."""
+    """No eight characters of a payload or signature are in the excerpt, but in what reads as words
+    or a number.
+    """
     assert isinstance(one.token, Token)
     runs = [run for run in _RUNS.findall(one.excerpt) if _WORDS.fullmatch(run) is None]
     for segment in one.token.raw.reveal().decode("latin-1").split(".")[1:]:
@@ -104,9 +131,15 @@ def check_alert(one: Finding) -> None:
 
 def check_redacted(data: bytes, whole: list[Finding]) -> None:
     """No whole token is left behind redaction, but one that a clipped or odd finding had hidden."""
-    left = [one for one in findings(redact(data)) if isinstance(one.token, Token) and one.token.integrity == "whole"]
+    left = [
+        one
+        for one in findings(redact(data))
+        if isinstance(one.token, Token) and one.token.integrity == "whole"
+    ]
     if all(isinstance(one.token, Token) and one.token.integrity == "whole" for one in whole):
-        assert not left, f"left behind {'+'.join(left[0].encodings)}: {places(left)}; found: {places(whole)}"
+        assert not left, (
+            f"left behind {'+'.join(left[0].encodings)}: {places(left)}; found: {places(whole)}"
+        )
 
 
 def check(data: bytes, cuts: Iterable[int]) -> list[Finding]:

@@ -2,9 +2,10 @@
 
     python tests/fuzz/fuzz_engine.py DIR [--keep-going] [libFuzzer options, such as -max_total_time=600]
 
-DIR is where the corpus and the inputs that break a promise are written; it is made, with seeds, where it is not there.
-With --keep-going the shortest input for each broken promise is kept there and the fuzzer goes on.
-An input is text, then bytes that choose where it is cut and whether it stands behind a buffer full of filler.
+DIR is where the corpus and the inputs that break a promise are written; it is made, with seeds,
+where it is not there. With --keep-going the shortest input for each broken promise is kept there
+and the fuzzer goes on. An input is text, then bytes that choose where it is cut and whether it
+stands behind a buffer full of filler.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ MAX_LENGTH = 4096
 
 
 def parse(data: bytes) -> tuple[bytes, list[int], bool]:
-    """(text, cuts, behind filler). The last byte gives the number of cuts, the bytes before it their places."""
+    """(text, cuts, behind filler). The last byte gives the number of cuts, the bytes before it
+    their places.
+    """
     if not data:
         return b"", [], False
     count = min(data[-1] % (MAX_CUTS + 1), len(data) - 1)
@@ -66,7 +69,11 @@ class Kept:
 
     def keep(self, error: Exception, data: bytes) -> None:
         """Write `data` if no shorter input broke the same promise."""
-        words = str(error).split() if isinstance(error, AssertionError) else [type(error).__name__, str(error)[:40]]
+        words = (
+            str(error).split()
+            if isinstance(error, AssertionError)
+            else [type(error).__name__, str(error)[:40]]
+        )
         name = re.sub(r"[^A-Za-z]+", "-", "-".join(words[:3])).strip("-")
         if len(data) < self._shortest.get(name, sys.maxsize):
             self._shortest[name] = len(data)
@@ -101,8 +108,15 @@ def main(argv: Sequence[str]) -> None:
     kept = Kept(folder)
     write_corpus(folder / "corpus")
     (folder / "dictionary").write_text(dictionary(), encoding="ascii")
-    fixed = [f"-dict={folder / 'dictionary'}", f"-artifact_prefix={folder}/", f"-max_len={MAX_LENGTH}", "-timeout=20"]
-    atheris.Setup([sys.argv[0], str(folder / "corpus"), *fixed, *options], one_input, custom_mutator=mutate)
+    fixed = [
+        f"-dict={folder / 'dictionary'}",
+        f"-artifact_prefix={folder}/",
+        f"-max_len={MAX_LENGTH}",
+        "-timeout=20",
+    ]
+    atheris.Setup(
+        [sys.argv[0], str(folder / "corpus"), *fixed, *options], one_input, custom_mutator=mutate
+    )
     atheris.Fuzz()
 
 

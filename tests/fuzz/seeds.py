@@ -1,6 +1,7 @@
 """Seeds and dictionary of the fuzzer, minted anew for each run: no token is kept in the repository.
 
-Promises: the same files for the same version of the tests; nothing is written but below the folder that is given.
+Promises: the same files for the same version of the tests; nothing is written but below the folder
+that is given.
 """
 
 from __future__ import annotations
@@ -37,13 +38,20 @@ def encoded_tokens() -> Iterator[bytes]:
 
 
 def inputs() -> Iterator[bytes]:
-    """Every kind in every encoding among neighbours, records that were split, short tokens, lookalikes."""
+    """Every kind in every encoding among neighbours, records that were split, short tokens,
+    lookalikes.
+    """
     for number, encoded in enumerate(encoded_tokens()):
         yield STARTS[number % len(STARTS)] + encoded + ENDS[number % len(ENDS)]
     for split in (cri, docker):
         for at in (3, 25, 60):
             yield split(jws(), at)
-    for short in (b64({"alg": "none"}) + ".e30.", unsecured({"a": 1}), jws({}), b64({"alg": "x"}) + ".YQ.YQ"):
+    for short in (
+        b64({"alg": "none"}) + ".e30.",
+        unsecured({"a": 1}),
+        jws({}),
+        b64({"alg": "x"}) + ".YQ.YQ",
+    ):
         yield short.encode()
         yield f'{{"payload":"e30","protected":"{short.split(".")[0]}","signature":"YQ"}}'.encode()
     yield from LOOKALIKES
@@ -60,5 +68,10 @@ def write_corpus(folder: Path) -> None:
 def dictionary() -> str:
     """Needles, escapes and words of log lines, as libFuzzer reads them."""
     header = b64({"alg": "HS256"}).encode()
-    literals = [needle.literal for needle in PLAIN] + [header, b64({"alg": "none"}).encode(), *ESCAPES, *WORDS]
+    literals = [needle.literal for needle in PLAIN] + [
+        header,
+        b64({"alg": "none"}).encode(),
+        *ESCAPES,
+        *WORDS,
+    ]
     return "".join('"' + "".join(f"\\x{byte:02x}" for byte in one) + '"\n' for one in literals)

@@ -29,10 +29,20 @@ def written(alert, **options):
 
 
 def test_all_documents_are_valid(packages):
-    """Every event, the fullest and the least alert, hits of patterns, hostile texts, both categories, any size."""
-    samples = [*(full(event=event) for event in EVENTS), *(least(event=event) for event in EVENTS), pattern_hit(), kept_back()]
+    """Every event, the fullest and the least alert, hits of patterns, hostile texts, both
+    categories, any size.
+    """
+    samples = [
+        *(full(event=event) for event in EVENTS),
+        *(least(event=event) for event in EVENTS),
+        pattern_hit(),
+        kept_back(),
+    ]
     documents = [written(one) for one in (*samples, *(alert for _, alert in hostile()))]
-    documents += [written(full(), category="intrusion_detection"), written(full(), timestamp="event")]
+    documents += [
+        written(full(), category="intrusion_detection"),
+        written(full(), timestamp="event"),
+    ]
     documents += [written(full(), max_bytes=size) for size in range(500, 4000, 250)]
     assert checked(packages, documents) == [[]] * len(documents)
 

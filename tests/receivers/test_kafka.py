@@ -30,7 +30,9 @@ def test_every_alert_is_read(alerts: list[Alert]) -> None:
     finally:
         sink.close()
     assert len(found) == len(batch)
-    assert {one[1]: json.loads(one[2]) for one in found} == {one.id.encode(): json.loads(one.body) for one in batch}
+    assert {one[1]: json.loads(one[2]) for one in found} == {
+        one.id.encode(): json.loads(one.body) for one in batch
+    }
     assert {one[0] for one in found} == {one.fingerprint.encode() for one in batch}
 
 

@@ -32,8 +32,12 @@ auto.create.topics.enable=true
 """
 
 
-def test_every_alert_is_there(start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert]) -> None:
-    """Those that waited while no broker was there too; key, header and value of each; one partition for each token."""
+def test_every_alert_is_there(
+    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert]
+) -> None:
+    """Those that waited while no broker was there too; key, header and value of each; one partition
+    for each token.
+    """
     program, libraries = java("kafka")
     port = free_port()
     url = f"kafka://127.0.0.1:{port}/alerts?timeout=5"
@@ -41,13 +45,25 @@ def test_every_alert_is_there(start: Started, tmp_path: Path, deliver: Sender, a
         deliver(url, alerts, seconds=2)
     conf = tmp_path / "kafka.properties"
     conf.write_text(_CONF.format(port=port, controller=free_port(), dir=tmp_path))
-    format_ = [program, "-cp", libraries, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(conf)]
+    format_ = [
+        program,
+        "-cp",
+        libraries,
+        "kafka.tools.StorageTool",
+        "format",
+        "-t",
+        "MkU3OEVBNTcwNTJENDM2Qg",
+        "-c",
+        str(conf),
+    ]
     subprocess.run(format_, check=True, capture_output=True)
     start(program, "-Xmx400m", "-cp", libraries, "kafka.Kafka", str(conf), port=port, seconds=120)
     deliver(url.replace("timeout=5", "timeout=60"), [], seconds=200)
     found = read(f"127.0.0.1:{port}", len(alerts))
     encode = by_name("ecs").encode
-    assert found == {one.id.encode(): (one.token.sha256.encode(), json.loads(encode(one))) for one in alerts}
+    assert found == {
+        one.id.encode(): (one.token.sha256.encode(), json.loads(encode(one))) for one in alerts
+    }
 
 
 def read(servers: str, count: int) -> dict[bytes, tuple[bytes, object]]:

@@ -20,7 +20,17 @@ nats = pytest.importorskip("nats", reason="nats-py is an extra")
 def port(start: Started, tmp_path: Path) -> int:
     """A server with JetStream, and a stream for `alerts.>`."""
     found = free_port()
-    start(program("nats-server"), "-js", "-a", "127.0.0.1", "-p", str(found), "-sd", str(tmp_path / "jetstream"), port=found)
+    start(
+        program("nats-server"),
+        "-js",
+        "-a",
+        "127.0.0.1",
+        "-p",
+        str(found),
+        "-sd",
+        str(tmp_path / "jetstream"),
+        port=found,
+    )
 
     async def make() -> None:
         client = await nats.connect(f"nats://127.0.0.1:{found}")
@@ -50,7 +60,9 @@ def stored(port: int) -> list[tuple[dict[str, str], dict[str, Any]]]:
     return asyncio.run(fetch())
 
 
-def test_every_alert_is_stored_once(port: int, deliver: Sender, alerts: list[Alert], tmp_path: Path) -> None:
+def test_every_alert_is_stored_once(
+    port: int, deliver: Sender, alerts: list[Alert], tmp_path: Path
+) -> None:
     """Sent a second time, as after a crash, none is stored again."""
     url = f"nats://127.0.0.1:{port}/alerts.jwt"
     assert deliver(url, alerts).sent == len(alerts)
@@ -63,7 +75,9 @@ def test_every_alert_is_stored_once(port: int, deliver: Sender, alerts: list[Ale
     }
 
 
-def test_a_subject_that_no_stream_takes_blocks(port: int, deliver: Sender, alerts: list[Alert]) -> None:
+def test_a_subject_that_no_stream_takes_blocks(
+    port: int, deliver: Sender, alerts: list[Alert]
+) -> None:
     """Nothing counts as sent."""
     with pytest.raises(AssertionError, match="no stream takes this subject"):
         deliver(f"nats://127.0.0.1:{port}/other", alerts[:3], seconds=2)

@@ -1,4 +1,6 @@
-"""nginx before a receiver, as many have it: size limits, rate limits, an upstream that goes away, client certificates."""
+"""nginx before a receiver, as many have it: size limits, rate limits, an upstream that goes away,
+client certificates.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,20 @@ def upstream(store: Bulk) -> Iterator[Web]:
         yield web
 
 
-def front(start: Started, directory: Path, upstream: int, *, tls: str = ";", more: str = "", limit: str = "") -> int:
+def front(
+    start: Started,
+    directory: Path,
+    upstream: int,
+    *,
+    tls: str = ";",
+    more: str = "",
+    limit: str = "",
+) -> int:
     """Start nginx; gives its port."""
     port = free_port()
-    conf = _CONF.format(dir=directory, port=port, upstream=upstream, tls=tls, more=more, limit=limit)
+    conf = _CONF.format(
+        dir=directory, port=port, upstream=upstream, tls=tls, more=more, limit=limit
+    )
     (directory / "nginx.conf").write_text(conf)
     start(program("nginx"), "-c", str(directory / "nginx.conf"), "-p", str(directory), port=port)
     return port
@@ -97,14 +109,30 @@ def test_an_upstream_that_is_away_is_waited_for(
 
 
 def test_mutual_tls(
-    start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], authority: Authority, upstream: Web, store: Bulk
+    start: Started,
+    tmp_path: Path,
+    deliver: Sender,
+    alerts: list[Alert],
+    authority: Authority,
+    upstream: Web,
+    store: Bulk,
 ) -> None:
-    """Without a client certificate nginx says 400; with one the alerts arrive. What was refused is not lost."""
+    """Without a client certificate nginx says 400; with one the alerts arrive. What was refused is
+    not lost.
+    """
     certificate, key = authority.issue("nginx")
     for name, path in (("server.pem", certificate), ("server.key", key), ("ca.pem", authority.ca)):
         shutil.copy(path, tmp_path / name)
-    files = "ssl_certificate server.pem; ssl_certificate_key server.key; ssl_client_certificate ca.pem;"
-    port = front(start, tmp_path, upstream.port, tls="ssl;", more=f"{files} ssl_verify_client on; client_max_body_size 9m;")
+    files = (
+        "ssl_certificate server.pem; ssl_certificate_key server.key; ssl_client_certificate ca.pem;"
+    )
+    port = front(
+        start,
+        tmp_path,
+        upstream.port,
+        tls="ssl;",
+        more=f"{files} ssl_verify_client on; client_max_body_size 9m;",
+    )
     mine = authority.issue("client-nginx")
     url = f"elastic+https://127.0.0.1:{port}?ca_file={authority.ca}"
     assert deliver(f"{url}&cert_file={mine[0]}&key_file={mine[1]}", alerts).sent == 1000

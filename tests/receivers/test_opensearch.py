@@ -26,11 +26,25 @@ class Cluster:
         (home / "modules").mkdir()
         (home / "plugins").mkdir()
         self.port = free_port()
-        start(program, "-Xmx600m", "-cp", libraries, str(_SOURCE), str(home), str(self.port), port=self.port, seconds=180)
+        start(
+            program,
+            "-Xmx600m",
+            "-cp",
+            libraries,
+            str(_SOURCE),
+            str(home),
+            str(self.port),
+            port=self.port,
+            seconds=180,
+        )
 
-    def __call__(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def __call__(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """One request; fails where the cluster does not take it."""
-        answer = httpx.request(method, f"http://127.0.0.1:{self.port}/{path}", json=body, trust_env=False, timeout=60)
+        answer = httpx.request(
+            method, f"http://127.0.0.1:{self.port}/{path}", json=body, trust_env=False, timeout=60
+        )
         assert answer.is_success, answer.text
         found = answer.json()
         assert isinstance(found, dict)
@@ -56,7 +70,9 @@ def cluster(start: Started, tmp_path: Path) -> Cluster:
 
 
 def test_alerts_are_documents(cluster: Cluster, deliver: Sender, alerts: list[Alert]) -> None:
-    """Every field of each; sent again they are there once; one that the mapping refuses is put aside with the reason."""
+    """Every field of each; sent again they are there once; one that the mapping refuses is put
+    aside with the reason.
+    """
     cluster.template()
     url = f"elastic+http://127.0.0.1:{cluster.port}"
     assert deliver(url, alerts, seconds=300).sent == len(alerts)

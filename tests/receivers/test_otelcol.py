@@ -45,8 +45,12 @@ class Collector:
             found = []
             for line in lines:
                 for one in Parse(line, LogsData()).resource_logs if line.endswith(b"\n") else ():
-                    resource = {pair.key: pair.value.string_value for pair in one.resource.attributes}
-                    found += [(resource, each) for scope in one.scope_logs for each in scope.log_records]
+                    resource = {
+                        pair.key: pair.value.string_value for pair in one.resource.attributes
+                    }
+                    found += [
+                        (resource, each) for scope in one.scope_logs for each in scope.log_records
+                    ]
             return found if len(found) >= count else None
 
         records = until(look)
@@ -88,8 +92,12 @@ def test_otlp(collector: Collector, deliver: Sender, alerts: list[Alert]) -> Non
         assert records[alert.id] == record(alert), alert.id
 
 
-def test_the_recipe(collector: Collector, start: Started, alerts: list[Alert], tmp_path: Path) -> None:
-    """It follows a file of alerts in ECS and sends them on; only directories, ports and the receiver are exchanged."""
+def test_the_recipe(
+    collector: Collector, start: Started, alerts: list[Alert], tmp_path: Path
+) -> None:
+    """It follows a file of alerts in ECS and sends them on; only directories, ports and the
+    receiver are exchanged.
+    """
     logs = tmp_path / "log"
     logs.mkdir()
     (tmp_path / "storage").mkdir()

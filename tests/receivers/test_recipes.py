@@ -1,5 +1,7 @@
-"""The recipes for rsyslog and syslog-ng, run against one another: a file is forwarded over TLS with client certificates,
-received, and written; every line must come through unchanged. Only names, ports and directories are exchanged."""
+"""The recipes for rsyslog and syslog-ng, run against one another: a file is forwarded over TLS with
+client certificates, received, and written; every line must come through unchanged. Only names,
+ports and directories are exchanged.
+"""
 
 from __future__ import annotations
 
@@ -66,12 +68,18 @@ def test_rsyslog_to_rsyslog(place: Path, lines: list[bytes], start: Started) -> 
     """rsyslog finds no fault in its recipes, and every line comes through."""
     rsyslogd, port = program("rsyslogd"), free_port()
     driver = "defaultNetstreamDriver"
-    own = f'{driver}CertFile="{place}/client.pem" {driver}KeyFile="{place}/client.key" {driver}CAFile'
+    own = (
+        f'{driver}CertFile="{place}/client.pem" {driver}KeyFile="{place}/client.key" {driver}CAFile'
+    )
     receive = recipe("rsyslog-receive.conf", place, port)
     forward = recipe("rsyslog-forward.conf", place, port, defaultNetstreamDriverCAFile=own)
     for one in (receive, forward):
-        checked = subprocess.run([rsyslogd, "-N1", "-f", str(one)], capture_output=True, check=False)
-        assert (checked.returncode, b"error" in checked.stderr.lower()) == (0, False), checked.stderr.decode()
+        checked = subprocess.run(
+            [rsyslogd, "-N1", "-f", str(one)], capture_output=True, check=False
+        )
+        assert (checked.returncode, b"error" in checked.stderr.lower()) == (0, False), (
+            checked.stderr.decode()
+        )
         start(rsyslogd, "-n", "-i", f"{one}.pid", "-f", str(one), port=port)
     assert came_through(place, lines)
 
@@ -87,13 +95,24 @@ def test_syslog_ng_to_syslog_ng(place: Path, lines: list[bytes], start: Started)
     own = f'key-file("{place}/client.key") cert-file("{place}/client.pem") ca-file'
     receive = recipe("syslog-ng-receive.conf", place, port)
     spool = f'disk-buffer(dir("{place}/spool") '
-    forward = recipe("syslog-ng-forward.conf", place, port, **{"ca-file": own, "disk-buffer(": spool})
+    forward = recipe(
+        "syslog-ng-forward.conf", place, port, **{"ca-file": own, "disk-buffer(": spool}
+    )
     for one in (receive, forward):
         files = [f"--{kind}={one}.{kind}" for kind in ("persist-file", "control", "pidfile")]
         modules = next(lib.glob("syslog-ng/[0-9]*"))
-        command = [str(root / "usr/sbin/syslog-ng"), "--no-caps", f"--module-path={modules}", f"--cfgfile={one}", *files]
+        command = [
+            str(root / "usr/sbin/syslog-ng"),
+            "--no-caps",
+            f"--module-path={modules}",
+            f"--cfgfile={one}",
+            *files,
+        ]
         checked = subprocess.run(
-            [*command, "--syntax-only"], capture_output=True, check=False, env={**os.environ, **environment}
+            [*command, "--syntax-only"],
+            capture_output=True,
+            check=False,
+            env={**os.environ, **environment},
         )
         assert checked.returncode == 0, checked.stderr.decode()
         start(*command, "-F", port=port, env=environment)

@@ -38,13 +38,19 @@ class Rsyslog:
     def __init__(self, start: Started, directory: Path, tls: str = "", driver: str = "") -> None:
         self.port = free_port()
         self._out = directory / "out.jsonl"
-        (directory / "rsyslog.conf").write_text(_CONF.format(dir=directory, port=self.port, tls=tls, driver=driver))
+        (directory / "rsyslog.conf").write_text(
+            _CONF.format(dir=directory, port=self.port, tls=tls, driver=driver)
+        )
         files = ["-f", str(directory / "rsyslog.conf"), "-i", str(directory / "pid")]
         start(program("rsyslogd"), "-n", *files, port=self.port)
 
     def lines(self) -> list[dict[str, Any]]:
         """What it understood."""
-        return [json.loads(line) for line in self._out.read_bytes().splitlines()] if self._out.exists() else []
+        return (
+            [json.loads(line) for line in self._out.read_bytes().splitlines()]
+            if self._out.exists()
+            else []
+        )
 
     def messages(self, count: int) -> dict[str, dict[str, Any]]:
         """The same by id, once `count` are there."""
@@ -64,7 +70,10 @@ def tls(authority: Authority, mode: str) -> tuple[str, str]:
         f' DefaultNetstreamDriver{name}="{path}"'
         for name, path in (("CAFile", authority.ca), ("CertFile", certificate), ("KeyFile", key))
     )
-    return f'DefaultNetstreamDriver="gtls"{files}', f'StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="{mode}"'
+    return (
+        f'DefaultNetstreamDriver="gtls"{files}',
+        f'StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="{mode}"',
+    )
 
 
 def test_tcp(start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert]) -> None:
@@ -87,7 +96,14 @@ def test_udp(start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert
 
 
 @pytest.mark.parametrize("mutual", [False, True])
-def test_tls(mutual: bool, start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], authority: Authority) -> None:
+def test_tls(
+    mutual: bool,
+    start: Started,
+    tmp_path: Path,
+    deliver: Sender,
+    alerts: list[Alert],
+    authority: Authority,
+) -> None:
     """Encrypted; with a client's certificate where it is asked for."""
     receiver = Rsyslog(start, tmp_path, *tls(authority, "x509/certvalid" if mutual else "anon"))
     url = f"syslog+tls://127.0.0.1:{receiver.port}?ca_file={authority.ca}"
@@ -101,7 +117,9 @@ def test_tls(mutual: bool, start: Started, tmp_path: Path, deliver: Sender, aler
 def test_a_missing_client_certificate_loses_nothing(
     start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], authority: Authority
 ) -> None:
-    """rsyslog closes the connection without a word: no alert counts as sent, and with the certificate all arrive."""
+    """rsyslog closes the connection without a word: no alert counts as sent, and with the
+    certificate all arrive.
+    """
     receiver = Rsyslog(start, tmp_path, *tls(authority, "x509/certvalid"))
     url = f"syslog+tls://127.0.0.1:{receiver.port}?ca_file={authority.ca}"
     with pytest.raises(AssertionError, match="queued=1000"):

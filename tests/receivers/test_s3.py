@@ -15,7 +15,13 @@ from jwtleak.formats.interface import by_name
 boto3 = pytest.importorskip("boto3", reason="boto3 is an extra")
 
 
-def test_objects(start: Started, deliver: Sender, alerts: list[Alert], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects(
+    start: Started,
+    deliver: Sender,
+    alerts: list[Alert],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Batches of JSON Lines, each alert once; the same batch sent again makes no second object."""
     server = DIRECTORY / "moto/bin/moto_server"
     if not server.exists():

@@ -1,4 +1,6 @@
-"""Readers in another language that forgive nothing: go-syslog's RFC 5424 parser, Graylog's GELF library."""
+"""Readers in another language that forgive nothing: go-syslog's RFC 5424 parser, Graylog's GELF
+library.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from jwtleak.formats.interface import by_name
 
 def parsed(stream: Path) -> list[dict[str, Any]]:
     """What the parser makes of the frames in a file; fails where it refuses one."""
-    done = subprocess.run([program("strict", optional=True), "syslog", str(stream)], capture_output=True, check=False)
+    done = subprocess.run(
+        [program("strict", optional=True), "syslog", str(stream)], capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -37,7 +41,10 @@ def test_syslog(tmp_path: Path, deliver: Sender, alerts: list[Alert]) -> None:
     check(found, alerts)
 
 
-@pytest.mark.parametrize("bad", [b"<999>1 - - - - - - x", b'<13>1 - h a p m [x@1 y="]"] z', b"<13>1 2026-01-15 h a p m - z"])
+@pytest.mark.parametrize(
+    "bad",
+    [b"<999>1 - - - - - - x", b'<13>1 - h a p m [x@1 y="]"] z', b"<13>1 2026-01-15 h a p m - z"],
+)
 def test_the_parser_is_strict(bad: bytes, tmp_path: Path) -> None:
     """It refuses what the RFC does, so its acceptance means something."""
     program("strict", optional=True)
@@ -48,7 +55,9 @@ def test_the_parser_is_strict(bad: bytes, tmp_path: Path) -> None:
 
 
 def test_gelf(start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert]) -> None:
-    """Datagrams, compressed: each message has every field. In small batches: a full socket drops what comes."""
+    """Datagrams, compressed: each message has every field. In small batches: a full socket drops
+    what comes.
+    """
     port = free_port()
     start(program("strict", optional=True), "gelf", str(port))
     said = tmp_path / "said.txt"

@@ -1,4 +1,6 @@
-"""syslog-ng: a second implementation of TCP, TLS and structured data. Its package lies beside the system's own logger."""
+"""syslog-ng: a second implementation of TCP, TLS and structured data. Its package lies beside the
+system's own logger.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ def receive(start: Started, directory: Path, transport: str) -> int:
     (directory / "syslog-ng.conf").write_text(template)
     lib = root / "usr/lib"
     modules = next(lib.glob("syslog-ng/*"))
-    paths = [lib / "syslog-ng", lib / "x86_64-linux-gnu", root / "lib/x86_64-linux-gnu", *lib.glob("*-linux-gnu")]
+    paths = [
+        lib / "syslog-ng",
+        lib / "x86_64-linux-gnu",
+        root / "lib/x86_64-linux-gnu",
+        *lib.glob("*-linux-gnu"),
+    ]
     start(
         str(root / "usr/sbin/syslog-ng"), "-F", "--no-caps", f"--module-path={modules}", f"--cfgfile={directory}/syslog-ng.conf",
         f"--persist-file={directory}/persist", f"--control={directory}/ctl", f"--pidfile={directory}/pid",
@@ -67,7 +74,14 @@ def test_tcp(start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert
 
 
 @pytest.mark.parametrize("mutual", [False, True])
-def test_tls(mutual: bool, start: Started, tmp_path: Path, deliver: Sender, alerts: list[Alert], authority: Authority) -> None:
+def test_tls(
+    mutual: bool,
+    start: Started,
+    tmp_path: Path,
+    deliver: Sender,
+    alerts: list[Alert],
+    authority: Authority,
+) -> None:
     """Encrypted; with a client's certificate where it is asked for."""
     certificate, key = authority.issue("syslog-ng")
     verify = "required-trusted" if mutual else "optional-untrusted"
@@ -75,7 +89,9 @@ def test_tls(mutual: bool, start: Started, tmp_path: Path, deliver: Sender, aler
     port = receive(start, tmp_path, f'transport("tls") tls({files})')
     url = f"syslog+tls://127.0.0.1:{port}?ca_file={authority.ca}"
     if mutual:
-        with pytest.raises(AssertionError, match="queued=1000"):  # refused: TLS 1.3 tells it after the handshake
+        with pytest.raises(
+            AssertionError, match="queued=1000"
+        ):  # refused: TLS 1.3 tells it after the handshake
             deliver(url, alerts, seconds=3)
         mine = authority.issue("client-syslog-ng")
         url += f"&cert_file={mine[0]}&key_file={mine[1]}"

@@ -31,7 +31,9 @@ class Logs:
 
         def look() -> list[dict[str, Any]] | None:
             url = f"http://127.0.0.1:{self.port}/select/logsql/query"
-            answer = httpx.post(url, data={"query": "*", "limit": "5000"}, trust_env=False, timeout=30)
+            answer = httpx.post(
+                url, data={"query": "*", "limit": "5000"}, trust_env=False, timeout=30
+            )
             found = [json.loads(line) for line in answer.text.splitlines()]
             return found if len(found) >= count else None
 
@@ -94,8 +96,9 @@ def test_otlp(logs: Logs, deliver: Sender, alerts: list[Alert]) -> None:
 
 
 def test_hec(logs: Logs, deliver: Sender, alerts: list[Alert], tmp_path: Path) -> None:
-    """Splunk's protocol, compressed: what indexes an event, the indexed fields, and every field of the document. The store asks
-    for no token and gives no acknowledgements."""
+    """Splunk's protocol, compressed: what indexes an event, the indexed fields, and every field of
+    the document. The store asks for no token and gives no acknowledgements.
+    """
     token = tmp_path / "token"
     token.write_text("t0ken")
     health = deliver(f"hec+http://127.0.0.1:{logs.port}?token_file={token}&index=security", alerts)
@@ -105,8 +108,16 @@ def test_hec(logs: Logs, deliver: Sender, alerts: list[Alert], tmp_path: Path) -
     encode = by_name("ecs").encode
     for alert in alerts:
         row = rows[alert.id]
-        assert (row["index"], row["sourcetype"], row["host"]) == ("security", "jwtleak:alert", "web-01")
-        assert (row["source"], row["fields.file_path"], row["fields.dest"]) == (alert.location.path, alert.location.path, "web-01")
+        assert (row["index"], row["sourcetype"], row["host"]) == (
+            "security",
+            "jwtleak:alert",
+            "web-01",
+        )
+        assert (row["source"], row["fields.file_path"], row["fields.dest"]) == (
+            alert.location.path,
+            alert.location.path,
+            "web-01",
+        )
         assert row["fields.jwt_fingerprint"] == alert.token.sha256
         assert row["fields.severity"] == LEVELS[alert.severity].cim
         assert row["fields.channel"] == alert.channel.type

@@ -20,12 +20,27 @@ Make = Callable[..., Alert]
 def make() -> Make:
     """make(token, ...): the alert for a token at offset 7 of `app.log`, at the moment NOW."""
 
-    def build(token: str, *, path: str | None = "app.log", now: float = NOW, name: str = "0" * 40, **finding: Any) -> Alert:
+    def build(
+        token: str,
+        *,
+        path: str | None = "app.log",
+        now: float = NOW,
+        name: str = "0" * 40,
+        **finding: Any,
+    ) -> Alert:
         raw = token.encode()
         match = Matcher().at(raw, 0, len(raw))
         assert isinstance(match, Match)
         channel = finding.pop("channel", Channel("url_query", "t"))
-        values = {"offset": 7, "length": len(raw), "line": 1, "column": 8, "encodings": (), "logged_at": None, "excerpt": "t=[JWT]"}
+        values = {
+            "offset": 7,
+            "length": len(raw),
+            "line": 1,
+            "column": 8,
+            "encodings": (),
+            "logged_at": None,
+            "excerpt": "t=[JWT]",
+        }
         one = Finding(match.token, sha256(token), channel=channel, **{**values, **finding})
         stream = StreamInfo("file" if path else "stdin", path, finding.get("member"))
         return Builder(stream, Setting(now, "web-01", b"key")).build(one, name)

@@ -53,7 +53,9 @@ class _Unseekable(io.BytesIO):
         raise io.UnsupportedOperation
 
 
-def make_zip(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, streamed: bool = False) -> bytes:
+def make_zip(
+    members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, streamed: bool = False
+) -> bytes:
     """A zip of these members; `streamed` ones have their sizes behind the data."""
     out = _Unseekable() if streamed else io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
@@ -134,7 +136,9 @@ def stream_bytes() -> Callable[..., bytes]:
 
 @pytest.fixture
 def unpack(tmp_path: Path) -> Callable[..., Read]:
-    """Write bytes to a file (the name says nothing) and read all its streams: `unpack(data, limits, step)`."""
+    """Write bytes to a file (the name says nothing) and read all its streams: `unpack(data, limits,
+    step)`.
+    """
 
     def run(data: bytes, limits: Limits | None = None, step: int = 1 << 19) -> Read:
         path = tmp_path / "input.txt"

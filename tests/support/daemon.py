@@ -1,4 +1,6 @@
-"""Drives the real daemon: a process of its own, real files, real signals; alerts are read from what its sink wrote."""
+"""Drives the real daemon: a process of its own, real files, real signals; alerts are read from what
+its sink wrote.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ class Daemon:
         """Start without waiting."""
         self._from = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     def _said(self) -> bytes:
         """What it wrote to its log since it was started."""
@@ -138,8 +142,12 @@ class Daemon:
         self._process = None
         return status
 
-    def wait(self, come: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: float = 0.02) -> None:
-        """Until `come()`; fails after `seconds`, or when the process ends. Asking costs the daemon time too."""
+    def wait(
+        self, come: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: float = 0.02
+    ) -> None:
+        """Until `come()`; fails after `seconds`, or when the process ends. Asking costs the daemon
+        time too.
+        """
         end = time.monotonic() + seconds
         while not come():
             if self._process is not None and self._process.poll() is not None:
@@ -152,14 +160,18 @@ class Daemon:
         raise AssertionError(f"{text}; the log ends:\n{self.said()[-2000:]}")
 
     def alerts(self) -> list[dict[str, Any]]:
-        """Every alert in the sink's file, repeats left out; a last line without an end is not there yet."""
+        """Every alert in the sink's file, repeats left out; a last line without an end is not there
+        yet.
+        """
         if self.out.exists():
             with self.out.open("rb") as file:
                 file.seek(self._read)
                 data = file.read()
             whole = data[: data.rfind(b"\n") + 1]
             self._read += len(whole)
-            self._alerts += [one for one in map(json.loads, whole.splitlines()) if one["event"] == "leak"]
+            self._alerts += [
+                one for one in map(json.loads, whole.splitlines()) if one["event"] == "leak"
+            ]
         return self._alerts
 
     def ids(self) -> dict[str, set[str]]:
@@ -169,14 +181,18 @@ class Daemon:
             found[one["token"]["sha256"]].add(one["id"])
         return found
 
-    def wait_for(self, numbers: Iterable[int], writer: str = "w", seconds: float = PATIENCE) -> None:
+    def wait_for(
+        self, numbers: Iterable[int], writer: str = "w", seconds: float = PATIENCE
+    ) -> None:
         """Until there is an alert for each of these tokens of `writer`."""
         wanted = {sha256(token(number, writer)): number for number in numbers}
         try:
             self.wait(lambda: wanted.keys() <= self.ids().keys(), "alerts", seconds)
         except AssertionError as error:
             absent = sorted(wanted[one] for one in wanted.keys() - self.ids().keys())
-            raise AssertionError(f"{len(absent)} of {len(wanted)} tokens missing: {absent[:20]} ...; {error}") from None
+            raise AssertionError(
+                f"{len(absent)} of {len(wanted)} tokens missing: {absent[:20]} ...; {error}"
+            ) from None
 
     def check_ids(self) -> None:
         """No token, standing at one place, has alerts with different ids."""
@@ -186,7 +202,9 @@ class Daemon:
     def get(self, path: str) -> tuple[int, str]:
         """(Status, body) of its endpoint."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=10
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -195,4 +213,6 @@ class Daemon:
     def metric(self, name: str) -> float:
         """The sum of all series of a metric."""
         rows = (row for row in self.get("/metrics")[1].splitlines() if not row.startswith("#"))
-        return sum(float(row.rpartition(" ")[2]) for row in rows if row.split("{")[0].split(" ")[0] == name)
+        return sum(
+            float(row.rpartition(" ")[2]) for row in rows if row.split("{")[0].split(" ")[0] == name
+        )

@@ -1,4 +1,6 @@
-"""Encodes tokens as loggers and transports do: name -> (encode, names that an alert shows, outermost first)."""
+"""Encodes tokens as loggers and transports do: name -> (encode, names that an alert shows,
+outermost first).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def _b64(data: bytes, skip: int = 0, *, url: bool = False) -> bytes:
 
 
 def _soft(token: str) -> bytes:
-    return quopri.encodestring(token.replace("=", "=3D").encode().replace(b"=3D", b"="), quotetabs=False).rstrip(b"\n")
+    return quopri.encodestring(
+        token.replace("=", "=3D").encode().replace(b"=3D", b"="), quotetabs=False
+    ).rstrip(b"\n")
 
 
 Encode = Callable[[str], bytes]
@@ -27,20 +31,32 @@ Encode = Callable[[str], bytes]
 TEXT: dict[str, tuple[Encode, tuple[str, ...]]] = {
     "plain": (lambda t: t.encode(), ()),
     "percent": (lambda t: t.replace(".", "%2E").replace("=", "%3D").encode(), ("percent",)),
-    "percent twice": (lambda t: t.replace(".", "%252E").replace("=", "%253D").encode(), ("percent", "percent")),
-    "percent lower": (lambda t: t.replace(".", "%2e").replace("_", "%5f").replace("-", "%2d").encode(), ("percent",)),
+    "percent twice": (
+        lambda t: t.replace(".", "%252E").replace("=", "%253D").encode(),
+        ("percent", "percent"),
+    ),
+    "percent lower": (
+        lambda t: t.replace(".", "%2e").replace("_", "%5f").replace("-", "%2d").encode(),
+        ("percent",),
+    ),
     "json escape": (lambda t: t.replace(".", "\\u002e").encode(), ("json",)),
     "hex escape": (lambda t: t.replace(".", "\\x2E").encode(), ("json",)),
     "json in json": (lambda t: t.replace(".", "\\\\u002e").encode(), ("json", "json")),
     "html": (lambda t: t.replace(".", "&#46;").encode(), ("html",)),
     "html hex": (lambda t: t.replace(".", "&#x2E;").encode(), ("html",)),
     "html in percent": (lambda t: t.replace(".", "%26%2346%3B").encode(), ("percent", "html")),
-    "quoted-printable dots": (lambda t: t.replace("=", "=3D").replace(".", "=2E").encode(), ("quoted_printable",)),
+    "quoted-printable dots": (
+        lambda t: t.replace("=", "=3D").replace(".", "=2E").encode(),
+        ("quoted_printable",),
+    ),
     "newline between segments": (lambda t: t.replace(".", ".\n").encode(), ("line_wrap",)),
     "wrapped at 76": (lambda t: _lines(t, 76).encode(), ("line_wrap",)),
     "wrapped at 76 crlf": (lambda t: _lines(t, 76, "\r\n").encode(), ("line_wrap",)),
     "wrapped and indented": (lambda t: _lines(t, 64, "\n    ").encode(), ("line_wrap",)),
-    "soft line breaks": (lambda t: _lines(t.replace("=", "=3D"), 75, "=\r\n").encode(), ("quoted_printable",)),
+    "soft line breaks": (
+        lambda t: _lines(t.replace("=", "=3D"), 75, "=\r\n").encode(),
+        ("quoted_printable",),
+    ),
 }
 BINARY: dict[str, tuple[Encode, tuple[str, ...]]] = {
     "base64": (lambda t: _b64(t.encode()), ("base64",)),
@@ -54,5 +70,8 @@ BINARY: dict[str, tuple[Encode, tuple[str, ...]]] = {
     "utf-16be": (lambda t: t.encode("utf-16-be"), ("utf16",)),
     "utf-32le": (lambda t: t.encode("utf-32-le"), ("utf32",)),
     "utf-32be": (lambda t: t.encode("utf-32-be"), ("utf32",)),
-    "utf-16le of percent": (lambda t: t.replace(".", "%2E").encode("utf-16-le"), ("utf16", "percent")),
+    "utf-16le of percent": (
+        lambda t: t.replace(".", "%2E").encode("utf-16-le"),
+        ("utf16", "percent"),
+    ),
 }

@@ -32,7 +32,12 @@ class Log:
 class Driver:
     """The loop of a caller: look, read all there is, store the cursors, say so."""
 
-    def __init__(self, *paths: Path | str, own: Callable[[], frozenset[tuple[int, int]]] = frozenset, **more: Any) -> None:
+    def __init__(
+        self,
+        *paths: Path | str,
+        own: Callable[[], frozenset[tuple[int, int]]] = frozenset,
+        **more: Any,
+    ) -> None:
         self.settings = TailSettings(paths=[str(path) for path in paths], **more)
         self.now = 1000.0
         self.own = own
@@ -75,7 +80,11 @@ class Driver:
                     known.offset, known.size = event.cursor.offset, event.size
                 else:  # met again after a restart: what was read behind the cursor comes once more
                     del known.data[event.cursor.offset - known.start :]
-                    known.offset, known.size, known.path = event.cursor.offset, event.size, event.path
+                    known.offset, known.size, known.path = (
+                        event.cursor.offset,
+                        event.size,
+                        event.path,
+                    )
                 self.cursors[stream] = event.cursor
             case Grown(stream=stream, size=size):
                 self.logs[stream].size = size
@@ -116,7 +125,12 @@ class Driver:
     def commit(self, stream: str, log: Log) -> None:
         """Store one cursor."""
         self.cursors[stream] = self.follower.cursor(
-            stream, offset=log.offset, told=log.offset, lines=log.data.count(b"\n"), line_start=0, provisional=None
+            stream,
+            offset=log.offset,
+            told=log.offset,
+            lines=log.data.count(b"\n"),
+            line_start=0,
+            provisional=None,
         )
         self.follower.committed(stream, log.offset)
 
@@ -140,7 +154,11 @@ class Driver:
 
     def troubles(self) -> list[tuple[str, str]]:
         """Kind and base name of what was told."""
-        return [(event.kind, Path(event.path).name) for event in self.events if isinstance(event, Trouble)]
+        return [
+            (event.kind, Path(event.path).name)
+            for event in self.events
+            if isinstance(event, Trouble)
+        ]
 
 
 def append(path: Path, data: bytes) -> None:
@@ -151,7 +169,10 @@ def append(path: Path, data: bytes) -> None:
 
 def lines(first: int, last: int, text: str = "line") -> bytes:
     """Lines that all differ, some 40 bytes each."""
-    return b"".join(f"{number:08d} {text} of the log, number {number}\n".encode() for number in range(first, last))
+    return b"".join(
+        f"{number:08d} {text} of the log, number {number}\n".encode()
+        for number in range(first, last)
+    )
 
 
 def settled(events: Iterable[Event]) -> list[Event]:

@@ -1,7 +1,7 @@
 """What must never come out, and everything that is scanned to see that it does not.
 
-Forbidden are any 8 bytes in a row of a segment behind the header, as they stand in the compact or in the
-encoded form.
+Forbidden are any 8 bytes in a row of a segment behind the header, as they stand in the compact or
+in the encoded form.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Checker:
     def _add(self, data: bytes) -> None:
         slices = {data[at : at + SLICE] for at in range(len(data) - SLICE + 1)}
         # A line break with an indentation, or a NUL between letters, says nothing.
-        self._slices |= {one for one in slices if len(one.replace(b" ", b"").replace(b"\0", b"")) >= SLICE - 2}
+        self._slices |= {
+            one for one in slices if len(one.replace(b" ", b"").replace(b"\0", b"")) >= SLICE - 2
+        }
 
     def found(self, shown: bytes) -> set[bytes]:
         """The forbidden slices in `shown`."""
@@ -51,12 +53,18 @@ class Checker:
         found = sorted(self.found(shown))
         if found:
             at = shown.index(found[0])
-            raise AssertionError(f"{len(found)} slices leaked, one as {shown[max(0, at - 60) : at + 20]!r}")
+            raise AssertionError(
+                f"{len(found)} slices leaked, one as {shown[max(0, at - 60) : at + 20]!r}"
+            )
 
 
 CHANNELS: dict[str, Callable[[bytes], bytes]] = {
     "query": lambda t: b"GET /cb?state=1&access_token=" + t + b"&x=1 HTTP/1.1\n",
-    "referer": lambda t: b'1.2.3.4 - - [15/Jan/2026:11:59:30 +0000] "GET / HTTP/1.1" 200 1 "https://a.test/#t=' + t + b'"\n',
+    "referer": lambda t: (
+        b'1.2.3.4 - - [15/Jan/2026:11:59:30 +0000] "GET / HTTP/1.1" 200 1 "https://a.test/#t='
+        + t
+        + b'"\n'
+    ),
     "bearer": lambda t: b"Authorization: Bearer " + t + b"\r\n",
     "cookie": lambda t: b"Cookie: a=b; session=" + t + b"; c=d\r\n",
     "json": lambda t: b'{"level":"debug","id_token":"' + t + b'","ok":true}\n',
@@ -83,9 +91,11 @@ def neighbours(token: str, other: str) -> dict[str, str]:
         "split by dots and spaces": f"{header} . {payload} . {signature} of {token}",
         "a JSON key": json.dumps({token: other}),
         "a path": f"GET /v/{payload}/{token}/{signature} HTTP/1.1",
-        "percent-encoded throughout": "".join(f"%{byte:02x}" for byte in payload.encode()) + f" {token}",
+        "percent-encoded throughout": "".join(f"%{byte:02x}" for byte in payload.encode())
+        + f" {token}",
         "hexadecimal": payload.encode().hex() + f" {token}",
-        "short lines": "\n".join(token[at : at + 20] for at in range(0, len(token), 20)) + f" {other}",
+        "short lines": "\n".join(token[at : at + 20] for at in range(0, len(token), 20))
+        + f" {other}",
         "masked": f"{header}.{payload[:20]}*****{signature[-10:]} {other}",
         "cut by an ellipsis": f"{token[:-10]}... {other}",
     }
@@ -105,13 +115,22 @@ def names(token: str) -> dict[str, str]:
 
 def claims_with(token: str) -> dict[str, Any]:
     """Claims whose every shown field holds a token."""
-    return {"iss": token, "aud": [token, "x"], "scope": f"a {token} b", "sub": token, "exp": NOW + 60, "jti": token}
+    return {
+        "iss": token,
+        "aud": [token, "x"],
+        "scope": f"a {token} b",
+        "sub": token,
+        "exp": NOW + 60,
+        "jti": token,
+    }
 
 
 def corpus(checker: Checker) -> Iterator[tuple[str, bytes]]:
     """(A name, the text) of everything that is scanned."""
     tokens = {name: checker.forbid(token) for name, token in kinds().items()}
-    tokens["personal"] = checker.forbid(jws({"sub": SUBJECT, "email": SUBJECT, "name": SUBJECT, "exp": NOW + 9}))
+    tokens["personal"] = checker.forbid(
+        jws({"sub": SUBJECT, "email": SUBJECT, "name": SUBJECT, "exp": NOW + 9})
+    )
     for name, token in tokens.items():
         for encoding, (encode, _) in ENCODINGS.items():
             data = checker.forbid_encoded(token, encode(token))

@@ -29,7 +29,9 @@ def cef(text: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _extension(text: str) -> dict[str, str]:
-    """`key=value key=value`: a value goes on to the last blank before the next unescaped equals sign."""
+    """`key=value key=value`: a value goes on to the last blank before the next unescaped equals
+    sign.
+    """
     pairs: dict[str, str] = {}
     signs = _signs(text)
     if not signs:
@@ -48,7 +50,9 @@ def _extension(text: str) -> dict[str, str]:
             value = text[sign + 1 :]
         if not value or value != value.strip():
             raise RefusedError(f"value of {key}")
-        pairs[key] = re.sub(r"\\([\\=nr])", lambda one: {"n": "\n", "r": "\r"}.get(one[1], one[1]), value)
+        pairs[key] = re.sub(
+            r"\\([\\=nr])", lambda one: {"n": "\n", "r": "\r"}.get(one[1], one[1]), value
+        )
     return pairs
 
 

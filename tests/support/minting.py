@@ -11,7 +11,13 @@ from typing import Any
 NOW = 1_768_478_400  # 2026-01-15T12:00:00Z, the moment at which tests judge expiry
 KEY = b"a throw-away key of the test suite"
 
-CLAIMS: dict[str, Any] = {"iss": "https://idp.test/", "sub": "user-1", "aud": "api", "iat": NOW - 60, "exp": NOW + 3600}
+CLAIMS: dict[str, Any] = {
+    "iss": "https://idp.test/",
+    "sub": "user-1",
+    "aud": "api",
+    "iat": NOW - 60,
+    "exp": NOW + 3600,
+}
 SIGNATURE_BYTES = {
     "HS256": 32, "HS384": 48, "HS512": 64, "RS256": 256, "RS384": 384, "PS512": 512,
     "ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "ES256K": 64,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class Script:
-    """A stream that gives its parts one by one: bytes are there at once, None is a silence, an exception is raised."""
+    """A stream that gives its parts one by one: bytes are there at once, None is a silence, an
+    exception is raised.
+    """
 
     def __init__(self, *parts: bytes | type[BaseException] | None) -> None:
         self.parts = list(parts)

@@ -1,4 +1,6 @@
-"""Programs that some tests need: missing, they skip on a desk and fail in CI, where everything must run."""
+"""Programs that some tests need: missing, they skip on a desk and fail in CI, where everything must
+run.
+"""
 
 from __future__ import annotations
 
@@ -18,4 +20,6 @@ def missing(what: str) -> NoReturn:
 
 def program(name: str) -> str:
     """The path of the program `name`."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") or missing(name)
+    return shutil.which(
+        name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    ) or missing(name)

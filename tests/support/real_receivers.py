@@ -36,8 +36,9 @@ def absent(what: str) -> Any:
 
 
 def program(name: str, *, optional: bool = False) -> str:
-    """Where a program is: on the path, in the directory of install.sh, or where Debian keeps those for root. One that is
-    optional is built where there is a compiler, and may be absent everywhere."""
+    """Where a program is: on the path, in the directory of install.sh, or where Debian keeps those
+    for root. One that is optional is built where there is a compiler, and may be absent everywhere.
+    """
     places = [os.environ.get("PATH", ""), str(DIRECTORY / "bin"), "/usr/sbin", "/usr/local/sbin"]
     found = shutil.which(name, path=os.pathsep.join(places))
     if found is None and optional:
@@ -87,7 +88,11 @@ class Started:
         self._stack = ExitStack()
 
     def __call__(
-        self, *command: str, port: int | None = None, env: dict[str, str] | None = None, seconds: float = 60
+        self,
+        *command: str,
+        port: int | None = None,
+        env: dict[str, str] | None = None,
+        seconds: float = 60,
     ) -> subprocess.Popen[bytes]:
         """Start a program and wait until it listens. What it says is in `said.txt`."""
         said = self._stack.enter_context((self._directory / "said.txt").open("ab"))
@@ -96,7 +101,9 @@ class Started:
         self._stack.callback(end, process)
         if port is not None:
             until(lambda: listens(port) or process.poll() is not None, seconds)
-            assert process.poll() is None, (self._directory / "said.txt").read_text(errors="replace")[-2000:]
+            assert process.poll() is None, (self._directory / "said.txt").read_text(
+                errors="replace"
+            )[-2000:]
         return process
 
     def close(self) -> None:
@@ -127,7 +134,15 @@ def thousand() -> list[Alert]:
         facts = TokenFacts(alert(number).token.sha256, "jws", "live" if number % 3 else "expired", "HS256", kid=name[:256],
                            issuer="https://idp.test/", audience=("api", name[:64]), redacted="eyJ***.***.***", length=240)  # fmt: skip
         channel = AlertChannel(channels[number % 4], "t")  # type: ignore[arg-type]
-        made.append(alert(number, location=where, token=facts, channel=channel, severity=SEVERITIES[number % 5]))
+        made.append(
+            alert(
+                number,
+                location=where,
+                token=facts,
+                channel=channel,
+                severity=SEVERITIES[number % 5],
+            )
+        )
     return made
 
 
@@ -144,7 +159,13 @@ class Sender:
         with Store.open(self._directory / "state") as store:
             delivery = Delivery(store, [settings], say=self.said.append)
             letters = [
-                Letter(id=one.id, fingerprint=one.token.sha256, severity=one.severity, event="leak", body=to_json(one))
+                Letter(
+                    id=one.id,
+                    fingerprint=one.token.sha256,
+                    severity=one.severity,
+                    event="leak",
+                    body=to_json(one),
+                )
                 for one in alerts
             ]
             store.commit(Commit(alerts=letters, at_ms=1))

@@ -29,12 +29,18 @@ def ecs(alert: Alert) -> dict[str, Any]:
 
 
 def check(found: dict[str, dict[str, Any]], alerts: list[Alert]) -> None:
-    """Every field of every message: `found` is by id, with `pri`, `host`, `app`, `msgid`, `time`, `sd` and `msg`."""
+    """Every field of every message: `found` is by id, with `pri`, `host`, `app`, `msgid`, `time`,
+    `sd` and `msg`.
+    """
     assert set(found) == {one.id for one in alerts}
     for alert in alerts:
         one = found[alert.id]
         assert int(one["pri"]) == 13 * 8 + LEVELS[alert.severity].syslog
-        assert (one["host"], one["app"], one["msgid"]) == ("web-01", "jwtleak", f"jwt.{alert.channel.type}")
+        assert (one["host"], one["app"], one["msgid"]) == (
+            "web-01",
+            "jwtleak",
+            f"jwt.{alert.channel.type}",
+        )
         assert one["time"].startswith(alert.detected_at[:23])
         assert json.loads(one["msg"]) == ecs(alert)
         path = str(alert.location.path).encode("ascii", "replace").decode()

@@ -1,4 +1,5 @@
-"""Receivers on loopback, in threads of the test: an HTTP server that follows a script, and TCP listeners.
+"""Receivers on loopback, in threads of the test: an HTTP server that follows a script, and TCP
+listeners.
 
 Each closes all its sockets and joins its threads at the end of its `with`.
 """
@@ -26,12 +27,17 @@ class Request(NamedTuple):
     @property
     def body(self) -> bytes:
         """The content, unpacked."""
-        return gzip.decompress(self.raw) if self.headers.get("content-encoding") == "gzip" else self.raw
+        return (
+            gzip.decompress(self.raw)
+            if self.headers.get("content-encoding") == "gzip"
+            else self.raw
+        )
 
 
 class Answer(NamedTuple):
-    """What the server does. `fault`: `hang` never answers, `lost` takes the request and closes, `reset` breaks off halfway
-    through the request."""
+    """What the server does. `fault`: `hang` never answers, `lost` takes the request and closes,
+    `reset` breaks off halfway through the request.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -93,7 +99,10 @@ class Listener:
             self._open.add(connection)
         try:
             if self._context is not None:
-                plain, connection = connection, self._context.wrap_socket(connection, server_side=True)
+                plain, connection = (
+                    connection,
+                    self._context.wrap_socket(connection, server_side=True),
+                )
                 with self._lock:
                     self._open.discard(plain)
                     self._open.add(connection)
@@ -162,7 +171,9 @@ class Web(Listener):
             stream.read(int(headers.get("content-length", "0")) // 2)
             self.script.pop(0)
             return None
-        return Request(first[0], first[1], headers, stream.read(int(headers.get("content-length", "0"))))
+        return Request(
+            first[0], first[1], headers, stream.read(int(headers.get("content-length", "0")))
+        )
 
 
 def _response(answer: Answer) -> bytes:
@@ -172,7 +183,9 @@ def _response(answer: Answer) -> bytes:
 
 
 class Bulk:
-    """`_bulk`, as far as a sink sees it: remembers documents by id, says 409 for one it has. An `otherwise` for Web."""
+    """`_bulk`, as far as a sink sees it: remembers documents by id, says 409 for one it has. An
+    `otherwise` for Web.
+    """
 
     def __init__(self, *, forget: bool = False) -> None:
         self.documents: dict[str, dict[str, object]] = {}

@@ -1,4 +1,6 @@
-"""A slow, obvious detector of plain compact tokens, written apart from the tool: each offset, `re` and `json` alone."""
+"""A slow, obvious detector of plain compact tokens, written apart from the tool: each offset, `re`
+and `json` alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from typing import Any
 
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
 _RSA = {171, 342, 512, 683, 1366}
-_LENGTHS = {"HS256": {43}, "HS384": {64}, "HS512": {86}, "ES256": {86}, "ES384": {128}, "ES512": {176}, "EdDSA": {86, 152}}
+_LENGTHS = {
+    "HS256": {43},
+    "HS384": {64},
+    "HS512": {86},
+    "ES256": {86},
+    "ES384": {128},
+    "ES512": {176},
+    "EdDSA": {86, 152},
+}
 
 
 def _object(segment: bytes) -> dict[str, Any] | None:
@@ -54,7 +64,9 @@ def _end(data: bytes, start: int) -> int | None:
 
 
 def plain_tokens(data: bytes) -> list[tuple[int, int, str]]:
-    """(offset, length, SHA-256) of every token of the right lengths, the first of those that overlap."""
+    """(offset, length, SHA-256) of every token of the right lengths, the first of those that
+    overlap.
+    """
     found = []
     at = 0
     while at < len(data):

@@ -1,4 +1,6 @@
-"""Alerts for tests of formats: one with every field set, the least one, hostile ones, and a strategy for any."""
+"""Alerts for tests of formats: one with every field set, the least one, hostile ones, and a
+strategy for any.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ HOSTILE = {
     "brackets": 'a]b" c="d" ] [x@1 y="z"]',
     "newlines": "a\nb\r\nCEF:0|x\rd\u2028e\u2029f\x85g",
     "tabs": "a\tsev=1\tb\x0bc",
-    "quotes": "a\"b'c`d\\\"e\\",
+    "quotes": 'a"b\'c`d\\"e\\',
     "backslashes": "\\\\\\ \\n \\u0041 \\",
     "controls": "a\x00b\x1b[31mc\x7fd\x9fe",
     "bidi": "a\u202eb\u2066c\u200fd\u061ce",
@@ -95,14 +97,20 @@ def kept_back() -> Alert:
 
 def pattern_hit() -> Alert:
     """A hit of a user pattern."""
-    return least(pattern="acme-key", title="ACME key", token=TokenFacts(DIGEST, "pattern", redacted="***", length=20))
+    return least(
+        pattern="acme-key",
+        title="ACME key",
+        token=TokenFacts(DIGEST, "pattern", redacted="***", length=20),
+    )
 
 
 def filled_with(text: str) -> Alert:
     """Every string that an attacker may choose is `text`."""
     alert = full()
     names = ("alg", "enc", "kid", "typ", "issuer", "provider", "use")
-    token = replace(alert.token, **dict.fromkeys(names, text), audience=(text, text), scopes=(text,))
+    token = replace(
+        alert.token, **dict.fromkeys(names, text), audience=(text, text), scopes=(text,)
+    )
     box = Container(text, text, text, text, text, "stdout")
     where = replace(alert.location, path=text, member=text, host=text, container=box)
     channel = replace(alert.channel, name=text)
@@ -147,7 +155,10 @@ _NAMES = ("alg", "enc", "kid", "typ", "issuer", "provider", "use")
 def alerts(draw: st.DrawFn) -> Alert:
     """Any alert: hostile or missing texts, any event, severity and confidence."""
     base = draw(st.sampled_from([full(), least(), pattern_hit()]))
-    lists = {name: tuple(draw(st.lists(_TEXT, max_size=3))) or msgspec.UNSET for name in ("audience", "scopes")}
+    lists = {
+        name: tuple(draw(st.lists(_TEXT, max_size=3))) or msgspec.UNSET
+        for name in ("audience", "scopes")
+    }
     token = replace(base.token, **{name: draw(_SET_OR_NOT) for name in _NAMES}, **lists)
     where = {name: draw(_SET_OR_NOT) for name in ("path", "member", "host")}
     return replace(

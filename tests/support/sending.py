@@ -1,4 +1,6 @@
-"""Alerts, an outbox in memory, a scripted sink and a clock that tests turn: what tests of delivery share."""
+"""Alerts, an outbox in memory, a scripted sink and a clock that tests turn: what tests of delivery
+share.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,15 @@ def alert(number: int = 0, **change: Any) -> Alert:
         "token": TokenFacts(name, "jws", "live", "HS256", redacted="eyJ***.***.***", length=240),
         "channel": AlertChannel("url_query", "access_token"),
         "excerpt": f"GET /cb?access_token=[JWT {name[:8]}] HTTP/1.1",
-        "location": Location(source="file", path="/var/log/a.log", host="web-01", offset=number, length=240, line=number + 1, column=1),
+        "location": Location(
+            source="file",
+            path="/var/log/a.log",
+            host="web-01",
+            offset=number,
+            length=240,
+            line=number + 1,
+            column=1,
+        ),
         "sightings": Sightings(1, number, number),
     }
     return Alert(**{**values, **change})
@@ -112,7 +122,10 @@ class Outbox:
         return self.boxes[sink]
 
     def queue_bytes(self) -> dict[str, int]:
-        return {sink: sum(len(one.body) for one in box.letters.values()) for sink, box in self.boxes.items()}
+        return {
+            sink: sum(len(one.body) for one in box.letters.values())
+            for sink, box in self.boxes.items()
+        }
 
     def trim(self, sink: str, cap: int, after: int = 0) -> int:
         letters, count = self.boxes[sink].letters, 0
@@ -141,7 +154,9 @@ class Turned:
 
 
 class Scripted:
-    """A sink that answers with the given reports, then takes everything. It remembers what it was sent."""
+    """A sink that answers with the given reports, then takes everything. It remembers what it was
+    sent.
+    """
 
     guarantee = "none"
     format = "json"

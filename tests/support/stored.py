@@ -36,5 +36,10 @@ def sighting(stream: str = "one", token: str = "t", **fields: Any) -> Sighting:
 
 def letter(name: object = "a", **fields: Any) -> Letter:
     """An alert that is ready to go."""
-    known = {"severity": "high", "event": "leak", "body": b'{"id":"%s"}' % alert_id(name).encode(), **fields}
+    known = {
+        "severity": "high",
+        "event": "leak",
+        "body": b'{"id":"%s"}' % alert_id(name).encode(),
+        **fields,
+    }
     return Letter(id=alert_id(name), fingerprint=digest(name), **known)

@@ -40,7 +40,9 @@ def name(number: int) -> str:
 
 def cursor(stream: str, **fields: Any) -> Cursor:
     """A cursor of a file that exists nowhere."""
-    return Cursor(**{"stream": stream, "path": f"/logs/{stream}", "device": 1, "inode": 1, **fields})
+    return Cursor(
+        **{"stream": stream, "path": f"/logs/{stream}", "device": 1, "inode": 1, **fields}
+    )
 
 
 class Clock:
@@ -67,11 +69,20 @@ class Files:
         self.reads: list[tuple[str, int, int]] = []
         self.holes: dict[str, tuple[int, int]] = {}
 
-    def open(self, stream: str, data: bytes = b"", *, follows: str | None = None, at: Cursor | None = None) -> None:
+    def open(
+        self,
+        stream: str,
+        data: bytes = b"",
+        *,
+        follows: str | None = None,
+        at: Cursor | None = None,
+    ) -> None:
         """A stream appears."""
         self.data[stream] = data
         kept = at is not None and at.size == len(data)
-        self.events.append(Opened(stream, f"/logs/{stream}", at or cursor(stream), len(data), follows, kept=kept))
+        self.events.append(
+            Opened(stream, f"/logs/{stream}", at or cursor(stream), len(data), follows, kept=kept)
+        )
 
     def append(self, stream: str, data: bytes) -> None:
         """It grows."""
@@ -111,7 +122,14 @@ class Files:
         return stop if start <= offset < stop else offset
 
     def cursor(
-        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+        self,
+        stream: str,
+        *,
+        offset: int,
+        told: int,
+        lines: int,
+        line_start: int,
+        provisional: str | None,
     ) -> Cursor:
         """As it is."""
         return cursor(
@@ -194,7 +212,12 @@ class Rig:
     """A loop over `Files`. `run` steps it while time goes by in small steps."""
 
     def __init__(
-        self, directory: Path, *, window: float = 60.0, rate: float | None = None, heartbeat: float | None = None
+        self,
+        directory: Path,
+        *,
+        window: float = 60.0,
+        rate: float | None = None,
+        heartbeat: float | None = None,
     ) -> None:
         self.directory = directory
         self.clock = Clock()
@@ -217,7 +240,9 @@ class Rig:
         self.loop = Loop(
             Parts(
                 follower=self.files,
-                announcer=Announcer(lambda now: replace(setting, now=now), Selection(), rollup, clocks.wall),
+                announcer=Announcer(
+                    lambda now: replace(setting, now=now), Selection(), rollup, clocks.wall
+                ),
                 rollup=rollup,
                 heartbeat=Heartbeat(self._heartbeat, "host"),
                 ledger=Ledger(self.store, self.files, rollup, clocks.steady),

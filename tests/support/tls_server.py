@@ -1,4 +1,6 @@
-"""A small https server on loopback for tests, with a certificate of its own; and one that only counts connections."""
+"""A small https server on loopback for tests, with a certificate of its own; and one that only
+counts connections.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def certificate(folder: Path) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    )
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1))
@@ -39,7 +43,16 @@ def certificate(folder: Path) -> Path:
 
 def body(data: bytes, status: str = "200 OK", *headers: str) -> Answer:
     """An answer with `data`."""
-    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", "Connection: close", *headers, "", ""])
+    head = "\r\n".join(
+        [
+            f"HTTP/1.1 {status}",
+            f"Content-Length: {len(data)}",
+            "Connection: close",
+            *headers,
+            "",
+            "",
+        ]
+    )
     return lambda client: client.sendall(head.encode() + data)
 
 
@@ -65,7 +78,9 @@ def serve(answer: Answer, pem: Path | None) -> Iterator[Server]:
         def one(client: socket.socket) -> None:
             with client:
                 try:
-                    secured = client if context is None else context.wrap_socket(client, server_side=True)
+                    secured = (
+                        client if context is None else context.wrap_socket(client, server_side=True)
+                    )
                     with secured:
                         secured.recv(65536)
                         answer(secured)

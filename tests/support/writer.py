@@ -1,9 +1,10 @@
-"""Writes numbered lines into a log at a steady rate and rotates it: a program of its own, so that it never waits for a test.
+"""Writes numbered lines into a log at a steady rate and rotates it: a program of its own, so that
+it never waits for a test.
 
     python writer.py FILE --rate 500 --seconds 5 --rotate rename|delete|copytruncate --every 0.5 [--name w] [--sparse 10]
 
-Prints, at the end, JSON: how many lines were written, which numbers hold a token, and which of them were written between
-the copy and the cut of a copytruncate.
+Prints, at the end, JSON: how many lines were written, which numbers hold a token, and which of them
+were written between the copy and the cut of a copytruncate.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ class Writer:
     def write(self, lines: int) -> None:
         """The next lines, in one write each, as programs that log do."""
         for _ in range(lines):
-            os.write(self._file, line(self.count, self.name) if self.count % self.sparse == 0 else self._plain())
+            os.write(
+                self._file,
+                line(self.count, self.name) if self.count % self.sparse == 0 else self._plain(),
+            )
             self.count += 1
 
     def _plain(self) -> bytes:
@@ -55,7 +59,9 @@ class Writer:
             shutil.copyfile(self.path, old)
             first = self.count
             self.write(BETWEEN)
-            self.between += [number for number in range(first, self.count) if number % self.sparse == 0]
+            self.between += [
+                number for number in range(first, self.count) if number % self.sparse == 0
+            ]
             os.ftruncate(self._file, 0)
             return
         if self.rotate_by == "rename":
@@ -70,7 +76,8 @@ class Writer:
         began = time.monotonic()
         rotated = began
         while (now := time.monotonic()) < began + seconds:
-            # Behind by more than a second (a busy machine): what was missed is not made up for in one burst.
+            # Behind by more than a second (a busy machine): what was missed is not made up for in
+            # one burst.
             due = int((now - began) * rate) - self.count
             self.write(min(due, rate))
             if every and now - rotated >= every:

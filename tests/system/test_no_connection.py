@@ -1,4 +1,6 @@
-"""Nothing that a token says opens a connection or gets out unescaped: a listener that waits, and a guard on sockets."""
+"""Nothing that a token says opens a connection or gets out unescaped: a listener that waits, and a
+guard on sockets.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +43,24 @@ def tokens(port: int) -> list[str]:
         for field in FIELDS:
             if field in ("jku", "x5u", "kid", "typ", "cty", "crit"):
                 header = {"alg": "RS256", field: [text] if field == "crit" else text}
-                made.append(f"{b64(header)}.{b64({'exp': NOW + 60})}.{b64(noise(256, text + field))}")
+                made.append(
+                    f"{b64(header)}.{b64({'exp': NOW + 60})}.{b64(noise(256, text + field))}"
+                )
             else:
                 made.append(jws({field: text, "exp": NOW + 60}))
-        header = {"alg": "HS256", **dict.fromkeys(("jku", "x5u", "kid", "typ"), text), "jwk": {"kty": "oct", "k": "c2VjcmV0"}}
+        header = {
+            "alg": "HS256",
+            **dict.fromkeys(("jku", "x5u", "kid", "typ"), text),
+            "jwk": {"kty": "oct", "k": "c2VjcmV0"},
+        }
         made.append(f"{b64(header)}.{b64(dict.fromkeys(FIELDS, text))}.{b64(noise(32, text))}")
     return made
 
 
 def test_no_token_opens_a_connection(listener: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the library no socket is made, whatever issuer, key location or key a token names; what comes out is clean."""
+    """In the library no socket is made, whatever issuer, key location or key a token names; what
+    comes out is clean.
+    """
     hostile = tokens(listener.port)
 
     def refuse(*_: object, **__: object) -> None:
@@ -82,10 +92,18 @@ run(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("command", [("scan", "a.log"), ("scan", "--format=table", "a.log"), ("inspect", "--file=a.log")])
-def test_no_command_opens_a_connection(listener: Server, tmp_path: Path, command: tuple[str, ...]) -> None:
-    """The program with keys, policy and words configured: no connection, no unescaped byte on either stream."""
-    (tmp_path / "a.log").write_text("".join(f"GET /?t={token} HTTP/1.1\n" for token in tokens(listener.port)[:90]))
+@pytest.mark.parametrize(
+    "command", [("scan", "a.log"), ("scan", "--format=table", "a.log"), ("inspect", "--file=a.log")]
+)
+def test_no_command_opens_a_connection(
+    listener: Server, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """The program with keys, policy and words configured: no connection, no unescaped byte on
+    either stream.
+    """
+    (tmp_path / "a.log").write_text(
+        "".join(f"GET /?t={token} HTTP/1.1\n" for token in tokens(listener.port)[:90])
+    )
     (tmp_path / "keys.json").write_text('{"keys":[]}')
     (tmp_path / "words").write_text("x\n")
     (tmp_path / "c.toml").write_text('[[allow]]\nissuer = "https://a.test/"\nreason = "r"\n')

@@ -1,7 +1,9 @@
-"""No token ever comes out: the corpus through every command, format and failure, and a checker that is itself tested.
+"""No token ever comes out: the corpus through every command, format and failure, and a checker that
+is itself tested.
 
-What is forbidden: any 8 bytes in a row of a segment behind the header (payload, signature, the parts of a JWE, disclosures),
-as they stand in the compact form or in the encoded form that was scanned.
+What is forbidden: any 8 bytes in a row of a segment behind the header (payload, signature, the
+parts of a JWE, disclosures), as they stand in the compact form or in the encoded form that was
+scanned.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from jwtleak.runtime.scan.scan import Tally
 
 
 def test_the_checker_finds_a_planted_slice():
-    """The checker fails on 8 bytes of a payload, of a signature, of an encoded form; not on the header or on 7 bytes."""
+    """The checker fails on 8 bytes of a payload, of a signature, of an encoded form; not on the
+    header or on 7 bytes.
+    """
     checker = Checker()
     token = checker.forbid(jws())
     header, payload, signature = token.split(".")
@@ -54,8 +58,12 @@ def shown_in_process(data: bytes) -> bytes:
     for alert in alerts:
         table.alert(write(alert))
     table.close(Tally(), 1.0)
-    parts = [to_json(alert) for alert in alerts] + ["\n".join(explain(alert)).encode() for alert in alerts]
-    return b"\n".join([*parts, text.getvalue().encode(), repr(findings).encode(), repr(alerts).encode()])
+    parts = [to_json(alert) for alert in alerts] + [
+        "\n".join(explain(alert)).encode() for alert in alerts
+    ]
+    return b"\n".join(
+        [*parts, text.getvalue().encode(), repr(findings).encode(), repr(alerts).encode()]
+    )
 
 
 def everything(cases: Iterable[tuple[str, bytes]], checker: Checker) -> list[str]:
@@ -73,7 +81,9 @@ def test_no_kind_encoding_channel_or_neighbour_leaks():
 
 @pytest.mark.parametrize("name", names(jws()))
 def test_a_piece_of_a_token_as_a_name_does_not_come_out(name):
-    """A piece of a payload or signature that names a parameter, header, cookie or field is not shown."""
+    """A piece of a payload or signature that names a parameter, header, cookie or field is not
+    shown.
+    """
     checker = Checker()
     for token in kinds().values():
         checker.forbid(token)
@@ -87,14 +97,20 @@ def test_no_personal_claim_comes_out():
 
 
 def test_redact_leaves_nothing():
-    """What `redact` gives back holds no forbidden slice, for every kind and encoding in every channel."""
+    """What `redact` gives back holds no forbidden slice, for every kind and encoding in every
+    channel.
+    """
     checker = Checker()
     leaks = []
     for name, token in kinds().items():
         checker.forbid(token)
         for encoding, (encode, _) in ENCODINGS.items():
             data = checker.forbid_encoded(token, encode(token))
-            leaks += [(name, encoding) for around in CHANNELS.values() if checker.found(jwtleak.redact(around(data)))]
+            leaks += [
+                (name, encoding)
+                for around in CHANNELS.values()
+                if checker.found(jwtleak.redact(around(data)))
+            ]
     assert leaks == []
 
 
@@ -125,15 +141,28 @@ def place(tmp_path: Path) -> Path:
 def program(place: Path, *args: str, stdin: bytes = b"", prefix: tuple[str, ...] = ()) -> bytes:
     """All that the program prints and writes: both streams, every file outside of `logs`."""
     keep = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
-    environment = {**keep, "XDG_STATE_HOME": str(place / "state"), "PYTHONFAULTHANDLER": "1", "COLUMNS": "100"}
+    environment = {
+        **keep,
+        "XDG_STATE_HOME": str(place / "state"),
+        "PYTHONFAULTHANDLER": "1",
+        "COLUMNS": "100",
+    }
     command = [sys.executable, "-X", "dev", *(prefix or ("-m", "jwtleak")), *args]
-    done = subprocess.run(command, input=stdin, capture_output=True, cwd=place, env=environment, timeout=120)
-    written = [path.read_bytes() for path in place.rglob("*") if path.is_file() and "logs" not in path.parts]
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, cwd=place, env=environment, timeout=120
+    )
+    written = [
+        path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_file() and "logs" not in path.parts
+    ]
     return b"\n".join([done.stdout, done.stderr, *written])
 
 
 def fill(logs: Path, checker: Checker) -> bytes:
-    """Files, archives, broken archives, and tokens in the names of all of them. Gives the corpus in one piece."""
+    """Files, archives, broken archives, and tokens in the names of all of them. Gives the corpus in
+    one piece.
+    """
     corpus_bytes = b"\n".join(data for _, data in corpus(checker))
     (logs / "corpus.log").write_bytes(corpus_bytes)
     small = corpus_bytes[:200_000]
@@ -168,7 +197,9 @@ COMMANDS = [
 
 
 def test_the_filter_leaves_nothing(place):
-    """The real filter, with one write for each line: no forbidden slice of any token in any encoding and channel."""
+    """The real filter, with one write for each line: no forbidden slice of any token in any
+    encoding and channel.
+    """
     checker = Checker()
     texts = []
     for token in kinds().values():
@@ -183,7 +214,9 @@ def test_the_filter_leaves_nothing(place):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_prints_or_writes_a_slice(place, command):
-    """The whole corpus through each command: standard output, standard error, output files and the state directory."""
+    """The whole corpus through each command: standard output, standard error, output files and the
+    state directory.
+    """
     checker = Checker()
     data = fill(place / "logs", checker)
     shown = program(place, f"{command[0]}", f"--now={NOW}", *command[1:], stdin=data)
@@ -244,7 +277,9 @@ run(sys.argv[1:])
 @pytest.mark.parametrize("failure", _FAILURES)
 @pytest.mark.parametrize("error", ["ValueError", "RecursionError", "MemoryError", "OSError"])
 def test_a_forced_exception_prints_no_slice(place, failure, error):
-    """Whatever fails, and with whatever text: no traceback and no slice, with one process and with two."""
+    """Whatever fails, and with whatever text: no traceback and no slice, with one process and with
+    two.
+    """
     checker = Checker()
     token = checker.forbid(jws())
     (place / "logs" / "a.log").write_text(f"GET /?t={token} x\n")
@@ -269,5 +304,3 @@ def test_an_exception_of_the_library_shows_no_slice(monkeypatch):
         checker.check("".join(told.format()).encode().replace(repr(token).encode(), b""))
     else:
         pytest.fail("nothing was raised")
-
-

@@ -1,4 +1,6 @@
-"""No token ever comes out of a format: the corpus through each of them, in the process and through the program."""
+"""No token ever comes out of a format: the corpus through each of them, in the process and through
+the program.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def found():
     checker = Checker()
     key = b"k" * 32
     alerts = [
-        jwtleak.alert(finding, now=NOW, key=key) for _, data in corpus(checker) for finding in jwtleak.scan(data)
+        jwtleak.alert(finding, now=NOW, key=key)
+        for _, data in corpus(checker)
+        for finding in jwtleak.scan(data)
     ]
     assert len(alerts) > 2000
     return checker, alerts
@@ -40,7 +44,9 @@ def test_no_document_shows_a_slice(found, name):
     """Documents hold none either, in what stands around the alerts."""
     checker, alerts = found
     form = document(name)
-    assert not checker.found(b"".join([form.begin(), *(form.encode(one) for one in alerts[::50]), form.end(ENDING)]))
+    assert not checker.found(
+        b"".join([form.begin(), *(form.encode(one) for one in alerts[::50]), form.end(ENDING)])
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,13 +59,23 @@ def test_the_corpus_would_be_found(found, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["sarif", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in ("json", "sarif"))]
+    "name",
+    [
+        "sarif",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in NAMES
+            if name not in ("json", "sarif")
+        ),
+    ],
 )
 def test_the_program_shows_no_slice(place, name):
     """Files, archives and broken archives, with tokens in their names, through `scan --format`."""
     checker = Checker()
     fill(place / "logs", checker)
-    shown = program(place, "scan", f"--now={NOW}", f"--format={name}", "--min-confidence=low", "logs")
+    shown = program(
+        place, "scan", f"--now={NOW}", f"--format={name}", "--min-confidence=low", "logs"
+    )
     assert len(shown) > 1000
     checker.check(shown)
 
@@ -74,7 +90,9 @@ def test_a_format_that_fails_shows_no_slice(place, name, broken):
     token = checker.forbid(jws())
     (place / "logs" / "a.log").write_text(f"GET /?t={token} x\n")
     code = _BREAK.format(setup=broken, error="ValueError")
-    shown = program(place, token, "scan", "--jobs=1", f"--format={name}", "logs", prefix=("-c", code))
+    shown = program(
+        place, token, "scan", "--jobs=1", f"--format={name}", "logs", prefix=("-c", code)
+    )
     assert b"Traceback" not in shown
     assert b"internal error: ValueError at jwtleak" in shown
     checker.check(shown)

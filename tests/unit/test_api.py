@@ -28,13 +28,20 @@ def test_the_door_is_complete() -> None:
 def test_scan() -> None:
     """`scan` gives all findings in order."""
     (one, two) = jwtleak.scan(LINE + LINE)
-    assert (one.sha256, one.line, one.channel.type, one.channel.name) == (sha256(TOKEN), 1, "url_query", "access_token")
+    assert (one.sha256, one.line, one.channel.type, one.channel.name) == (
+        sha256(TOKEN),
+        1,
+        "url_query",
+        "access_token",
+    )
     assert (two.line, two.offset - one.offset) == (2, len(LINE))
     assert jwtleak.scan(b"") == []
 
 
 def test_finder() -> None:
-    """A finder gives what `scan` gives, piece by piece, and is ready for another stream after `close`."""
+    """A finder gives what `scan` gives, piece by piece, and is ready for another stream after
+    `close`.
+    """
     finder = jwtleak.Finder()
     for _ in range(2):
         found = [one for at in range(0, len(LINE), 7) for one in finder.feed(LINE[at : at + 7])]
@@ -46,7 +53,14 @@ def test_finder() -> None:
 def test_redact(kind: str, encoding: str) -> None:
     """In redacted bytes there is no token left, and nothing else is missing."""
     encoded = {**TEXT, **BINARY}[encoding][0](kinds()[kind])
-    wide = next((name for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be") if encoding.startswith(name)), "ascii")
+    wide = next(
+        (
+            name
+            for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be")
+            if encoding.startswith(name)
+        ),
+        "ascii",
+    )
     cleaned = jwtleak.redact("\n<<".encode(wide) + encoded + ">>\n".encode(wide))
     assert jwtleak.scan(cleaned) == []
     assert b"[JWT " + sha256(kinds()[kind])[:8].encode() + b"]" in cleaned
@@ -68,5 +82,11 @@ def test_alert() -> None:
     """A finding becomes the alert that the command prints."""
     (one,) = jwtleak.scan(LINE)
     value = json.loads(to_json(jwtleak.alert(one, now=NOW, key=b"k", path="a.log", name="1" * 40)))
-    assert (value["id"], value["location"]["path"], value["token"]["status"]) == ("1" * 40, "a.log", "live")
-    assert json.loads(to_json(jwtleak.alert(one, now=NOW, key=b"k")))["location"]["source"] == "stdin"
+    assert (value["id"], value["location"]["path"], value["token"]["status"]) == (
+        "1" * 40,
+        "a.log",
+        "live",
+    )
+    assert (
+        json.loads(to_json(jwtleak.alert(one, now=NOW, key=b"k")))["location"]["source"] == "stdin"
+    )

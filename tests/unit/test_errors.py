@@ -19,7 +19,10 @@ from jwtleak.errors import (
 )
 
 
-@pytest.mark.parametrize("kind", [UsageError, PatternError, WorkerError, DeliveryError, StoreError, StoreFull, StoreCorrupt])
+@pytest.mark.parametrize(
+    "kind",
+    [UsageError, PatternError, WorkerError, DeliveryError, StoreError, StoreFull, StoreCorrupt],
+)
 def test_one_base(kind: type[JwtleakError]) -> None:
     """Every error meant for people is a JwtleakError and says its text."""
     error = kind("pattern x: regex: bad")
@@ -35,7 +38,9 @@ def test_source_error_names_the_path() -> None:
     assert isinstance(error, JwtleakError)
 
 
-@pytest.mark.parametrize("error", [UsageError("x"), PatternError("x"), WorkerError("x"), SourceError("a", "b")])
+@pytest.mark.parametrize(
+    "error", [UsageError("x"), PatternError("x"), WorkerError("x"), SourceError("a", "b")]
+)
 def test_errors_cross_processes(error: JwtleakError) -> None:
     """A worker can hand an error on: it survives a pickle."""
     again = pickle.loads(pickle.dumps(error))

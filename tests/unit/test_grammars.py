@@ -11,7 +11,10 @@ LEEF = "LEEF:2.0|a|b|1|id|x09|cat=x\tsev=8\tiss=a=b|c"
 
 def test_cef_is_read():
     """Escapes are undone, blanks stay in values."""
-    assert cef(CEF) == (["0", "a", "b|c", "1", "id\\", "name", "8"], {"rt": "1", "cs1": "a=b c\\d", "msg": "two words"})
+    assert cef(CEF) == (
+        ["0", "a", "b|c", "1", "id\\", "name", "8"],
+        {"rt": "1", "cs1": "a=b c\\d", "msg": "two words"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,15 @@ def test_leef_is_read():
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("LEEF:2.0", "LEEF:1.0"), ("x09", "tab"), ("|id|", "||"), ("sev=8", "sev"), ("sev", "cat"), ("cat=x", "cat=x\n"), ("sev", "s ev")],
+    [
+        ("LEEF:2.0", "LEEF:1.0"),
+        ("x09", "tab"),
+        ("|id|", "||"),
+        ("sev=8", "sev"),
+        ("sev", "cat"),
+        ("cat=x", "cat=x\n"),
+        ("sev", "s ev"),
+    ],
 )
 def test_leef_mutations_are_refused(old, new):
     """Each change that breaks the grammar is refused."""

@@ -11,7 +11,15 @@ import pytest
 from tls_server import body, certificate, serve
 
 from jwtleak.errors import SourceError, UsageError
-from jwtleak.key_files import MAX_BYTES, SecretSource, checked_url, fetch, read_key_files, read_secret, read_words
+from jwtleak.key_files import (
+    MAX_BYTES,
+    SecretSource,
+    checked_url,
+    fetch,
+    read_key_files,
+    read_secret,
+    read_words,
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,10 @@ def test_redirects_are_not_followed(pem: Path) -> None:
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "204 No Content"])
 def test_other_answers(pem: Path, status: str) -> None:
     """Only 200 brings keys."""
-    with serve(body(b"", status), pem) as server, pytest.raises(SourceError, match=f"status {status[:3]}"):
+    with (
+        serve(body(b"", status), pem) as server,
+        pytest.raises(SourceError, match=f"status {status[:3]}"),
+    ):
         fetch(server.url, timeout=5, ca_file=str(pem))
 
 
@@ -94,11 +105,25 @@ def test_a_dead_server() -> None:
 
 def test_compressed_answers_are_refused(pem: Path) -> None:
     """An answer that was compressed though not asked to could become large."""
-    with serve(body(b"{}", "200 OK", "Content-Encoding: br"), pem) as server, pytest.raises(SourceError, match="compressed"):
+    with (
+        serve(body(b"{}", "200 OK", "Content-Encoding: br"), pem) as server,
+        pytest.raises(SourceError, match="compressed"),
+    ):
         fetch(server.url, timeout=5, ca_file=str(pem))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1/", "file:///etc/passwd", "ftp://a.test/", "https://", "//a.test/", "", "https://u:p@a.test/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/",
+        "file:///etc/passwd",
+        "ftp://a.test/",
+        "https://",
+        "//a.test/",
+        "",
+        "https://u:p@a.test/",
+    ],
+)
 def test_other_urls_are_refused(url: str) -> None:
     """Only https, without a user in it, is fetched."""
     with pytest.raises(ValueError, match=r"https URL|user"):
@@ -126,7 +151,9 @@ def test_key_files_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a file without the newline that editors add, from the environment, as text or base64 of both alphabets."""
+    """From a file without the newline that editors add, from the environment, as text or base64 of
+    both alphabets.
+    """
     (tmp_path / "s").write_bytes(b"a secret\r\n")
     assert read_secret(SecretSource(file=str(tmp_path / "s"))) == b"a secret"
     monkeypatch.setenv("A_SECRET", "-_-_")

@@ -47,10 +47,22 @@ def test_no_way_of_showing_shows(show: Callable[[object], str]) -> None:
 
 @pytest.mark.parametrize(
     "copied",
-    [pickle.dumps, copy.copy, copy.deepcopy, json.dumps, msgspec.json.encode, msgspec.msgpack.encode, bytes, bytearray, iter],
+    [
+        pickle.dumps,
+        copy.copy,
+        copy.deepcopy,
+        json.dumps,
+        msgspec.json.encode,
+        msgspec.msgpack.encode,
+        bytes,
+        bytearray,
+        iter,
+    ],
 )
 def test_no_copy(copied: Callable[[object], object]) -> None:
-    """Pickling, copying, encoding and converting are refused, with an error that says nothing of the value."""
+    """Pickling, copying, encoding and converting are refused, with an error that says nothing of
+    the value.
+    """
     with pytest.raises(TypeError) as caught:
         copied(SECRET)
     assert not leaks("".join(traceback.format_exception(caught.value)))

@@ -35,7 +35,7 @@ def test_sections_are_typed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[[sink]]\nurl = 1\n', "sink[0].url: expected `str`, got `int`"),
+        ("[[sink]]\nurl = 1\n", "sink[0].url: expected `str`, got `int`"),
         ('[[sink]]\nurl = "x"\nbach = 2\n', "sink[0]: object contains unknown field `bach`"),
         ("[sinks]\n", "object contains unknown field `sinks`"),
         ("[[sink\n", "is not TOML"),
@@ -53,7 +53,10 @@ def test_errors_name_the_key(tmp_path: Path, text: str | None, said: str) -> Non
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["{0}", "a = {0}", 'a = "{0}', "{0} = 1\n{0} = 2", "[a]\n{1} = 1\n{1} = 2", "[{0}]\n[{0}]"])
+@pytest.mark.parametrize(
+    "text",
+    ["{0}", "a = {0}", 'a = "{0}', "{0} = 1\n{0} = 2", "[a]\n{1} = 1\n{1} = 2", "[{0}]\n[{0}]"],
+)
 def test_errors_show_nothing_of_a_document_that_is_broken(tmp_path: Path, text: str) -> None:
     """Somebody may have pasted a token into it: the line and column are enough."""
     path = tmp_path / "jwtleak.toml"
@@ -61,4 +64,8 @@ def test_errors_show_nothing_of_a_document_that_is_broken(tmp_path: Path, text: 
     path.write_text(text.format(token, token.split(".")[1]))
     with pytest.raises(UsageError, match="is not TOML") as error:
         typed_toml.read(path, Document)
-    assert not any(part[at : at + 8] in str(error.value) for part in token.split(".") for at in range(len(part) - 7))
+    assert not any(
+        part[at : at + 8] in str(error.value)
+        for part in token.split(".")
+        for at in range(len(part) - 7)
+    )

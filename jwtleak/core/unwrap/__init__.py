@@ -10,7 +10,8 @@ from jwtleak.core.unwrap.percent import Percent
 from jwtleak.core.unwrap.quoted_printable import QuotedPrintable
 from jwtleak.core.unwrap.utf16 import Wide
 
-# Those under which `eyJ` still reads `eyJ`, so that a plain needle finds the token; each has its own stop bytes.
+# Those under which `eyJ` still reads `eyJ`, so that a plain needle finds the token; each has its
+# own stop bytes.
 ALL: tuple[Unwrapper, ...] = (Percent(), Escapes(), Html(), QuotedPrintable(), LineWrap())
 
 # Those whose regions are whole lines.

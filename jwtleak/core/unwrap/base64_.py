@@ -1,9 +1,10 @@
 """Base64 (RFC 4648 sections 4 and 5): of a token, or of text around one.
 
-Promises: every unit of the region that may hold a token is decoded, so one call settles the region; both alphabets,
-with or without padding, wrapped or not; the map is exact where line breaks stand inside. Time is linear in the region.
-Refuses wrapping wider than WIDEST, breaks closer than DENSEST on the average, and to join lines of lengths that no
-encoder writes: a list of tokens, one a line, must not run together.
+Promises: every unit of the region that may hold a token is decoded, so one call settles the region;
+both alphabets, with or without padding, wrapped or not; the map is exact where line breaks stand
+inside. Time is linear in the region. Refuses wrapping wider than WIDEST, breaks closer than DENSEST
+on the average, and to join lines of lengths that no encoder writes: a list of tokens, one a line,
+must not run together.
 
 `eyJ` (65 79 4A) in base64 depends on the byte of the group of three at which it begins:
 
@@ -25,18 +26,21 @@ from collections.abc import Iterator
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import Segment, View
 
-# MIME wraps at 76 (RFC 2045), PEM at 64 (RFC 7468), GitHub at 60, others at 72, 80, 100 and 120 columns. A token of
-# 128 characters of base64 would be 96 bytes: nearly every real one is longer, so a list of tokens is not joined.
+# MIME wraps at 76 (RFC 2045), PEM at 64 (RFC 7468), GitHub at 60, others at 72, 80, 100 and 120
+# columns. A token of 128 characters of base64 would be 96 bytes: nearly every real one is longer,
+# so a list of tokens is not joined.
 WIDEST = 128
 
-# `{"alg":""}` is 14 characters of base64url, and those are 19 of base64: a shorter unit holds no header.
+# `{"alg":""}` is 14 characters of base64url, and those are 19 of base64: a shorter unit holds no
+# header.
 SHORTEST = 19
 
-# Wrapping leaves lines of 19 columns and more, `\/` one break in 64 characters. Denser breaks are an attack on time.
+# Wrapping leaves lines of 19 columns and more, `\/` one break in 64 characters. Denser breaks are
+# an attack on time.
 DENSEST = 8
 
-# With the characters of a group before each needle. The needle comes first in the pattern: `re` searches a literal
-# prefix several times faster than a look-behind.
+# With the characters of a group before each needle. The needle comes first in the pattern: `re`
+# searches a literal prefix several times faster than a look-behind.
 _NEEDLES = (
     (0, lazy(rb"ZXlK")),
     (2, lazy(rb"V5S(?<=[GWm2]V5S)(?=[g-v])")),
@@ -49,7 +53,8 @@ _LOOSE = (
     lazy(rb"leU(?<=[BFJNRVZdhlptx159\s\\n]leU)(?=[op\s\\])"),
 )
 
-# A unit may go on behind a line break, real or as JSON writes it, and behind the backslash of JSON's `\/`.
+# A unit may go on behind a line break, real or as JSON writes it, and behind the backslash of
+# JSON's `\/`.
 _UNIT = lazy(rb"[A-Za-z0-9+/_-]++(?:(?:\\(?=/)|(?:\r?\n|(?:\\r)?\\n)[ \t]*+)[A-Za-z0-9+/_-]++)*+")
 _LINES = lazy(rb"(?:\r\n|\n|\\r\\n|\\n)[ \t]*+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -72,7 +77,9 @@ def _lines(region: bytes, unit: Piece) -> list[Piece]:
 
 
 def _wrapped(lines: list[Piece]) -> Iterator[list[Piece]]:
-    """`lines` in groups that one encoder wrote: all of one width but the last, and the first that may begin late."""
+    """`lines` in groups that one encoder wrote: all of one width but the last, and the first that
+    may begin late.
+    """
     at = 0
     while at < len(lines):
         group = [lines[at]]
@@ -101,7 +108,13 @@ def _pieces(region: bytes, lines: list[Piece]) -> list[Piece]:
 
 def _phases(text: bytes) -> list[int]:
     """Where, modulo 4, groups begin according to the needles in `text`."""
-    return sorted({(needle.start() - into) % 4 for into, pattern in _NEEDLES for needle in pattern.finditer(text)})
+    return sorted(
+        {
+            (needle.start() - into) % 4
+            for into, pattern in _NEEDLES
+            for needle in pattern.finditer(text)
+        }
+    )
 
 
 class _Joined:
@@ -110,7 +123,9 @@ class _Joined:
     def __init__(self, region: bytes, pieces: list[Piece]) -> None:
         self.text = b"".join([region[start:end] for start, end in pieces])
         self._pieces = pieces
-        self.starts = [0]  # where each piece begins in `text`, and behind the last where `text` ends
+        self.starts = [
+            0
+        ]  # where each piece begins in `text`, and behind the last where `text` ends
         for start, end in pieces:
             self.starts.append(self.starts[-1] + end - start)
 
@@ -147,8 +162,8 @@ class _Joined:
                 yield size + index, start, self.origin(group + byte + 1) + 1 - start, 1
 
 
-# Between two readings: a line end, for whoever looks for the line of a token, behind a blank, over which no unwrapper
-# joins lines.
+# Between two readings: a line end, for whoever looks for the line of a token, behind a blank, over
+# which no unwrapper joins lines.
 _BETWEEN = b" \n"
 
 
@@ -160,10 +175,11 @@ class Base64:
     needles = (b"ZXlK", b"V5S", b"leU")
 
     def unwrap_at(self, region: bytes, hit: int) -> View | None:
-        """Every unit of `region` with a token's beginning in it, a line each; empty when there is none.
+        """Every unit of `region` with a token's beginning in it, a line each; empty when there is
+        none.
 
-        A unit whose needles disagree about the groups is there once for each reading. None when no needle is at `hit`:
-        that is the only case in which the region is not settled.
+        A unit whose needles disagree about the groups is there once for each reading. None when no
+        needle is at `hit`: that is the only case in which the region is not settled.
         """
         if not region.startswith(self.needles, hit):
             return None

@@ -1,9 +1,11 @@
-"""Log records that a container runtime split: CRI (containerd, CRI-O) and Docker's json-file driver.
+"""Log records that a container runtime split: CRI (containerd, CRI-O) and Docker's json-file
+driver.
 
-Promises: what one stream wrote as one line is one line again, however the lines of the other stream stand between;
-every split line of the region is joined, in the order in which they begin, each with the line end of its last record.
-Lines that were not split are left out: they read plainly. Refuses to guess: a record whose stream the region does not
-show joins nothing. Docker's content stays JSON-escaped, byte for byte.
+Promises: what one stream wrote as one line is one line again, however the lines of the other stream
+stand between; every split line of the region is joined, in the order in which they begin, each with
+the line end of its last record. Lines that were not split are left out: they read plainly. Refuses
+to guess: a record whose stream the region does not show joins nothing. Docker's content stays
+JSON-escaped, byte for byte.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import Segment, View
 from jwtleak.types import OutputStream
 
-# Kubernetes CRI logging: RFC 3339 time, stream, tags of which the first is P (partial) or F (full), content.
+# Kubernetes CRI logging: RFC 3339 time, stream, tags of which the first is P (partial) or F (full),
+# content.
 _CRI = lazy(
     rb"(?m)^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,24}(?:Z|[+-][0-9:]{5}) (?P<stream>stdout|stderr) "
     rb"(?P<tag>[PF])(?::[^ \n]*)? (?P<content>[^\n]*+)(?P<end>\n?)"
 )
 _CRI_PARTIAL = lazy(rb" std(?:out|err) P[ :]")
 
-# One JSON object a line, attributes in any order. Quotes within strings are escaped: `"log":"` is never content.
+# One JSON object a line, attributes in any order. Quotes within strings are escaped: `"log":"` is
+# never content.
 _DOCKER_HEAD = lazy(rb'\{ ?"(?:log|stream|time|attrs)" ?:')
 _DOCKER_LOG = lazy(rb'"log" ?: ?"(?P<content>[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+)')
 _DOCKER_STREAM = lazy(rb'"stream" ?: ?"(?P<stream>[a-z]{1,16})"')
@@ -47,7 +51,9 @@ def output_of(line: bytes) -> OutputStream | None:
 
 
 class Record(msgspec.Struct, frozen=True):
-    """The content region[start:end] that one record gives to `stream`; its line ends at `newline`, -1 for nowhere."""
+    """The content region[start:end] that one record gives to `stream`; its line ends at `newline`,
+    -1 for nowhere.
+    """
 
     stream: bytes
     partial: bool
@@ -74,7 +80,8 @@ def _join(region: bytes, records: Iterator[Record]) -> View | None:
 
 
 def _extent(region: bytes, records: Iterator[Record]) -> int | None:
-    """Behind the record with which every line is whole that began in the region; None where it is not in the region.
+    """Behind the record with which every line is whole that began in the region; None where it is
+    not in the region.
 
     A first line that is no record makes up nothing: it ends where it ends.
     """
@@ -127,14 +134,18 @@ def _docker(region: bytes) -> Iterator[Record]:
 
 
 def _ends_line(content: bytes) -> bool:
-    r"""Whether JSON string content ends in an escaped newline, not in `n` behind an escaped backslash."""
+    r"""Whether JSON string content ends in an escaped newline, not in `n` behind an escaped
+    backslash.
+    """
     escape = content[:-1]
     return content.endswith(b"\\n") and (len(escape) - len(escape.rstrip(b"\\"))) % 2 == 1
 
 
 def _docker_stream(region: bytes, start: int, stop: int, log: re.Match[bytes]) -> bytes | None:
     """The stream of a record; it stands behind the content as Docker writes it."""
-    match = _DOCKER_STREAM.search(region, log.end(), stop) or _DOCKER_STREAM.search(region, start, log.start())
+    match = _DOCKER_STREAM.search(region, log.end(), stop) or _DOCKER_STREAM.search(
+        region, start, log.start()
+    )
     return match["stream"] if match else None
 
 
@@ -150,7 +161,9 @@ class Cri:
         return _CRI.match(line) is not None
 
     def extent(self, region: bytes) -> int | None:
-        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        """How far the lines reach that begin with the first record of `region`; None when they go
+        on behind it.
+        """
         return _extent(region, _cri(region))
 
     def unwrap(self, region: bytes) -> View | None:
@@ -170,7 +183,9 @@ class Docker:
         return _DOCKER_HEAD.match(line) is not None
 
     def extent(self, region: bytes) -> int | None:
-        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        """How far the lines reach that begin with the first record of `region`; None when they go
+        on behind it.
+        """
         return _extent(region, _docker(region))
 
     def unwrap(self, region: bytes) -> View | None:

@@ -1,8 +1,10 @@
-r"""Backslash escapes of JSON (RFC 8259 section 7) and of the loggers near it: `\u002e`, `\x2E` (nginx), `\/`, `\"`.
+r"""Backslash escapes of JSON (RFC 8259 section 7) and of the loggers near it: `\u002e`, `\x2E`
+(nginx), `\/`, `\"`.
 
-Promises: one level each time, left to right, so that `\\u002e` becomes `\u002e`; each escape becomes one byte, `?` for
-a character above 0x7f (no token holds one). Punctuation behind a backslash (`\_` of Markdown, `\.`, `\=`) loses it.
-Refuses octal and other escapes: they stay as they are.
+Promises: one level each time, left to right, so that `\\u002e` becomes `\u002e`; each escape
+becomes one byte, `?` for a character above 0x7f (no token holds one). Punctuation behind a
+backslash (`\_` of Markdown, `\.`, `\=`) loses it. Refuses octal and other escapes: they stay as
+they are.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ def _decode(match: re.Match[bytes]) -> bytes:
         high, low = utf16[::2], utf16[1::2]
         if high.count(0) == len(high) and low.isascii():
             return low
-        return bytes(byte if not page and byte < 0x80 else 0x3F for page, byte in zip(high, low, strict=True))
+        return bytes(
+            byte if not page and byte < 0x80 else 0x3F for page, byte in zip(high, low, strict=True)
+        )
     if match["x"] is not None:
         return bytes.fromhex(run.replace(b"\\x", b"").decode("ascii"))
     return run[1::2].translate(_SHORT)
@@ -37,8 +41,9 @@ class Escapes:
     r"""Undoes `\uXXXX`, `\xXX` and `\c`."""
 
     name = "json"
-    # An escape's letters and digits are base64url already. The rest is what a JSON serialisation (RFC 7515 section 7.2)
-    # inside a JSON string is written with; no line end, so that a region is at most the rest of a line.
+    # An escape's letters and digits are base64url already. The rest is what a JSON serialisation
+    # (RFC 7515 section 7.2) inside a JSON string is written with; no line end, so that a region is
+    # at most the rest of a line.
     alphabet = WORD + b'\\/"{}[]:, '
     stops = b"\\"
 

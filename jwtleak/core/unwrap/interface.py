@@ -1,7 +1,8 @@
 """What an unwrapper is: it undoes one encoding and says where each decoded byte stood.
 
-Promises: a `View` maps every decoded byte to the original bytes that encode it, exactly; the map costs O(log segments)
-per span. Refuses to decide where an encoding is in use: the scanner does, and hands over a bounded region.
+Promises: a `View` maps every decoded byte to the original bytes that encode it, exactly; the map
+costs O(log segments) per span. Refuses to decide where an encoding is in use: the scanner does, and
+hands over a bounded region.
 """
 
 from __future__ import annotations
@@ -14,26 +15,30 @@ from typing import NoReturn, Protocol
 
 import msgspec
 
-# The bytes of a compact serialisation: base64url and its padding (RFC 4648 section 5), the dot (RFC 7515 section 7.1),
-# the tilde between SD-JWT disclosures (RFC 9901 section 4).
+# The bytes of a compact serialisation: base64url and its padding (RFC 4648 section 5), the dot (RFC
+# 7515 section 7.1), the tilde between SD-JWT disclosures (RFC 9901 section 4).
 WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=.~"
 
-# (decoded start, original start, num, den): the decoded byte `i` of a segment stands in the original at
-# [o + (i-d)*num//den, o + ceil((i-d+1)*num/den)). Literal text 1:1, %XX 3:1, UTF-16 2:1, base64 4:3.
-# Original bytes between segments encode nothing (a soft line break, the head of a record).
+# (decoded start, original start, num, den): the decoded byte `i` of a segment stands in the
+# original at [o + (i-d)*num//den, o + ceil((i-d+1)*num/den)). Literal text 1:1, %XX 3:1, UTF-16
+# 2:1, base64 4:3. Original bytes between segments encode nothing (a soft line break, the head of a
+# record).
 Segment = tuple[int, int, int, int]
 
 _decoded_start = itemgetter(0)
 
 
 class View(msgspec.Struct, frozen=True):
-    """Decoded bytes and the piecewise linear map back. `segments` ascend by decoded start and begin with byte 0."""
+    """Decoded bytes and the piecewise linear map back. `segments` ascend by decoded start and begin
+    with byte 0.
+    """
 
     data: bytes
     segments: tuple[Segment, ...]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """The original [start, end) from the first byte of what encodes data[start] to the last of data[end - 1].
+        """The original [start, end) from the first byte of what encodes data[start] to the last of
+        data[end - 1].
 
         Raises ValueError when data[start:end] is empty or not all there.
         """
@@ -81,7 +86,9 @@ class Unwrapper(Protocol):
 
     @property
     def alphabet(self) -> bytes:
-        """Every byte that can belong to a token written in this encoding; empty when it works on whole lines."""
+        """Every byte that can belong to a token written in this encoding; empty when it works on
+        whole lines.
+        """
 
     @property
     def stops(self) -> bytes:
@@ -98,16 +105,19 @@ class LineUnwrapper(Unwrapper, Protocol):
         """Whether `line` (its first 128 bytes are enough) is a record of this kind."""
 
     def extent(self, region: bytes) -> int | None:
-        """How far the lines reach that begin with the first record of `region`; None when they go on behind it."""
+        """How far the lines reach that begin with the first record of `region`; None when they go
+        on behind it.
+        """
 
 
 def rewrite(
     region: bytes, escapes: re.Pattern[bytes], decode: Callable[[re.Match[bytes]], bytes | None]
 ) -> View | None:
-    """`region` with each match of `escapes` replaced by what `decode` says; None when nothing is replaced.
+    """`region` with each match of `escapes` replaced by what `decode` says; None when nothing is
+    replaced.
 
-    A match is one escape or a run of escapes of one width, so that len(match) is a multiple of len(decoded). `decode`
-    returns b"" to delete, None to leave the match as it is.
+    A match is one escape or a run of escapes of one width, so that len(match) is a multiple of
+    len(decoded). `decode` returns b"" to delete, None to leave the match as it is.
     """
     parts: list[bytes] = []
     segments: list[Segment] = []

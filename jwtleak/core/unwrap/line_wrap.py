@@ -1,8 +1,9 @@
 """Line wrapping: a token that a mail, a terminal or a pretty-printer broke over lines.
 
-Promises: each line break disappears with the indentation behind it; blanks elsewhere stay. The break behind a last,
-shorter line stays, so that the next line of a log, which may begin like base64url, does not run into a token.
-Refuses to guess further which breaks are meant: the scanner believes a joined reading only when a whole token comes out.
+Promises: each line break disappears with the indentation behind it; blanks elsewhere stay. The
+break behind a last, shorter line stays, so that the next line of a log, which may begin like
+base64url, does not run into a token. Refuses to guess further which breaks are meant: the scanner
+believes a joined reading only when a whole token comes out.
 """
 
 from __future__ import annotations
@@ -12,25 +13,31 @@ import re
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
-# An alternative, not `\r?`, in front: `re` then skips to the next of two bytes instead of trying every place.
+# An alternative, not `\r?`, in front: `re` then skips to the next of two bytes instead of trying
+# every place.
 _BREAKS = lazy(rb"(?:\r\n|\n)(?:[ \t]++|\r?\n)*+")
 
 
 class _Joiner:
-    """Decides on one break after another. A line shorter than the one it continues is the last of what was wrapped,
-    unless a segment ends there. So is a longer one behind a line that a dot ends: where each segment has its own line,
-    no width says which is the last."""
+    """Decides on one break after another. A line shorter than the one it continues is the last of
+    what was wrapped, unless a segment ends there. So is a longer one behind a line that a dot ends:
+    where each segment has its own line, no width says which is the last.
+    """
 
     def __init__(self) -> None:
         self._begin = 0  # of the line, behind its indentation
         self._indented = 0  # width of that indentation
         self._dotted = False  # whether a dot ends the line before
-        self._widths = (0, 0)  # of the line before, where this one continues it: last word, whole line
+        self._widths = (
+            0,
+            0,
+        )  # of the line before, where this one continues it: last word, whole line
 
     def __call__(self, match: re.Match[bytes]) -> bytes | None:
         region, (start, end) = match.string, match.span()
         line = region[self._begin : start]
-        # What stands before a token on its first line was not wrapped with it; too small a width joins, as without one.
+        # What stands before a token on its first line was not wrapped with it; too small a width
+        # joins, as without one.
         word = max(line.rfind(b" ") + 1, line.rfind(b"=") + 1, line.find(b"eyJ"))
         widths = (len(line) - word, self._indented + len(line))
         last = widths[0] < self._widths[0] and widths[1] < self._widths[1]

@@ -1,7 +1,8 @@
 """Percent-encoding (RFC 3986 section 2.1): `%2E` becomes `.`.
 
-Promises: each `%XX`, in either case, becomes one byte; one level only, so that `%252E` becomes `%2E`. A `%` that no two
-hexadecimal digits follow stays. Refuses `+` for a space: no token holds one.
+Promises: each `%XX`, in either case, becomes one byte; one level only, so that `%252E` becomes
+`%2E`. A `%` that no two hexadecimal digits follow stays. Refuses `+` for a space: no token holds
+one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import re
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
-# Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to. The literal in front is what
-# `re` can search for.
+# Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to. The
+# literal in front is what `re` can search for.
 _ESCAPES = lazy(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+")
 
 

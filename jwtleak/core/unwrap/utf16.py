@@ -1,20 +1,24 @@
-"""UTF-16 and UTF-32 (RFC 2781; Unicode 3.10), little and big endian: the run of single bytes around a needle.
+"""UTF-16 and UTF-32 (RFC 2781; Unicode 3.10), little and big endian: the run of single bytes around
+a needle.
 
-Promises: width and byte order follow from the bytes around the needle, no byte order mark needed; the run is whole, up
-to the first character on either side that is NUL or above U+00FF; each character of it becomes one byte. A unit that
-an end of the region cuts is mapped to what there is of it. Time is linear in the run, not in the region.
-Refuses to search for the byte order where both neighbours, or the ends of the region, could be halves of either order:
-little endian is taken, as Windows writes it. A span may then be off by a unit's NUL bytes, and a big endian run
-directly between two characters above U+00FF loses its last character.
+Promises: width and byte order follow from the bytes around the needle, no byte order mark needed;
+the run is whole, up to the first character on either side that is NUL or above U+00FF; each
+character of it becomes one byte. A unit that an end of the region cuts is mapped to what there is
+of it. Time is linear in the run, not in the region. Refuses to search for the byte order where both
+neighbours, or the ends of the region, could be halves of either order: little endian is taken, as
+Windows writes it. A span may then be off by a unit's NUL bytes, and a big endian run directly
+between two characters above U+00FF loses its last character.
 """
 
 from __future__ import annotations
 
 from jwtleak.core.unwrap.interface import Segment, View
 
-# Characters looked at on each side at first, then eight times as many: most UTF-16 in binaries is a short string.
+# Characters looked at on each side at first, then eight times as many: most UTF-16 in binaries is a
+# short string.
 _REACH = 256
-# NUL bytes counted beside a run, in units: parity needs few, and a run of NUL may be as long as a disk image.
+# NUL bytes counted beside a run, in units: parity needs few, and a run of NUL may be as long as a
+# disk image.
 _BESIDE = 16
 
 
@@ -33,7 +37,8 @@ def _before(part: bytes, width: int) -> int:
     part = part[len(part) % width :]
     characters = part[::width]
     return min(
-        len(characters) - 1 - characters.rfind(0), *(_tail(part[lane::width], b"\0") for lane in range(1, width))
+        len(characters) - 1 - characters.rfind(0),
+        *(_tail(part[lane::width], b"\0") for lane in range(1, width)),
     )
 
 
@@ -57,11 +62,13 @@ def _run(region: bytes, hit: int, width: int) -> tuple[int, int]:
 
 
 def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool | None:
-    """Whether each character ends its unit, as far as the bytes beside [first, last] can tell; None when they cannot.
+    """Whether each character ends its unit, as far as the bytes beside [first, last] can tell; None
+    when they cannot.
 
-    In front of a whole little endian unit, and behind a whole big endian one, other units stand: NUL characters, width
-    bytes each, or characters above U+00FF, which do not have width - 1 NUL bytes at that end. So a remainder of
-    width - 1 is the unit's own NUL bytes. A side lacks them where its outermost character is half of another's unit.
+    In front of a whole little endian unit, and behind a whole big endian one, other units stand:
+    NUL characters, width bytes each, or characters above U+00FF, which do not have width - 1 NUL
+    bytes at that end. So a remainder of width - 1 is the unit's own NUL bytes. A side lacks them
+    where its outermost character is half of another's unit.
     """
     own = width - 1
     before = _tail(region[max(0, first - _BESIDE * width) : first], b"\0") % width
@@ -74,7 +81,9 @@ def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool | N
 
 
 def _segments(region: bytes, first: int, last: int, width: int, big: bool) -> tuple[Segment, ...]:
-    """The map of the characters at first, ..., last. A unit that an end of the region cuts is what there is of it."""
+    """The map of the characters at first, ..., last. A unit that an end of the region cuts is what
+    there is of it.
+    """
     start = first - (width - 1 if big else 0)
     count = (last - first) // width + 1
     whole = [(0, start, width, 1)]
@@ -91,23 +100,28 @@ class Wide:
     """Undoes UTF-16 and UTF-32."""
 
     def unwrap_at(self, region: bytes, hit: int) -> tuple[str, View] | None:
-        """The encoding's name (`utf16` or `utf32`) and the run that holds the character whose byte is at `hit`.
+        """The encoding's name (`utf16` or `utf32`) and the run that holds the character whose byte
+        is at `hit`.
 
-        None when fewer than three characters stand there: that is the length of the shortest needle.
+        None when fewer than three characters stand there: that is the length of the shortest
+        needle.
         """
         if region[hit : hit + 1] in (b"", b"\0"):
             return None
         width = 4 if region[hit + 1 : hit + 4] == b"\0\0\0" else 2
         first, last = _run(region, hit, width)
         order = _is_big_endian(region, first, last, width)
-        # In doubt little endian, which most programs write, but for a unit that would be cut by the region's end.
+        # In doubt little endian, which most programs write, but for a unit that would be cut by the
+        # region's end.
         big = last + 1 == len(region) if order is None else order
-        # An outermost character with other bytes in its unit is half of a character above U+00FF. Where the order is not
-        # known it may as well be the first or last of a token, and stays.
+        # An outermost character with other bytes in its unit is half of a character above U+00FF.
+        # Where the order is not known it may as well be the first or last of a token, and stays.
         if order and region[max(0, first - width + 1) : first].strip(b"\0"):
             first += width
         if order is False and region[last + 1 : last + width].strip(b"\0"):
             last -= width
         if last - first < 2 * width:
             return None
-        return f"utf{width * 8}", View(region[first : last + 1 : width], _segments(region, first, last, width, big))
+        return f"utf{width * 8}", View(
+            region[first : last + 1 : width], _segments(region, first, last, width, big)
+        )

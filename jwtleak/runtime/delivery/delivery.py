@@ -1,7 +1,7 @@
 """All sinks at work: a thread for each, started, woken, asked and stopped together.
 
-Promises: settings are checked before anything starts; one sink's trouble is its own; `close` ends within its deadline and
-says what is still waiting, which stays in the store.
+Promises: settings are checked before anything starts; one sink's trouble is its own; `close` ends
+within its deadline and says what is still waiting, which stays in the store.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from jwtleak.sinks.interface import Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.store.interface import Letter
 
-# Which sinks a letter is for: what a sink's condition leaves out does not come into its queue, and takes no room there.
+# Which sinks a letter is for: what a sink's condition leaves out does not come into its queue, and
+# takes no room there.
 #
 # Promises: a letter that cannot be read goes to all, and becomes a dead letter there.
+
 
 class Addressing:
     """`routes` is by sink. Where no sink has a condition nothing is read."""
@@ -45,7 +47,9 @@ class Addressing:
             alert = read(letter.body)
         except Unreadable:
             return letter
-        return replace(letter, sinks=tuple(name for name, wanted in self._routes.items() if wanted(alert)))
+        return replace(
+            letter, sinks=tuple(name for name, wanted in self._routes.items() if wanted(alert))
+        )
 
 
 # Seconds for a thread to notice that it must stop, where it does not hang.
@@ -81,13 +85,20 @@ class Delivery:
             raise UsageError(f"two sinks are named {twice[0]}: give one of them another `name`")
         self._clock = clock or SystemClock()
         sinks = [_open(one) for one in settings]
-        self._workers = [_worker(store, one, sink, say, self._clock) for one, sink in zip(settings, sinks, strict=True)]
-        self._addressing = Addressing({one.title: route_of(one, sink) for one, sink in zip(settings, sinks, strict=True)})
+        self._workers = [
+            _worker(store, one, sink, say, self._clock)
+            for one, sink in zip(settings, sinks, strict=True)
+        ]
+        self._addressing = Addressing(
+            {one.title: route_of(one, sink) for one, sink in zip(settings, sinks, strict=True)}
+        )
         self._threads: list[threading.Thread] = []
         self._say = say
         self._unchecked = [one.title for one in settings if one.get("verify", True) is False]
         self._dropped: Counter[str] = Counter()
-        self._queues = Queues(store, self._workers, lambda sink, count: self.dropped({sink: count}), say)
+        self._queues = Queues(
+            store, self._workers, lambda sink, count: self.dropped({sink: count}), say
+        )
         store.register(names)
 
     def start(self) -> None:
@@ -117,23 +128,30 @@ class Delivery:
     def _warn(self) -> None:
         """Said again and again: what was meant for a test stays for years."""
         for name in self._unchecked:
-            self._say(f"sink {name}: certificates are not checked (verify = false): alerts may go to anybody")
+            self._say(
+                f"sink {name}: certificates are not checked (verify = false): alerts may go to anybody"
+            )
 
     def health(self) -> list[Health]:
         """How each sink is; the queues are as they were counted within the last second or so."""
-        return [replace(worker.health, dropped=self._dropped[worker.name]) for worker in self._workers]
+        return [
+            replace(worker.health, dropped=self._dropped[worker.name]) for worker in self._workers
+        ]
 
     def dropped(self, counts: Mapping[str, int]) -> None:
         """So many letters of each sink went because the spool was full (`Store.drop_oldest`)."""
         self._dropped.update(counts)
 
     def full(self) -> str | None:
-        """The sink whose full queue has to be waited for; None where nothing has to wait. Drops what sinks' own bounds let
-        go. For the thread that has the store."""
+        """The sink whose full queue has to be waited for; None where nothing has to wait. Drops
+        what sinks' own bounds let go. For the thread that has the store.
+        """
         return self._queues.full()
 
     def close(self, deadline: float) -> list[Health]:
-        """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still have letters."""
+        """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still
+        have letters.
+        """
         if not self._threads:  # never started
             for worker in self._workers:
                 worker.close()
@@ -158,11 +176,15 @@ def _open(settings: SinkSettings) -> Sink:
         return open_sink(settings)
     except UsageError as error:
         title = settings.title
-        raise UsageError(str(error) if str(error).startswith(title) else f"{title}: {error}") from None
+        raise UsageError(
+            str(error) if str(error).startswith(title) else f"{title}: {error}"
+        ) from None
 
 
 def _worker(store: Outbox, settings: SinkSettings, sink: Sink, say: Say, clock: Clock) -> Worker:
-    return Worker(settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock)
+    return Worker(
+        settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock
+    )
 
 
 def own_files(settings: Sequence[SinkSettings]) -> list[Path]:
@@ -171,7 +193,9 @@ def own_files(settings: Sequence[SinkSettings]) -> list[Path]:
 
 
 def check(settings: Sequence[SinkSettings], spool: int) -> None:
-    """Raises UsageError for settings that cannot work over a spool of so many bytes; opens no connection."""
+    """Raises UsageError for settings that cannot work over a spool of so many bytes; opens no
+    connection.
+    """
     queues.check(settings, spool)
     for one in settings:
         sink = open_sink(one)

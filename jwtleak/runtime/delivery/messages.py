@@ -1,7 +1,7 @@
 """What waits for a sink, as the sink gets it: native JSON -> Alert -> route -> format -> Message.
 
-Promises: a letter that cannot be read is told apart from one that is not wanted; nothing here raises for what a letter
-holds. The native format is passed on as it was stored, not written again.
+Promises: a letter that cannot be read is told apart from one that is not wanted; nothing here
+raises for what a letter holds. The native format is passed on as it was stored, not written again.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ Opener: TypeAlias = Callable[[Stored], Message | None]
 
 
 def opener(settings: SinkSettings, sink: Sink) -> Opener:
-    """How letters become messages for `sink`. Raises UsageError where the settings name no format or condition."""
+    """How letters become messages for `sink`. Raises UsageError where the settings name no format
+    or condition.
+    """
     wanted = route_of(settings, sink)  # the condition may have changed since a letter came
     encode = _encoder(settings, sink)
 
@@ -76,7 +78,9 @@ def read(body: bytes) -> Alert:
 
 
 def route_of(settings: SinkSettings, sink: Sink) -> routes.Route:
-    """What the sink wants: by its settings, and by what it is. Raises UsageError where the settings name no condition."""
+    """What the sink wants: by its settings, and by what it is. Raises UsageError where the settings
+    name no condition.
+    """
     try:
         wanted = routes.everything if settings.when is UNSET else routes.parse(settings.when)
     except UsageError as error:
@@ -92,7 +96,9 @@ def _encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes] | N
 
 
 def _limit(settings: SinkSettings, sink: Sink) -> int | None:
-    limit: int | None = settings.get("max_bytes", None) if sink.max_bytes is None else sink.max_bytes
+    limit: int | None = (
+        settings.get("max_bytes", None) if sink.max_bytes is None else sink.max_bytes
+    )
     return limit
 
 
@@ -102,6 +108,10 @@ def encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes]:
 
     name = settings.get("format", sink.format)
     if name not in EVENTS:
-        raise UsageError(f"{settings.title}: there is no format {name!r} for sinks: one of {', '.join(EVENTS)}")
+        raise UsageError(
+            f"{settings.title}: there is no format {name!r} for sinks: one of {', '.join(EVENTS)}"
+        )
     timestamp = settings.get("timestamp", "detected")
-    return by_name(name, Options(timestamp=timestamp, max_bytes=_limit(settings, sink), ascii=sink.ascii)).encode
+    return by_name(
+        name, Options(timestamp=timestamp, max_bytes=_limit(settings, sink), ascii=sink.ascii)
+    ).encode

@@ -1,6 +1,7 @@
 """One synthetic alert through one sink, and what it says about the sink.
 
-Promises: the alert is formatted as any other; it goes out once, is not stored, and is not held back by a route.
+Promises: the alert is formatted as any other; it goes out once, is not stored, and is not held back
+by a route.
 """
 
 from __future__ import annotations

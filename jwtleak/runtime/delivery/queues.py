@@ -1,7 +1,8 @@
 """The bounds of single sinks, beside that of the spool, which holds for all of them together.
 
-Promises: a sink with `drop-oldest` loses its own oldest alerts, counted, and holds up nobody; one that is waited for loses
-nothing; what is on its way to a receiver is not dropped, so that nothing is both counted as lost and taken.
+Promises: a sink with `drop-oldest` loses its own oldest alerts, counted, and holds up nobody; one
+that is waited for loses nothing; what is on its way to a receiver is not dropped, so that nothing
+is both counted as lost and taken.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ class Bounded(Protocol):
 class Queues:
     """Of all sinks, those that have a bound. `dropped` is told what each lost."""
 
-    def __init__(self, spool: Spool, workers: Sequence[Bounded], dropped: Callable[[str, int], None], say: Say) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        workers: Sequence[Bounded],
+        dropped: Callable[[str, int], None],
+        say: Say,
+    ) -> None:
         self._spool = spool
         self._bounds = [(one, one.queue) for one in workers if one.queue is not None]
         self._dropped = dropped
@@ -46,7 +53,9 @@ class Queues:
         self._told: set[str] = set()
 
     def full(self) -> str | None:
-        """The sink whose full queue has to be waited for; None where nothing has to wait. Drops what may be dropped."""
+        """The sink whose full queue has to be waited for; None where nothing has to wait. Drops
+        what may be dropped.
+        """
         waiting = self._spool.queue_bytes() if self._bounds else {}
         full = None
         for worker, most in self._bounds:
@@ -63,15 +72,21 @@ class Queues:
                 self._told.add(worker.name)
                 self._say(f"sink {worker.name}: its queue is full: its oldest alerts are dropped")
             with suppress(StoreError):  # the disk is full: then nothing is entered either
-                self._dropped(worker.name, worker.trim(lambda sent: self._spool.trim(worker.name, most, sent)))
+                self._dropped(
+                    worker.name, worker.trim(lambda sent: self._spool.trim(worker.name, most, sent))
+                )
         elif there < most // 2:
             self._told.discard(worker.name)
 
 
 def check(settings: Sequence[SinkSettings], spool: int) -> None:
-    """Raises UsageError where queues that drop could fill a spool of `spool` bytes: reading would wait for their sinks."""
+    """Raises UsageError where queues that drop could fill a spool of `spool` bytes: reading would
+    wait for their sinks.
+    """
     drops = [one for one in settings if one.get("when_full", "wait") == "drop-oldest"]
     total = sum(one.get("queue", 0) for one in drops)
     if total >= spool:
         names = ", ".join(one.title for one in drops)
-        raise UsageError(f"the queues of {names} hold {total} bytes together: that must be less than the spool ({spool})")
+        raise UsageError(
+            f"the queues of {names} hold {total} bytes together: that must be less than the spool ({spool})"
+        )

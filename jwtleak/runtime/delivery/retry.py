@@ -1,7 +1,8 @@
 """What to do with a report: a pure function from (state, report) to the next state and the acts.
 
-Promises: a message leaves the outbox only when it was taken or, alone in its batch, refused; everything else is sent
-again. A receiver in trouble gets one message after each wait, and the waits grow.
+Promises: a message leaves the outbox only when it was taken or, alone in its batch, refused;
+everything else is sent again. A receiver in trouble gets one message after each wait, and the waits
+grow.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ import msgspec
 
 from jwtleak.sinks.interface import Report
 
-# Waits double from a second, for a server that restarts, to a minute, so that one that came back is noticed soon.
+# Waits double from a second, for a server that restarts, to a minute, so that one that came back is
+# noticed soon.
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
-# A server may ask for more patience, but not for a silence in which nobody knows whether alerts still arrive.
+# A server may ask for more patience, but not for a silence in which nobody knows whether alerts
+# still arrive.
 LONGEST_RETRY_AFTER = 600.0
 # Credentials and addresses are put right by people.
 FIRST_BLOCKED_WAIT = 5.0
 LONGEST_BLOCKED_WAIT = 300.0
 # After so many failures in a row the circuit is open: a single message goes out as a probe.
 OPEN_AFTER = 5
-# After so many messages refused in a row the receiver, not the messages, is to blame: refusals come at growing intervals.
+# After so many messages refused in a row the receiver, not the messages, is to blame: refusals come
+# at growing intervals.
 MANY_REFUSED = 10
 
 News: TypeAlias = Literal["failing", "blocked", "refusing", "recovered"]
@@ -31,8 +35,9 @@ News: TypeAlias = Literal["failing", "blocked", "refusing", "recovered"]
 class State(msgspec.Struct, frozen=True):
     """What is remembered from batch to batch.
 
-    `limit` is the most messages that the receiver took at once, where it refused more (None: no limit known).
-    `suspects` are the first messages of the queue that were refused together: one of them at least is poison.
+    `limit` is the most messages that the receiver took at once, where it refused more (None: no
+    limit known). `suspects` are the first messages of the queue that were refused together: one of
+    them at least is poison.
     """
 
     failures: int = 0
@@ -80,7 +85,9 @@ def decide(state: State, report: Report, chance: float) -> Step:
     count = len(report.outcomes)
     acked = tuple(index for index, one in enumerate(report.outcomes) if one.kind == "taken")
     dead = tuple(
-        Dead(index, one.reason, one.status) for index, one in enumerate(report.outcomes) if one.kind == "refused"
+        Dead(index, one.reason, one.status)
+        for index, one in enumerate(report.outcomes)
+        if one.kind == "refused"
     )
     if count == 1 and report.problem in ("poison", "too_large"):
         dead = (Dead(0, report.reason, report.status),)
@@ -98,7 +105,12 @@ def decide(state: State, report: Report, chance: float) -> Step:
 
 
 def _busy(
-    state: State, report: Report, chance: float, acked: tuple[int, ...], dead: tuple[Dead, ...], retried: int
+    state: State,
+    report: Report,
+    chance: float,
+    acked: tuple[int, ...],
+    dead: tuple[Dead, ...],
+    retried: int,
 ) -> Step:
     failures = 1 if acked else state.failures + 1
     told = state.told
@@ -107,21 +119,35 @@ def _busy(
         news = told = "failing"
     # What was answered busy is no longer blocked: the credentials were not what it complained of.
     after = msgspec.structs.replace(state, failures=failures, blocked=False, told=told, refused=0)
-    return Step(after, acked, dead, _wait(report, failures, chance, FIRST_WAIT, LONGEST_WAIT), news, retried)
+    return Step(
+        after, acked, dead, _wait(report, failures, chance, FIRST_WAIT, LONGEST_WAIT), news, retried
+    )
 
 
 def _blocked(
-    state: State, report: Report, chance: float, acked: tuple[int, ...], dead: tuple[Dead, ...], retried: int
+    state: State,
+    report: Report,
+    chance: float,
+    acked: tuple[int, ...],
+    dead: tuple[Dead, ...],
+    retried: int,
 ) -> Step:
     failures = state.failures + 1 if state.blocked else 1
     news: News | None = None if state.told == "blocked" else "blocked"
-    after = msgspec.structs.replace(state, failures=failures, blocked=True, told="blocked", refused=0)
+    after = msgspec.structs.replace(
+        state, failures=failures, blocked=True, told="blocked", refused=0
+    )
     wait = _wait(report, failures, chance, FIRST_BLOCKED_WAIT, LONGEST_BLOCKED_WAIT)
     return Step(after, acked, dead, wait, news, retried)
 
 
 def _progress(
-    state: State, chance: float, count: int, acked: tuple[int, ...], dead: tuple[Dead, ...], retried: int
+    state: State,
+    chance: float,
+    count: int,
+    acked: tuple[int, ...],
+    dead: tuple[Dead, ...],
+    retried: int,
 ) -> Step:
     """The receiver works: it took messages, or said which it does not want."""
     refused = 0 if acked else state.refused + len(dead)

@@ -1,8 +1,10 @@
-"""Routes: which alerts go to a sink. `severity >= "high" and (status == "live" or provider in ["auth0", "okta"])`
+"""Routes: which alerts go to a sink. `severity >= "high" and (status == "live" or provider in
+["auth0", "okta"])`
 
-Promises: pure; a condition is checked whole when it is read, and names the place of what is wrong; it cannot fail later.
-Grammar: comparisons (`==`, `!=`, `in`; `<`, `<=`, `>`, `>=` for severity and confidence) joined by `and`, `or`, `not` and
-parentheses. Nothing else: no functions, no arithmetic, no names but those of FIELDS.
+Promises: pure; a condition is checked whole when it is read, and names the place of what is wrong;
+it cannot fail later. Grammar: comparisons (`==`, `!=`, `in`; `<`, `<=`, `>`, `>=` for severity and
+confidence) joined by `and`, `or`, `not` and parentheses. Nothing else: no functions, no arithmetic,
+no names but those of FIELDS.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ Route: TypeAlias = Callable[[Alert], bool]
 MAX_LENGTH = 2000
 
 _EVENTS = ("leak", "repeat", "heartbeat", "test")
-# Name -> (how to get it, the values that exist or None). The first of an ordered field is the worst.
+# Name -> (how to get it, the values that exist or None). The first of an ordered field is the
+# worst.
 FIELDS: dict[str, tuple[Callable[[Alert], Any], tuple[str, ...] | None]] = {
     "severity": (lambda alert: alert.severity, SEVERITIES),
     "confidence": (lambda alert: alert.confidence, CONFIDENCES),
@@ -51,7 +54,9 @@ def parse(text: str) -> Route:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UsageError("when: is not a condition such as 'severity >= \"high\" and status == \"live\"'") from None
+        raise UsageError(
+            'when: is not a condition such as \'severity >= "high" and status == "live"\''
+        ) from None
     return _route(tree.body)
 
 
@@ -76,7 +81,9 @@ def _route(node: ast.expr) -> Route:
 
 def _comparison(field: str, operator: ast.cmpop, right: ast.expr, column: int) -> Route:
     if field not in FIELDS:
-        raise UsageError(f"when: column {column}: there is no field {field!r}: one of {', '.join(FIELDS)}")
+        raise UsageError(
+            f"when: column {column}: there is no field {field!r}: one of {', '.join(FIELDS)}"
+        )
     get, known = FIELDS[field]
     if isinstance(operator, ast.In | ast.NotIn):
         if not isinstance(right, ast.List | ast.Tuple | ast.Set):
@@ -91,7 +98,10 @@ def _comparison(field: str, operator: ast.cmpop, right: ast.expr, column: int) -
     if isinstance(operator, ast.NotEq):
         return lambda alert: bool(get(alert) != value)
     if type(operator) in _ORDER and field in _ORDERED:
-        compare, ranks = _ORDER[type(operator)], {name: rank for rank, name in enumerate(_ORDERED[field])}
+        compare, ranks = (
+            _ORDER[type(operator)],
+            {name: rank for rank, name in enumerate(_ORDERED[field])},
+        )
         limit = ranks[value]
         return lambda alert: compare(ranks[get(alert)], limit)
     raise UsageError(f"when: column {column}: {field} is compared with ==, != or in")

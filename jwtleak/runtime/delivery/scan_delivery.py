@@ -1,7 +1,9 @@
-"""The alerts of a scan on their way to sinks: into the store first, then sent while the scan goes on.
+"""The alerts of a scan on their way to sinks: into the store first, then sent while the scan goes
+on.
 
-Promises: an alert is on disk before it is sent; when the outbox is full the scan waits for the sinks, as long as they take
-anything; at the end what a deadline allows is delivered, and what is left is named and stays in the store.
+Promises: an alert is on disk before it is sent; when the outbox is full the scan waits for the
+sinks, as long as they take anything; at the end what a deadline allows is delivered, and what is
+left is named and stays in the store.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from jwtleak.runtime.delivery.delivery import Delivery
 from jwtleak.runtime.delivery.sender import Health
 from jwtleak.store import Commit, Letter, Store
 
-# Alerts that share a transaction, which costs a sync of the disk; and how long one waits for others.
+# Alerts that share a transaction, which costs a sync of the disk; and how long one waits for
+# others.
 _TOGETHER = 500
 _PATIENCE = 0.5
 # What may wait in the store: as much as `tail` allows unless it is told otherwise.
@@ -68,23 +71,33 @@ class Dispatch:
         if not self._letters:
             return
         self._wait_for_room()
-        self._store.commit(Commit(alerts=self._delivery.addressed(self._letters), at_ms=time.time_ns() // 1_000_000))
+        self._store.commit(
+            Commit(
+                alerts=self._delivery.addressed(self._letters), at_ms=time.time_ns() // 1_000_000
+            )
+        )
         self._letters = []
         self._delivery.poke()
 
     def _wait_for_room(self) -> None:
-        """While sinks take something there will be room; once they stand still for the deadline there will not."""
+        """While sinks take something there will be room; once they stand still for the deadline
+        there will not.
+        """
         last, end = -1, 0.0
         while (full := self._full()) is not None:
             settled = sum(one.sent + one.dead for one in self._delivery.health())
             if settled != last:
                 last, end = settled, self._clock() + self._deadline
             if self._clock() >= end:
-                raise DeliveryError(f"the outbox is full and sink {full.name} takes nothing: {full.reason or 'no answer'}")
+                raise DeliveryError(
+                    f"the outbox is full and sink {full.name} takes nothing: {full.reason or 'no answer'}"
+                )
             self._sleep(_FULL_WAIT)
 
     def _full(self) -> Health | None:
-        """The sink that has to be waited for: the one whose own queue is full, or, of a full outbox, the one that lags most."""
+        """The sink that has to be waited for: the one whose own queue is full, or, of a full
+        outbox, the one that lags most.
+        """
         sink = self._delivery.full()
         if sink is None and self._store.room(self._spool) > 0:
             return None

@@ -1,6 +1,7 @@
 """One sink's thread: takes letters from its mailbox, sends them, does what `decide` says.
 
-Promises: it ends only when told to, and never raises; a sink in trouble delays nobody else; memory holds one batch.
+Promises: it ends only when told to, and never raises; a sink in trouble delays nobody else; memory
+holds one batch.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from jwtleak.types import WhenFull
 
 # How a sink is: what metrics, the health page and the end of a scan tell.
 
+
 class Health(msgspec.Struct, frozen=True):
-    """One sink. `state` is None while all is well; `dropped` counts letters that went because the spool or its queue
-    was full."""
+    """One sink. `state` is None while all is well; `dropped` counts letters that went because the
+    spool or its queue was full.
+    """
 
     name: str
     state: News | None = None
@@ -53,18 +56,23 @@ class Health(msgspec.Struct, frozen=True):
 
     def words(self, news: News) -> str:
         """What people are told, once."""
-        return f"sink {self.name}: " + {
-            "failing": f"cannot deliver; alerts are kept and sent later: {self.reason}",
-            "blocked": f"takes nothing until this is put right; alerts are kept: {self.reason}",
-            "refusing": f"refuses one alert after the other; see `jwtleak state dead-letters`: {self.reason}",
-            "recovered": "delivers again",
-        }[news]
+        return (
+            f"sink {self.name}: "
+            + {
+                "failing": f"cannot deliver; alerts are kept and sent later: {self.reason}",
+                "blocked": f"takes nothing until this is put right; alerts are kept: {self.reason}",
+                "refusing": f"refuses one alert after the other; see `jwtleak state dead-letters`: {self.reason}",
+                "recovered": "delivers again",
+            }[news]
+        )
 
 
-# The letters in hand: read from the mailbox, not yet settled. At most one batch of them, in the order of the queue.
+# The letters in hand: read from the mailbox, not yet settled. At most one batch of them, in the
+# order of the queue.
 #
-# Promises: a letter leaves the hand when it is struck off, put aside, or read again later; one that was taken but could not
-# be struck off (a full disk) is struck off later and not sent again.
+# Promises: a letter leaves the hand when it is struck off, put aside, or read again later; one that
+# was taken but could not be struck off (a full disk) is struck off later and not sent again.
+
 
 class Ready(NamedTuple):
     """A letter that can be sent."""
@@ -91,8 +99,10 @@ class Hand:
 
     @property
     def last(self) -> int:
-        """The number of the last letter in hand, taken ones too until they are struck off; 0 where there is none. May be asked
-        from any thread: both lists are replaced, never changed, and a letter is in one of them all the time."""
+        """The number of the last letter in hand, taken ones too until they are struck off; 0 where
+        there is none. May be asked from any thread: both lists are replaced, never changed, and a
+        letter is in one of them all the time.
+        """
         ready, owed = self._ready, self._owed
         return max([0, *owed, *(one.seq for one in ready[-1:])])
 
@@ -101,7 +111,9 @@ class Hand:
         self._ready = []
 
     def fill(self) -> tuple[bool, int]:
-        """Read letters, if none is ready. Returns whether there may be more behind them, and how many were unreadable."""
+        """Read letters, if none is ready. Returns whether there may be more behind them, and how
+        many were unreadable.
+        """
         if self._ready:
             return True, 0
         ready: list[Ready] = []
@@ -120,7 +132,9 @@ class Hand:
             else:
                 ready.append(Ready(letter.seq, message))
         self._ready = ready
-        self._attempts = {one.seq: self._attempts[one.seq] for one in ready if one.seq in self._attempts}
+        self._attempts = {
+            one.seq: self._attempts[one.seq] for one in ready if one.seq in self._attempts
+        }
         self._owed = [*self._owed, *unwanted]
         self.pay()
         return bool(letters), unreadable
@@ -168,7 +182,8 @@ class Hand:
             self._owed = []
 
 
-# Seconds. How often a sink that has nothing to send looks up: at its connection, and for letters it was not told of.
+# Seconds. How often a sink that has nothing to send looks up: at its connection, and for letters it
+# was not told of.
 IDLE = 1.0
 # How often the queue is counted for `health`.
 _COUNT_EVERY = 1.0
@@ -182,7 +197,13 @@ class Worker:
     """Drains one mailbox into one sink. `step` does one thing; `run` is the thread."""
 
     def __init__(
-        self, settings: SinkSettings, sink: Sink, open_letter: Opener, mailbox: Callable[[], Mailbox], say: Say, clock: Clock
+        self,
+        settings: SinkSettings,
+        sink: Sink,
+        open_letter: Opener,
+        mailbox: Callable[[], Mailbox],
+        say: Say,
+        clock: Clock,
     ) -> None:
         self.name = settings.title
         self.health = Health(self.name)
@@ -223,8 +244,9 @@ class Worker:
         self._wake.set()
 
     def trim(self, drop: Callable[[int], int]) -> int:
-        """What `drop` gives, called with the number of the last letter in hand (0: none). Letters behind it may go: none of
-        them comes into the hand meanwhile."""
+        """What `drop` gives, called with the number of the last letter in hand (0: none). Letters
+        behind it may go: none of them comes into the hand meanwhile.
+        """
         with self._reading:
             return drop(0 if self._hand is None else self._hand.last)
 
@@ -251,7 +273,9 @@ class Worker:
     def _guarded(self) -> float:
         try:
             return self.step()
-        except JwtleakError as error:  # the state cannot be used: a full disk, say; who writes it says so too
+        except (
+            JwtleakError
+        ) as error:  # the state cannot be used: a full disk, say; who writes it says so too
             words = str(error)
         except Exception as error:
             words = place_of(error)
@@ -308,7 +332,9 @@ class Worker:
         return self._hand
 
     def _deliver(self, hand: Hand, batch: list[Ready]) -> float:
-        if self._state.blocked:  # a renewed certificate or credential is used only after it is read again
+        if (
+            self._state.blocked
+        ):  # a renewed certificate or credential is used only after it is read again
             self._sink.reopen()
         report = self._send(batch)
         step = decide(self._state, report, self._clock.chance())
@@ -339,9 +365,14 @@ class Worker:
 
 
 def limits_of(settings: SinkSettings, limits: Limits) -> Limits:
-    """The sink's own limits, or those of the settings. With a rate no more go at once than in a second; with a queue no more
-    than half of it, so that the newest have the other half while a batch is on its way."""
-    messages, size = settings.get("batch", limits.messages), settings.get("batch_bytes", limits.size)
+    """The sink's own limits, or those of the settings. With a rate no more go at once than in a
+    second; with a queue no more than half of it, so that the newest have the other half while a
+    batch is on its way.
+    """
+    messages, size = (
+        settings.get("batch", limits.messages),
+        settings.get("batch_bytes", limits.size),
+    )
     rate, queue = settings.get("rate", None), settings.get("queue", None)
     return Limits(
         messages if rate is None else min(messages, max(1, int(rate))),

@@ -30,6 +30,8 @@ def synthetic() -> Alert:
         channel=AlertChannel("unknown"),
         excerpt="This event was sent by `jwtleak test-sink`. There is nothing to do.",
         advice=("There is nothing to do: somebody is testing whether alerts arrive.",),
-        location=Location(source="stdin", host=os.uname().nodename, offset=0, length=1, line=1, column=1),
+        location=Location(
+            source="stdin", host=os.uname().nodename, offset=0, length=1, line=1, column=1
+        ),
         sightings=Sightings(1, 0, 0),
     )

@@ -1,6 +1,7 @@
 """The collector: from the findings of one stream to its records, grouped as is asked.
 
-Promises: a further sighting of a token costs its recognition and no more, where nothing more is said of it.
+Promises: a further sighting of a token costs its recognition and no more, where nothing more is
+said of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from jwtleak.core.redaction import shown
 from jwtleak.sources.interface import Notice
 from jwtleak.types import Finding, StreamInfo
 
-# Names of streams as they may be shown: a path or the name of an archive member can hold a token too.
+# Names of streams as they may be shown: a path or the name of an archive member can hold a token
+# too.
 
 __all__ = ["shown", "shown_info", "shown_notice"]
 
@@ -27,18 +29,28 @@ def shown_info(info: StreamInfo) -> StreamInfo:
     """`info` with names that may be shown."""
     path = info.path and shown(info.path)
     member = info.member and shown(info.member)
-    return info if path == info.path and member == info.member else replace(info, path=path, member=member)
+    return (
+        info
+        if path == info.path and member == info.member
+        else replace(info, path=path, member=member)
+    )
 
 
 def shown_notice(notice: Notice) -> Notice:
     """`notice` with names that may be shown."""
     path, member = shown(notice.path), notice.member and shown(notice.member)
-    return notice if path == notice.path and member == notice.member else replace(notice, path=path, member=member)
+    return (
+        notice
+        if path == notice.path and member == notice.member
+        else replace(notice, path=path, member=member)
+    )
 
 
 class Collector:
-    """The records of one stream. The engine is to be opened with `sighted`. What makes alerts is made for the first
-    finding: most files hold none, and for a small one it takes as long as scanning it."""
+    """The records of one stream. The engine is to be opened with `sighted`. What makes alerts is
+    made for the first finding: most files hold none, and for a small one it takes as long as
+    scanning it.
+    """
 
     def __init__(
         self, setting: Setting, engine: Engine, info: StreamInfo, grouping: Grouping | Every
@@ -48,10 +60,12 @@ class Collector:
         self._info = info
         self._builder: Builder | None = None
         self._grouping = grouping
-        # Whether a policy keeps a sighting back depends on its place, so each place is looked at; hits of user patterns
-        # are put between the tokens only after these were counted.
+        # Whether a policy keeps a sighting back depends on its place, so each place is looked at;
+        # hits of user patterns are put between the tokens only after these were counted.
         counted = setting.policy is None and not engine.has_patterns
-        self.sighted = Sighted(grouping.capacity) if counted and not isinstance(grouping, Every) else None
+        self.sighted = (
+            Sighted(grouping.capacity) if counted and not isinstance(grouping, Every) else None
+        )
 
     def at(self, now: float) -> None:
         """What comes next is found at `now`, in Unix seconds."""
@@ -70,7 +84,9 @@ class Collector:
                 assert not isinstance(self._grouping, Every)
                 self._grouping.again(finding.sha256, finding.offset)
             else:
-                yield from self._grouping.add(write(self._builder.build(finding, self._engine.occurrence(finding))))
+                yield from self._grouping.add(
+                    write(self._builder.build(finding, self._engine.occurrence(finding)))
+                )
 
     def drain(self) -> Iterable[Record]:
         """What has waited."""

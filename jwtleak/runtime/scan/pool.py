@@ -1,8 +1,8 @@
 """Processes: tasks run side by side, their messages given back in the order of the tasks.
 
-Promises: order and content are those of one process; a worker that dies is an error that names its task; messages that
-arrive early wait in bounded memory, and a worker that is too far ahead waits on its pipe. No worker outlives the parent
-for longer than its task.
+Promises: order and content are those of one process; a worker that dies is an error that names its
+task; messages that arrive early wait in bounded memory, and a worker that is too far ahead waits on
+its pipe. No worker outlives the parent for longer than its task.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from jwtleak.runtime.scan.worker import Alerts, Done, Failed, Message, Plan, Tas
 
 # A forked process, and messages to and from it.
 #
-# Promises: a message arrives whole or not at all; a child that is gone is an EOFError; nothing of the parent's buffers is
-# written twice, and nothing is printed by a child that fails.
+# Promises: a message arrives whole or not at all; a child that is gone is an EOFError; nothing of
+# the parent's buffers is written twice, and nothing is printed by a child that fails.
 #
-# Plain `fork` and pipes rather than `multiprocessing`: loading that takes as long as scanning 100 MB, and every scan of more
-# than a few megabytes would wait for it.
+# Plain `fork` and pipes rather than `multiprocessing`: loading that takes as long as scanning 100
+# MB, and every scan of more than a few megabytes would wait for it.
 
 # Bytes of a message's length, which stands before it.
 _LENGTH = 4
@@ -79,8 +79,10 @@ def _pair() -> tuple[Ends, Ends]:
 
 
 class Child:
-    """A process that runs `serve` with its side of the pipes, and ends with it. `others` are descriptors that only the
-    parent has use for: while a copy of them is open, other children would not see the end of the parent."""
+    """A process that runs `serve` with its side of the pipes, and ends with it. `others` are
+    descriptors that only the parent has use for: while a copy of them is open, other children would
+    not see the end of the parent.
+    """
 
     def __init__(self, serve: Callable[[Ends], None], others: Iterable[Child] = ()) -> None:
         self.ends, far = _pair()
@@ -122,7 +124,8 @@ def _live(serve: Callable[[Ends], None], far: Ends, copies: Iterable[Ends]) -> N
         os._exit(status)
 
 
-# Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the most.
+# Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the
+# most.
 _EARLY_BYTES = 24 * 1024 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -214,7 +217,9 @@ class Pool:
             hand.child.signal(signal.SIGINT)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
-        """Every task's messages, in the order of the tasks. Once: workers end when there is nothing more for them."""
+        """Every task's messages, in the order of the tasks. Once: workers end when there is nothing
+        more for them.
+        """
         waiting: deque[Task] = deque()
         while True:
             self._hand_out(tasks, waiting)
@@ -224,17 +229,22 @@ class Pool:
 
     def _hand_out(self, tasks: Iterator[Task], waiting: deque[Task]) -> None:
         for hand in self._hands:
-            # Two tasks ahead of each worker are enough to keep it busy; more would only fill memory.
+            # Two tasks ahead of each worker are enough to keep it busy; more would only fill
+            # memory.
             if hand.task is None and len(waiting) < 3 * len(self._hands):
                 task = next(tasks, None)
                 if task is None:
-                    hand.child.signal(signal.SIGKILL)  # its memory is given back while the others are at work
+                    hand.child.signal(
+                        signal.SIGKILL
+                    )  # its memory is given back while the others are at work
                     continue
                 waiting.append(task)
                 self._early[task.index] = deque()
                 hand.give(task)
 
-    def _current(self, tasks: Iterator[Task], waiting: deque[Task]) -> Iterator[tuple[Task, Message]]:
+    def _current(
+        self, tasks: Iterator[Task], waiting: deque[Task]
+    ) -> Iterator[tuple[Task, Message]]:
         """The messages of the first task that is not finished."""
         task = waiting.popleft()
         queue = self._early[task.index]
@@ -254,7 +264,9 @@ class Pool:
     def _receive(self, current: Task) -> None:
         full = self._early_bytes >= _EARLY_BYTES
         hands = {
-            h.child.ends.reading: h for h in self._hands if h.task is not None and (not full or h.task is current)
+            h.child.ends.reading: h
+            for h in self._hands
+            if h.task is not None and (not full or h.task is current)
         }
         ready = select.poll()
         for descriptor in hands:

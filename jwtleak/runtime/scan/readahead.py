@@ -1,8 +1,9 @@
 """Reading ahead: a thread unpacks the next bytes while the last ones are searched.
 
-Promises: the same bytes, in order, and the same exceptions; two buffers, and no thread before a stream has shown that it is
-long. Decoders let go of the interpreter's lock, so a single archive keeps two cores busy.
-Refuses to help where every core has work already: copying costs a few percent.
+Promises: the same bytes, in order, and the same exceptions; two buffers, and no thread before a
+stream has shown that it is long. Decoders let go of the interpreter's lock, so a single archive
+keeps two cores busy. Refuses to help where every core has work already: copying costs a few
+percent.
 """
 
 from __future__ import annotations

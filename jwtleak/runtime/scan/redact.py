@@ -1,6 +1,7 @@
 """Redaction while a stream is read: what is settled leaves at once, the rest after a silence.
 
-Promises: nothing is lost: an interrupt while waiting lets out what is held, redacted, before it is passed on.
+Promises: nothing is lost: an interrupt while waiting lets out what is held, redacted, before it is
+passed on.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from jwtleak.runtime.scan.stdin import Waiting
 
 # As large as the redactor's own step.
 _READ = 512 * 1024
-# Not right behind the beginning of a page, where copying from the page cache is slow (see `core.engine`).
+# Not right behind the beginning of a page, where copying from the page cache is slow (see
+# `core.engine`).
 _OFF_PAGE = 2048
 
-# Bytes that may be the beginning of a token wait this long, in seconds, for what follows. Writers that are busy pause
-# for milliseconds; a person who watches should not wait for longer.
+# Bytes that may be the beginning of a token wait this long, in seconds, for what follows. Writers
+# that are busy pause for milliseconds; a person who watches should not wait for longer.
 SILENCE = 1.0
 
 

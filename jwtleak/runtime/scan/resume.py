@@ -1,9 +1,9 @@
 """A scan that can go on where it was broken off: a ledger of the files that are finished.
 
-Promises: a file is marked only when all of its alerts are out, and never when it was not read to its end; a file that
-changed, or cannot be told from one that changed, is read again. What could not be read in a finished file is told again.
-An alert that was given of a file that was not finished is not given a second time, but where the program was killed
-between giving and noting.
+Promises: a file is marked only when all of its alerts are out, and never when it was not read to
+its end; a file that changed, or cannot be told from one that changed, is read again. What could not
+be read in a finished file is told again. An alert that was given of a file that was not finished is
+not given a second time, but where the program was killed between giving and noting.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from jwtleak.sources.walk import Entry
 from jwtleak.store import ScannedFile
 from jwtleak.store.scans import Scans
 
-# Alerts of an unfinished part that are noted together. Most parts have fewer, and are finished without any note.
+# Alerts of an unfinished part that are noted together. Most parts have fewer, and are finished
+# without any note.
 _BATCH = 512
 
 _encode_notices = msgspec.json.Encoder().encode
@@ -33,8 +34,10 @@ _decode_notices = msgspec.json.Decoder(list[Notice]).decode
 
 
 class Surroundings(NamedTuple):
-    """What the ledger needs of the rest: `own` are files that are not to be scanned, as (device, inode); `sync` brings
-    what was given onto the disk; `passed` is told the size of each file that is left out."""
+    """What the ledger needs of the rest: `own` are files that are not to be scanned, as (device,
+    inode); `sync` brings what was given onto the disk; `passed` is told the size of each file that
+    is left out.
+    """
 
     own: frozenset[tuple[int, int]]
     sync: Callable[[], None]
@@ -45,7 +48,9 @@ class Surroundings(NamedTuple):
 
 
 class Ledger:
-    """Stands between a scan and its store. `remaining` thins out the files, `watch` and `unseen` see what comes of them."""
+    """Stands between a scan and its store. `remaining` thins out the files, `watch` and `unseen`
+    see what comes of them.
+    """
 
     def __init__(self, scans: Scans, around: Surroundings) -> None:
         self._scans = scans
@@ -76,7 +81,9 @@ class Ledger:
             yield entry
 
     def _is_own(self, path: str) -> bool:
-        """Asked before it is opened: closing a second descriptor of SQLite's file would let go of SQLite's locks."""
+        """Asked before it is opened: closing a second descriptor of SQLite's file would let go of
+        SQLite's locks.
+        """
         try:
             found = os.stat(path)
         except OSError:
@@ -125,7 +132,9 @@ class Ledger:
                 self._path = None
             return
         self._finish(
-            task.paths, len(task.paths) if done.stopped is None else task.paths.index(done.stopped), done.notices
+            task.paths,
+            len(task.paths) if done.stopped is None else task.paths.index(done.stopped),
+            done.notices,
         )
 
     def _finish(self, paths: Sequence[str], count: int, notices: Iterable[Notice]) -> None:
@@ -133,15 +142,24 @@ class Ledger:
         by_path: dict[str, list[Notice]] = {}
         for notice in notices:
             by_path.setdefault(notice.path, []).append(shown_notice(notice))
-        marks = [mark for path in paths[:count] if (mark := self._mark(path, by_path.get(path, []))) is not None]
+        marks = [
+            mark
+            for path in paths[:count]
+            if (mark := self._mark(path, by_path.get(path, []))) is not None
+        ]
         whole = len(marks) == len(paths)
         if whole:
             self._given.clear()
-        self._try(lambda: self._scans.finish(marks, self._part if whole else None, self._around.clock_ms()))
+        self._try(
+            lambda: self._scans.finish(
+                marks, self._part if whole else None, self._around.clock_ms()
+            )
+        )
 
     def _mark(self, path: str, notices: list[Notice]) -> ScannedFile | None:
         known = self._known.pop(path, None)
-        # What the system could not read it may read the next time; what is broken in a file stays broken.
+        # What the system could not read it may read the next time; what is broken in a file stays
+        # broken.
         if known is None or any(notice.kind == "unreadable" for notice in notices):
             return None
         try:

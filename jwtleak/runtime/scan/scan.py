@@ -1,7 +1,7 @@
 """The scan: plan, work, put the parts of split files together, select, count.
 
-Promises: alerts come out in the order of the files and of the offsets in them; what could not be read is counted;
-memory is bounded by the grouping of one file and the pool's early messages.
+Promises: alerts come out in the order of the files and of the offsets in them; what could not be
+read is counted; memory is bounded by the grouping of one file and the pool's early messages.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.walk import Entry
 
 if TYPE_CHECKING:
-    from jwtleak.runtime.scan.resume import Ledger  # brings SQLite along: loaded only where a scan keeps a ledger
+    from jwtleak.runtime.scan.resume import (
+        Ledger,
+    )  # brings SQLite along: loaded only where a scan keeps a ledger
 
 # Below this, starting processes costs more than they save.
 _WORTH_A_POOL = 48 * 1024 * 1024
@@ -61,7 +63,8 @@ class Tally:
         self.suppressed = 0  # alerts that the policy keeps back
         self.stopped: str | None = None  # the first file that an interrupt left unread
 
-    # Notices kept with their texts; more are only counted, so that a tree of a million unreadable files fits.
+    # Notices kept with their texts; more are only counted, so that a tree of a million unreadable
+    # files fits.
     MAX_NOTICES = 1000
 
     def notice(self, notice: Notice) -> None:
@@ -132,7 +135,9 @@ class Joiner:
 
 
 class Scan:
-    """One scan. `files` or `stdin` gives the alerts; after an interrupt `rest` gives what was held back."""
+    """One scan. `files` or `stdin` gives the alerts; after an interrupt `rest` gives what was held
+    back.
+    """
 
     def __init__(self, plan: Plan, selection: Selection, tally: Tally) -> None:
         self._plan = plan
@@ -146,9 +151,15 @@ class Scan:
         self._tell_workers: Callable[[], None] = lambda: None
 
     def files(
-        self, entries: Iterable[Entry], jobs: int, progress: Callable[[int], None], ledger: Ledger | None = None
+        self,
+        entries: Iterable[Entry],
+        jobs: int,
+        progress: Callable[[int], None],
+        ledger: Ledger | None = None,
     ) -> Iterator[Record]:
-        """The alerts of `entries`. `progress` is told the bytes of each finished task; `ledger` knows what is finished."""
+        """The alerts of `entries`. `progress` is told the bytes of each finished task; `ledger`
+        knows what is finished.
+        """
         self._ledger = ledger
         planned = plan(entries if ledger is None else ledger.remaining(entries))
         first, worth = _take(planned, _WORTH_A_POOL if jobs > 1 else 0)
@@ -165,13 +176,19 @@ class Scan:
             yield from self._given(run_here(worker, tasks), progress)
         yield from self.rest()  # of a file that was broken off
 
-    def _given(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Record]:
+    def _given(
+        self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]
+    ) -> Iterator[Record]:
         if self._ledger is None:
             return self._select(self._alerts(messages, progress))
-        return self._select(self._ledger.unseen(self._alerts(self._ledger.watch(messages), progress)))
+        return self._select(
+            self._ledger.unseen(self._alerts(self._ledger.watch(messages), progress))
+        )
 
     def stop(self) -> None:
-        """Come to an end: `files` gives what was found so far, and reads no further. Safe in a signal handler."""
+        """Come to an end: `files` gives what was found so far, and reads no further. Safe in a
+        signal handler.
+        """
         self._stopping = True
         self._tell_workers()
 
@@ -183,15 +200,22 @@ class Scan:
             yield task
 
     def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[Record]:
-        """The alerts of standard input as they become certain; `clock` gives Unix seconds. What comes packed is
-        unpacked."""
+        """The alerts of standard input as they become certain; `clock` gives Unix seconds. What
+        comes packed is unpacked.
+        """
         engine = make_engine(self._plan)
         self._tally.files += 1
         for leaf in open_streams(stream, self._plan.limits, notice=self._tally.notice):
-            yield from self._select(self._followed(engine, leaf, stream.wait if leaf is stream else always, clock))
+            yield from self._select(
+                self._followed(engine, leaf, stream.wait if leaf is stream else always, clock)
+            )
 
     def _followed(
-        self, engine: Engine, leaf: Stream, wait: Callable[[float], bool], clock: Callable[[], float]
+        self,
+        engine: Engine,
+        leaf: Stream,
+        wait: Callable[[float], bool],
+        clock: Callable[[], float],
     ) -> Iterator[Record]:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
@@ -218,15 +242,23 @@ class Scan:
         return self._select(records if self._ledger is None else self._ledger.unseen(records))
 
     def unfinished(self) -> str | None:
-        """The first thing that was not scanned whole when the scan was broken off; None when everything was."""
+        """The first thing that was not scanned whole when the scan was broken off; None when
+        everything was.
+        """
         if self._tally.stopped is not None:
             return shown(self._tally.stopped)
         return None if self._next is None else describe(self._next)
 
-    def _alerts(self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]) -> Iterator[Record]:
+    def _alerts(
+        self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]
+    ) -> Iterator[Record]:
         for task, message in messages:
             if isinstance(message, Alerts):
-                yield from self._joiner.alerts(task, message.alerts) if isinstance(task, Range) else message.alerts
+                yield from (
+                    self._joiner.alerts(task, message.alerts)
+                    if isinstance(task, Range)
+                    else message.alerts
+                )
                 continue
             assert isinstance(message, Done)
             self._tally.done(message)

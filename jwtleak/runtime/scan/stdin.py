@@ -1,7 +1,7 @@
 """Standard input: findings as soon as they are certain, not at the end of input.
 
-Promises: a token is given out when the byte that ends it is there, or after a silence; nothing is given out twice; an
-interrupt while waiting gives out what is held before it is passed on.
+Promises: a token is given out when the byte that ends it is there, or after a silence; nothing is
+given out twice; an interrupt while waiting gives out what is held before it is passed on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import msgspec
 from jwtleak.core.engine import Engine
 from jwtleak.types import Finding
 
-# A token that has ended waits this long for the rest of its line (its excerpt, a time at the end of a JSON record).
+# A token that has ended waits this long for the rest of its line (its excerpt, a time at the end of
+# a JSON record).
 CONTEXT_WAIT = 0.02
 # A token at the very end of the data waits this long for a byte that ends it.
 GROWING_WAIT = 1.0
@@ -34,12 +35,16 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def always(_: float) -> bool:
-    """The `wait` of what is unpacked: how far its bytes have come says nothing about where a token in them ends."""
+    """The `wait` of what is unpacked: how far its bytes have come says nothing about where a token
+    in them ends.
+    """
     return True
 
 
 def follow(engine: Engine, source: Waiting) -> Iterator[list[Finding]]:
-    """Findings in the order in which they become certain; an empty list after bytes that completed nothing."""
+    """Findings in the order in which they become certain; an empty list after bytes that completed
+    nothing.
+    """
     while True:
         try:
             count = _more(engine, source)

@@ -1,7 +1,8 @@
 """Planning: from paths to tasks of about the same size.
 
-Promises: tasks depend on the files alone, never on how many processes will run them. A large plain file is split by
-byte range; archives stay whole, since what follows in them depends on what went before; small files go together.
+Promises: tasks depend on the files alone, never on how many processes will run them. A large plain
+file is split by byte range; archives stay whole, since what follows in them depends on what went
+before; small files go together.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from jwtleak.runtime.scan.worker import Files, Range, Task
 from jwtleak.sources.local import SNIFF, read_head
 from jwtleak.sources.walk import Entry
 
-# A part of a split file: small enough that two workers share 100 MB evenly and that its alerts fit in memory; large
-# enough that the bytes read twice at its edges (at most 448 KiB) stay below a few percent.
+# A part of a split file: small enough that two workers share 100 MB evenly and that its alerts fit
+# in memory; large enough that the bytes read twice at its edges (at most 448 KiB) stay below a few
+# percent.
 RANGE = 16 * 1024 * 1024
 
-# Small files that share a task: the message and the process switch cost as much as reading about a megabyte.
+# Small files that share a task: the message and the process switch cost as much as reading about a
+# megabyte.
 _TOGETHER_BYTES = 4 * 1024 * 1024
 _TOGETHER_FILES = 256
 
@@ -30,7 +33,9 @@ def plan(entries: Iterable[Entry]) -> Iterator[Task]:
     size = 0
     for entry in entries:
         large = entry.size > RANGE and not _packed(entry)
-        if paths and (large or size + entry.size > _TOGETHER_BYTES or len(paths) >= _TOGETHER_FILES):
+        if paths and (
+            large or size + entry.size > _TOGETHER_BYTES or len(paths) >= _TOGETHER_FILES
+        ):
             yield Files(index, tuple(paths), size)
             index, paths, size = index + 1, [], 0
         if not large:

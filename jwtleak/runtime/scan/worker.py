@@ -1,7 +1,7 @@
 """Work: one task of a scan, done by whichever process gets it.
 
-Promises: a task's outcome depends on the task alone, so results are the same with one process and with many. What could
-not be read comes back as notices, never as silence.
+Promises: a task's outcome depends on the task alone, so results are the same with one process and
+with many. What could not be read comes back as notices, never as silence.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from jwtleak.sources.interface import Limits, Notice, Stream
 from jwtleak.sources.local import FileStream, read_head
 from jwtleak.types import StreamInfo
 
-# Alerts sent in one message: large enough to make the message's own cost vanish, small beside the memory bound.
+# Alerts sent in one message: large enough to make the message's own cost vanish, small beside the
+# memory bound.
 _BATCH = 512
-# Bytes behind a part that are read with it: a line or two, so that what stands at its very end is seldom held for more.
+# Bytes behind a part that are read with it: a line or two, so that what stands at its very end is
+# seldom held for more.
 _BEYOND = 4096
 
 
@@ -62,9 +64,10 @@ class Alerts(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines in this part, and
-    the offset behind the last one (None where the part has none). `untried` counts tokens for which the time for the word
-    list ran out. `stopped` names the file at which an interrupt came.
+    """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines
+    in this part, and the offset behind the last one (None where the part has none). `untried`
+    counts tokens for which the time for the word list ran out. `stopped` names the file at which an
+    interrupt came.
     """
 
     bytes_read: int
@@ -104,9 +107,10 @@ def make_engine(plan: Plan) -> Engine:
 
 
 class Worker:
-    """Does tasks one after another with one engine. Set `stopping` from a signal handler: the worker then gives what it
-    has found and reads no further. A part of a large file is finished first, which takes milliseconds: the lines of the
-    parts behind it depend on it."""
+    """Does tasks one after another with one engine. Set `stopping` from a signal handler: the
+    worker then gives what it has found and reads no further. A part of a large file is finished
+    first, which takes milliseconds: the lines of the parts behind it depend on it.
+    """
 
     def __init__(self, plan: Plan, *, ahead: bool = False) -> None:
         """`ahead`: another core is idle, so archives may be unpacked ahead of the search."""
@@ -167,10 +171,14 @@ class Worker:
         self._untried = max(self._untried, records.untried)
 
     def _collector(self, info: StreamInfo) -> Collector:
-        return Collector(self._plan.setting, self._engine, info, Every() if self._plan.every else Grouping())
+        return Collector(
+            self._plan.setting, self._engine, info, Every() if self._plan.every else Grouping()
+        )
 
     def _range(self, task: Range) -> Iterator[Message]:
-        """Reads a little before the part, for tokens that reach into it, and on behind it until its last is whole."""
+        """Reads a little before the part, for tokens that reach into it, and on behind it until its
+        last is whole.
+        """
         begin = max(0, task.start - LOOKBACK - LOOKAHEAD)
         try:
             stream = Counted(FileStream(task.path, start=begin))
@@ -186,17 +194,26 @@ class Worker:
             mtime_ms=task.mtime_ms,
             sighted=records.sighted,
         )
-        # What begins in the part may be announced as late as LOOKBACK behind it: the header of a JSON serialisation.
+        # What begins in the part may be announced as late as LOOKBACK behind it: the header of a
+        # JSON serialisation.
         yield from _batches(self._part(stream, records, begin, task.stop + LOOKBACK))
         stream.close()
-        notices = [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
+        notices = (
+            [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
+        )
         lines, line_start = self._engine.lines_owned()
-        yield self._done(min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start)
+        yield self._done(
+            min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start
+        )
 
     def _part(self, stream: Counted, records: Collector, begin: int, stop: int) -> Iterator[Record]:
-        """The sightings in `stream`, whose first byte is `begin`, until everything before offset `stop` is judged."""
+        """The sightings in `stream`, whose first byte is `begin`, until everything before offset
+        `stop` is judged.
+        """
         engine = self._engine
-        while engine.resume_offset < stop and (count := stream.readinto(self._wanted(begin + stream.count, stop))):
+        while engine.resume_offset < stop and (
+            count := stream.readinto(self._wanted(begin + stream.count, stop))
+        ):
             yield from records.add(engine.buffer_updated(count))
         if engine.resume_offset < stop:
             yield from records.add(engine.close())
@@ -204,7 +221,9 @@ class Worker:
         self._untried = max(self._untried, records.untried)
 
     def _wanted(self, position: int, stop: int) -> memoryview:
-        """Where to read to from `position`: as a rule nothing is held, so that reading ends a little behind `stop`."""
+        """Where to read to from `position`: as a rule nothing is held, so that reading ends a
+        little behind `stop`.
+        """
         buffer = self._engine.get_buffer()
         left = stop + _BEYOND - position
         return buffer[:left] if 0 < left < len(buffer) else buffer
@@ -220,7 +239,17 @@ class Worker:
     ) -> Done:
         slow = self._engine.slow_patterns - self._slow_before
         untried = self._untried - self._untried_before
-        return Done(read, files, lines, line_start, tuple(notices), dict(self._engine.rejections), slow, untried, stopped)
+        return Done(
+            read,
+            files,
+            lines,
+            line_start,
+            tuple(notices),
+            dict(self._engine.rejections),
+            slow,
+            untried,
+            stopped,
+        )
 
 
 def _batches(records: Iterable[Record]) -> Iterator[Alerts]:

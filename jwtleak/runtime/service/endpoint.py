@@ -1,7 +1,9 @@
-"""The endpoint of metrics and health: `/metrics`, `/healthz`, `/readyz` over HTTP, in a thread of its own.
+"""The endpoint of metrics and health: `/metrics`, `/healthz`, `/readyz` over HTTP, in a thread of
+its own.
 
-Promises: GET and HEAD only; a request head has a bounded size and must be whole within a bounded time; few connections
-at once, one request each; nothing of a request is logged or answered back. Refuses everything else with a plain status.
+Promises: GET and HEAD only; a request head has a bounded size and must be whole within a bounded
+time; few connections at once, one request each; nothing of a request is logged or answered back.
+Refuses everything else with a plain status.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from jwtleak.runtime.service.metrics import Exposition, Metrics
 
 # Where metrics and health are served: `--metrics ADDR`.
 #
-# Promises: without a host it is loopback; another interface is served only when its address is written out, never because
-# a name happened to resolve to it.
+# Promises: without a host it is loopback; another interface is served only when its address is
+# written out, never because a name happened to resolve to it.
 
 _FORM = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]*):)?(?P<port>[0-9]{1,5})")
 
@@ -94,8 +96,12 @@ class Endpoint:
         try:
             self._server = _server(address, paths)
         except OSError as error:
-            raise UsageError(f"metrics: cannot serve on {address.host}:{address.port}: {_why(error)}") from None
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+            raise UsageError(
+                f"metrics: cannot serve on {address.host}:{address.port}: {_why(error)}"
+            ) from None
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="metrics", daemon=True
+        )
 
     @property
     def port(self) -> int:
@@ -127,7 +133,9 @@ class _Server(ThreadingHTTPServer):
     # A connection that hangs must not hold up the end of the program.
     daemon_threads = True
 
-    def __init__(self, family: socket.AddressFamily, address: Address, handler: type[_Handler]) -> None:
+    def __init__(
+        self, family: socket.AddressFamily, address: Address, handler: type[_Handler]
+    ) -> None:
         self.address_family = family
         self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((address.host, address.port), handler)
@@ -205,7 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _head(connection: socket.socket) -> bytes:
-    """The request line and headers; empty, so that nothing is answered, when they are too long or too late."""
+    """The request line and headers; empty, so that nothing is answered, when they are too long or
+    too late.
+    """
     deadline = time.monotonic() + DEADLINE
     head = b""
     while b"\r\n\r\n" not in head:

@@ -1,7 +1,8 @@
 """Health: what is not as it should be, whether the loop goes round, whether files are followed.
 
-Promises: pure bookkeeping with a given clock, usable from any thread; what is degraded is named with its reason until it
-is mended. Two questions are kept apart: `alive` (a restart would help when it is false) and `ready` (work is done).
+Promises: pure bookkeeping with a given clock, usable from any thread; what is degraded is named
+with its reason until it is mended. Two questions are kept apart: `alive` (a restart would help when
+it is false) and `ready` (work is done).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from jwtleak.runtime.service.log import fit
 
 Phase: TypeAlias = Literal["starting", "following", "stopping"]
 
-# The loop goes round every second or faster. One round may hold a commit to a slow disk; after this long it hangs.
+# The loop goes round every second or faster. One round may hold a commit to a slow disk; after this
+# long it hangs.
 STALLED_SECONDS = 60.0
 # Troubles shown at once; more of them say no more.
 MAX_TROUBLES = 64
@@ -56,7 +58,9 @@ class Health:
             self._beat = self._clock()
 
     def degrade(self, what: str, reason: str, *, halts: bool = False) -> bool:
-        """`what` (store, spool, sink:NAME, watch ...) is not as it should be; True when this is news."""
+        """`what` (store, spool, sink:NAME, watch ...) is not as it should be; True when this is
+        news.
+        """
         with self._lock:
             known = what in self._degraded
             if known or len(self._degraded) < MAX_TROUBLES:

@@ -1,18 +1,23 @@
-"""A limit of bytes a second: a token bucket that lets a reader go into debt and says how long it lasts.
+"""A limit of bytes a second: a token bucket that lets a reader go into debt and says how long it
+lasts.
 
-Promises: nothing is dropped; over any time the rate holds, but for one burst and one read. The clock is given.
+Promises: nothing is dropped; over any time the rate holds, but for one burst and one read. The
+clock is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-# What may be read at once after a silence: a second's worth, so that a limit of a small rate still reads whole lines.
+# What may be read at once after a silence: a second's worth, so that a limit of a small rate still
+# reads whole lines.
 BURST_SECONDS = 1.0
 
 
 class Limiter:
-    """Says when to read on. `rate` in bytes a second, None for no limit; `clock` in seconds that only grow."""
+    """Says when to read on. `rate` in bytes a second, None for no limit; `clock` in seconds that
+    only grow.
+    """
 
     def __init__(self, rate: float | None, clock: Callable[[], float]) -> None:
         if rate is not None and rate <= 0:
@@ -35,7 +40,9 @@ class Limiter:
         return max(0.0, -self._room / self._rate)
 
     def took(self, count: int) -> None:
-        """`count` bytes were read. They may be more than there was room for: the next wait is longer then."""
+        """`count` bytes were read. They may be more than there was room for: the next wait is
+        longer then.
+        """
         if self._rate is not None:
             self._fill(self._rate)
             self._room -= count

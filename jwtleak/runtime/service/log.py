@@ -1,8 +1,9 @@
-"""The daemon's log: a line for each thing that people should know, as text or JSON, on standard error.
+"""The daemon's log: a line for each thing that people should know, as text or JSON, on standard
+error.
 
-Promises: no token, no control character; a line has a bounded length; a storm of errors, of one file or of a million,
-cannot fill the journal, and what was held back is counted; a log that cannot be written never ends the program. May be
-used from any thread.
+Promises: no token, no control character; a line has a bounded length; a storm of errors, of one
+file or of a million, cannot fill the journal, and what was held back is counted; a log that cannot
+be written never ends the program. May be used from any thread.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ Format: TypeAlias = Literal["text", "json"]
 
 # The same trouble of the same file is said once in this many seconds.
 REPEAT_SECONDS = 60.0
-# Troubles of different files, all together, in that time: a screen or two. Paths are an attacker's to make.
+# Troubles of different files, all together, in that time: a screen or two. Paths are an attacker's
+# to make.
 MAX_TROUBLES = 100
-# Troubles remembered, each with a path: below a megabyte. The one not seen for longest is forgotten.
+# Troubles remembered, each with a path: below a megabyte. The one not seen for longest is
+# forgotten.
 _REMEMBERED = 2048
 _MAX_TEXT = 1000
 _MAX_PATH = 512
@@ -40,7 +43,8 @@ class _Seen(NamedTuple):
 
 
 class Log:
-    """Writes the log. `clock` gives Unix seconds for the lines; `steady` gives seconds that only grow, for the limits.
+    """Writes the log. `clock` gives Unix seconds for the lines; `steady` gives seconds that only
+    grow, for the limits.
 
     `suppressed` counts the lines that were held back; `failed` those that could not be written.
     """
@@ -66,7 +70,9 @@ class Log:
         self._put(level, kind, text, path, 0)
 
     def warning(self, kind: str, text: str, path: str | None = None) -> None:
-        """What was not as it should be, though work goes on. Limited by kind and path, and all together."""
+        """What was not as it should be, though work goes on. Limited by kind and path, and all
+        together.
+        """
         self._limited("warning", kind, text, path)
 
     def error(self, kind: str, text: str, path: str | None = None) -> None:
@@ -96,16 +102,33 @@ class Log:
         return 0 if seen is None else seen.held
 
     def _room(self, now: float) -> bool:
-        """Whether one more trouble may be said in this stretch of time; the first that may not is announced."""
+        """Whether one more trouble may be said in this stretch of time; the first that may not is
+        announced.
+        """
         if now - self._window >= REPEAT_SECONDS:
             self._window, self._troubles = now, 0
         self._troubles += 1
         if self._troubles == MAX_TROUBLES + 1:
-            self._put("warning", "log", f"more than {MAX_TROUBLES} troubles in a minute: the rest is only counted", None, 0)
+            self._put(
+                "warning",
+                "log",
+                f"more than {MAX_TROUBLES} troubles in a minute: the rest is only counted",
+                None,
+                0,
+            )
         return self._troubles <= MAX_TROUBLES
 
     def _put(self, level: Level, kind: str, text: str, path: str | None, held: int) -> None:
-        line = self._write(_Line(self._clock(), level, kind, fit(text, _MAX_TEXT), path and fit(path, _MAX_PATH), held))
+        line = self._write(
+            _Line(
+                self._clock(),
+                level,
+                kind,
+                fit(text, _MAX_TEXT),
+                path and fit(path, _MAX_PATH),
+                held,
+            )
+        )
         stream = self._stream or sys.stderr
         try:
             stream.write(line + "\n")

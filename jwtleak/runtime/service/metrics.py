@@ -1,8 +1,8 @@
 """Metrics: what is counted, declared once with its help, and the numbers.
 
-Promises: counting needs no server and no library; a number can be read back in a test; the number of series is bounded,
-whatever directories and sinks there are; labels are fit to be shown. prometheus-client only writes the numbers out, and
-is loaded when somebody asks for them.
+Promises: counting needs no server and no library; a number can be read back in a test; the number
+of series is bounded, whatever directories and sinks there are; labels are fit to be shown.
+prometheus-client only writes the numbers out, and is loaded when somebody asks for them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from jwtleak.core.redaction import shown
 from jwtleak.core.sanitize import clean
 
-# Series of one metric: directories are an attacker's to make on a shared host, and a server of metrics pays for each
-# series for ever. What does not fit is summed up under the label `other`.
+# Series of one metric: directories are an attacker's to make on a shared host, and a server of
+# metrics pays for each series for ever. What does not fit is summed up under the label `other`.
 MAX_SERIES = 256
 # Characters of a label. A longer directory still differs from its neighbours in its first part.
 MAX_LABEL = 200
@@ -53,34 +53,60 @@ BUILD_INFO = _gauge("build_info", "1, with the version that runs", "version")
 READY = _gauge("ready", "1 while files are followed, 0 before and after")
 
 BYTES_READ = _counter("bytes_read", "bytes of followed streams that were read and judged")
-BYTES_LOST = _counter("bytes_lost", "bytes known to have been written and gone before they could be read")
+BYTES_LOST = _counter(
+    "bytes_lost", "bytes known to have been written and gone before they could be read"
+)
 LAG_BYTES = _gauge("lag_bytes", "bytes of followed streams that are there and not judged yet")
-THROTTLED_SECONDS = _counter("throttled_seconds", "time that reading waited for the limit of bytes a second")
+THROTTLED_SECONDS = _counter(
+    "throttled_seconds", "time that reading waited for the limit of bytes a second"
+)
 
 FILES_FOLLOWED = _gauge("files_followed", "streams that are followed")
 FILES_OPEN = _gauge("files_open", "followed streams that are held open")
 FILES_ROTATED = _counter("files_rotated", "streams that another file took the place of")
 FILES_TRUNCATED = _counter("files_truncated", "streams whose file was cut and written anew")
-WATCH_DIRECTORIES = _gauge("watch_directories", "directories, by how their changes are noticed (events, polling)", "mode")
-WATCH_MODE = _gauge("watch_mode", "1 for the way in which changes in a directory are noticed", "directory", "mode")
+WATCH_DIRECTORIES = _gauge(
+    "watch_directories", "directories, by how their changes are noticed (events, polling)", "mode"
+)
+WATCH_MODE = _gauge(
+    "watch_mode", "1 for the way in which changes in a directory are noticed", "directory", "mode"
+)
 
 ALERTS = _counter("alerts", "alerts, repeats not counted", "severity")
-REPEATS_SUPPRESSED = _counter("repeats_suppressed", "sightings that a roll-up sums up in place of an alert of their own")
-ALERTS_KEPT_BACK = _counter("alerts_kept_back", "sightings that the policy or the baseline keeps back")
+REPEATS_SUPPRESSED = _counter(
+    "repeats_suppressed", "sightings that a roll-up sums up in place of an alert of their own"
+)
+ALERTS_KEPT_BACK = _counter(
+    "alerts_kept_back", "sightings that the policy or the baseline keeps back"
+)
 
 OUTBOX_DEPTH = _gauge("outbox_depth", "alerts that wait for a sink", "sink")
-OUTBOX_OLDEST_SECONDS = _gauge("outbox_oldest_seconds", "age of the oldest alert that waits for a sink", "sink")
+OUTBOX_OLDEST_SECONDS = _gauge(
+    "outbox_oldest_seconds", "age of the oldest alert that waits for a sink", "sink"
+)
 SINK_SENT = _counter("sink_sent", "alerts that a sink took", "sink")
 SINK_RETRIED = _counter("sink_retried", "attempts that failed and were made again", "sink")
-SINK_DEAD = _counter("sink_dead", "alerts that a sink refused for good; kept as dead letters", "sink")
-SINK_DROPPED = _counter("sink_dropped", "alerts dropped where `drop-oldest` was chosen and the spool or the sink's queue was full", "sink")
+SINK_DEAD = _counter(
+    "sink_dead", "alerts that a sink refused for good; kept as dead letters", "sink"
+)
+SINK_DROPPED = _counter(
+    "sink_dropped",
+    "alerts dropped where `drop-oldest` was chosen and the spool or the sink's queue was full",
+    "sink",
+)
 
 SPOOL_BYTES = _gauge("spool_bytes", "bytes of alerts that wait, of all sinks")
-STORE_STATE = _gauge("store_state", "1 for the state that the store is in (ok, full, failed), 0 for the others", "state")
+STORE_STATE = _gauge(
+    "store_state",
+    "1 for the state that the store is in (ok, full, failed), 0 for the others",
+    "state",
+)
 STORE_COMMITS = _counter("store_commits", "transactions of cursors, sightings and alerts")
 
 ERRORS = _counter("errors", "what went wrong, by kind", "kind")
-LOG_SUPPRESSED = _counter("log_lines_suppressed", "lines of the log that were held back as repeats of one another")
+LOG_SUPPRESSED = _counter(
+    "log_lines_suppressed", "lines of the log that were held back as repeats of one another"
+)
 RELOADS = _counter("reloads", "times that the configuration was read again", "result")
 
 STORE_STATES = ("ok", "full", "failed")
@@ -172,14 +198,17 @@ class _Collector:
 
 
 class Exposition:
-    """The numbers as Prometheus reads them, with memory, processor time and open files of this process."""
+    """The numbers as Prometheus reads them, with memory, processor time and open files of this
+    process.
+    """
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
     def __init__(self, metrics: Metrics) -> None:
         from prometheus_client import CollectorRegistry, ProcessCollector
 
-        # A registry of its own: the global one belongs to the program that uses jwtleak as a library.
+        # A registry of its own: the global one belongs to the program that uses jwtleak as a
+        # library.
         self._registry = CollectorRegistry()
         self._registry.register(_Collector(metrics))  # type: ignore[arg-type]  # it asks for `collect` alone
         ProcessCollector(registry=self._registry)

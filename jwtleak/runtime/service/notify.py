@@ -1,6 +1,7 @@
 """Words to the service manager: sd_notify(3) without a library.
 
-Promises: no word blocks or fails the program, whether or not somebody listens; without NOTIFY_SOCKET nothing happens.
+Promises: no word blocks or fails the program, whether or not somebody listens; without
+NOTIFY_SOCKET nothing happens.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ _MAX_STATUS = 200  # one line of `systemctl status`
 
 
 class Notifier:
-    """Tells the manager what the program is doing. `clock` is the monotonic one, which systemd reads too."""
+    """Tells the manager what the program is doing. `clock` is the monotonic one, which systemd
+    reads too.
+    """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self._clock = clock
         self._interval = _interval(environ)
@@ -59,13 +64,18 @@ class Notifier:
         if self._address is None or not lines:
             return
         # A manager that went away or does not read must not hold up or end the work.
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link,
+        ):
             link.setblocking(False)
             link.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
 
 
 def _address(name: str) -> str | None:
-    """A path or, written with `@`, an abstract name; other families (vsock) are for virtual machines."""
+    """A path or, written with `@`, an abstract name; other families (vsock) are for virtual
+    machines.
+    """
     if name.startswith("@") and len(name) > 1:
         return "\0" + name[1:]
     return name if name.startswith("/") else None

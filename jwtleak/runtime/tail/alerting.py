@@ -1,8 +1,8 @@
 """Roll-ups: the first sight of a token in a stream is told at once, its repeats once a window.
 
-Promises: what was counted before is not counted again, whoever re-reads; a higher severity than was told is told at once;
-counts, windows and the alert that will sum them up are in the store with the cursor that covers them. Memory is bounded:
-what is not in it is asked of the store.
+Promises: what was counted before is not counted again, whoever re-reads; a higher severity than was
+told is told at once; counts, windows and the alert that will sum them up are in the store with the
+cursor that covers them. Memory is bounded: what is not in it is asked of the store.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Memory(Protocol):
 
 
 class _Known:
-    """What is known of one token in one stream. `newest` is the last sighting that was not told, `opened` the time of the
-    first such, `place` its offset."""
+    """What is known of one token in one stream. `newest` is the last sighting that was not told,
+    `opened` the time of the first such, `place` its offset.
+    """
 
     __slots__ = ("newest", "opened", "place", "sighting")
 
@@ -55,10 +56,11 @@ class _Known:
 
 
 class Rollup:
-    """Decides which sightings become letters. `changed` goes into the next commit, then `settled` is to be called.
+    """Decides which sightings become letters. `changed` goes into the next commit, then `settled`
+    is to be called.
 
-    `even_ms` gives Unix milliseconds that do not jump while the program runs: windows end by it. Alerts show the times
-    that they are given.
+    `even_ms` gives Unix milliseconds that do not jump while the program runs: windows end by it.
+    Alerts show the times that they are given.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class Rollup:
         self._changed: dict[tuple[str, str], _Known] = {}
         self.suppressed = 0  # sightings that had no alert of their own
 
-    def see(self, stream: str, name: str, record: Record, now_ms: int, *, always: bool = False) -> Letter | None:
+    def see(
+        self, stream: str, name: str, record: Record, now_ms: int, *, always: bool = False
+    ) -> Letter | None:
         """One more sighting, named `name`. `always`: it is told even where its token is known."""
         key = (stream, record.sha256)
         known = self._recall(key)
@@ -87,7 +91,16 @@ class Rollup:
         self._count(key, known, name, record, now_ms, told=told)
         return _letter(name, record) if told else None
 
-    def _count(self, key: tuple[str, str], known: _Known, name: str, record: Record, now_ms: int, *, told: bool) -> None:
+    def _count(
+        self,
+        key: tuple[str, str],
+        known: _Known,
+        name: str,
+        record: Record,
+        now_ms: int,
+        *,
+        told: bool,
+    ) -> None:
         seen = known.sighting
         if not told:
             self.suppressed += 1
@@ -102,7 +115,9 @@ class Rollup:
             last_offset=max(seen.last_offset, record.offset),
             last_ms=now_ms,
             severity=min(seen.severity, record.severity, key=SEVERITIES.index),
-            window_end_ms=self._even_ms() + self._window if not told and seen.since == 0 else seen.window_end_ms,
+            window_end_ms=self._even_ms() + self._window
+            if not told and seen.since == 0
+            else seen.window_end_ms,
         )
         self._put(key, known)
 
@@ -136,11 +151,19 @@ class Rollup:
         known.sighting = replace(seen, since=0, body=b"")
         self._put(key, known)
         alert = _decode(body)
-        return Letter(id=alert.id, fingerprint=seen.sha256, severity=alert.severity, event="repeat", body=body)
+        return Letter(
+            id=alert.id, fingerprint=seen.sha256, severity=alert.severity, event="repeat", body=body
+        )
 
     def early(self, stream: str, offset: int) -> dict[int, str]:
-        """Alerts given for tokens at or behind `offset`, where a cursor stayed for them: their ids by offset."""
-        return {one.last_offset: one.last_id for one in self._memory.sightings(stream) if one.last_offset >= offset}
+        """Alerts given for tokens at or behind `offset`, where a cursor stayed for them: their ids
+        by offset.
+        """
+        return {
+            one.last_offset: one.last_id
+            for one in self._memory.sightings(stream)
+            if one.last_offset >= offset
+        }
 
     def changed(self) -> list[Sighting]:
         """What is to be stored."""
@@ -196,12 +219,18 @@ def _first(stream: str, name: str, record: Record, now_ms: int) -> Sighting:
 
 def _letter(name: str, record: Record) -> Letter:
     return Letter(
-        id=name, fingerprint=record.sha256, severity=record.severity, event="leak", body=record.json()
+        id=name,
+        fingerprint=record.sha256,
+        severity=record.severity,
+        event="leak",
+        body=record.json(),
     )
 
 
 def _body(known: _Known) -> bytes:
-    """The alert that sums up what was not told: the newest sighting, with the count, the first place and the times."""
+    """The alert that sums up what was not told: the newest sighting, with the count, the first
+    place and the times.
+    """
     seen = known.sighting
     if known.newest is None:
         return seen.body
@@ -221,20 +250,27 @@ def _body(known: _Known) -> bytes:
     )
 
 
-# From findings to letters: builds the alert, names what it replaces, asks the roll-up whether it is told.
+# From findings to letters: builds the alert, names what it replaces, asks the roll-up whether it is
+# told.
 #
-# Promises: an alert that was given before its token had ended is not given again when nothing came after it, and is
-# replaced, by name, when more did.
+# Promises: an alert that was given before its token had ended is not given again when nothing came
+# after it, and is replaced, by name, when more did.
 
 # Makers of alerts that are kept, each for one stream: those of the streams that leak now.
 BUILDERS = 256
 
 
 class Announcer:
-    """Makes letters. `setting` gives what alerts say beyond the finding, for a time; `clock` gives Unix seconds."""
+    """Makes letters. `setting` gives what alerts say beyond the finding, for a time; `clock` gives
+    Unix seconds.
+    """
 
     def __init__(
-        self, setting: Callable[[float], Setting], selection: Selection, rollup: Rollup, clock: Callable[[], float]
+        self,
+        setting: Callable[[float], Setting],
+        selection: Selection,
+        rollup: Rollup,
+        clock: Callable[[], float],
     ) -> None:
         self._setting = setting
         self._selection = selection
@@ -243,14 +279,18 @@ class Announcer:
         self._builders: OrderedDict[tuple[str, str], Builder] = OrderedDict()
         self.kept_back = 0  # sightings that the policy keeps back
 
-    def tell(self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False) -> Iterator[Letter]:
+    def tell(
+        self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False
+    ) -> Iterator[Letter]:
         """The letters for what was found in `stream`; `early`: more bytes could change it."""
         if found:
             yield from self._letters(stream, engine, found, early)
         if stream.early:
             stream.early = {at: name for at, name in stream.early.items() if at >= stream.offset}
 
-    def _letters(self, stream: Stream, engine: Engine, found: list[Finding], early: bool) -> Iterator[Letter]:
+    def _letters(
+        self, stream: Stream, engine: Engine, found: list[Finding], early: bool
+    ) -> Iterator[Letter]:
         now = self._clock()
         builder = self._builder(stream, self._setting(now))
         for one in found:
@@ -266,7 +306,9 @@ class Announcer:
                 continue
             if early:
                 stream.early[one.offset] = name
-            letter = self._rollup.see(stream.name, name, record, int(now * 1000), always=before is not None)
+            letter = self._rollup.see(
+                stream.name, name, record, int(now * 1000), always=before is not None
+            )
             if letter is not None:
                 yield letter
 

@@ -1,7 +1,8 @@
-"""The gate before reading: shut while the spool of undelivered alerts is full, or the queue of a sink that has a bound.
+"""The gate before reading: shut while the spool of undelivered alerts is full, or the queue of a
+sink that has a bound.
 
-Promises: nothing is dropped unless the user chose it, and then it is counted; it opens again by itself; a disk on which
-nothing can be dropped now ends nothing.
+Promises: nothing is dropped unless the user chose it, and then it is counted; it opens again by
+itself; a disk on which nothing can be dropped now ends nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ class Spool(Protocol):
 
 
 class SpoolGate:
-    """Shut while `cap` bytes or more wait, or while `queues` names a sink whose queue is full (`Delivery.full`). `dropped` is
-    told what went, by sink."""
+    """Shut while `cap` bytes or more wait, or while `queues` names a sink whose queue is full
+    (`Delivery.full`). `dropped` is told what went, by sink.
+    """
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
 """The ledger: what the next transaction will hold, and writing it.
 
-Promises: cursors, sightings and alerts of a round go to disk together, and only then is the follower told; a store that
-cannot be written loses nothing: the batch is kept, bounded by HELD_BYTES, and tried again.
+Promises: cursors, sightings and alerts of a round go to disk together, and only then is the
+follower told; a store that cannot be written loses nothing: the batch is kept, bounded by
+HELD_BYTES, and tried again.
 """
 
 from __future__ import annotations
@@ -40,13 +41,22 @@ class Marking(Protocol):
     """What the ledger needs of the follower."""
 
     def cursor(
-        self, stream: str, *, offset: int, told: int, lines: int, line_start: int, provisional: str | None
+        self,
+        stream: str,
+        *,
+        offset: int,
+        told: int,
+        lines: int,
+        line_start: int,
+        provisional: str | None,
     ) -> Cursor: ...
     def committed(self, stream: str, offset: int) -> None: ...
 
 
 class Ledger:
-    """Collects and commits. `steady` gives seconds that only grow, `addressed` letters with the sinks that they are for."""
+    """Collects and commits. `steady` gives seconds that only grow, `addressed` letters with the
+    sinks that they are for.
+    """
 
     def __init__(
         self,
@@ -85,7 +95,9 @@ class Ledger:
         self._judged.pop(stream.name, None)
 
     def over(self, stream: Stream, ended: Ended) -> None:
-        """The stream has ended, and its last letters are here. What was unpacked is remembered as finished."""
+        """The stream has ended, and its last letters are here. What was unpacked is remembered as
+        finished.
+        """
         self._judged.pop(stream.name, None)
         kept = replace(stream.cursor, state="finished") if ended.reason == "finished" else None
         self._over[stream.name] = kept
@@ -102,14 +114,19 @@ class Ledger:
             return self._tried + RETRY_SECONDS
         if self._letters:
             return 0.0
-        return self._last + IDLE_SECONDS if self._judged or self._over or self._rollup.waiting else None
+        return (
+            self._last + IDLE_SECONDS
+            if self._judged or self._over or self._rollup.waiting
+            else None
+        )
 
     def commit(self, now_ms: int) -> int | None:
         """Write what is there. The number of letters; None where the store cannot be written now."""
         self._tried = self._steady()
         cursors = {stream.name: (stream, self._cursor(stream)) for stream in self._judged.values()}
         batch = Commit(
-            cursors=[cursor for _, cursor in cursors.values()] + [one for one in self._over.values() if one],
+            cursors=[cursor for _, cursor in cursors.values()]
+            + [one for one in self._over.values() if one],
             forget=[name for name, kept in self._over.items() if kept is None],
             sightings=self._rollup.changed(),
             alerts=self._letters,

@@ -1,7 +1,8 @@
 """The daemon: sessions one after another, signals, the endpoint, the heartbeat.
 
-Promises: SIGTERM and SIGINT end it in order within the deadline, a second one at once; SIGHUP reads the configuration
-again, and a bad one changes nothing; `ready` is said when everything that is there is known and stored.
+Promises: SIGTERM and SIGINT end it in order within the deadline, a second one at once; SIGHUP reads
+the configuration again, and a bad one changes nothing; `ready` is said when everything that is
+there is known and stored.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class Daemon:
         with _Signals(self._end, self._again), self._store() as store:
             key, kept = subject_key(self._settings.state)
             if not kept:
-                log.warning("key", "no place to keep this installation's key: subject hashes will differ in the next run")
+                log.warning(
+                    "key",
+                    "no place to keep this installation's key: subject hashes will differ in the next run",
+                )
             endpoint = self._endpoint()
             try:
                 return self._catch_up(store, key) if once else self._follow(store, key)
@@ -76,7 +80,9 @@ class Daemon:
             return None
         from jwtleak.runtime.service.endpoint import Endpoint, parse
 
-        endpoint = Endpoint(parse(self._settings.metrics), self._voices.metrics, self._voices.health)
+        endpoint = Endpoint(
+            parse(self._settings.metrics), self._voices.metrics, self._voices.health
+        )
         endpoint.start()
         self._voices.log.say("metrics", f"metrics and health are served on port {endpoint.port}")
         return endpoint
@@ -93,7 +99,8 @@ class Daemon:
     def _follow(self, store: Store, key: bytes) -> int:
         while True:
             session = self._begin(store, key)
-            gc.freeze()  # what is there now stays: looking through it for cycles would only delay an alert
+            # what is there now stays: looking through it for cycles would only delay an alert
+            gc.freeze()
             self._ready(session)
             while not self._ending and not (self._reload and self._renew()):
                 session.loop.run()
@@ -112,7 +119,8 @@ class Daemon:
     def _begin(self, store: Store, key: bytes) -> Session:
         session = Session(self._settings, store, key, self._voices, self._clocks)
         self._session = session
-        # All that a beginning makes stays: looking through fifty thousand streams for cycles is a tenth of it.
+        # All that a beginning makes stays: looking through fifty thousand streams for cycles is a
+        # tenth of it.
         gc.disable()
         try:
             session.begin()
@@ -134,18 +142,23 @@ class Daemon:
             voices.log.say("sink", text, "warning")
 
     def _renew(self) -> bool:
-        """Take the new configuration, if it is one; the session that runs goes on with the old one if not."""
+        """Take the new configuration, if it is one; the session that runs goes on with the old one
+        if not.
+        """
         self._reload = False
         voices, session = self._voices, self._session
         assert session is not None
-        session.loop.go_on()  # before anything else: a signal that comes from here on ends the next round again
+        # before anything else: a signal that comes from here on ends the next round again
+        session.loop.go_on()
         voices.notifier.reloading()
         try:
             settings = self._load()
             check(settings)
         except JwtleakError as error:
             voices.metrics.add(m.RELOADS, 1, "failed")
-            voices.log.say("reload", f"the configuration was not taken, the old one stays: {error}", "error")
+            voices.log.say(
+                "reload", f"the configuration was not taken, the old one stays: {error}", "error"
+            )
             session.reopen()
             self._ready(session)
             return False

@@ -1,7 +1,7 @@
 """The heartbeat: an event that says that alerts would arrive, so that silence can be noticed.
 
-Promises: one as soon as files are followed, then one each interval; it is stored and sent like an alert, and says of no
-token.
+Promises: one as soon as files are followed, then one each interval; it is stored and sent like an
+alert, and says of no token.
 """
 
 from __future__ import annotations

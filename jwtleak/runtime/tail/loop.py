@@ -1,8 +1,9 @@
 """The loop: look, read, detect, commit, hand over.
 
-Promises: every byte readable at a look is scanned; an alert is on disk before the offset that covers it moves; a busy
-stream or a long backlog delays the others by a turn at most; when alerts cannot be stored or sent, reading waits and
-nothing is dropped. One thread; only `stop` and `wake` may be called from others.
+Promises: every byte readable at a look is scanned; an alert is on disk before the offset that
+covers it moves; a busy stream or a long backlog delays the others by a turn at most; when alerts
+cannot be stored or sent, reading waits and nothing is dropped. One thread; only `stop` and `wake`
+may be called from others.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from jwtleak.store.interface import Letter
 from jwtleak.types import Finding
 
 # What the loop works with, and what it asks of each part.
+
 
 class Gate(Protocol):
     """Says whether there is room for more alerts."""
@@ -75,7 +77,8 @@ class Parts(NamedTuple):
     clocks: Clocks
 
 
-# A round ends after this long, so that fresh lines are seen: half of the 20 ms within which they are to be told.
+# A round ends after this long, so that fresh lines are seen: half of the 20 ms within which they
+# are to be told.
 ROUND_SECONDS = 0.01
 # How often windows are looked through, and the longest sleep.
 TICK = 1.0
@@ -115,9 +118,11 @@ class Loop:
         return self._parts.announcer.kept_back
 
     def begin(self) -> None:
-        """The first look, whose cursors are stored at once: from here on nothing is lost, whatever happens.
+        """The first look, whose cursors are stored at once: from here on nothing is lost, whatever
+        happens.
 
-        It is read for a moment only: with fifty thousand files, reading as long as looking would double the start.
+        It is read for a moment only: with fifty thousand files, reading as long as looking would
+        double the start.
         """
         for event in self._follower.look():
             self._on(event)
@@ -142,8 +147,9 @@ class Loop:
     def catch_up(self, settle: float) -> None:
         """Go round until what is there now was read, or `stop`; give what is held at the ends.
 
-        What a busy file gets meanwhile is not waited for, and for `settle` seconds only what cannot be told yet to be
-        read or not: a compressed file that is being written, one that cannot be opened.
+        What a busy file gets meanwhile is not waited for, and for `settle` seconds only what cannot
+        be told yet to be read or not: a compressed file that is being written, one that cannot be
+        opened.
         """
         goal = {name: stream.size for name, stream in self.streams.items()}
         until = self._steady() + settle
@@ -160,7 +166,8 @@ class Loop:
 
     def _behind(self, goal: dict[str, int]) -> bool:
         return any(
-            stream.packed or (name not in self._unread and max(stream.read, stream.told) < goal.get(name, 0))
+            stream.packed
+            or (name not in self._unread and max(stream.read, stream.told) < goal.get(name, 0))
             for name, stream in self.streams.items()
         )
 
@@ -169,7 +176,8 @@ class Loop:
         begin = self._steady()
         for event in self._follower.look():
             self._on(event)
-        # As much time for reading as for looking: among very many files a look takes longer than a round.
+        # As much time for reading as for looking: among very many files a look takes longer than a
+        # round.
         self._round = max(ROUND_SECONDS, self._steady() - begin)
         self._tell(self._every_second())
         self._shut = self._parts.gate.shut() or self._ledger.full
@@ -305,7 +313,9 @@ class Loop:
         self._ledger.judged(stream)
 
     def _every_second(self) -> Iterator[Letter]:
-        """What time alone brings: repeats to be summed up, the heartbeat, what could not be read before."""
+        """What time alone brings: repeats to be summed up, the heartbeat, what could not be read
+        before.
+        """
         now = self._steady()
         if now < self._tick:
             return
@@ -321,7 +331,9 @@ class Loop:
             self._tick = now
         yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
 
-    def _found(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None:
+    def _found(
+        self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False
+    ) -> None:
         self._tell(self._parts.announcer.tell(stream, seat.engine, found, early=early))
 
     def _tell(self, letters: Iterable[Letter]) -> None:

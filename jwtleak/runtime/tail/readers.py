@@ -1,7 +1,8 @@
 """A seat: one engine put before one stream, from its cursor on.
 
-Promises: lines and columns are those of the whole stream, although reading began in its middle; nothing that ended
-before the cursor is given again, and what reaches over it is not lost; a hole is stepped over, not read.
+Promises: lines and columns are those of the whole stream, although reading began in its middle;
+nothing that ended before the cursor is given again, and what reaches over it is not lost; a hole is
+stepped over, not read.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from jwtleak.types import Cursor, Finding
 
 # What the loop knows of one stream.
 #
-# Promises: `offset` is what a crash would go back to, as far as the loop has judged; `read` is how far bytes were taken;
-# what stands before `told` is read again only when more comes, since all that it holds was given.
-# A record is small: fifty thousand of them are in memory at once.
+# Promises: `offset` is what a crash would go back to, as far as the loop has judged; `read` is how
+# far bytes were taken; what stands before `told` is read again only when more comes, since all that
+# it holds was given. A record is small: fifty thousand of them are in memory at once.
+
 
 class Stream:
-    """One stream. `early` holds, by offset, the ids of alerts that were given before their token had ended."""
+    """One stream. `early` holds, by offset, the ids of alerts that were given before their token
+    had ended.
+    """
 
     __slots__ = (
         "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name", "offset", "packed", "path", "read",
@@ -65,7 +69,8 @@ class Stream:
 # A hole shorter than this is read like any zeros: starting behind it would cost as much.
 HOLE = 4 * 1024 * 1024
 
-# What goes on growing, or waits for the rest of a line that a container runtime split, is given after this long.
+# What goes on growing, or waits for the rest of a line that a container runtime split, is given
+# after this long.
 LONGEST_WAIT = 5.0
 
 _ALWAYS = 1 << 62
@@ -125,7 +130,8 @@ class Seat:
         begin = max(0, stream.offset - LOOKBACK - LOOKAHEAD)
         if begin < stream.offset and self._source.data_after(stream.name, begin) > begin:
             begin = stream.offset  # nothing but a hole stands before
-        # A JSON serialisation may begin as far before what announces it: it is wanted when it ends behind the offset.
+        # A JSON serialisation may begin as far before what announces it: it is wanted when it ends
+        # behind the offset.
         owned = max(begin, stream.offset - LOOKBACK)
         self._open(stream, begin, owned)
         self._lines = stream.lines
@@ -148,10 +154,14 @@ class Seat:
             head = bytes(room[: self._source.read(stream.name, 0, memoryview(room))])
         self._begin = begin
         stream.read = begin
-        self.engine.open(offset=begin, owned=Owned(owned, _ALWAYS), head=head, mtime_ms=stream.mtime_ms)
+        self.engine.open(
+            offset=begin, owned=Owned(owned, _ALWAYS), head=head, mtime_ms=stream.mtime_ms
+        )
 
     def take(self, limit: int, on: Callable[[], bool]) -> tuple[int, list[Finding]]:
-        """(Bytes read, what they completed): at most about `limit` bytes, for as long as `on` says so."""
+        """(Bytes read, what they completed): at most about `limit` bytes, for as long as `on` says
+        so.
+        """
         stream, taken = self._stream(), 0
         found: list[Finding] = []
         while taken < limit:
@@ -182,7 +192,9 @@ class Seat:
         return found
 
     def more(self, count: int) -> list[Finding]:
-        """`count` bytes were put into the engine's buffer by somebody else; the stream's offset stays."""
+        """`count` bytes were put into the engine's buffer by somebody else; the stream's offset
+        stays.
+        """
         return self._placed(self.engine.buffer_updated(count))
 
     def settle(self) -> list[Finding]:
@@ -218,11 +230,17 @@ class Seat:
     def _placed(self, found: list[Finding]) -> list[Finding]:
         """What does not end before the offset, with lines and columns of the whole stream."""
         stream = self._stream()
-        return [self._place(one, stream) for one in found if one.offset + one.length > stream.offset]
+        return [
+            self._place(one, stream) for one in found if one.offset + one.length > stream.offset
+        ]
 
     def _place(self, one: Finding, stream: Stream) -> Finding:
         column = one.column
-        if self._begin and one.offset - column + 1 == self._begin and stream.line_start <= self._begin:
+        if (
+            self._begin
+            and one.offset - column + 1 == self._begin
+            and stream.line_start <= self._begin
+        ):
             # No newline was read before it: its line is the one in which reading began.
             column = one.offset - stream.line_start + 1
         if column == one.column and self._lines == 0:
@@ -232,19 +250,26 @@ class Seat:
 
 # The desk: a few engines, and which stream each one is on.
 #
-# Promises: a stream that is read turn after turn keeps its engine; memory is that of SEATS engines, however many streams
-# there are. A stream that has to give up its engine is given a last word first, since what its engine holds is then only
-# in the file.
+# Promises: a stream that is read turn after turn keeps its engine; memory is that of SEATS engines,
+# however many streams there are. A stream that has to give up its engine is given a last word
+# first, since what its engine holds is then only in the file.
 
-# An engine's buffer is 784 KiB. A host has a few busy logs at a time; each further one costs reading 224 KiB again.
+# An engine's buffer is 784 KiB. A host has a few busy logs at a time; each further one costs
+# reading 224 KiB again.
 SEATS = 16
 
 
 class Desk:
-    """Seats for streams. `leave` is called with a seat that must be given up, while it still has its stream."""
+    """Seats for streams. `leave` is called with a seat that must be given up, while it still has
+    its stream.
+    """
 
     def __init__(
-        self, make: Callable[[], Engine], source: Bytes, leave: Callable[[Seat], None], capacity: int = SEATS
+        self,
+        make: Callable[[], Engine],
+        source: Bytes,
+        leave: Callable[[Seat], None],
+        capacity: int = SEATS,
     ) -> None:
         self._make = make
         self._source = source
@@ -254,7 +279,9 @@ class Desk:
         self._free: list[Seat] = []
 
     def seat(self, stream: Stream) -> Seat:
-        """The seat of `stream`, a new one where it has none. Raises SourceError where it cannot be read."""
+        """The seat of `stream`, a new one where it has none. Raises SourceError where it cannot be
+        read.
+        """
         seat = self._taken.get(stream.name)
         if seat is not None:
             self._taken.move_to_end(stream.name)

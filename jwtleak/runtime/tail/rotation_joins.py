@@ -1,7 +1,9 @@
-"""Joints: a line that a container runtime split, of which the rest stands in the file that took the old one's place.
+"""Joints: a line that a container runtime split, of which the rest stands in the file that took the
+old one's place.
 
-Promises: only records that say themselves that they go on are joined, to the stream that follows theirs; what is found so
-belongs to the old stream, where it begins. Bounded: LOOKAHEAD bytes of the new stream, LONGEST_WAIT seconds.
+Promises: only records that say themselves that they go on are joined, to the stream that follows
+theirs; what is found so belongs to the old stream, where it begins. Bounded: LOOKAHEAD bytes of the
+new stream, LONGEST_WAIT seconds.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ from jwtleak.types import Finding
 class Teller(Protocol):
     """Takes what was found in a stream; `early`: more bytes could change it."""
 
-    def __call__(self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False) -> None: ...
+    def __call__(
+        self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False
+    ) -> None: ...
 
 
 class _Joint:
-    """`old` and what follows it. `seat` is the old one's engine once it is fed with the new one's bytes."""
+    """`old` and what follows it. `seat` is the old one's engine once it is fed with the new one's
+    bytes.
+    """
 
     def __init__(self, old: Stream, new: Stream, until: float) -> None:
         self.old, self.new, self.until = old, new, until
@@ -37,7 +43,9 @@ class _Joint:
 class Joints:
     """All that are open. `over` is called for an old stream whose end had to wait."""
 
-    def __init__(self, source: Bytes, desk: Desk, tell: Teller, over: Callable[[Stream, Ended], None]) -> None:
+    def __init__(
+        self, source: Bytes, desk: Desk, tell: Teller, over: Callable[[Stream, Ended], None]
+    ) -> None:
         self._source = source
         self._desk = desk
         self._tell = tell
@@ -90,7 +98,9 @@ class Joints:
         if seat is None or seat.engine.pending != "growing":
             return
         rest = seat.engine.rest()
-        if rest.endswith(b"\n") and any(one.applies(rest[:128]) and one.extent(rest) is None for one in LINES):
+        if rest.endswith(b"\n") and any(
+            one.applies(rest[:128]) and one.extent(rest) is None for one in LINES
+        ):
             self._desk.take_away(joint.old.name)
             joint.seat, joint.end, joint.fed = seat, joint.old.read, 0
 

@@ -1,7 +1,8 @@
 """A session: the daemon with one configuration, from the first look to the last alert.
 
-Promises: nothing begins before everything was checked; at the end what was judged is stored and what waits is delivered,
-as far as the deadline allows; all that a next session needs is in the store.
+Promises: nothing begins before everything was checked; at the end what was judged is stored and
+what waits is delivered, as far as the deadline allows; all that a next session needs is in the
+store.
 """
 
 from __future__ import annotations
@@ -41,28 +42,52 @@ _STANDARD = (1, 2)
 class Session:
     """Everything at work. `run` or `catch_up`, then `close`."""
 
-    def __init__(self, settings: Settings, store: Store, key: bytes, voices: Voices, clocks: Clocks) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, key: bytes, voices: Voices, clocks: Clocks
+    ) -> None:
         self._settings = settings
         tail = settings.tail
         patterns = load_user_patterns(tail.patterns)
         self._delivery = Delivery(
-            store, settings.sinks, say=lambda text: voices.log.warning("sink", text), timestamp="event"
+            store,
+            settings.sinks,
+            say=lambda text: voices.log.warning("sink", text),
+            timestamp="event",
         )
         self._follower = Follower(
-            tail, store.cursors(), clock=clocks.steady, own=_outputs(settings), sealed=store.own_files
+            tail,
+            store.cursors(),
+            clock=clocks.steady,
+            own=_outputs(settings),
+            sealed=store.own_files,
         )
-        gate = SpoolGate(store, tail.spool, tail.when_full, clocks.steady, self._delivery.dropped, self._delivery.full)
+        gate = SpoolGate(
+            store,
+            tail.spool,
+            tail.when_full,
+            clocks.steady,
+            self._delivery.dropped,
+            self._delivery.full,
+        )
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
         rollup = Rollup(store, int(seconds(tail.window) * 1000), clocks.even())
         host = tail.host or os.uname().nodename
-        setting = _Daily(settings, Setting(clocks.wall(), host, key), lambda text: voices.log.warning("policy", text))
+        setting = _Daily(
+            settings,
+            Setting(clocks.wall(), host, key),
+            lambda text: voices.log.warning("policy", text),
+        )
         self.loop = Loop(
             Parts(
                 follower=self._follower,
                 announcer=Announcer(setting.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
-                heartbeat=Heartbeat(None if tail.heartbeat is None else seconds(tail.heartbeat), host),
-                ledger=Ledger(store, self._follower, rollup, clocks.steady, self._delivery.addressed),
+                heartbeat=Heartbeat(
+                    None if tail.heartbeat is None else seconds(tail.heartbeat), host
+                ),
+                ledger=Ledger(
+                    store, self._follower, rollup, clocks.steady, self._delivery.addressed
+                ),
                 make_engine=_maker(patterns),
                 gate=gate,
                 limiter=Limiter(tail.rate, clocks.steady),
@@ -80,7 +105,9 @@ class Session:
         self.loop.begin()
 
     def close(self, deadline: float) -> list[SinkHealth]:
-        """Store, deliver within `deadline` seconds, let go. Gives the sinks that still have letters."""
+        """Store, deliver within `deadline` seconds, let go. Gives the sinks that still have
+        letters.
+        """
         try:
             return self._delivery.close(deadline)
         finally:
@@ -92,7 +119,9 @@ class Session:
 
 
 def check(settings: Settings) -> None:
-    """Raises JwtleakError for settings with which no session could begin; nothing is changed or connected."""
+    """Raises JwtleakError for settings with which no session could begin; nothing is changed or
+    connected.
+    """
     check_sinks(settings.sinks, settings.tail.spool)
     if settings.metrics is not None:
         from jwtleak.runtime.service.endpoint import parse
@@ -104,7 +133,9 @@ def check(settings: Settings) -> None:
 
 
 class _Daily:
-    """What alerts say beyond the finding. Rules of the policy end with a day: those that do are told."""
+    """What alerts say beyond the finding. Rules of the policy end with a day: those that do are
+    told.
+    """
 
     def __init__(self, settings: Settings, setting: Setting, warn: Callable[[str], None]) -> None:
         self._warn = warn

@@ -1,6 +1,7 @@
 """What the loop tells people: words in the log, numbers in the metrics, health.
 
-Promises: a state is said once when it begins and once when it ends; counters are those of the things themselves.
+Promises: a state is said once when it begins and once when it ends; counters are those of the
+things themselves.
 """
 
 from __future__ import annotations
@@ -73,7 +74,11 @@ class Reporter:
         if self._polling:
             return
         if mode.mode == "polling":
-            self._log.warning("polling", f"no events from here, looked at by the clock: {mode.reason}", mode.directory)
+            self._log.warning(
+                "polling",
+                f"no events from here, looked at by the clock: {mode.reason}",
+                mode.directory,
+            )
         elif before is not None and before.mode == "polling":
             self._log.say("events", f"events come again: {mode.reason}", path=mode.directory)
 
@@ -81,7 +86,11 @@ class Reporter:
         """A stream is over."""
         if ended.lost:
             self._metrics.add(m.ERRORS, 1, "lost")
-            self._log.warning("lost", f"{ended.lost} bytes were gone before they could be read ({ended.reason})", stream.path)
+            self._log.warning(
+                "lost",
+                f"{ended.lost} bytes were gone before they could be read ({ended.reason})",
+                stream.path,
+            )
 
     def read(self, count: int) -> None:
         """Bytes were taken."""
@@ -110,13 +119,22 @@ class Reporter:
     def tick(self, loop: Loop) -> None:
         """A second went by."""
         stats, metrics = loop.follower.stats(), self._metrics
-        metrics.put(m.LAG_BYTES, sum(one.size - one.offset for one in loop.streams.values() if one.size > one.read))
+        metrics.put(
+            m.LAG_BYTES,
+            sum(one.size - one.offset for one in loop.streams.values() if one.size > one.read),
+        )
         metrics.put(m.FILES_FOLLOWED, stats.followed)
         metrics.put(m.FILES_OPEN, stats.open)
-        metrics.renew(m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()})
-        if self._moved:  # not with each change: ten thousand directories have their first one at once
+        metrics.renew(
+            m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()}
+        )
+        if (
+            self._moved
+        ):  # not with each change: ten thousand directories have their first one at once
             self._moved = False
-            metrics.renew(m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()})
+            metrics.renew(
+                m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()}
+            )
         metrics.put(m.SPOOL_BYTES, self._gate.bytes)
         metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
         for metric, value in (
@@ -140,14 +158,25 @@ class Reporter:
 
     def _spool(self) -> None:
         if self._gate.full:
-            if self._health.degrade("spool", "full: reading waits until alerts are delivered", halts=True):
-                self._log.warning("spool", f"{self._gate.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped")
+            if self._health.degrade(
+                "spool", "full: reading waits until alerts are delivered", halts=True
+            ):
+                self._log.warning(
+                    "spool",
+                    f"{self._gate.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped",
+                )
         elif self._health.mend("spool"):
             self._log.say("spool", "there is room again: reading goes on")
         sink = self._gate.sink
         if sink is not None:
-            if self._health.degrade("queue", f"that of sink {sink} is full: reading waits until it takes alerts", halts=True):
-                self._log.warning("queue", f"the queue of sink {sink} is full: reading waits, nothing is dropped")
+            if self._health.degrade(
+                "queue",
+                f"that of sink {sink} is full: reading waits until it takes alerts",
+                halts=True,
+            ):
+                self._log.warning(
+                    "queue", f"the queue of sink {sink} is full: reading waits, nothing is dropped"
+                )
         elif self._health.mend("queue"):
             self._log.say("queue", "the queues of all sinks have room again: reading goes on")
 

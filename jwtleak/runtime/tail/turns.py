@@ -1,6 +1,7 @@
 """Whose turn it is: who has little to read comes at once, who is far behind gets one turn a round.
 
-Promises: nobody waits for more than one turn of each other; a backlog of gigabytes delays a fresh line by one turn.
+Promises: nobody waits for more than one turn of each other; a backlog of gigabytes delays a fresh
+line by one turn.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Turns:
         elif stream.backlog <= TURN:
             self._behind.pop(stream.name, None)
             self._live.setdefault(stream.name, stream)
-        elif stream.name not in self._live:  # what has a place among the quick keeps it for this turn
+        elif (
+            stream.name not in self._live
+        ):  # what has a place among the quick keeps it for this turn
             self._behind.setdefault(stream.name, stream)
 
     def remove(self, name: str) -> None:
@@ -40,7 +43,8 @@ class Turns:
         self._behind.pop(name, None)
 
     def round(self, on: Callable[[], bool]) -> Iterator[Stream]:
-        """The streams whose turn it is: the quick ones for as long as `on` says so, then one that is behind.
+        """The streams whose turn it is: the quick ones for as long as `on` says so, then one that
+        is behind.
 
         Each is taken off; `update` brings it back, behind the others.
         """

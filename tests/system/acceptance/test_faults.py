@@ -1,7 +1,8 @@
-"""Faults that are put in: limits of watches and files, an overflow, directories and disks that fail, clocks that jump.
+"""Faults that are put in: limits of watches and files, an overflow, directories and disks that
+fail, clocks that jump.
 
-Limits are those of a user namespace, disks those of a mount namespace: nothing of the machine is changed. Where
-namespaces are not allowed the tests skip.
+Limits are those of a user namespace, disks those of a mount namespace: nothing of the machine is
+changed. Where namespaces are not allowed the tests skip.
 """
 
 from __future__ import annotations
@@ -41,10 +42,14 @@ def directories(place: Path, count: int) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("limit", "mode"), [("max_inotify_watches 5", "mixed"), ("max_inotify_instances 0", "polling")], ids=["watches", "instances"]
+    ("limit", "mode"),
+    [("max_inotify_watches 5", "mixed"), ("max_inotify_instances 0", "polling")],
+    ids=["watches", "instances"],
 )
 def test_the_limits_of_inotify(tmp_path: Path, limit: str, mode: str) -> None:
-    """With 5 watches, and with none at all, twenty directories are followed all the same; that some are polled is said."""
+    """With 5 watches, and with none at all, twenty directories are followed all the same; that some
+    are polled is said.
+    """
     name, _, value = limit.partition(" ")
     wrap = shell(f"echo {value} > /proc/sys/user/{name}", "--user", "--map-root-user")
     places = directories(tmp_path, 20)
@@ -60,36 +65,48 @@ def test_the_limits_of_inotify(tmp_path: Path, limit: str, mode: str) -> None:
         assert 'jwtleak_watch_directories{mode="polling"}' in numbers
         assert "no events from here, looked at by the clock: no inotify" in daemon.said()
         if mode == "polling":
-            assert 'jwtleak_watch_directories{mode="events"}' not in numbers.replace('{mode="events"} 0.0', "")
+            assert 'jwtleak_watch_directories{mode="events"}' not in numbers.replace(
+                '{mode="events"} 0.0', ""
+            )
         assert daemon.get("/healthz")[0] == 200
         assert daemon.stop() == 0
     daemon.check_ids()
 
 
 def test_an_overflow_of_events(tmp_path: Path) -> None:
-    """20,000 files that appear while the process is stopped are more than the queue holds; all are found."""
+    """20,000 files that appear while the process is stopped are more than the queue holds; all are
+    found.
+    """
     place = tmp_path / "log"
     place.mkdir()
     marked = range(0, 20_000, 200)
     with Daemon(tmp_path / "run", place) as daemon:
         daemon.signal(signal.SIGSTOP)
         for number in range(20_000):
-            (place / f"{number}.log").write_bytes(lines([number]) if number in marked else b"nothing\n")
+            (place / f"{number}.log").write_bytes(
+                lines([number]) if number in marked else b"nothing\n"
+            )
         daemon.signal(signal.SIGCONT)
         daemon.wait_for(marked, seconds=120)
-        daemon.wait(lambda: daemon.metric("jwtleak_files_followed") == 20_000, "20,000 files", 120, 0.5)
+        daemon.wait(
+            lambda: daemon.metric("jwtleak_files_followed") == 20_000, "20,000 files", 120, 0.5
+        )
         assert daemon.stop() == 0
     daemon.check_ids()
 
 
 def test_few_descriptors(tmp_path: Path) -> None:
-    """With 100 descriptors 1,000 files are followed, and what is appended to any of them is found; none is taken for gone."""
+    """With 100 descriptors 1,000 files are followed, and what is appended to any of them is found;
+    none is taken for gone.
+    """
     place = tmp_path / "log"
     place.mkdir()
     files = [place / f"{number}.log" for number in range(1000)]
     for number, one in enumerate(files):
         one.write_bytes(lines([number]))
-    with Daemon(tmp_path / "run", place, wrap=[program("sh"), "-c", 'ulimit -n 100; exec "$@"', "sh"]) as daemon:
+    with Daemon(
+        tmp_path / "run", place, wrap=[program("sh"), "-c", 'ulimit -n 100; exec "$@"', "sh"]
+    ) as daemon:
         daemon.wait_for(range(1000))
         for number in range(1000, 2000):
             with files[number - 1000].open("ab") as file:
@@ -110,7 +127,9 @@ def as_nobody() -> Sequence[str]:
 
 
 def test_a_directory_that_cannot_be_read_for_a_while(tmp_path: Path) -> None:
-    """What could not be looked at is not taken for gone: afterwards reading goes on where it was, without a second alert."""
+    """What could not be looked at is not taken for gone: afterwards reading goes on where it was,
+    without a second alert.
+    """
     place = tmp_path / "log"
     place.mkdir()
     file = place / "app.log"
@@ -132,7 +151,9 @@ def test_a_directory_that_cannot_be_read_for_a_while(tmp_path: Path) -> None:
         daemon.kill()  # and a restart while nothing can be seen
         daemon.start()
         time.sleep(2)
-        assert daemon.get("/healthz")[1].count("degraded") or daemon.said().count("permission denied")
+        assert daemon.get("/healthz")[1].count("degraded") or daemon.said().count(
+            "permission denied"
+        )
         place.chmod(0o755)
         with file.open("ab") as out:
             out.write(lines(range(15, 20)))
@@ -143,7 +164,9 @@ def test_a_directory_that_cannot_be_read_for_a_while(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_under_the_state(tmp_path: Path) -> None:
-    """On a disk of 64 KiB either the start fails with a clear error, or alerts go on; with room it recovers by itself."""
+    """On a disk of 64 KiB either the start fails with a clear error, or alerts go on; with room it
+    recovers by itself.
+    """
     place, home = tmp_path / "log", tmp_path / "run"
     place.mkdir()
     (home / "state").mkdir(parents=True)
@@ -173,7 +196,9 @@ class daemon_killed:  # noqa: N801 - reads as a verb
 
 
 def test_a_disk_that_fills_up(tmp_path: Path) -> None:
-    """When the state cannot be written the offsets are held and health says so; with room again all is told, once."""
+    """When the state cannot be written the offsets are held and health says so; with room again all
+    is told, once.
+    """
     place, home = tmp_path / "log", tmp_path / "run"
     place.mkdir()
     state = home / "state"
@@ -186,7 +211,15 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
         file = place / "app.log"
         file.write_bytes(lines(range(5)))
         daemon.wait_for(range(5))
-        subprocess.run([*inside, "sh", "-c", f"dd if=/dev/zero of='{state}/ballast' bs=1k 2>/dev/null || true"], check=True)
+        subprocess.run(
+            [
+                *inside,
+                "sh",
+                "-c",
+                f"dd if=/dev/zero of='{state}/ballast' bs=1k 2>/dev/null || true",
+            ],
+            check=True,
+        )
         file.write_bytes(lines(range(2000)))
         daemon.wait(lambda: "degraded" in daemon.get("/readyz")[1], "a word of trouble")
         assert daemon.get("/healthz")[0] == 200
@@ -200,7 +233,9 @@ def test_a_disk_that_fills_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("jump", ["+1h", "-1h"])
 def test_a_clock_that_jumps(tmp_path: Path, jump: str) -> None:
-    """When the clock of the machine is set by an hour, lines are found as fast as before, and ids stay."""
+    """When the clock of the machine is set by an hour, lines are found as fast as before, and ids
+    stay.
+    """
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
     if library is None:
         missing("libfaketime")

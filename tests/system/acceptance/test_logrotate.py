@@ -22,8 +22,9 @@ MODES = {
 }
 WATCHING = {"events": (), "polling": ("--poll",)}
 BATCH = 15
-# A file that is cut keeps its inode: of two cuts between two looks the second cannot be told from the first. Logs are
-# rotated once an hour, not twice a second; renamed ones may be rotated as fast as one likes.
+# A file that is cut keeps its inode: of two cuts between two looks the second cannot be told from
+# the first. Logs are rotated once an hour, not twice a second; renamed ones may be rotated as fast
+# as one likes.
 PAUSE = {"events": 0.5, "polling": 2.0}
 
 
@@ -49,7 +50,11 @@ class Log:
 
     def rotate(self) -> None:
         """logrotate, now."""
-        subprocess.run([program("logrotate"), "-f", "-s", self._state, self._conf], check=True, capture_output=True)
+        subprocess.run(
+            [program("logrotate"), "-f", "-s", self._state, self._conf],
+            check=True,
+            capture_output=True,
+        )
 
     def reopen(self) -> None:
         """What a server does when it is told that its log was rotated."""
@@ -72,7 +77,9 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
 @pytest.mark.parametrize("followed", ["file", "directory"])
 @pytest.mark.parametrize("watching", WATCHING)
 def test_rotation_while_it_follows(log: Log, tmp_path: Path, watching: str, followed: str) -> None:
-    """Four rotations, with lines just before, just after, and late ones into the file that was moved: each token has one alert."""
+    """Four rotations, with lines just before, just after, and late ones into the file that was
+    moved: each token has one alert.
+    """
     target = log.path if followed == "file" else log.directory
     with Daemon(tmp_path / "run", target, options=WATCHING[watching]) as daemon:
         log.write()
@@ -94,7 +101,9 @@ def test_rotation_while_it_follows(log: Log, tmp_path: Path, watching: str, foll
 
 @pytest.mark.parametrize("watching", WATCHING)
 def test_rotation_while_it_is_down(log: Log, tmp_path: Path, watching: str) -> None:
-    """Killed, then written to and rotated twice: the rest of the old file, the one in between and the new one are read."""
+    """Killed, then written to and rotated twice: the rest of the old file, the one in between and
+    the new one are read.
+    """
     options: Sequence[str] = WATCHING[watching]
     daemon = Daemon(tmp_path / "run", log.path, options=options)
     with daemon:

@@ -1,6 +1,8 @@
-"""Rotation twice a second under steady writers, and kill -9 at random: nothing readable is lost, no second id.
+"""Rotation twice a second under steady writers, and kill -9 at random: nothing readable is lost, no
+second id.
 
-Runs for some seconds; with JWTLEAK_FULL=1 for as long as the promise says: 60 s of five writers, 200 kills.
+Runs for some seconds; with JWTLEAK_FULL=1 for as long as the promise says: 60 s of five writers,
+200 kills.
 """
 
 from __future__ import annotations
@@ -44,18 +46,24 @@ def result(writer: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def check(daemon: Daemon, written: dict[str, dict[str, Any]]) -> int:
-    """Every token has its alert, but for those that nobody could read; one id each. How many are missing."""
+    """Every token has its alert, but for those that nobody could read; one id each. How many are
+    missing.
+    """
     for name, one in written.items():
         daemon.wait_for(set(one["tokens"]) - set(one["between"]), name, PATIENCE)
     daemon.check_ids()
-    expected = {sha256(token(number, name)) for name, one in written.items() for number in one["tokens"]}
+    expected = {
+        sha256(token(number, name)) for name, one in written.items() for number in one["tokens"]
+    }
     assert daemon.ids().keys() <= expected
     return len(expected) - len(daemon.ids())
 
 
 @pytest.mark.parametrize("rotate", ["rename", "delete", "copytruncate"])
 def test_five_writers_that_rotate_twice_a_second(tmp_path: Path, rotate: str) -> None:
-    """All is found after rename and delete; after copytruncate all but what was written between copy and cut."""
+    """All is found after rename and delete; after copytruncate all but what was written between
+    copy and cut.
+    """
     logs = tmp_path / "log"
     logs.mkdir()
     files = {f"w{number}": logs / f"app{number}.log" for number in range(WRITERS)}
@@ -64,7 +72,19 @@ def test_five_writers_that_rotate_twice_a_second(tmp_path: Path, rotate: str) ->
     with Daemon(tmp_path / "run", logs / "*.log") as daemon:
         writers = {
             # A token in each fifth line: 500 alerts a second are a leak that nobody has seen yet.
-            name: start(file, "--rate", 500, "--seconds", SECONDS, "--rotate", rotate, "--name", name, "--sparse", 5)
+            name: start(
+                file,
+                "--rate",
+                500,
+                "--seconds",
+                SECONDS,
+                "--rotate",
+                rotate,
+                "--name",
+                name,
+                "--sparse",
+                5,
+            )
             for name, file in files.items()
         }
         written = {name: result(writer) for name, writer in writers.items()}
@@ -80,14 +100,28 @@ def test_five_writers_that_rotate_twice_a_second(tmp_path: Path, rotate: str) ->
 @pytest.mark.parametrize("rotate", ["rename", "copytruncate"])
 @pytest.mark.parametrize("options", [(), ("--poll",)], ids=["events", "polling"])
 def test_kill_at_random(tmp_path: Path, rotate: str, options: Sequence[str]) -> None:
-    """Killed at any moment, again and again, under a writer that rotates: nothing is lost, and each alert keeps its id."""
+    """Killed at any moment, again and again, under a writer that rotates: nothing is lost, and each
+    alert keeps its id.
+    """
     chance = random.Random(rotate)
     file = tmp_path / "app.log"
     file.touch()
     daemon = Daemon(tmp_path / "run", file, options=options)
     with daemon:
         seconds = KILLS * 1.5
-        writer = start(file, "--rate", 1000, "--seconds", seconds, "--rotate", rotate, "--every", 1, "--sparse", 10)
+        writer = start(
+            file,
+            "--rate",
+            1000,
+            "--seconds",
+            seconds,
+            "--rotate",
+            rotate,
+            "--every",
+            1,
+            "--sparse",
+            10,
+        )
         for _ in range(KILLS):
             time.sleep(chance.uniform(0.0, 0.6))
             daemon.kill()

@@ -1,4 +1,6 @@
-"""What those who run the daemon see of it: the service manager's words, probes, signals, and the containers of a node."""
+"""What those who run the daemon see of it: the service manager's words, probes, signals, and the
+containers of a node.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def test_a_log_that_says_nothing_of_tokens(tmp_path: Path) -> None:
     odd = logs / token(1)[:200] / "x.log"
     odd.symlink_to("/nowhere/" + token(2)[:200])
     (logs / "app.log").write_bytes(line(3))
-    with Daemon(tmp_path / "run", logs, str(logs / token(4)[:200]), options=("--log-format", "json")) as daemon:
+    with Daemon(
+        tmp_path / "run", logs, str(logs / token(4)[:200]), options=("--log-format", "json")
+    ) as daemon:
         daemon.wait_for([3])
         numbers = daemon.get("/metrics")[1]
         assert daemon.stop() == 0
@@ -69,7 +73,9 @@ def test_a_log_that_says_nothing_of_tokens(tmp_path: Path) -> None:
 
 
 def test_a_pod_and_a_container(tmp_path: Path) -> None:
-    """The alert of a pod's log names namespace, pod, container and stream; one of Docker the container and stream."""
+    """The alert of a pod's log names namespace, pod, container and stream; one of Docker the
+    container and stream.
+    """
     uid, name = "6f1c2b3a-0d4e-4f5a-8b6c-7d8e9f0a1b2c", "0123456789abcdef" * 4
     pod = tmp_path / "pods" / f"shop_web-1_{uid}" / "nginx"
     docker = tmp_path / "containers" / name

@@ -1,6 +1,8 @@
-"""Input made to hurt: time stays linear in the bytes and memory below a bound, for the real program.
+"""Input made to hurt: time stays linear in the bytes and memory below a bound, for the real
+program.
 
-Speed under such input is a cost per needle, some microseconds each. Sizes are chosen so that each case takes seconds.
+Speed under such input is a cost per needle, some microseconds each. Sizes are chosen so that each
+case takes seconds.
 """
 
 from __future__ import annotations
@@ -42,13 +44,16 @@ class Cost(NamedTuple):
 def scan(tmp_path: Path, unit: bytes, size: int, *args: str) -> Cost:
     """Scans `size` bytes of repeated `unit` through a pipe.
 
-    The memory is that of the program, but never less than the most that this process had: what is large is not made here.
+    The memory is that of the program, but never less than the most that this process had: what is
+    large is not made here.
     """
     block = unit * (MIB // max(1, len(unit)) + 1)
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", *(args or ("-",))]
     with (tmp_path / "out").open("w+b") as out, (tmp_path / "err").open("w+b") as err:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=out, stderr=err, env=environment
+        )
         assert process.stdin is not None
         with process.stdin as pipe:
             while size > 0:
@@ -97,7 +102,10 @@ DENSE: dict[str, tuple[bytes, int]] = {
 def test_dense_input_takes_linear_time_and_bounded_memory(tmp_path, name):
     """Four times the bytes take at most six times the time, and no more memory."""
     unit, size = DENSE[name]
-    for _ in range(3):  # a shared machine may change its speed between the two; more than linear work fails each time
+    for _ in range(
+        3
+        # a shared machine may change its speed between the two; more than linear work fails each time
+    ):
         quarter = scan(tmp_path, unit, size * MIB // 4)
         whole = scan(tmp_path, unit, size * MIB)
         # Below half a second, starting the program is most of it.
@@ -154,7 +162,12 @@ def test_a_hundred_thousand_tokens(tmp_path):
         assert (cost.status, cost.err) == (1, b"")
         assert cost.memory < MEMORY
     for jobs in ("1", "2"):
-        assert scan(tmp_path, b"", 0, f"--jobs={jobs}", f"--output={tmp_path / 'alerts'}", str(path)).memory < MEMORY
+        assert (
+            scan(
+                tmp_path, b"", 0, f"--jobs={jobs}", f"--output={tmp_path / 'alerts'}", str(path)
+            ).memory
+            < MEMORY
+        )
 
 
 # --- archives
@@ -188,7 +201,9 @@ def zeros(count: int) -> bytes:
 
 @pytest.mark.parametrize("depth", [3, 5, 200])
 def test_archives_in_archives(tmp_path, depth):
-    """What is nested to the bound is found; deeper is told, and costs no more (a tar in a codec counts once)."""
+    """What is nested to the bound is found; deeper is told, and costs no more (a tar in a codec
+    counts once).
+    """
     path = tmp_path / "nested"
     path.write_bytes(nested(depth))
     cost = scan(tmp_path, b"", 0, str(path))
@@ -216,16 +231,25 @@ def test_a_quine_of_bombs(tmp_path):
 
 
 def test_a_zip_of_overlapping_members(tmp_path):
-    """A zip whose entries all point at the same bytes (D. Fifield, USENIX WOOT 2019) costs no more than its limit."""
+    """A zip whose entries all point at the same bytes (D. Fifield, USENIX WOOT 2019) costs no more
+    than its limit.
+    """
     room = io.BytesIO()
-    with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a", "w") as entry_file:
+    with (
+        zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a", "w") as entry_file,
+    ):
         for _ in range(100):
             entry_file.write(bytes(MIB))
     data = room.getvalue()
     start = data.index(b"PK\1\2")
     end = data.index(b"PK\5\6")
     entry, count = data[start:end], 5000
-    tail = data[end : end + 8] + count.to_bytes(2, "little") * 2 + (len(entry) * count).to_bytes(4, "little")
+    tail = (
+        data[end : end + 8]
+        + count.to_bytes(2, "little") * 2
+        + (len(entry) * count).to_bytes(4, "little")
+    )
     path = tmp_path / "overlap.zip"
     path.write_bytes(data[:start] + entry * count + tail + start.to_bytes(4, "little") + b"\0\0")
     cost = scan(tmp_path, b"", 0, "--max-archive-bytes=1g", str(path))

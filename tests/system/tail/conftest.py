@@ -43,7 +43,9 @@ def name(number: int) -> str:
 
 
 class Tail:
-    """One `jwtleak tail`, started as often as a test likes; what it says and tells is collected over all starts."""
+    """One `jwtleak tail`, started as often as a test likes; what it says and tells is collected
+    over all starts.
+    """
 
     def __init__(self, root: Path) -> None:
         self.logs = root / "logs"
@@ -56,15 +58,28 @@ class Tail:
         self._started = 0
 
     def start(self, *arguments: str, ready: bool = True, before: str = "") -> Tail:
-        """Follow `logs`, with more arguments; waits until it is ready. `before`: shell text that runs first."""
+        """Follow `logs`, with more arguments; waits until it is ready. `before`: shell text that
+        runs first.
+        """
         self._arguments = arguments or self._arguments
-        command = [sys.executable, "-m", "jwtleak", "tail", str(self.logs), "--state", str(self.state), *self._arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "jwtleak",
+            "tail",
+            str(self.logs),
+            "--state",
+            str(self.state),
+            *self._arguments,
+        ]
         if before:
             command = ["sh", "-c", f'{before}; exec "$@"', "sh", *command]
         environment = {**os.environ, "XDG_STATE_HOME": str(self.state), "LANG": "C.UTF-8"}
         self._started = len(self.said)
         with self._out.open("ab") as out, self._err.open("ab") as err:
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment)
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment
+            )
         if ready:
             until(lambda: READY.search(self.said[self._started :]) or self._dead(), "ready")
         return self
@@ -92,7 +107,12 @@ class Tail:
 
     def told(self, *numbers: int) -> list[dict[str, Any]]:
         """Waits until each of these tokens had an alert; gives the first of each."""
-        until(lambda: {name(one) for one in numbers} <= {one["token"]["sha256"] for one in self.alerts}, f"{numbers}")
+        until(
+            lambda: (
+                {name(one) for one in numbers} <= {one["token"]["sha256"] for one in self.alerts}
+            ),
+            f"{numbers}",
+        )
         return [self.of(one)[0] for one in numbers]
 
     def says(self, text: str) -> None:

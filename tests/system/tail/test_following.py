@@ -10,7 +10,9 @@ from .conftest import Tail, leak, name, until
 
 
 def test_what_is_there_and_what_is_appended(tail: Tail) -> None:
-    """A token that stands in a file at the start and one that is appended have an alert each, with place and line."""
+    """A token that stands in a file at the start and one that is appended have an alert each, with
+    place and line.
+    """
     tail.write("a.log", "first\n" + leak(1))
     tail.start()
     tail.write("a.log", "third\n" + leak(2))
@@ -67,7 +69,9 @@ def test_from_the_end(tail: Tail) -> None:
 
 
 def test_several_files_at_once(tail: Tail) -> None:
-    """Lines that are written in turn to twenty files, more than there are engines, are all found, with their lines."""
+    """Lines that are written in turn to twenty files, more than there are engines, are all found,
+    with their lines.
+    """
     tail.start()
     for number in range(60):
         tail.write(f"{number % 20}.log", leak(number))
@@ -76,7 +80,9 @@ def test_several_files_at_once(tail: Tail) -> None:
 
 
 def test_a_token_that_grows(tail: Tail) -> None:
-    """A token at the end of the data is told after a second; when it grows, the longer alert names the one it replaces."""
+    """A token at the end of the data is told after a second; when it grows, the longer alert names
+    the one it replaces.
+    """
     line = leak(1)
     stop = line.index(" HTTP") - 20
     tail.start()

@@ -15,8 +15,10 @@ from .conftest import Tail, until
 
 @pytest.mark.slow
 def test_nothing_of_a_token_is_said_or_kept(tail: Tail) -> None:
-    """Tokens of every kind in every channel, in a directory and files named like tokens, rotated, repeated, cut by a crash:
-    no forbidden slice in alerts, in the log, in the metrics or in any file of the state, closed or as a crash left it."""
+    """Tokens of every kind in every channel, in a directory and files named like tokens, rotated,
+    repeated, cut by a crash: no forbidden slice in alerts, in the log, in the metrics or in any
+    file of the state, closed or as a crash left it.
+    """
     checker = Checker()
     named = checker.forbid(jws({"n": "name"}))
     whole = b"\n".join(text for _, text in corpus(checker))

@@ -25,7 +25,9 @@ def test_a_signal_ends_it_in_order(tail: Tail, number: int) -> None:
 
 @pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tail: Tail) -> None:
-    """A sink that takes nothing holds up the end only until the second signal; the alert is delivered by the next run."""
+    """A sink that takes nothing holds up the end only until the second signal; the alert is
+    delivered by the next run.
+    """
     missing = tail.logs.parent / "missing"
     tail.start("--sink", f"file:{missing}/alerts.json")
     tail.write("a.log", leak(1))
@@ -37,11 +39,19 @@ def test_a_second_signal_ends_it_at_once(tail: Tail) -> None:
     assert tail.wait() == 1
     missing.mkdir()
     tail.start()
-    until(lambda: (missing / "alerts.json").exists() and (missing / "alerts.json").read_bytes().endswith(b"\n"), "the alert")
+    until(
+        lambda: (
+            (missing / "alerts.json").exists()
+            and (missing / "alerts.json").read_bytes().endswith(b"\n")
+        ),
+        "the alert",
+    )
 
 
 def test_once(tail: Tail) -> None:
-    """Catching up tells what is there and ends: 1 with leaks, 0 without new ones, from where the last run was."""
+    """Catching up tells what is there and ends: 1 with leaks, 0 without new ones, from where the
+    last run was.
+    """
     tail.write("a.log", leak(1) + leak(2)[:-5])
     tail.start("--once", ready=False)
     assert tail.wait() == 1
@@ -89,19 +99,29 @@ def test_hup_reads_the_configuration_again(tail: Tail, tmp_path: Path) -> None:
     assert re.search(r"tail\.toml: tail.*window", tail.said)
     tail.write("a.log", leak(1))
     tail.told(1)
-    config.write_text("[[sink]]\nurl = 'stdout'\n\n[[sink]]\nurl = 'file:" + str(tmp_path / "second.json") + "'\n")
+    config.write_text(
+        "[[sink]]\nurl = 'stdout'\n\n[[sink]]\nurl = 'file:" + str(tmp_path / "second.json") + "'\n"
+    )
     tail.process.send_signal(signal.SIGHUP)
     until(lambda: tail.said.count("jwtleak: ready") == 3, "the reload")
     tail.write("a.log", leak(3))
     tail.told(3)
-    until(lambda: (tmp_path / "second.json").exists() and (tmp_path / "second.json").read_bytes().endswith(b"\n"), "the second")
+    until(
+        lambda: (
+            (tmp_path / "second.json").exists()
+            and (tmp_path / "second.json").read_bytes().endswith(b"\n")
+        ),
+        "the second",
+    )
     assert len(tail.alerts) == 2
     assert tail.end() == 0
 
 
 @pytest.mark.slow
 def test_a_full_spool_stops_reading_and_loses_nothing(tail: Tail, tmp_path: Path) -> None:
-    """While no sink takes alerts reading waits and says so; later everything is delivered, in order."""
+    """While no sink takes alerts reading waits and says so; later everything is delivered, in
+    order.
+    """
     config, out = tmp_path / "tail.toml", tmp_path / "missing" / "alerts.json"
     config.write_text(f"[tail]\nspool = 65536\n\n[[sink]]\nurl = 'file:{out}'\n")
     tail.start("--config", str(config))
@@ -123,7 +143,9 @@ def test_metrics_and_health(tail: Tail) -> None:
     tail.told(1)
     words = [json.loads(line) for line in tail.said.splitlines()]
     assert [one["message"] for one in words][-1] == "ready"
-    port = next(re.search(r"port (\d+)", one["message"]) for one in words if one["kind"] == "metrics")
+    port = next(
+        re.search(r"port (\d+)", one["message"]) for one in words if one["kind"] == "metrics"
+    )
     assert port is not None
 
     def get(path: str) -> str:

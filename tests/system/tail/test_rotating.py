@@ -16,7 +16,9 @@ ID = "ab" * 32
 POD = "shop_web-5d4f-x_0f9a1b2c-1111-2222-3333-444455556666"
 
 
-@pytest.mark.parametrize("poll", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["events", "polling"])
+@pytest.mark.parametrize(
+    "poll", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["events", "polling"]
+)
 def test_renamed(tail: Tail, poll: bool) -> None:
     """The rest of a renamed log and what is still written to it, and the new log, are read."""
     tail.start(*(["--poll"] if poll else []))
@@ -35,12 +37,17 @@ def test_renamed(tail: Tail, poll: bool) -> None:
 
 @pytest.mark.slow
 def test_renamed_and_packed_while_stopped(tail: Tail) -> None:
-    """What was written before a rotation that nobody saw is found in the packed file, with its line, and nothing twice."""
+    """What was written before a rotation that nobody saw is found in the packed file, with its
+    line, and nothing twice.
+    """
     tail.write("a.log", "first\n" + leak(1))
     tail.start().told(1)
     assert tail.end() == 0
     tail.write("a.log", leak(2))
-    with (tail.logs / "a.log").open("rb") as old, gzip.open(tail.logs / "a.log.1.gz", "wb") as packed:
+    with (
+        (tail.logs / "a.log").open("rb") as old,
+        gzip.open(tail.logs / "a.log.1.gz", "wb") as packed,
+    ):
         shutil.copyfileobj(old, packed)
     (tail.logs / "a.log").unlink()
     tail.write("a.log", leak(3))
@@ -71,7 +78,9 @@ def cri(stream: str, tag: str, content: str) -> str:
 
 
 def test_records_of_a_pod_over_a_rotation(tail: Tail) -> None:
-    """A line that the runtime split, with the other stream between, rotated in the middle: found whole, with its pod."""
+    """A line that the runtime split, with the other stream between, rotated in the middle: found
+    whole, with its pod.
+    """
     pod = tail.logs / POD / "app"
     pod.mkdir(parents=True)
     tail.start()
@@ -80,8 +89,14 @@ def test_records_of_a_pod_over_a_rotation(tail: Tail) -> None:
     tail.told(2)
     tail.write(f"{POD}/app/0.log", cri("stdout", "P", f"t={token[:-30]}"))
     os.rename(pod / "0.log", pod / "0.log.20260115-120000")
-    tail.write(f"{POD}/app/0.log", cri("stderr", "F", "x") + cri("stdout", "F", f"{token[-30:]} end") + leak(1))
-    (found,) = until(lambda: [one for one in tail.alerts if one["token"]["sha256"] == sha256(token)], "the joined one")
+    tail.write(
+        f"{POD}/app/0.log",
+        cri("stderr", "F", "x") + cri("stdout", "F", f"{token[-30:]} end") + leak(1),
+    )
+    (found,) = until(
+        lambda: [one for one in tail.alerts if one["token"]["sha256"] == sha256(token)],
+        "the joined one",
+    )
     assert found["location"]["container"] == {
         "namespace": "shop", "pod": "web-5d4f-x", "pod_uid": POD.rpartition("_")[2], "name": "app", "stream": "stdout",
     }  # fmt: skip
@@ -94,7 +109,13 @@ def test_records_of_docker(tail: Tail) -> None:
     out, err = jws({"n": "out"}), jws({"n": "err"}, "RS256")
 
     def record(stream: str, content: str) -> str:
-        return json.dumps({"log": content, "stream": stream, "time": "2026-01-15T12:00:00Z"}, separators=(",", ":")) + "\n"
+        return (
+            json.dumps(
+                {"log": content, "stream": stream, "time": "2026-01-15T12:00:00Z"},
+                separators=(",", ":"),
+            )
+            + "\n"
+        )
 
     tail.start()
     tail.write(
@@ -114,7 +135,9 @@ def test_records_of_docker(tail: Tail) -> None:
 @pytest.mark.slow
 def test_a_hundred_quiet_files_beside_a_backlog(tail: Tail) -> None:
     """Fresh lines are told while a long backlog is still read."""
-    (tail.logs / "old.log").write_bytes(b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n" * 1_000_000)
+    (tail.logs / "old.log").write_bytes(
+        b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n" * 1_000_000
+    )
     tail.write("old.log", leak(1000))
     tail.start("--rate", "2m")
     for number in range(100):

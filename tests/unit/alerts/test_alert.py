@@ -23,7 +23,10 @@ TOKENS = {
     "expired": jws({**CLAIMS, "exp": NOW - 9999}),
     "bad exp": jws({"exp": "x"}),
     "numeric string": jws({"exp": str(NOW)}),
-    "hostile": jws({"iss": "\x1b]0;\x07" + "\u202e" * 400, "aud": ["a" * 999] * 99, "sub": "\x00"}, kid="k" * 10_000),
+    "hostile": jws(
+        {"iss": "\x1b]0;\x07" + "\u202e" * 400, "aud": ["a" * 999] * 99, "sub": "\x00"},
+        kid="k" * 10_000,
+    ),
     "cut": jws()[:-5],
     "far": jws({"exp": 253_402_300_799, "iat": 0, "nbf": 0.5}),
     "odd header": jws(head='{"alg":"HS256","kid":5,"typ":["x"],"enc":1}'),
@@ -47,13 +50,16 @@ def test_a_pattern_hit_keeps_to_the_schema() -> None:
     """So is a user pattern's hit."""
     hit = PatternHit("acme.key", "Acme key", "info", "low", (), Secret(b"x" * 9))
     finding = Finding(hit, "a" * 64, 0, 9, 1, 1, Channel("unknown"), (), None, "")
-    value = json.loads(to_json(Builder(StreamInfo("stdin"), Setting(NOW, None, b"k")).build(finding, "1" * 40)))
+    value = json.loads(
+        to_json(Builder(StreamInfo("stdin"), Setting(NOW, None, b"k")).build(finding, "1" * 40))
+    )
     assert [error.message for error in CHECK.iter_errors(value)] == []
     assert value["pattern"] == "acme.key"
 
 
 def test_absent_means_unknown(make: Make) -> None:
     """What is not known is not a member; no member is null."""
+
     def nulls(value: object) -> bool:
         if isinstance(value, dict):
             return any(map(nulls, value.values()))
@@ -61,7 +67,18 @@ def test_absent_means_unknown(make: Make) -> None:
 
     value = json.loads(to_json(make(jws({}), path=None, channel=Channel("unknown"))))
     assert not nulls(value)
-    for name in ("kid", "enc", "expires_at", "issued_at", "issuer", "audience", "subject_hash", "scopes", "provider", "use"):
+    for name in (
+        "kid",
+        "enc",
+        "expires_at",
+        "issued_at",
+        "issuer",
+        "audience",
+        "subject_hash",
+        "scopes",
+        "provider",
+        "use",
+    ):
         assert name not in value["token"]
     assert "path" not in value["location"]
     assert "name" not in value["channel"]
@@ -76,7 +93,9 @@ def test_members_of_the_contract(make: Make) -> None:
         "sightings", "advice", "references",
     } <= set(value)  # fmt: skip
     assert set(value["sightings"]) == {"count", "first_offset", "last_offset"}
-    assert {"source", "path", "offset", "length", "line", "column", "host"} == set(value["location"])
+    assert {"source", "path", "offset", "length", "line", "column", "host"} == set(
+        value["location"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,20 +25,53 @@ def test_every_fact(make: Make) -> None:
     alert = make(token, logged_at=(NOW - 30) * 1000, encodings=("percent",))
     facts, where = alert.token, alert.location
     assert (alert.schema, alert.id, alert.event) == ("jwtleak/1", "0" * 40, "leak")
-    assert (alert.severity, alert.confidence, alert.title) == ("critical", "high", "Live JWT in a URL query parameter")
+    assert (alert.severity, alert.confidence, alert.title) == (
+        "critical",
+        "high",
+        "Live JWT in a URL query parameter",
+    )
     assert alert.detected_at == "2026-01-15T12:00:00.000Z"
     assert (alert.logged_at, alert.live_when_logged) == ("2026-01-15T11:59:30.000Z", True)
-    assert (facts.sha256, facts.kind, facts.status, facts.signature) == (sha256(token), "jws", "live", "unchecked")
+    assert (facts.sha256, facts.kind, facts.status, facts.signature) == (
+        sha256(token),
+        "jws",
+        "live",
+        "unchecked",
+    )
     assert (facts.alg, facts.kid, facts.typ, facts.enc) == ("RS256", "k1", "JWT", UNSET)
-    assert (facts.expires_at, facts.issued_at) == ("2026-01-15T13:00:00.000Z", "2026-01-15T11:59:00.000Z")
-    assert (facts.not_before, facts.expires_in, facts.lifetime) == ("2026-01-15T11:59:10.000Z", 3600, 3660)
-    assert (facts.issuer, facts.audience, facts.scopes) == ("https://idp.test/", ("api",), ("read", "write"))
+    assert (facts.expires_at, facts.issued_at) == (
+        "2026-01-15T13:00:00.000Z",
+        "2026-01-15T11:59:00.000Z",
+    )
+    assert (facts.not_before, facts.expires_in, facts.lifetime) == (
+        "2026-01-15T11:59:10.000Z",
+        3600,
+        3660,
+    )
+    assert (facts.issuer, facts.audience, facts.scopes) == (
+        "https://idp.test/",
+        ("api",),
+        ("read", "write"),
+    )
     assert facts.subject_hash == hmac.digest(b"key", b"user-1", "sha256").hex()
     assert (facts.redacted, facts.length, facts.weaknesses) == ("eyJ***.***.***", len(token), ())
-    assert (where.source, where.path, where.host, where.member) == ("file", "app.log", "web-01", UNSET)
+    assert (where.source, where.path, where.host, where.member) == (
+        "file",
+        "app.log",
+        "web-01",
+        UNSET,
+    )
     assert (where.offset, where.length, where.line, where.column) == (7, len(token), 1, 8)
-    assert (alert.channel.type, alert.channel.name, alert.channel.encodings) == ("url_query", "t", ("percent",))
-    assert (alert.sightings.count, alert.sightings.first_offset, alert.sightings.last_offset) == (1, 7, 7)
+    assert (alert.channel.type, alert.channel.name, alert.channel.encodings) == (
+        "url_query",
+        "t",
+        ("percent",),
+    )
+    assert (alert.sightings.count, alert.sightings.first_offset, alert.sightings.last_offset) == (
+        1,
+        7,
+        7,
+    )
     assert alert.references[0] == "CWE-598"
     assert alert.advice
 
@@ -64,7 +97,9 @@ def test_nothing_of_a_token_is_in_an_alert(make: Make, kind: str) -> None:
         ({"exp": NOW - 500}, (), "expired"),
     ],
 )
-def test_weaknesses(make: Make, claims: dict[str, Any], weaknesses: tuple[str, ...], status: str) -> None:
+def test_weaknesses(
+    make: Make, claims: dict[str, Any], weaknesses: tuple[str, ...], status: str
+) -> None:
     """What is wrong with an expiry is named."""
     facts = make(jws(claims)).token
     assert (facts.weaknesses, facts.status) == (weaknesses, status)
@@ -73,13 +108,22 @@ def test_weaknesses(make: Make, claims: dict[str, Any], weaknesses: tuple[str, .
 def test_alg_none(make: Make) -> None:
     """An unsecured token has no signature, and that is its weakness."""
     facts = make(unsecured()).token
-    assert (facts.signature, facts.weaknesses, facts.redacted) == ("none", ("alg_none",), "eyJ***.***.***")
+    assert (facts.signature, facts.weaknesses, facts.redacted) == (
+        "none",
+        ("alg_none",),
+        "eyJ***.***.***",
+    )
 
 
 def test_jwe(make: Make) -> None:
     """Of a JWE only the header is known."""
     facts = make(jwe()).token
-    assert (facts.status, facts.enc, facts.signature, facts.issuer) == ("encrypted", "A256GCM", UNSET, UNSET)
+    assert (facts.status, facts.enc, facts.signature, facts.issuer) == (
+        "encrypted",
+        "A256GCM",
+        UNSET,
+        UNSET,
+    )
     assert facts.redacted == "eyJ***.***.***.***.***"
 
 
@@ -105,13 +149,24 @@ def test_without_a_time_nothing_is_said_of_then(make: Make) -> None:
     assert b"logged" not in to_json(alert)
 
 
-HOSTILE = ["\x00\x1b[31m\x9b", BIDI, "\ud800", "\r\n", "\u2028\u2029", "a" * 10_000, "\u200b\ufeff", "\U000e0001" * 3]
+HOSTILE = [
+    "\x00\x1b[31m\x9b",
+    BIDI,
+    "\ud800",
+    "\r\n",
+    "\u2028\u2029",
+    "a" * 10_000,
+    "\u200b\ufeff",
+    "\U000e0001" * 3,
+]
 
 
 @pytest.mark.parametrize("field", ["iss", "aud", "scope", "kid", "alg", "typ"])
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_hostile_strings_are_cleaned(make: Make, field: str, text: str) -> None:
-    """Controls, bidirectional marks and surrogates of a token never reach an alert; long strings are cut."""
+    """Controls, bidirectional marks and surrogates of a token never reach an alert; long strings
+    are cut.
+    """
     value = f"x{text}y"
     if field in ("kid", "typ"):
         token = jws(**{field: value})
@@ -120,7 +175,10 @@ def test_hostile_strings_are_cleaned(make: Make, field: str, text: str) -> None:
     else:
         token = jws({**CLAIMS, field: value})
     data = to_json(make(token)).decode()
-    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char in BIDI + "\u2028\u2029\u200b\ufeff" for char in data)
+    assert not any(
+        ord(char) < 32 or 0x7F <= ord(char) < 0xA0 or char in BIDI + "\u2028\u2029\u200b\ufeff"
+        for char in data
+    )
     assert "\\u00" not in data
     assert len(data) < 4096
 
@@ -178,12 +236,28 @@ def test_names_of_channels_are_cleaned(make: Make) -> None:
 
 
 def test_a_pattern_hit() -> None:
-    """A user pattern's hit becomes an alert with the pattern's own words, and shows nothing of itself."""
-    hit = PatternHit("acme.key", "Acme key", "high", "medium", ("CWE-798",), Secret(b"acme_0123456789"))
-    finding = Finding(hit, "a" * 64, 3, 15, 2, 1, Channel("unknown"), (), NOW * 1000, "k=[SECRET aaaaaaaa]")
+    """A user pattern's hit becomes an alert with the pattern's own words, and shows nothing of
+    itself.
+    """
+    hit = PatternHit(
+        "acme.key", "Acme key", "high", "medium", ("CWE-798",), Secret(b"acme_0123456789")
+    )
+    finding = Finding(
+        hit, "a" * 64, 3, 15, 2, 1, Channel("unknown"), (), NOW * 1000, "k=[SECRET aaaaaaaa]"
+    )
     alert = Builder(StreamInfo("stdin"), Setting(NOW, None, b"k")).build(finding, "1" * 40)
-    assert (alert.pattern, alert.title, alert.severity, alert.confidence) == ("acme.key", "Acme key", "high", "medium")
-    assert (alert.token.kind, alert.token.redacted, alert.token.length, alert.token.status) == ("pattern", "***", 15, UNSET)
+    assert (alert.pattern, alert.title, alert.severity, alert.confidence) == (
+        "acme.key",
+        "Acme key",
+        "high",
+        "medium",
+    )
+    assert (alert.token.kind, alert.token.redacted, alert.token.length, alert.token.status) == (
+        "pattern",
+        "***",
+        15,
+        UNSET,
+    )
     assert (alert.references, alert.logged_at) == (("CWE-798",), "2026-01-15T12:00:00.000Z")
     assert b"0123" not in to_json(alert).replace(b"2026-01-15", b"")
     assert b"acme_" not in to_json(alert)

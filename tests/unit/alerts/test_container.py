@@ -15,7 +15,9 @@ PATH = f"var/log/pods/shop_web_{UID}/nginx/0.log"
 
 def test_path_and_record() -> None:
     """What the path tells and what the record names stand together; either stands alone."""
-    assert Containers(StreamInfo("file", PATH)).of("stderr") == Container("shop", "web", UID, "nginx", UNSET, "stderr")
+    assert Containers(StreamInfo("file", PATH)).of("stderr") == Container(
+        "shop", "web", UID, "nginx", UNSET, "stderr"
+    )
     assert Containers(StreamInfo("file", PATH)).of(None) == Container("shop", "web", UID, "nginx")
     assert Containers(StreamInfo("stdin")).of("stdout") == Container(stream="stdout")
 
@@ -42,5 +44,10 @@ def test_one_for_each_output() -> None:
 def test_in_an_alert(make) -> None:
     """A finding in a pod's log has the container in its location."""
     found = make(jws(), path="/" + PATH, output="stderr").location.container
-    assert (found.namespace, found.pod, found.name, found.stream) == ("shop", "web", "nginx", "stderr")
+    assert (found.namespace, found.pod, found.name, found.stream) == (
+        "shop",
+        "web",
+        "nginx",
+        "stderr",
+    )
     assert make(jws()).location.container is UNSET

@@ -36,7 +36,10 @@ def test_issuers_without_userinfo(value: object, expected: object) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("https://idp.test?u=a@b", "https://idp.test?u=a@b"), ("//user:word@idp.test/", "//idp.test/")],
+    [
+        ("https://idp.test?u=a@b", "https://idp.test?u=a@b"),
+        ("//user:word@idp.test/", "//idp.test/"),
+    ],
 )
 def test_issuers_in_other_spellings(value: str, expected: str) -> None:
     """Only userinfo is left out, whatever stands before and behind the authority."""
@@ -46,7 +49,10 @@ def test_issuers_in_other_spellings(value: str, expected: str) -> None:
 @given(st.text(max_size=50))
 def test_subjects_are_hmacs(subject: str) -> None:
     """A subject is HMAC-SHA-256 under the key."""
-    assert subject_hash(subject, b"k") == hmac.new(b"k", subject.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    assert (
+        subject_hash(subject, b"k")
+        == hmac.new(b"k", subject.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("subject", [None, 5, ["a"], {}])

@@ -57,31 +57,43 @@ def test_grouping_begins_anew(see: See) -> None:
     assert told(run(Grouping(2), sightings)) == [(1, 2, 3), (2, 1, 2), (4, 1, 4), (5, 1, 5)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(numbers=st.lists(st.integers(0, 5), max_size=30), capacity=st.integers(1, 7))
 def test_nothing_is_lost(see: See, numbers: list[int], capacity: int) -> None:
     """Whatever comes in whatever order, all sightings are counted once, and Every gives each."""
+
     def sightings() -> list[Record]:
         return [see(number, offset) for offset, number in enumerate(numbers)]
 
     counts = told(run(Grouping(capacity), sightings()))
     assert sum(count for _, count, _ in counts) == len(numbers)
     assert [first for first, _, _ in counts] == sorted(first for first, _, _ in counts)
-    assert told(run(Every(), sightings())) == [(offset, 1, offset) for offset in range(len(numbers))]
+    assert told(run(Every(), sightings())) == [
+        (offset, 1, offset) for offset in range(len(numbers))
+    ]
     first = list(run(FirstSight(capacity), sightings()))
     leaks = [record for record in first if record.alert().event == "leak"]
     assert {record.sha256 for record in leaks} == {sighting.sha256 for sighting in sightings()}
 
 
 def test_first_sight(see: See) -> None:
-    """The first sighting comes at once; at the end there is a repeat for each token that came again, with the first's id."""
+    """The first sighting comes at once; at the end there is a repeat for each token that came
+    again, with the first's id.
+    """
     grouping = FirstSight()
     assert told(grouping.add(see(0, 1))) == [(1, 1, 1)]
     assert told(grouping.add(see(1, 2))) == [(2, 1, 2)]
     assert told(grouping.add(see(0, 9))) == []
     (repeat,) = grouping.drain()
     alert = repeat.alert()
-    assert (alert.event, alert.sightings.count, alert.sightings.first_offset, alert.sightings.last_offset) == ("repeat", 2, 1, 9)
+    assert (
+        alert.event,
+        alert.sightings.count,
+        alert.sightings.first_offset,
+        alert.sightings.last_offset,
+    ) == ("repeat", 2, 1, 9)
     assert list(grouping.drain()) == []
 
 

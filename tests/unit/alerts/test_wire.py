@@ -14,7 +14,9 @@ from jwtleak.alerts.wire import Record, write
 
 
 def alerts_of(text: str) -> list[Alert]:
-    return [jwtleak.alert(one, now=NOW, key=b"k", path="a.log") for one in jwtleak.scan(text.encode())]
+    return [
+        jwtleak.alert(one, now=NOW, key=b"k", path="a.log") for one in jwtleak.scan(text.encode())
+    ]
 
 
 @pytest.mark.parametrize("kind", kinds())

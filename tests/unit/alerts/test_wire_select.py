@@ -19,9 +19,13 @@ Make = Callable[..., Alert]
 def test_thresholds(make: Make) -> None:
     """An alert is wanted when it is at least as severe and as sure as asked for."""
     alert = make(jws())
-    for asked, sure, severity, confidence in product(SEVERITIES, CONFIDENCES, SEVERITIES, CONFIDENCES):
+    for asked, sure, severity, confidence in product(
+        SEVERITIES, CONFIDENCES, SEVERITIES, CONFIDENCES
+    ):
         record = write(replace(alert, severity=severity, confidence=confidence))
-        expected = SEVERITIES.index(severity) <= SEVERITIES.index(asked) and CONFIDENCES.index(confidence) <= CONFIDENCES.index(sure)
+        expected = SEVERITIES.index(severity) <= SEVERITIES.index(asked) and CONFIDENCES.index(
+            confidence
+        ) <= CONFIDENCES.index(sure)
         assert Selection(asked, sure).wants(record) == expected
 
 
@@ -32,7 +36,10 @@ def test_defaults(make: Make) -> None:
     assert not Selection().wants(write(replace(alert, confidence="low")))
 
 
-@pytest.mark.parametrize(("statuses", "expected"), [(frozenset(), True), (frozenset({"live"}), True), (frozenset({"expired"}), False)])
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [(frozenset(), True), (frozenset({"live"}), True), (frozenset({"expired"}), False)],
+)
 def test_statuses(make: Make, statuses: frozenset[str], expected: bool) -> None:
     """Where statuses are named, only theirs are wanted."""
     assert Selection(statuses=statuses).wants(write(make(jws()))) == expected  # type: ignore[arg-type]

@@ -12,7 +12,9 @@ from jwtleak.archives.codecs import CODECS, GZIP, XZ
 
 @pytest.mark.parametrize("preset", [0, 3, 6, 9])
 def test_xz_memory_is_enough_and_close(preset: int):
-    """The memory read from an xz header lets it be decoded, and is not much more than its dictionary."""
+    """The memory read from an xz header lets it be decoded, and is not much more than its
+    dictionary.
+    """
     packed = lzma.compress(b"x" * 1000, preset=preset)
     memory = XZ.memory(packed[:512])
     assert XZ.decoder(memory).decompress(packed, 2000) == b"x" * 1000

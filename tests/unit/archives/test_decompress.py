@@ -35,7 +35,9 @@ def test_skippable_frames_alone(unpack):
 
 
 def test_each_frame_has_its_own_memory(unpack):
-    """A frame may have a larger window than the one before; one that has too large a window is told."""
+    """A frame may have a larger window than the one before; one that has too large a window is
+    told.
+    """
     data = random.Random(3).randbytes(5000)
     read = unpack(zstandard.compress(b"small") + _window(24, data))
     assert (read.content, read.notices) == (b"small" + data, [])
@@ -53,7 +55,9 @@ def test_memory_is_given_back(unpack, tar):
 
 
 def test_damage_in_a_member_of_a_plain_tar(unpack, pack, tar):
-    """Where the file can be read again, all before a damage inside a member comes out too, and other members whole."""
+    """Where the file can be read again, all before a damage inside a member comes out too, and
+    other members whole.
+    """
     text = b"".join(b"%d %x\n" % (n, n * 2654435761) for n in range(20_000))
     packed = bytearray(pack("gzip", text))
     half = len(packed) // 2

@@ -23,7 +23,9 @@ class Drip:
         return self._file.readinto(buffer[: self._step])
 
 
-_OPERATIONS = st.lists(st.tuples(st.sampled_from(["peek", "read", "back", "into", "skip"]), st.integers(1, 300)))
+_OPERATIONS = st.lists(
+    st.tuples(st.sampled_from(["peek", "read", "back", "into", "skip"]), st.integers(1, 300))
+)
 
 
 @given(data=st.binary(max_size=2000), step=st.integers(1, 700), operations=_OPERATIONS)

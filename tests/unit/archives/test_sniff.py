@@ -27,14 +27,18 @@ def test_containers(tar, zipped):
 
 @pytest.mark.parametrize("name", ["zstd", "lz4"])
 def test_behind_skippable_frames(pack, name):
-    """The format of frames behind those without content is found; zstd it is when they go on beyond what is seen."""
+    """The format of frames behind those without content is found; zstd it is when they go on beyond
+    what is seen.
+    """
     found = sniff(SKIPPABLE * 3 + pack(name, b"x"))
     assert isinstance(found, Codec)
     assert found.name == name
     assert sniff(SKIPPABLE * 50) is not None
 
 
-@pytest.mark.parametrize("head", [b"", b"P", b"PK", b"127.0.0.1 - - [", b"\x1f", b"BZ", b"\x28\xb5\x2f", b"*M\x18"])
+@pytest.mark.parametrize(
+    "head", [b"", b"P", b"PK", b"127.0.0.1 - - [", b"\x1f", b"BZ", b"\x28\xb5\x2f", b"*M\x18"]
+)
 def test_plain(head: bytes):
     """Text, and bytes too few to tell, are plain."""
     assert sniff(head) is None

@@ -13,7 +13,9 @@ END = bytes(1024)
 DATA = b"GET / HTTP/1.1\n" * 500
 
 
-def _entry(name: str, data: bytes, *, kind: bytes = tarfile.REGTYPE, pax: dict[str, str] | None = None) -> bytes:
+def _entry(
+    name: str, data: bytes, *, kind: bytes = tarfile.REGTYPE, pax: dict[str, str] | None = None
+) -> bytes:
     info = tarfile.TarInfo(name)
     info.size, info.type, info.pax_headers = len(data), kind, pax or {}
     return info.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % 512)
@@ -116,7 +118,12 @@ def test_truncated_inside_compression_is_told_once(unpack, pack, tar):
 @pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_tar_layouts(unpack, tar, layout):
     """ustar, GNU and pax archives give every member with its name and size."""
-    members = {"a.log": DATA, "dir/" + "n" * 90 + ".log": b"x" * 511, "empty": b"", "b.log": b"y" * 1024}
+    members = {
+        "a.log": DATA,
+        "dir/" + "n" * 90 + ".log": b"x" * 511,
+        "empty": b"",
+        "b.log": b"y" * 1024,
+    }
     read = unpack(tar(members, layout))
     assert read.members == {name: data for name, data in members.items() if data}
     assert read.streams[0][0].size == len(DATA)

@@ -31,7 +31,9 @@ def test_numbers(field: bytes, value: int | None):
 
 @pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
 def test_header(layout: int):
-    """Name, size and time are read from a block whose checksum is right, and a changed block is no header."""
+    """Name, size and time are read from a block whose checksum is right, and a changed block is no
+    header.
+    """
     info = tarfile.TarInfo("d/a.log")
     info.size, info.mtime = 1234, 99
     block = info.tobuf(layout)

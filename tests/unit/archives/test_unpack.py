@@ -68,7 +68,9 @@ def test_zero_padding_is_silent(unpack, pack, name):
 
 
 def test_garbage_behind_is_told_and_read(unpack, pack, codec):
-    """Bytes behind the compressed data are told, and the raw file is given as well, so that they are looked at."""
+    """Bytes behind the compressed data are told, and the raw file is given as well, so that they
+    are looked at.
+    """
     raw = pack(codec, TEXT) + b"appended by mistake\n"
     read = unpack(raw)
     assert [data for _, data in read.streams] == [TEXT, raw]
@@ -99,7 +101,9 @@ def test_damage_costs_only_what_is_behind_it(unpack, pack, eighth):
     assert read.kinds == ["corrupt"]
 
 
-@pytest.mark.parametrize("magic", [b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"])
+@pytest.mark.parametrize(
+    "magic", [b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"]
+)
 def test_magic_by_accident_is_plain(unpack, magic):
     """What only begins like an archive is read as it is, and told."""
     read = unpack(magic + b"hello, this is a log " * 40)
@@ -108,7 +112,9 @@ def test_magic_by_accident_is_plain(unpack, magic):
 
 
 def test_nested_by_content_under_wrong_names(unpack, pack, tar, zipped):
-    """`x.tar.gz` holding a zip that holds a gzip is read to the bottom, with the path of names inside."""
+    """`x.tar.gz` holding a zip that holds a gzip is read to the bottom, with the path of names
+    inside.
+    """
     inner = zipped({"logs/app.txt": pack("gzip", TEXT), "plain": b"p"})
     read = unpack(pack("gzip", tar({"README.md": inner, "z": pack("zstd", b"zz")})))
     assert read.members == {"README.md!logs/app.txt": TEXT, "README.md!plain": b"p", "z": b"zz"}
@@ -128,7 +134,9 @@ def test_too_deep_is_told_and_given_raw(unpack, pack, tar):
 
 
 def test_ratio_bomb_stops(unpack, pack):
-    """A file that unfolds to more than its size allows ends with one notice that says how far it was read."""
+    """A file that unfolds to more than its size allows ends with one notice that says how far it
+    was read.
+    """
     read = unpack(pack("bzip2", bytes(80 << 20)), Limits(max_ratio=100))
     assert len(read.content) <= 64 << 20
     assert read.kinds == ["bomb"]
@@ -164,7 +172,9 @@ def test_damaged_zip_member_costs_only_itself(unpack, zipped):
         middle = data.index(b"2.log") + 900
         data[middle : middle + 40] = b"\xff" * 40
         read = unpack(bytes(data))
-        assert {"0.log", "1.log", "3.log", "4.log"} <= {n for n, data in read.members.items() if data == members.get(n)}
+        assert {"0.log", "1.log", "3.log", "4.log"} <= {
+            n for n, data in read.members.items() if data == members.get(n)
+        }
         assert "corrupt" in read.kinds
         assert read.streams[-1][1] == bytes(data)
 
@@ -196,11 +206,15 @@ def test_standard_input_is_unpacked(pack, stream_bytes):
     os.write(writer, pack("gzip", b"through a pipe\n" * 100))
     os.close(writer)
     streams = open_streams(StdinStream(reader), notice=pytest.fail)
-    assert [(s.info.source, stream_bytes(s)) for s in streams] == [("stdin", b"through a pipe\n" * 100)]
+    assert [(s.info.source, stream_bytes(s)) for s in streams] == [
+        ("stdin", b"through a pipe\n" * 100)
+    ]
     os.close(reader)
 
 
-def test_read_error_ends_the_archive(tmp_path: Path, pack, monkeypatch: pytest.MonkeyPatch, stream_bytes):
+def test_read_error_ends_the_archive(
+    tmp_path: Path, pack, monkeypatch: pytest.MonkeyPatch, stream_bytes
+):
     """A failing disk below an archive is told once as unreadable, and nothing is raised."""
     (tmp_path / "x").write_bytes(pack("gzip", random.Random(1).randbytes(200_000)))
     notices: list[Notice] = []
@@ -214,15 +228,23 @@ def test_read_error_ends_the_archive(tmp_path: Path, pack, monkeypatch: pytest.M
         return real(self, buffer)
 
     monkeypatch.setattr(FileStream, "readinto", failing)
-    assert [len(stream_bytes(s)) > 1000 for s in open_streams(stream, notice=notices.append)] == [True]
+    assert [len(stream_bytes(s)) > 1000 for s in open_streams(stream, notice=notices.append)] == [
+        True
+    ]
     assert [(n.kind, n.reason) for n in notices] == [("unreadable", "input/output error")]
 
 
-_LAYERS = st.lists(st.sampled_from(["gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip", "zip stored"]), max_size=3)
+_LAYERS = st.lists(
+    st.sampled_from(["gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip", "zip stored"]), max_size=3
+)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.binary(max_size=3000), layers=_LAYERS, step=st.sampled_from([1, 7, 511, 4096, 1 << 19]))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    data=st.binary(max_size=3000), layers=_LAYERS, step=st.sampled_from([1, 7, 511, 4096, 1 << 19])
+)
 def test_any_nesting_gives_the_bytes(unpack, pack, tar, zipped, data, layers, step):
     """Bytes in are bytes out, for any nesting and any size of read."""
     data = b"." + data  # plain, and not empty
@@ -240,7 +262,9 @@ def test_any_nesting_gives_the_bytes(unpack, pack, tar, zipped, data, layers, st
     assert read.notices == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     kind=st.sampled_from(["gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip"]),
     edits=st.lists(st.tuples(st.integers(0, 600), st.binary(min_size=1, max_size=4)), max_size=6),
@@ -249,7 +273,13 @@ def test_any_nesting_gives_the_bytes(unpack, pack, tar, zipped, data, layers, st
 def test_arbitrary_damage_never_raises(unpack, pack, tar, zipped, kind, edits, cut):
     """Any damage ends in streams and notices, never in an exception or a loop."""
     members = {"a": TEXT[:700], "b": pack("gzip", TEXT[:700])}
-    raw = tar(members) if kind == "tar" else zipped(members) if kind == "zip" else pack(kind, TEXT[:3000])
+    raw = (
+        tar(members)
+        if kind == "tar"
+        else zipped(members)
+        if kind == "zip"
+        else pack(kind, TEXT[:3000])
+    )
     data = bytearray(raw)
     for at, change in edits:
         data[at : at + len(change)] = change

@@ -13,9 +13,15 @@ import zstandard
 DATA = b"GET / HTTP/1.1\n" * 500
 
 
-def _member(name: bytes, method: int, packed: bytes, *, flags: int = 0, sizes: bool = True, crc: int = 0) -> bytes:
+def _member(
+    name: bytes, method: int, packed: bytes, *, flags: int = 0, sizes: bool = True, crc: int = 0
+) -> bytes:
     length = len(packed) if sizes else 0
-    return struct.pack("<4s5H3L2H", b"PK\3\4", 63, flags, method, 0, 33, crc, length, 0, len(name), 0) + name + packed
+    return (
+        struct.pack("<4s5H3L2H", b"PK\3\4", 63, flags, method, 0, 33, crc, length, 0, len(name), 0)
+        + name
+        + packed
+    )
 
 
 def _directory() -> bytes:
@@ -32,7 +38,9 @@ def test_zstd_method(unpack):
 @pytest.mark.parametrize("signature", [b"", b"PK\x07\x08"])
 @pytest.mark.parametrize("layout", ["<LLL", "<LQQ"])
 def test_descriptors(unpack, signature, layout):
-    """A deflated member of unknown length ends where deflate does, and any form of descriptor is passed over."""
+    """A deflated member of unknown length ends where deflate does, and any form of descriptor is
+    passed over.
+    """
     packer = zlib.compressobj(wbits=-15)
     packed = packer.compress(DATA) + packer.flush()
     described = _member(b"a", 8, packed, flags=8, sizes=False)
@@ -43,10 +51,16 @@ def test_descriptors(unpack, signature, layout):
 
 @pytest.mark.parametrize("size", [0, 5, 32_768, 100_000])
 def test_stored_without_length(unpack, size):
-    """A stored member of unknown length goes up to the descriptor that states its length, and past all others."""
+    """A stored member of unknown length goes up to the descriptor that states its length, and past
+    all others.
+    """
     content = (b"x" * size + b"PK\x07\x08" * 10 + b"y" * 40_000)[: size + 40] if size else b""
     tail = b"PK\x07\x08" + struct.pack("<LLL", zlib.crc32(content), len(content), len(content))
-    data = _member(b"a", 0, content, flags=8, sizes=False) + tail + _member(b"b", 0, b"b", crc=zlib.crc32(b"b"))
+    data = (
+        _member(b"a", 0, content, flags=8, sizes=False)
+        + tail
+        + _member(b"b", 0, b"b", crc=zlib.crc32(b"b"))
+    )
     for step in (7000, 1 << 19):
         read = unpack(data + _directory(), step=step)
         assert (read.members, read.notices) == ({"a": content, "b": b"b"}, [])
@@ -111,9 +125,13 @@ def test_overlapping_bomb_is_decoded_once(unpack):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
 def test_zip_methods(unpack, zipped, method, streamed):
-    """Stored, deflated, bzip2 and LZMA members come out, with their sizes before or behind the data."""
+    """Stored, deflated, bzip2 and LZMA members come out, with their sizes before or behind the
+    data.
+    """
     members = {"a.log": DATA, "b/c.log": b"x", "PK": b".PK\x07\x08PK\x03\x04" * 9}
     read = unpack(zipped(members, method, streamed=streamed))
     assert read.members == members

@@ -29,7 +29,12 @@ def test_described_sizes_are_unknown():
     """With a descriptor behind the data, a size of 0 is no size."""
     header = parse_local(_local(flags=8, compressed=0, size=0))
     assert header is not None
-    assert (header.compressed, header.size, header.crc, header.described) == (None, None, None, True)
+    assert (header.compressed, header.size, header.crc, header.described) == (
+        None,
+        None,
+        None,
+        True,
+    )
 
 
 def test_zip64_sizes():
@@ -44,7 +49,9 @@ def test_zip64_sizes():
 
 
 @pytest.mark.parametrize("signature", [b"", b"PK\x07\x08"])
-@pytest.mark.parametrize(("layout", "after"), [("<LLL", b"PK\1\2"), ("<LQQ", b"PK\3\4"), ("<LLL", b"")])
+@pytest.mark.parametrize(
+    ("layout", "after"), [("<LLL", b"PK\1\2"), ("<LQQ", b"PK\3\4"), ("<LLL", b"")]
+)
 def test_descriptors(signature: bytes, layout: str, after: bytes):
     """All four forms are told apart by the size that they repeat and by what follows."""
     data = signature + struct.pack(layout, 77, 5, 9)

@@ -21,25 +21,36 @@ PLAIN = Advised("live", "jws", "cookie", None)
 
 def test_every_case_has_words() -> None:
     """Each status, kind and channel has advice and a reference, of plain characters."""
-    for status, kind, channel, logged in product(get_args(Status), get_args(Kind), get_args(ChannelType), (True, False, None)):
+    for status, kind, channel, logged in product(
+        get_args(Status), get_args(Kind), get_args(ChannelType), (True, False, None)
+    ):
         of = Advised(status, kind, channel, logged)
         assert steps(of)
         assert any(one.startswith("CWE-") for one in references(of))
-        assert all(word and word.isascii() and word.isprintable() for word in (*steps(of), *references(of)))
+        assert all(
+            word and word.isascii() and word.isprintable() for word in (*steps(of), *references(of))
+        )
 
 
 @pytest.mark.parametrize("status", ["live", "not_yet_valid", "bad_expiry", "encrypted"])
 def test_what_may_work_is_to_be_revoked(status: Status) -> None:
-    """Of a token that works, or may, the first advice is to revoke it: as its provider does, where that is known."""
+    """Of a token that works, or may, the first advice is to revoke it: as its provider does, where
+    that is known.
+    """
     assert steps(replace(PLAIN, status=status))[0].startswith("revoke")
     assert steps(replace(PLAIN, status=status, revoke=("do this",)))[0] == "do this"
 
 
 def test_advice_by_case() -> None:
-    """No expiry needs the key or a list; one that worked then, a look back; alg none, a verifier that refuses."""
+    """No expiry needs the key or a list; one that worked then, a look back; alg none, a verifier
+    that refuses.
+    """
     assert "rotate" in steps(replace(PLAIN, status="no_expiry"))[0]
     assert steps(replace(PLAIN, status="no_expiry", revoke=("do this",)))[0] == "do this"
-    assert "worked when it was logged" in steps(replace(PLAIN, status="expired", live_when_logged=True))[0]
+    assert (
+        "worked when it was logged"
+        in steps(replace(PLAIN, status="expired", live_when_logged=True))[0]
+    )
     assert len(steps(replace(PLAIN, status="expired"))) == 1
     assert any("alg none" in one for one in steps(replace(PLAIN, kind="unsecured")))
     assert not any("alg none" in one for one in steps(PLAIN))
@@ -51,7 +62,10 @@ def test_advice_by_case() -> None:
         ({"example": True, "revoke": ("do this",)}, "nothing to revoke: documentation"),
         ({"signature": "published_key"}, "replace the signing key"),
         ({"signature": "weak_key", "status": "expired"}, "replace the signing key"),
-        ({"public": True, "revoke": ("do this",)}, "nothing to revoke: this token is made to be public"),
+        (
+            {"public": True, "revoke": ("do this",)},
+            "nothing to revoke: this token is made to be public",
+        ),
         ({"signature": "invalid", "revoke": ("do this",)}, "the keys of its issuer did not make"),
     ],
 )
@@ -62,21 +76,35 @@ def test_what_matters_more(change: dict[str, object], first: str) -> None:
 
 def test_references_name_the_place() -> None:
     """The weakness that the place is, and what attackers do with such a token."""
-    assert references(replace(PLAIN, channel="url_query"))[:3] == ("CWE-598", "CWE-532", "RFC 6750 section 5.3")
-    assert references(replace(PLAIN, channel="unknown")) == ("CWE-532", "OWASP API2:2023", "ATT&CK T1528")
+    assert references(replace(PLAIN, channel="url_query"))[:3] == (
+        "CWE-598",
+        "CWE-532",
+        "RFC 6750 section 5.3",
+    )
+    assert references(replace(PLAIN, channel="unknown")) == (
+        "CWE-532",
+        "OWASP API2:2023",
+        "ATT&CK T1528",
+    )
     assert "CWE-209" in references(replace(PLAIN, channel="error_message"))
     assert "CWE-922" in references(replace(PLAIN, channel="storage"))
     assert "CWE-319" in references(replace(PLAIN, clear_text=True))
     assert "ATT&CK T1539" in references(PLAIN)
     assert "ATT&CK T1552" in references(replace(PLAIN, channel="header", use="api_key"))
-    assert {"CWE-613", "CWE-347"} <= set(references(replace(PLAIN, weaknesses=("no_exp", "alg_none"))))
-    assert "https://idp.test/revoke" in references(replace(PLAIN, reference="https://idp.test/revoke"))
+    assert {"CWE-613", "CWE-347"} <= set(
+        references(replace(PLAIN, weaknesses=("no_exp", "alg_none")))
+    )
+    assert "https://idp.test/revoke" in references(
+        replace(PLAIN, reference="https://idp.test/revoke")
+    )
     assert not any("ATT&CK" in one for one in references(replace(PLAIN, example=True)))
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.id)
 def test_each_server(server: object) -> None:
-    """A log of this server has the server's own instruction for each of its channels; another path has not."""
+    """A log of this server has the server's own instruction for each of its channels; another path
+    has not.
+    """
     for path in server.examples:  # type: ignore[attr-defined]
         alert = alert_at(path)
         assert any(server.header in step and server.reference in step for step in alert.advice)  # type: ignore[attr-defined]
@@ -96,7 +124,12 @@ def test_servers_by_channel() -> None:
     assert nginx is not None
     assert nginx.id == "nginx"
     of = replace(PLAIN, server=nginx)
-    for channel, text in (("url_query", nginx.url), ("url_path", nginx.url), ("referer", nginx.referer), ("cookie", nginx.header)):
+    for channel, text in (
+        ("url_query", nginx.url),
+        ("url_path", nginx.url),
+        ("referer", nginx.referer),
+        ("cookie", nginx.header),
+    ):
         assert any(text in step for step in steps(replace(of, channel=channel)))  # type: ignore[arg-type]
     assert not any("nginx" in step for step in steps(replace(of, channel="json_field")))
     assert server_of(SERVERS, None) is None
@@ -123,7 +156,9 @@ def test_each_provider_says_how_to_revoke() -> None:
     ],
 )
 def test_clear_text(line: str, clear: bool) -> None:
-    """A token in a URL of plain http went over the network in clear text; loopback and other URLs did not."""
+    """A token in a URL of plain http went over the network in clear text; loopback and other URLs
+    did not.
+    """
     (finding,) = jwtleak.scan(f"{line.format(jws())}\n".encode())
     alert = jwtleak.alert(finding, now=NOW, key=b"k" * 32)
     assert ("CWE-319" in alert.references) is clear

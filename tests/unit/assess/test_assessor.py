@@ -30,11 +30,24 @@ class Says:
         return self.verdict
 
 
-def worth(assessor: Assessor, token: str, excerpt: str = "t=[JWT 12345678]", channel: str | None = "t") -> Worth:
+def worth(
+    assessor: Assessor, token: str, excerpt: str = "t=[JWT 12345678]", channel: str | None = "t"
+) -> Worth:
     """What `assessor` says of a token at a place."""
     found = MATCHER.at(token.encode(), 0, len(token))
     assert isinstance(found, Found)
-    one = Finding(found.token, sha256(token), 0, len(token), 1, 1, Channel("url_query", channel), (), None, excerpt)
+    one = Finding(
+        found.token,
+        sha256(token),
+        0,
+        len(token),
+        1,
+        1,
+        Channel("url_query", channel),
+        (),
+        None,
+        excerpt,
+    )
     return assessor.worth(one, found.token, times(found.token.claims))
 
 
@@ -42,25 +55,46 @@ def worth(assessor: Assessor, token: str, excerpt: str = "t=[JWT 12345678]", cha
 def test_without_tables(kind: str) -> None:
     """Without pattern files nothing is known of any kind of token, and nothing breaks."""
     said = worth(Assessor(nothing()), kinds()[kind])
-    assert (said.origin.provider, said.origin.use, said.example, said.personal, said.secret) == (None, None, False, False, False)
+    assert (said.origin.provider, said.origin.use, said.example, said.personal, said.secret) == (
+        None,
+        None,
+        False,
+        False,
+        False,
+    )
     assert said.signature in ("unchecked", "none", UNSET)
 
 
 @pytest.mark.parametrize(
     ("token", "expected"),
-    [(jws(), "valid"), (jws()[:-9], "truncated"), (unsecured(), "none"), (jwe(), UNSET), (detached(), "valid")],
+    [
+        (jws(), "valid"),
+        (jws()[:-9], "truncated"),
+        (unsecured(), "none"),
+        (jwe(), UNSET),
+        (detached(), "valid"),
+    ],
 )
 def test_signatures(token: str, expected: object) -> None:
-    """Only a whole signature is verified; a cut one is truncated, none is none, and a JWE has none to speak of."""
+    """Only a whole signature is verified; a cut one is truncated, none is none, and a JWE has none
+    to speak of.
+    """
     assert worth(Assessor(Knowledge(verifier=Says("valid"))), token).signature == expected
 
 
 def test_what_is_asked_first() -> None:
-    """Published keys, then the word list, then the keys of the issuer; None leaves the signature unchecked."""
-    published = Keys([PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")])
+    """Published keys, then the word list, then the keys of the issuer; None leaves the signature
+    unchecked.
+    """
+    published = Keys(
+        [PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")]
+    )
     weak = WeakKeys(b"a throw-away key of the test suite", lambda: 0.0, 1.0)
     verifier = Says("invalid")
-    assert worth(Assessor(Knowledge(keys=published, weak=weak, verifier=verifier)), jws()).signature == "published_key"
+    assert (
+        worth(Assessor(Knowledge(keys=published, weak=weak, verifier=verifier)), jws()).signature
+        == "published_key"
+    )
     said = worth(Assessor(Knowledge(weak=weak, verifier=verifier)), jws())
     assert (said.signature, said.weaknesses, verifier.asked) == ("weak_key", ("weak_key",), 0)
     assert worth(Assessor(Knowledge(verifier=verifier)), jws()).signature == "invalid"
@@ -89,8 +123,17 @@ def test_memory_is_bounded() -> None:
 
 
 def test_what_stands_before() -> None:
-    """A prefix right before the token, with word characters between, is seen by the rules that ask for it."""
-    issuer = Issuer(id="g", name="g", match=(Match(before="ghs_"),), uses=(Use(use="access"),), revoke=("x",), reference="y")
+    """A prefix right before the token, with word characters between, is seen by the rules that ask
+    for it.
+    """
+    issuer = Issuer(
+        id="g",
+        name="g",
+        match=(Match(before="ghs_"),),
+        uses=(Use(use="access"),),
+        revoke=("x",),
+        reference="y",
+    )
     assessor = Assessor(Knowledge(Issuers([issuer])))
     for excerpt, provider in (
         ("x ghs_12345_[JWT 12345678]", "g"), ("ghs_[JWT 12345678]", "g"), ("ghs_1 [JWT 12345678]", None),
@@ -101,7 +144,9 @@ def test_what_stands_before() -> None:
 
 def test_weaknesses_of_all_sorts() -> None:
     """Header, key and claims are named in this order, each header once looked at for each kind."""
-    known = Knowledge(keys=Keys([PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")]))
+    known = Knowledge(
+        keys=Keys([PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")])
+    )
     said = worth(Assessor(known), jws({"iss": "x"}, jku="https://evil.test"))
     assert said.weaknesses == ("jku_header", "published_key", "no_exp", "no_aud")
     assert not said.long_lived

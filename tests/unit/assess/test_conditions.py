@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from minting import jws
 
-from jwtleak.assess.conditions import LONGEST, MAX_VALUES, Condition, Match, Sight, facet, fits, sight_of
+from jwtleak.assess.conditions import (
+    LONGEST,
+    MAX_VALUES,
+    Condition,
+    Match,
+    Sight,
+    facet,
+    fits,
+    sight_of,
+)
 from jwtleak.core.compact import Match as Found
 from jwtleak.core.compact import Matcher
 
@@ -30,7 +39,9 @@ from jwtleak.core.compact import Matcher
     ],
 )
 def test_globs(glob: str, value: str, expected: bool) -> None:
-    """`*` stays inside one part of a URL, `**` goes anywhere, everything else is itself, and the whole value counts."""
+    """`*` stays inside one part of a URL, `**` goes anywhere, everything else is itself, and the
+    whole value counts.
+    """
     assert fits(glob, (value,)) is expected
 
 
@@ -54,7 +65,13 @@ def test_facets(value: object, expected: tuple[str, ...]) -> None:
     assert facet(value) == expected
 
 
-def holds(match: Match, claims: dict[str, Any], header: dict[str, Any] | None = None, before: str = "", channel: str = "") -> bool:
+def holds(
+    match: Match,
+    claims: dict[str, Any],
+    header: dict[str, Any] | None = None,
+    before: str = "",
+    channel: str = "",
+) -> bool:
     """Whether `match` is true."""
     return Condition(match).holds(Sight(header or {}, claims, before, channel))
 
@@ -82,7 +99,9 @@ def test_conditions_on_claims(match: Match, fit: dict[str, Any], other: dict[str
 
 
 def test_conditions_on_header_and_place() -> None:
-    """The header's `typ` in any case, other parameters as they are; the literal before; the channel's name in any case."""
+    """The header's `typ` in any case, other parameters as they are; the literal before; the
+    channel's name in any case.
+    """
     assert holds(Match(typ=("at+jwt",)), {}, {"typ": "AT+JWT"})
     assert not holds(Match(typ=("at+jwt",)), {}, {"typ": "JWT"})
     assert not holds(Match(typ=("at+jwt",)), {}, {})
@@ -100,10 +119,17 @@ def test_what_a_token_shows() -> None:
     found = Matcher().at(data, 0, len(data))
     assert isinstance(found, Found)
     sight = sight_of(found.token, "ghs_", "token")
-    assert (sight.header["kid"], sight.claims, sight.before, sight.channel) == ("k", {"iss": "x"}, "ghs_", "token")
+    assert (sight.header["kid"], sight.claims, sight.before, sight.channel) == (
+        "k",
+        {"iss": "x"},
+        "ghs_",
+        "token",
+    )
 
 
-@pytest.mark.parametrize("value", ["https://" + "a." * 300, "https://" + "/realms" * 90, "x" * 100_000, "." * 600])
+@pytest.mark.parametrize(
+    "value", ["https://" + "a." * 300, "https://" + "/realms" * 90, "x" * 100_000, "." * 600]
+)
 def test_hostile_values_take_no_time(value: str) -> None:
     """A long value that nearly fits takes milliseconds."""
     started = time.process_time()

@@ -11,7 +11,15 @@ import pytest
 from minting import CLAIMS, NOW, b64, detached, jwe, jws, sha256, unsecured
 
 import jwtleak
-from jwtleak.assess.hmac_keys import TRIED_FIRST, Example, Keys, PublishedKey, Signed, Signers, WeakKeys
+from jwtleak.assess.hmac_keys import (
+    TRIED_FIRST,
+    Example,
+    Keys,
+    PublishedKey,
+    Signed,
+    Signers,
+    WeakKeys,
+)
 from jwtleak.core.compact import Match, Matcher
 from jwtleak.patterns.tables import load_keys
 from jwtleak.types import Token
@@ -49,10 +57,16 @@ def test_enough_keys() -> None:
 @pytest.mark.parametrize("alg", DIGESTS)
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.id)
 def test_each_published_key(key: PublishedKey, alg: str) -> None:
-    """A token that a published key signed for a system is critical, live or expired; its look-alike is not."""
+    """A token that a published key signed for a system is critical, live or expired; its look-alike
+    is not.
+    """
     claims = {**CLAIMS, "jti": key.id}
     alert = alert_of(signed(key.secret(), claims, alg), now=NOW + 10**7)
-    assert (alert.token.signature, alert.severity, alert.confidence) == ("published_key", "critical", "high")
+    assert (alert.token.signature, alert.severity, alert.confidence) == (
+        "published_key",
+        "critical",
+        "high",
+    )
     assert alert.token.status == "expired"
     assert "published_key" in alert.reasons
     assert "published_key" in alert.token.weaknesses
@@ -61,12 +75,17 @@ def test_each_published_key(key: PublishedKey, alg: str) -> None:
 
 
 def test_jwt_io_example() -> None:
-    """The token of jwt.io is an example; the same claims signed with another published key, or any key, are not."""
+    """The token of jwt.io is an example; the same claims signed with another published key, or any
+    key, are not.
+    """
     claims = json.loads('{"sub":"1234567890","name":"John Doe","iat":1516239022}')
     head = {"alg": "HS256", "typ": "JWT"}
     example = signed(b"your-256-bit-secret", claims)
     assert b64(head) == example.partition(".")[0]
-    assert (alert_of(example).severity, alert_of(example).token.signature) == ("info", "published_key")
+    assert (alert_of(example).severity, alert_of(example).token.signature) == (
+        "info",
+        "published_key",
+    )
     assert alert_of(example).reasons[-1] == "known_example"
     assert alert_of(signed(b"secret", claims)).severity == "critical"
     own = alert_of(signed(b"an own key of some system, with the claims of the example", claims))
@@ -74,7 +93,9 @@ def test_jwt_io_example() -> None:
 
 
 def test_supabase_demo_keys() -> None:
-    """The local stack's demo keys are examples; a key that a real project minted with that secret is critical."""
+    """The local stack's demo keys are examples; a key that a real project minted with that secret
+    is critical.
+    """
     secret = b"super-secret-jwt-token-with-at-least-32-characters-long"
     demo = {"iss": "supabase-demo", "role": "service_role", "exp": 1983812996}
     assert alert_of(signed(secret, demo)).severity == "info"
@@ -83,11 +104,18 @@ def test_supabase_demo_keys() -> None:
 
 def test_rfc_7515_example() -> None:
     """RFC 7515 appendix A.1: header and payload with line breaks, a key of bytes."""
-    head, body = '{"typ":"JWT",\r\n "alg":"HS256"}', '{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}'
+    head, body = (
+        '{"typ":"JWT",\r\n "alg":"HS256"}',
+        '{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}',
+    )
     key = next(one for one in KEYS if one.id == "rfc7515-a1").secret()
     text = f"{b64(head)}.{b64(body)}"
     alert = alert_of(f"{text}.{b64(hmac.digest(key, text.encode(), 'sha256'))}")
-    assert (alert.token.signature, alert.severity, alert.title) == ("published_key", "info", "Example JWT in a URL query parameter")
+    assert (alert.token.signature, alert.severity, alert.title) == (
+        "published_key",
+        "info",
+        "Example JWT in a URL query parameter",
+    )
 
 
 def test_examples_are_fingerprints() -> None:
@@ -100,7 +128,16 @@ def test_examples_are_fingerprints() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [jws(alg="RS256"), unsecured(), detached(), jwe(), jws()[:-9], jws(head='{"alg":"HS999"}'), jws(head='{"alg":"hs256"}')]
+    "text",
+    [
+        jws(alg="RS256"),
+        unsecured(),
+        detached(),
+        jwe(),
+        jws()[:-9],
+        jws(head='{"alg":"HS999"}'),
+        jws(head='{"alg":"hs256"}'),
+    ],
 )
 def test_what_has_no_hmac(text: str) -> None:
     """Only whole HS256, HS384 and HS512 signatures can be recomputed."""
@@ -115,7 +152,9 @@ def test_sd_jwt_and_padding() -> None:
     assert not Signed(token_of(token)).by(b"secre")
 
 
-@pytest.mark.parametrize("entry", [{}, {"key": "a", "base64": "YQ"}, {"base64": "!"}, {"base64": "A"}])
+@pytest.mark.parametrize(
+    "entry", [{}, {"key": "a", "base64": "YQ"}, {"base64": "!"}, {"base64": "A"}]
+)
 def test_broken_keys(entry: dict[str, str]) -> None:
     """A key is text or base64, one of both."""
     with pytest.raises(ValueError, match=r"base64"):
@@ -123,7 +162,9 @@ def test_broken_keys(entry: dict[str, str]) -> None:
 
 
 def test_long_rows_of_one_signer_are_sampled() -> None:
-    """The first tokens of a signer are all tried; of a long row without a published key only some, and a hit ends that."""
+    """The first tokens of a signer are all tried; of a long row without a published key only some,
+    and a hit ends that.
+    """
     signers = Signers(Keys([PublishedKey(id="a", reference="b", key="secret")]))
     row = [token_of(signed(b"another", {"n": n})) for n in range(TRIED_FIRST)]
     assert not any(map(signers.published, row))
@@ -151,7 +192,9 @@ def ticking(step: float) -> Iterator[float]:
 
 
 def test_word_list() -> None:
-    """A word of the list that signed a token is found, whatever ends its line; the list is tried once for each token."""
+    """A word of the list that signed a token is found, whatever ends its line; the list is tried
+    once for each token.
+    """
     weak = WeakKeys(b"one\r\ntwo\n\nthree\ntwo\n" + b"x" * 600, lambda: 0.0, 1.0)
     assert len(weak) == 3
     token = signed(b"three", CLAIMS)
@@ -164,7 +207,9 @@ def test_word_list() -> None:
 
 
 def test_the_time_for_words_is_bounded() -> None:
-    """Where trying takes more than its share, tokens are left untried and counted; without a limit all are tried."""
+    """Where trying takes more than its share, tokens are left untried and counted; without a limit
+    all are tried.
+    """
     words = b"\n".join(b"w%d" % n for n in range(20_000))
     hurry, patience = ticking(1.0), ticking(1.0)
     hurried = WeakKeys(words, lambda: next(hurry), 0.1)

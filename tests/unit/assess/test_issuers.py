@@ -1,4 +1,6 @@
-"""Who issued a token: every row of the tables by its examples, in minted tokens through the whole library."""
+"""Who issued a token: every row of the tables by its examples, in minted tokens through the whole
+library.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def minted(example: str) -> Alert:
         document = {"claims": document}
     header = {"alg": "HS256", "typ": "JWT", **document.get("header", {})}
     if document.get("claims", {}) is None:
-        token = jwe(header["enc"] if header["enc"] != "A256CBC-HS512" else "A256CBC-HS512", alg="dir")
+        token = jwe(
+            header["enc"] if header["enc"] != "A256CBC-HS512" else "A256CBC-HS512", alg="dir"
+        )
         text = f"Cookie: {document['channel']}={token}\n"
     else:
         before = document.get("before", "")
@@ -39,7 +43,12 @@ def minted(example: str) -> Alert:
     return jwtleak.alert(finding, now=NOW, key=b"k" * 32)
 
 
-POSITIVE = [(issuer.id, use.use, example) for issuer in ISSUERS for use in issuer.uses for example in use.examples]
+POSITIVE = [
+    (issuer.id, use.use, example)
+    for issuer in ISSUERS
+    for use in issuer.uses
+    for example in use.examples
+]
 NEGATIVE = [(issuer.id, example) for issuer in ISSUERS for example in issuer.negative_examples]
 
 
@@ -59,7 +68,9 @@ def test_each_provider_refuses_look_alikes(provider: str, example: str) -> None:
 @pytest.mark.parametrize("use", USES, ids=lambda use: use.use)
 def test_each_use_of_any_issuer(use: Use) -> None:
     """What no provider fits still has a use by `typ` and claim names; a look-alike has not."""
-    assert [(minted(one).token.provider, minted(one).token.use) for one in use.examples] == [(UNSET, use.use)] * len(use.examples)
+    assert [(minted(one).token.provider, minted(one).token.use) for one in use.examples] == [
+        (UNSET, use.use)
+    ] * len(use.examples)
     assert use.use not in [minted(one).token.use for one in use.negative_examples]
 
 
@@ -81,7 +92,9 @@ def token_of(example: str) -> Token:
     """The token alone, without its place."""
     document = json.loads(example)
     whole = document if set(document) <= {"header", "claims", "before"} else {"claims": document}
-    data = jws(whole["claims"], head=json.dumps({"alg": "HS256", **whole.get("header", {})})).encode()
+    data = jws(
+        whole["claims"], head=json.dumps({"alg": "HS256", **whole.get("header", {})})
+    ).encode()
     found = Matcher().at(data, 0, len(data))
     assert isinstance(found, Found)
     return found.token
@@ -100,12 +113,18 @@ def test_uses_have_limits() -> None:
     """A lifetime over the limit of its use is a weakness; one at the limit is none."""
     claims = {"iss": "https://idp.test", "aud": "a", "scope": "read", "iat": NOW}
     limit = LIMITS["access"]
-    assert "long_lifetime" in minted(json.dumps({**claims, "exp": NOW + limit + 1})).token.weaknesses
-    assert "long_lifetime" not in minted(json.dumps({**claims, "exp": NOW + limit})).token.weaknesses
+    assert (
+        "long_lifetime" in minted(json.dumps({**claims, "exp": NOW + limit + 1})).token.weaknesses
+    )
+    assert (
+        "long_lifetime" not in minted(json.dumps({**claims, "exp": NOW + limit})).token.weaknesses
+    )
 
 
 def test_privileges_raise() -> None:
-    """A refresh token, a service account and an administrator's token weigh one step more than a user's."""
+    """A refresh token, a service account and an administrator's token weigh one step more than a
+    user's.
+    """
     live = {"iat": NOW, "exp": NOW + 60}
     plain = minted(json.dumps({"sub": "1", **live}))
     raised = [
@@ -118,18 +137,27 @@ def test_privileges_raise() -> None:
 
 def issuer_of(name: str, *matches: Match) -> Issuer:
     """A provider with one use."""
-    return Issuer(id=name, name=name, match=matches, uses=(Use(use="access"),), revoke=("x",), reference="y")
+    return Issuer(
+        id=name, name=name, match=matches, uses=(Use(use="access"),), revoke=("x",), reference="y"
+    )
 
 
 def test_the_first_fits() -> None:
     """Of two providers that fit, the first in the table is the one."""
     table = Issuers([issuer_of("a", Match(iss=("x",))), issuer_of("b", Match(iss=("*",)))])
-    assert [table.recognise(token_of(json.dumps({"iss": one}))).provider for one in ("x", "y")] == ["a", "b"]
+    assert [table.recognise(token_of(json.dumps({"iss": one}))).provider for one in ("x", "y")] == [
+        "a",
+        "b",
+    ]
 
 
 def test_tokens_of_one_kind_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Subjects and times do not make another kind of token; an issuer, a claim or a shape of the subject does."""
-    table = Issuers([issuer_of("a", Match(claims={"sub": "spiffe://**"})), issuer_of("b", Match(iss=("x",)))])
+    """Subjects and times do not make another kind of token; an issuer, a claim or a shape of the
+    subject does.
+    """
+    table = Issuers(
+        [issuer_of("a", Match(claims={"sub": "spiffe://**"})), issuer_of("b", Match(iss=("x",)))]
+    )
     looks = []
     look = table._look
     monkeypatch.setattr(table, "_look", lambda sight: looks.append(sight) or look(sight))
@@ -154,11 +182,16 @@ def test_memory_is_bounded() -> None:
     table = Issuers([issuer_of("a", Match(iss=("x",)))])
     for number in range(5000):
         table.recognise(token_of(json.dumps({"iss": f"i{number}", f"c{number}": 1})))
-    assert max(map(len, (table._known, table._headers, table._valued_of, *table._seen.values()))) <= 2048
+    assert (
+        max(map(len, (table._known, table._headers, table._valued_of, *table._seen.values())))
+        <= 2048
+    )
 
 
 def test_values_of_all_claims_share_one_bound() -> None:
-    """However many claims rules ask for, an attacker who varies each of them fills no more memory than with one."""
+    """However many claims rules ask for, an attacker who varies each of them fills no more memory
+    than with one.
+    """
     names = [f"c{number}" for number in range(20)]
     table = Issuers([issuer_of("a", Match(claims=dict.fromkeys(names, "x*")))])
     for number in range(500):
@@ -166,14 +199,20 @@ def test_values_of_all_claims_share_one_bound() -> None:
     assert 0 < sum(map(len, table._seen.values())) <= 2048
 
 
-
 def test_large_tokens_are_not_remembered() -> None:
-    """Tokens with thousands of claims, long values or a long header are judged, and leave nothing behind."""
+    """Tokens with thousands of claims, long values or a long header are judged, and leave nothing
+    behind.
+    """
     table = Issuers([issuer_of("a", Match(iss=("x",))), issuer_of("b", Match(aud=("y",)))])
     claims = {f"a-claim-{number}": 1 for number in range(2000)}
     assert table.recognise(token_of(json.dumps({"iss": "x", **claims}))).provider == "a"
     assert table.recognise(token_of(json.dumps({"aud": ["y", *["z" * 500] * 30]}))).provider == "b"
-    assert table.recognise(token_of(json.dumps({"header": {"kid": "k" * 2000}, "claims": {"iss": "x"}}))).provider == "a"
+    assert (
+        table.recognise(
+            token_of(json.dumps({"header": {"kid": "k" * 2000}, "claims": {"iss": "x"}}))
+        ).provider
+        == "a"
+    )
     assert len(table._known) == len(table._headers) - 2 == 0
 
 
@@ -182,7 +221,9 @@ def test_deep_values() -> None:
     deep = "[" * 400 + "]" * 400
     for name in ("iss", "aud", "scope", "kid", "crit", "jwk", "email"):
         head = f'{{"alg":"HS256","kid":{deep},"crit":{deep},"typ":"JWT"}}'
-        token = jws(f'{{"iss":{deep},"sub":{deep},"{name}x":{deep},"{name}":{deep}}}'.encode(), head=head)
+        token = jws(
+            f'{{"iss":{deep},"sub":{deep},"{name}x":{deep},"{name}":{deep}}}'.encode(), head=head
+        )
         (finding,) = jwtleak.scan(f"token {token} x\n".encode())
         assert jwtleak.alert(finding, now=NOW, key=b"k" * 32).severity
 

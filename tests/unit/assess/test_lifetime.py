@@ -17,7 +17,9 @@ from jwtleak.types import Integrity, Kind, Status, Token
 YEAR_9999 = 253_402_300_799
 
 
-def token(claims: dict[str, Any] | None, kind: Kind = "jws", integrity: Integrity = "whole") -> Token:
+def token(
+    claims: dict[str, Any] | None, kind: Kind = "jws", integrity: Integrity = "whole"
+) -> Token:
     return Token(kind, {"alg": "HS256"}, claims, integrity, 43, Secret(b"x"))
 
 
@@ -86,11 +88,15 @@ def test_jwe_is_encrypted() -> None:
 
 @given(st.integers(0, 600), st.integers(-2000, 2000))
 def test_leeway_moves_both_borders(leeway: int, late: int) -> None:
-    """A token is expired exactly `leeway` seconds after `exp`, and early exactly `leeway` seconds before `nbf`."""
+    """A token is expired exactly `leeway` seconds after `exp`, and early exactly `leeway` seconds
+    before `nbf`.
+    """
     one = token({"exp": NOW})
     assert (status(one, times(one.claims), NOW + late, leeway) == "expired") == (late >= leeway)
     one = token({"nbf": NOW})
-    assert (status(one, times(one.claims), NOW - late, leeway) == "not_yet_valid") == (late > leeway)
+    assert (status(one, times(one.claims), NOW - late, leeway) == "not_yet_valid") == (
+        late > leeway
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,18 +122,23 @@ def test_leeway_moves_both_borders(leeway: int, late: int) -> None:
     ],
 )
 def test_numeric_date(value: object, expected: tuple[float | None, bool]) -> None:
-    """A number in whatever dress is a time where it has one plain meaning, and standard only as an integer of seconds."""
+    """A number in whatever dress is a time where it has one plain meaning, and standard only as an
+    integer of seconds.
+    """
     assert numeric_date(value) == expected
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30), lambda inner: st.lists(inner, max_size=2)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=2),
 )
 
 
 @given(st.fixed_dictionaries({}, optional={"exp": JSON, "nbf": JSON, "iat": JSON}))
 def test_any_claims_have_a_status(claims: dict[str, Any]) -> None:
-    """Whatever JSON stands in the times, there is a status, and a stated time is finite and has a date."""
+    """Whatever JSON stands in the times, there is a status, and a stated time is finite and has a
+    date.
+    """
     stated = times(claims)
     judged(claims)
     for value in (stated.expires, stated.not_before, stated.issued):

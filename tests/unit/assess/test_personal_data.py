@@ -14,7 +14,12 @@ from jwtleak.assess.personal_data import Sensitive, plain
 from jwtleak.patterns.tables import load_claims
 
 TABLES, IGNORED = load_claims()
-ROWS = [(table, kind, name) for table, kinds in TABLES.items() for kind, names in kinds.items() for name in names]
+ROWS = [
+    (table, kind, name)
+    for table, kinds in TABLES.items()
+    for kind, names in kinds.items()
+    for name in names
+]
 PREFIX = {"personal": "personal_data", "secret": "secret_claim"}
 VALUE = "zq7-Value-of-a-claim"
 
@@ -52,7 +57,10 @@ def test_expired_tokens_are_reported() -> None:
     """Personal data is still readable when the token has expired; a secret weighs more."""
     expired = {"iat": NOW - 900, "exp": NOW - 600}
     assert alert_of({**expired, "sub": "1"}).severity == "info"
-    personal, secret = alert_of({**expired, "email": VALUE}), alert_of({**expired, "password": VALUE})
+    personal, secret = (
+        alert_of({**expired, "email": VALUE}),
+        alert_of({**expired, "password": VALUE}),
+    )
     assert (personal.severity, personal.reasons) == ("low", ("expired", "personal_data"))
     assert (secret.severity, secret.reasons) == ("high", ("expired", "secret_claim"))
     assert any("take personal data out" in step for step in personal.advice)
@@ -60,9 +68,14 @@ def test_expired_tokens_are_reported() -> None:
 
 
 def test_claims_inside_claims() -> None:
-    """Names count at any depth that a real token has, in objects and lists; what is deeper costs nothing."""
+    """Names count at any depth that a real token has, in objects and lists; what is deeper costs
+    nothing.
+    """
     table = Sensitive({"email": ["email"], "name": ["name"]}, {})
-    assert table.find({"user": {"email": 1, "x": [{"name": 2}]}}) == ("personal_data:email", "personal_data:name")
+    assert table.find({"user": {"email": 1, "x": [{"name": 2}]}}) == (
+        "personal_data:email",
+        "personal_data:name",
+    )
     deep: dict[str, Any] = {"email": 1}
     for _ in range(500):
         deep = {"a": deep}
@@ -78,7 +91,9 @@ def test_ignored_names() -> None:
 
 def test_one_word_for_a_kind() -> None:
     """Several claims of a kind are one word; without a table there is none."""
-    assert Sensitive({"name": ["name", "givenname"]}, {}).find({"name": 1, "given_name": 2}) == ("personal_data:name",)
+    assert Sensitive({"name": ["name", "givenname"]}, {}).find({"name": 1, "given_name": 2}) == (
+        "personal_data:name",
+    )
     assert Sensitive({}, {}).find({"name": 1}) == ()
 
 

@@ -12,7 +12,15 @@ from msgspec import UNSET
 
 from jwtleak.alerts.builder import Builder, Setting
 from jwtleak.alerts.wire import write
-from jwtleak.assess.policy import Allow, Place, Policy, Raise, is_over, read_baseline, write_baseline
+from jwtleak.assess.policy import (
+    Allow,
+    Place,
+    Policy,
+    Raise,
+    is_over,
+    read_baseline,
+    write_baseline,
+)
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import UsageError
@@ -38,7 +46,10 @@ CONDITIONS: list[tuple[dict[str, Any], Place]] = [
     ({"path": "**.log"}, PLACE._replace(path="/x.txt")),
     ({"sha256": "a" * 64}, PLACE._replace(sha256="b" * 64)),
     ({"signature": "valid"}, PLACE._replace(signature=None)),
-    ({"issuer": "https://idp.test/", "channel": ["url_query", "cookie"]}, PLACE._replace(channel="header")),
+    (
+        {"issuer": "https://idp.test/", "channel": ["url_query", "cookie"]},
+        PLACE._replace(channel="header"),
+    ),
 ]
 
 
@@ -55,7 +66,10 @@ def test_each_condition(asked: dict[str, Any], other: Place) -> None:
 
 def test_every_condition_is_tried() -> None:
     """Each key of a rule but its reason and day stands in the list above."""
-    assert {name for asked, _ in CONDITIONS for name in asked} == set(Allow.__struct_fields__) - {"reason", "until"}
+    assert {name for asked, _ in CONDITIONS for name in asked} == set(Allow.__struct_fields__) - {
+        "reason",
+        "until",
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,15 +85,22 @@ def test_every_condition_is_tried() -> None:
     ],
 )
 def test_broken_rules(rule: dict[str, Any], told: str) -> None:
-    """A rule without a reason, without a condition or with an unknown key is refused, and the error says where."""
+    """A rule without a reason, without a condition or with an unknown key is refused, and the error
+    says where.
+    """
     with pytest.raises(UsageError, match=told):
         convert(rule, Allow, "jwtleak.toml")
 
 
 def test_days() -> None:
-    """A rule holds through its day, and not after it; one without a day holds always. The day is that of the alert."""
+    """A rule holds through its day, and not after it; one without a day holds always. The day is
+    that of the alert.
+    """
     until = {"issuer": "https://idp.test/", "until": TODAY}
-    rules = convert({"reason": "move", **until}, Allow, "t"), convert({"reason": "r", "severity": "low", **until}, Raise, "t")
+    rules = (
+        convert({"reason": "move", **until}, Allow, "t"),
+        convert({"reason": "r", "severity": "low", **until}, Raise, "t"),
+    )
     policy = Policy(rules[:1], rules[1:])  # type: ignore[arg-type]
     assert [is_over(rule, TODAY) for rule in rules] == [False, False]
     assert [is_over(rule, TODAY + timedelta(1)) for rule in rules] == [True, True]
@@ -91,11 +112,18 @@ def test_days() -> None:
         assert alerts(f"t={jws()}\n", policy, now=now)[0].suppressed == expected
 
 
-def alerts(text: str, policy: Policy, path: str = "a.log", member: str | None = None, now: float = NOW) -> list[Any]:
+def alerts(
+    text: str, policy: Policy, path: str = "a.log", member: str | None = None, now: float = NOW
+) -> list[Any]:
     """The alerts for `text` in a stream."""
     engine = Engine(Channels(load_channels()))
-    builder = Builder(StreamInfo("file", path, member), Setting(now, None, b"k", know=load_knowledge, policy=policy))
-    return [builder.build(finding, "0" * 40) for finding in engine.feed(text.encode()) + engine.close()]
+    builder = Builder(
+        StreamInfo("file", path, member),
+        Setting(now, None, b"k", know=load_knowledge, policy=policy),
+    )
+    return [
+        builder.build(finding, "0" * 40) for finding in engine.feed(text.encode()) + engine.close()
+    ]
 
 
 def allow(**asked: Any) -> Policy:
@@ -107,7 +135,12 @@ def test_claims_are_decoded() -> None:
     """A rule looks at decoded claims: text of the token, or of another claim, fits nothing."""
     token = jws({**CLAIMS, "note": "https://allowed.test/"})
     payload = token.split(".")[1]
-    for asked in ({"issuer": "https://allowed.test/"}, {"issuer": f"**{payload[:12]}**"}, {"audience": payload}, {"kid": "**"}):
+    for asked in (
+        {"issuer": "https://allowed.test/"},
+        {"issuer": f"**{payload[:12]}**"},
+        {"audience": payload},
+        {"kid": "**"},
+    ):
         assert alerts(f"t={token}\n", allow(**asked))[0].suppressed is UNSET
     (alert,) = alerts(f"t={token}\n", allow(issuer="https://idp.test/"))
     assert alert.suppressed == "accepted risk"
@@ -115,7 +148,9 @@ def test_claims_are_decoded() -> None:
 
 def test_raised_alerts_say_so() -> None:
     """A raised alert has the severity of the rule at the least, and the reason `policy`."""
-    policy = Policy(raises=(convert({"reason": "r", "path": "a.log", "severity": "critical"}, Raise, "t"),))
+    policy = Policy(
+        raises=(convert({"reason": "r", "path": "a.log", "severity": "critical"}, Raise, "t"),)
+    )
     (alert,) = alerts(f"t={jws({**CLAIMS, 'exp': NOW - 999})}\n", policy)
     assert (alert.severity, alert.reasons[-1]) == ("critical", "policy")
 
@@ -131,7 +166,9 @@ def test_baseline() -> None:
     policy = Policy(known=known)
     assert alerts(f"t={token}\n", policy, "logs/a.tar", "x/y.log")[0].suppressed == "baseline"
     assert alerts(f"t={token}\n", policy, "logs/b.tar", "x/y.log")[0].suppressed is UNSET
-    assert alerts(f"t={jws({'sub': '2'})}\n", policy, "logs/a.tar", "x/y.log")[0].suppressed is UNSET
+    assert (
+        alerts(f"t={jws({'sub': '2'})}\n", policy, "logs/a.tar", "x/y.log")[0].suppressed is UNSET
+    )
 
 
 def test_baselines_are_the_same_bytes() -> None:
@@ -140,7 +177,15 @@ def test_baselines_are_the_same_bytes() -> None:
     assert len(write_baseline({"a", "b"}).splitlines()) == 7
 
 
-BROKEN = [b"", b"[]", b"{}", b'{"version":1,"findings":[1]}', b'{"findings":[],"x":1}', b"\xff", b'{"version":2,"findings":[]}']
+BROKEN = [
+    b"",
+    b"[]",
+    b"{}",
+    b'{"version":1,"findings":[1]}',
+    b'{"findings":[],"x":1}',
+    b"\xff",
+    b'{"version":2,"findings":[]}',
+]
 
 
 @pytest.mark.parametrize("data", BROKEN)

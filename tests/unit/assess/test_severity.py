@@ -22,7 +22,16 @@ from jwtleak.assess.severity import (
     severity,
     shown_on,
 )
-from jwtleak.types import CONFIDENCES, SEVERITIES, ChannelType, Confidence, Integrity, Kind, Severity, Status
+from jwtleak.types import (
+    CONFIDENCES,
+    SEVERITIES,
+    ChannelType,
+    Confidence,
+    Integrity,
+    Kind,
+    Severity,
+    Status,
+)
 
 TABLE: list[tuple[Status, Severity, Severity, Severity, Severity]] = [
     # status, signed and spreads, signed and stays, unsigned and spreads, unsigned and stays
@@ -39,8 +48,15 @@ TABLE: list[tuple[Status, Severity, Severity, Severity, Severity]] = [
 def test_severity(row: tuple[Status, Severity, Severity, Severity, Severity]) -> None:
     """Severity follows from the status, the signature and whether the place passes the token on."""
     status, *expected = row
-    places: list[tuple[bool, ChannelType]] = [(True, "url_query"), (True, "json_field"), (False, "url_query"), (False, "json_field")]
-    assert [base(status, None, signed=signed, channel=channel) for signed, channel in places] == expected
+    places: list[tuple[bool, ChannelType]] = [
+        (True, "url_query"),
+        (True, "json_field"),
+        (False, "url_query"),
+        (False, "json_field"),
+    ]
+    assert [
+        base(status, None, signed=signed, channel=channel) for signed, channel in places
+    ] == expected
 
 
 @pytest.mark.parametrize("channel", get_args(ChannelType))
@@ -53,7 +69,9 @@ def test_expired(channel: ChannelType, signed: bool) -> None:
 
 
 def test_what_spreads() -> None:
-    """URLs and Referer headers are passed on by design; all other places stay in the log that was read."""
+    """URLs and Referer headers are passed on by design; all other places stay in the log that was
+    read.
+    """
     spreading = {channel for channel in get_args(ChannelType) if exposure(channel) == "spreads"}
     assert spreading == {"url_query", "url_fragment", "url_path", "referer"}
 
@@ -61,7 +79,9 @@ def test_what_spreads() -> None:
 def test_every_case_has_a_severity() -> None:
     """There is an answer for every combination, and no signature never makes it worse."""
     order = SEVERITIES.index
-    for status, logged, channel in product(get_args(Status), (True, False, None), get_args(ChannelType)):
+    for status, logged, channel in product(
+        get_args(Status), (True, False, None), get_args(ChannelType)
+    ):
         signed = base(status, logged, signed=True, channel=channel)
         assert order(signed) <= order(base(status, logged, signed=False, channel=channel))
 
@@ -79,7 +99,12 @@ def test_rows_are_the_table() -> None:
 @pytest.mark.parametrize(
     ("kind", "claims", "expected"),
     [
-        *(("jws", True, True), ("jws", False, False), ("sd-jwt", True, True), ("unsecured", True, False)),
+        *(
+            ("jws", True, True),
+            ("jws", False, False),
+            ("sd-jwt", True, True),
+            ("unsecured", True, False),
+        ),
         *(("unsecured", False, False), ("detached", False, False), ("jwe", False, True)),
     ],
 )
@@ -171,13 +196,23 @@ def test_every_rule_is_tried() -> None:
 
 
 def test_examples_come_before_keys() -> None:
-    """A known example is for information whatever signed it; a published key outweighs all that a token says of itself."""
-    assert severity(replace(SPREADS, example=True, signature="published_key", secret=True))[0] == "info"
-    assert severity(replace(LIVE, public=True, signature="published_key")) == ("critical", ("live", "published_key"))
+    """A known example is for information whatever signed it; a published key outweighs all that a
+    token says of itself.
+    """
+    assert (
+        severity(replace(SPREADS, example=True, signature="published_key", secret=True))[0]
+        == "info"
+    )
+    assert severity(replace(LIVE, public=True, signature="published_key")) == (
+        "critical",
+        ("live", "published_key"),
+    )
 
 
 def test_reasons_of_the_base() -> None:
-    """The status always, then whether it worked then, whether the place passes it on, and whether anyone would accept it."""
+    """The status always, then whether it worked then, whether the place passes it on, and whether
+    anyone would accept it.
+    """
     assert severity(SPREADS) == ("critical", ("live", "spreads"))
     assert severity(LIVE) == ("high", ("live",))
     assert severity(replace(EXPIRED, live_when_logged=True))[1] == ("expired", "live_when_logged")
@@ -202,9 +237,18 @@ def test_adjustments_are_the_rules() -> None:
 
 @pytest.mark.parametrize(
     ("signature", "expected"),
-    [("valid", "high"), ("published_key", "high"), ("weak_key", "high"), ("invalid", "medium"), ("unchecked", "high"), (None, "high")],
+    [
+        ("valid", "high"),
+        ("published_key", "high"),
+        ("weak_key", "high"),
+        ("invalid", "medium"),
+        ("unchecked", "high"),
+        (None, "high"),
+    ],
 )
 def test_confidence_by_signature(signature: str | None, expected: Confidence) -> None:
-    """A signature that a key made settles that it is a token; one that the issuer's keys did not make takes a step."""
+    """A signature that a key made settles that it is a token; one that the issuer's keys did not
+    make takes a step.
+    """
     assert confidence("jws", "whole", claims=True, signature=signature) == expected
     assert confidence("jws", "odd", claims=False, signature="valid") == "high"

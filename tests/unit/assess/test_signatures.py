@@ -41,7 +41,9 @@ def keys(*made: dict[str, Any]) -> tuple[Key, ...]:
     return parse_jwks(json.dumps({"keys": made}).encode())
 
 
-def signed(alg: str, claims: dict[str, Any] | None = None, *, key: Any = None, kid: str | None = "k1") -> Token:
+def signed(
+    alg: str, claims: dict[str, Any] | None = None, *, key: Any = None, kid: str | None = "k1"
+) -> Token:
     """A token that PyJWT made."""
     key = key if key is not None else SECRET if alg.startswith("HS") else KEYS[alg]
     return token_of(jwt.encode(claims or CLAIMS, key, alg, {} if kid is None else {"kid": kid}))
@@ -64,7 +66,9 @@ ALGORITHMS = [*KEYS, "HS256", "HS384", "HS512"]
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_each_algorithm(alg: str) -> None:
-    """PyJWT's tokens are valid with their key, invalid with another of its kind, and with a changed claim."""
+    """PyJWT's tokens are valid with their key, invalid with another of its kind, and with a changed
+    claim.
+    """
     verifier = bound(*keys(jwk(alg)))
     token = signed(alg)
     assert verifier.check(token) == "valid"
@@ -79,7 +83,9 @@ def test_another_key() -> None:
 
 
 def test_hs256_with_an_rsa_public_key() -> None:
-    """An HMAC keyed with the public key, in any spelling of it, is invalid: the classic confusion of algorithms."""
+    """An HMAC keyed with the public key, in any spelling of it, is invalid: the classic confusion
+    of algorithms.
+    """
     public = RSA.public_key()
     spellings = [
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
@@ -92,7 +98,10 @@ def test_hs256_with_an_rsa_public_key() -> None:
         assert bound(*keys(jwk("RS256"))).check(token_of(f"{text}.{b64(digest)}")) == "invalid"
 
 
-@pytest.mark.parametrize(("alg", "other"), [("RS256", "PS256"), ("RS256", "RS512"), ("ES256", "ES384"), ("HS256", "HS512")])
+@pytest.mark.parametrize(
+    ("alg", "other"),
+    [("RS256", "PS256"), ("RS256", "RS512"), ("ES256", "ES384"), ("HS256", "HS512")],
+)
 def test_a_key_for_one_algorithm(alg: str, other: str) -> None:
     """A key whose `alg` names one algorithm verifies no other, nor does one of another curve."""
     verifier = bound(*keys({**jwk(alg), "alg": alg}))
@@ -118,13 +127,20 @@ def test_issuers() -> None:
 
 
 def test_loose_keys() -> None:
-    """A key of no issuer makes any token valid that it signed; invalid only one that names its `kid`."""
+    """A key of no issuer makes any token valid that it signed; invalid only one that names its
+    `kid`.
+    """
     verifier = Verifier({}, keys(jwk("RS256")))
     assert verifier.check(signed("RS256", {"iss": "anyone"})) == "valid"
     assert verifier.check(signed("RS256", kid=None)) == "valid"
     assert verifier.check(signed("RS256", key=OTHER_RSA)) == "invalid"
     assert verifier.check(signed("RS256", key=OTHER_RSA, kid="x")) is None
-    assert Verifier({CLAIMS["iss"]: [Fixed(keys(jwk("ES256")))]}, keys(jwk("RS256"))).check(signed("RS256")) == "valid"
+    assert (
+        Verifier({CLAIMS["iss"]: [Fixed(keys(jwk("ES256")))]}, keys(jwk("RS256"))).check(
+            signed("RS256")
+        )
+        == "valid"
+    )
 
 
 def test_secrets() -> None:
@@ -135,7 +151,14 @@ def test_secrets() -> None:
     assert "secret" not in repr(secret_key(SECRET))
 
 
-UNVERIFIABLE = [unsecured(), jwe(), detached(), jws()[:-5], jws(head='{"alg":"XX1"}'), jws(head='{"alg":"HS256","b64":false}')]
+UNVERIFIABLE = [
+    unsecured(),
+    jwe(),
+    detached(),
+    jws()[:-5],
+    jws(head='{"alg":"XX1"}'),
+    jws(head='{"alg":"HS256","b64":false}'),
+]
 
 
 @pytest.mark.parametrize("text", UNVERIFIABLE)
@@ -180,8 +203,15 @@ def test_broken_key_sets(data: bytes, told: str) -> None:
 
 
 def test_usable_keys_of_a_mixed_set() -> None:
-    """Keys for encryption, of unknown types or broken are left out; one JWK alone is a set; an empty set is one too."""
-    mixed = keys(jwk("RS256"), {"kty": "RSA", "use": "enc"}, {"kty": "new"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"})
+    """Keys for encryption, of unknown types or broken are left out; one JWK alone is a set; an
+    empty set is one too.
+    """
+    mixed = keys(
+        jwk("RS256"),
+        {"kty": "RSA", "use": "enc"},
+        {"kty": "new"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+    )
     assert [key.kid for key in mixed] == ["k1"]
     assert len(parse_jwks(json.dumps(jwk("ES256")).encode())) == 1
     assert keys() == ()
@@ -209,7 +239,11 @@ RFC7520_4_4 = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("vector", [RFC7515_A3, RFC8037_A4, RFC7520_4_4], ids=["RFC 7515 A.3", "RFC 8037 A.4", "RFC 7520 4.4"])
+@pytest.mark.parametrize(
+    "vector",
+    [RFC7515_A3, RFC8037_A4, RFC7520_4_4],
+    ids=["RFC 7515 A.3", "RFC 8037 A.4", "RFC 7520 4.4"],
+)
 def test_rfc_vectors(vector: tuple[dict[str, str], str, str, str]) -> None:
     """The standards' own tokens are valid with their keys; with one bit changed they are not."""
     key, head, body, signature = vector
@@ -221,7 +255,9 @@ def test_rfc_vectors(vector: tuple[dict[str, str], str, str, str]) -> None:
 
 
 def test_verdicts_reach_the_alert() -> None:
-    """A valid signature weighs one step more, an invalid one at most low and less certain; both say why."""
+    """A valid signature weighs one step more, an invalid one at most low and less certain; both say
+    why.
+    """
     from jwtleak.alerts.builder import Builder, Setting
     from jwtleak.assess.assessor import Knowledge
     from jwtleak.types import StreamInfo
@@ -230,7 +266,12 @@ def test_verdicts_reach_the_alert() -> None:
     builder = Builder(StreamInfo("stdin"), Setting(NOW, None, b"k", know=lambda: known))
     said = []
     for key in (RSA, OTHER_RSA):
-        (finding,) = jwtleak.scan(f"token {jwt.encode(CLAIMS, key, 'RS256', {'kid': 'k1'})} x\n".encode())
+        (finding,) = jwtleak.scan(
+            f"token {jwt.encode(CLAIMS, key, 'RS256', {'kid': 'k1'})} x\n".encode()
+        )
         alert = builder.build(finding, "0" * 40)
         said.append((alert.token.signature, alert.severity, alert.confidence, alert.reasons[-1]))
-    assert said == [("valid", "critical", "high", "signature_valid"), ("invalid", "low", "medium", "signature_invalid")]
+    assert said == [
+        ("valid", "critical", "high", "signature_valid"),
+        ("invalid", "low", "medium", "signature_invalid"),
+    ]

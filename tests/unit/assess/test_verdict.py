@@ -19,10 +19,16 @@ WORTH = Worth(ORIGIN, False, "unchecked", ("no_aud",), False, False)
 def test_the_parts_agree() -> None:
     """Severity, reasons, title, advice and references all speak of the same case."""
     one = judged("live", None, "jws", "whole", True, "cookie", WORTH, None, False)
-    assert (one.severity, one.reasons, one.confidence) == ("critical", ("live", "long_lived_use"), "high")
+    assert (one.severity, one.reasons, one.confidence) == (
+        "critical",
+        ("live", "long_lived_use"),
+        "high",
+    )
     assert one.title == "Live JWT in a cookie"
     assert one.advice == ("do this", "mask Cookie and Set-Cookie in this log")
-    assert {"CWE-532", "RFC 8725 section 3.9", "ATT&CK T1539", "https://auth0.test/revoke"} <= set(one.references)
+    assert {"CWE-532", "RFC 8725 section 3.9", "ATT&CK T1539", "https://auth0.test/revoke"} <= set(
+        one.references
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,9 @@ def test_titles_follow(worth: Worth, title: str) -> None:
 def test_one_sort_is_worked_out_once() -> None:
     """The same facts give the same object, whatever the token."""
     first = judged("live", None, "jws", "whole", True, "header", WORTH, None, False)
-    assert judged("live", None, "jws", "whole", True, "header", replace(WORTH), None, False) is first
+    assert (
+        judged("live", None, "jws", "whole", True, "header", replace(WORTH), None, False) is first
+    )
 
 
 def finding(line: str) -> Finding:

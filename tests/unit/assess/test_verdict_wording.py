@@ -13,7 +13,9 @@ SORTS = list(product(get_args(Status), get_args(Kind), get_args(ChannelType)))
 
 def test_every_case_has_a_title() -> None:
     """Each status, kind and channel has a title of plain characters."""
-    assert all(words.isascii() and words.isprintable() for words in (title(*sort) for sort in SORTS))
+    assert all(
+        words.isascii() and words.isprintable() for words in (title(*sort) for sort in SORTS)
+    )
 
 
 def test_titles_tell_sorts_apart() -> None:
@@ -30,5 +32,8 @@ def test_a_title() -> None:
 def test_what_matters_more_than_the_status() -> None:
     """An example, a forgeable and a public token are named so, in this order."""
     assert title("live", "jws", "cookie", example=True, forgeable=True) == "Example JWT in a cookie"
-    assert title("expired", "jws", "cookie", forgeable=True, public=True) == "Forgeable JWT in a cookie"
+    assert (
+        title("expired", "jws", "cookie", forgeable=True, public=True)
+        == "Forgeable JWT in a cookie"
+    )
     assert title("live", "jws", "cookie", public=True) == "Public JWT in a cookie"

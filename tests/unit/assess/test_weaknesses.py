@@ -53,7 +53,9 @@ def test_every_name_is_tried_and_explained() -> None:
 
 @pytest.mark.parametrize("crit", [[], "exp", ["exp"], [1], None, {}, ["b64", "x"], ["b64"]])
 def test_crit(crit: Any) -> None:
-    """`crit` must be a list, not empty, of registered names that stand in the header; null is no `crit`."""
+    """`crit` must be a list, not empty, of registered names that stand in the header; null is no
+    `crit`.
+    """
     header = {"alg": "HS256", "crit": crit}
     assert ("unknown_crit" in in_header("jws", header)) is (crit is not None)
     assert in_header("jws", {**header, "crit": ["b64"], "b64": False}) == ()

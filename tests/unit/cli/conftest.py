@@ -52,7 +52,12 @@ def run(environment: dict[str, str], work: Path) -> Run:
     def run(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
         command = [sys.executable, "-m", "jwtleak", *args]
         done = subprocess.run(
-            command, input=stdin, capture_output=True, cwd=work, env={**environment, **(env or {})}, timeout=120
+            command,
+            input=stdin,
+            capture_output=True,
+            cwd=work,
+            env={**environment, **(env or {})},
+            timeout=120,
         )
         return Result(done.returncode, done.stdout, done.stderr.decode())
 

@@ -13,8 +13,21 @@ def test_it_says_what_would_be_done(run: Run, work: Path) -> None:
     """Files with where reading would begin, sinks, state, metrics; nothing is made."""
     (work / "a.log").write_bytes(leak(1))
     (work / "b.log").write_bytes(b"")
-    (work / "tail.toml").write_text("[[sink]]\nurl = 'syslog+tcp://127.0.0.1:1'\nname = 'siem'\nwhen = 'severity >= \"high\"'\n")
-    done = run("check-config", ".", "--exclude", "*.toml", "-c", "tail.toml", "--state", "state", "--metrics", "9464")
+    (work / "tail.toml").write_text(
+        "[[sink]]\nurl = 'syslog+tcp://127.0.0.1:1'\nname = 'siem'\nwhen = 'severity >= \"high\"'\n"
+    )
+    done = run(
+        "check-config",
+        ".",
+        "--exclude",
+        "*.toml",
+        "-c",
+        "tail.toml",
+        "--state",
+        "state",
+        "--metrics",
+        "9464",
+    )
     first, second, sink, state, metrics = done.out.decode().splitlines()
     assert first == f"follow  {work}/a.log  from the beginning, {len(leak(1))} bytes to read"
     assert second.startswith(f"follow  {work}/b.log")

@@ -12,9 +12,20 @@ AT = f"--now={NOW}"
 
 def test_a_token_is_explained(run):
     """Header, lifetime, severity and place of a token, one a line; its parts are not shown."""
-    token = jws({"iss": "https://idp.test/", "sub": "jane", "aud": ["a", "b"], "scope": "r w", "iat": NOW, "exp": NOW + 90})
+    token = jws(
+        {
+            "iss": "https://idp.test/",
+            "sub": "jane",
+            "aud": ["a", "b"],
+            "scope": "r w",
+            "iat": NOW,
+            "exp": NOW + 90,
+        }
+    )
     result = run("inspect", AT, stdin=token.encode())
-    fields = dict(line.strip().split(": ", 1) for line in result.out.decode().splitlines() if ": " in line)
+    fields = dict(
+        line.strip().split(": ", 1) for line in result.out.decode().splitlines() if ": " in line
+    )
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith(b"Signed JWT (JWS)  eyJ***.***.***\n")
     assert fields["sha256"].strip() == sha256(token)
@@ -52,7 +63,11 @@ def test_kinds(run, token, name):
 )
 def test_weaknesses(run, token, weakness):
     """What is wrong with a token is said, with the section that says so."""
-    (line,) = [one for one in run("inspect", stdin=token.encode()).out.decode().splitlines() if "weakness:" in one]
+    (line,) = [
+        one
+        for one in run("inspect", stdin=token.encode()).out.decode().splitlines()
+        if "weakness:" in one
+    ]
     assert weakness in line
     assert "RFC" in line
 

@@ -21,7 +21,9 @@ def test_version(run):
 
 
 def test_help(run):
-    """`--help` names every command; without a command the same goes to standard error, with status 2."""
+    """`--help` names every command; without a command the same goes to standard error, with status
+    2.
+    """
     result = run("--help")
     assert (result.status, result.err) == (0, "")
     for name in ("scan", "inspect", "patterns", "state", "schema"):
@@ -46,7 +48,8 @@ def test_an_unknown_command(run):
 
 
 @pytest.mark.parametrize(
-    ("broken", "status"), [(UsageError("why"), 2), (PatternError("why"), 2), (WorkerError("why"), 3)]
+    ("broken", "status"),
+    [(UsageError("why"), 2), (PatternError("why"), 2), (WorkerError("why"), 3)],
 )
 def test_our_errors(monkeypatch, capsys, broken, status):
     """Each kind of error has its exit status, and its text is shown."""
@@ -83,8 +86,17 @@ def test_a_closed_pipe(environment):
 def test_version_loads_little(environment):
     """`--version` loads neither the engine nor the table."""
     code = "import sys; from jwtleak.cli.main import _status; _status(['--version']); print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=60).stdout.split()
-    for heavy in (b"rich", b"stringzilla", b"msgspec", b"regex", b"multiprocessing", b"jwtleak.core.engine"):
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, timeout=60
+    ).stdout.split()
+    for heavy in (
+        b"rich",
+        b"stringzilla",
+        b"msgspec",
+        b"regex",
+        b"multiprocessing",
+        b"jwtleak.core.engine",
+    ):
         assert heavy not in loaded
 
 

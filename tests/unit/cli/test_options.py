@@ -10,7 +10,15 @@ from jwtleak.cli.options import DURATION, MOMENT, SIZE
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0", 0), ("65536", 65536), ("64k", 65536), ("64 KiB", 65536), ("2g", 2 << 30), ("1MB", 1 << 20), ("3t", 3 << 40)],
+    [
+        ("0", 0),
+        ("65536", 65536),
+        ("64k", 65536),
+        ("64 KiB", 65536),
+        ("2g", 2 << 30),
+        ("1MB", 1 << 20),
+        ("3t", 3 << 40),
+    ],
 )
 def test_sizes(text, value):
     """A size is a number of bytes with an optional unit, in powers of 1024."""
@@ -26,7 +34,13 @@ def test_no_sizes(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["1768478400", "1768478400.0", "2026-01-15T12:00:00Z", "2026-01-15T13:00:00+01:00", "2026-01-15 12:00:00"],
+    [
+        "1768478400",
+        "1768478400.0",
+        "2026-01-15T12:00:00Z",
+        "2026-01-15T13:00:00+01:00",
+        "2026-01-15 12:00:00",
+    ],
 )
 def test_moments(text):
     """A time is RFC 3339, UTC unless it says otherwise, or Unix seconds."""
@@ -46,7 +60,16 @@ def test_values_that_are_ready():
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("90", 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("30d", 2592000), ("0", 0), ("1w2d", 777600)]
+    ("text", "value"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("15m", 900),
+        ("1.5h", 5400),
+        ("30d", 2592000),
+        ("0", 0),
+        ("1w2d", 777600),
+    ],
 )
 def test_durations(text, value):
     """A length of time is numbers with units, or seconds."""

@@ -122,7 +122,9 @@ OURS = b'{"schema":"jwtleak/1","id":"x"}\n'
     ],
 )
 def test_going_on_with_a_file(tmp_path, record, before, after):
-    """Alerts are appended; a line of ours that a crash left unfinished goes first, what is not ours stays."""
+    """Alerts are appended; a line of ours that a crash left unfinished goes first, what is not ours
+    stays.
+    """
     (tmp_path / "o").write_bytes(before)
     output = open_output(str(tmp_path / "o"), None, Tally(), progress=False, append=True)
     output.alert(record)
@@ -139,10 +141,14 @@ def test_going_on_with_what_is_no_file():
 
 
 def test_sync(tmp_path, record, monkeypatch):
-    """Into a file, what was given is on the disk, which is asked for only when there is something new."""
+    """Into a file, what was given is on the disk, which is asked for only when there is something
+    new.
+    """
     synced = []
     sync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append((tmp_path / "o").read_bytes()), sync(fd)))
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: (synced.append((tmp_path / "o").read_bytes()), sync(fd))
+    )
     output = open_output(str(tmp_path / "o"), None, Tally(), progress=False)
     for _ in range(2):
         output.sync()
@@ -175,7 +181,9 @@ def test_events_are_lines(record, name):
 
 @pytest.mark.parametrize(("name", "repeats"), [("sarif", 1), ("gitlab", 1), ("csv", 2)])
 def test_a_document_is_whole(record, name, repeats):
-    """A document begins before the first alert and ends with the scan; repeats stand only where they have a place."""
+    """A document begins before the first alert and ends with the scan; repeats stand only where
+    they have a place.
+    """
     file = Watched()
     whole = Whole(file, document(name))
     assert file.getvalue() == document(name).begin()

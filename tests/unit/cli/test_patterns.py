@@ -20,7 +20,18 @@ def test_list(run):
     result = run("patterns", "list")
     assert (result.status, result.err) == (0, "")
     sorts = {line.split()[0] for line in result.out.decode().splitlines()}
-    assert sorts == {"shape", "channel", "issuer", "use", "public", "admin", "key", "example", "claim", "server"}
+    assert sorts == {
+        "shape",
+        "channel",
+        "issuer",
+        "use",
+        "public",
+        "admin",
+        "key",
+        "example",
+        "claim",
+        "server",
+    }
     assert b"your-256-bit-secret" not in result.out
 
 
@@ -48,6 +59,10 @@ def test_a_hit_is_an_alert(scan, work):
     (work / "p" / "acme.toml").write_text(GOOD)
     (work / "a.log").write_text("key=acme_0123456789abcdef\n")
     (alert,) = scan("--patterns=p", "a.log").alerts
-    assert (alert["pattern"], alert["severity"], alert["token"]["kind"]) == ("acme-key", "high", "pattern")
+    assert (alert["pattern"], alert["severity"], alert["token"]["kind"]) == (
+        "acme-key",
+        "high",
+        "pattern",
+    )
     assert "0123456789abcdef" not in str(alert)
     assert "ACME key" in scan("--patterns=p", "--format=table", "a.log").out.decode()

@@ -13,7 +13,9 @@ from jwtleak.runtime.scan.scan import Tally
 def test_bar(monkeypatch):
     """It shows bytes and what was found so far, and leaves nothing behind."""
     file = io.StringIO()
-    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=file, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        progress, "Console", lambda **_: Console(file=file, force_terminal=True, width=120)
+    )
     tally = Tally()
     bar = progress.make_bar(tally)
     bar.advance(1)  # before the start: nothing
@@ -29,7 +31,9 @@ def test_bar(monkeypatch):
 def test_an_unknown_total(monkeypatch):
     """Without a total it still moves."""
     file = io.StringIO()
-    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=file, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        progress, "Console", lambda **_: Console(file=file, force_terminal=True, width=120)
+    )
     bar = progress.make_bar(Tally())
     bar.start(None)
     bar.advance(2048)

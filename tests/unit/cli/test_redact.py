@@ -17,7 +17,11 @@ NOISE = bytes(range(256)) * 4 + b"\r\n\x00\xff"
 def test_a_filter(run):
     """Standard input goes to standard output, 8-bit clean; tokens become names."""
     done = run("redact", stdin=NOISE + b"GET /?t=" + TOKEN + b" x\n" + NOISE)
-    assert (done.status, done.out, done.err) == (0, NOISE + b"GET /?t=" + NAME + b" x\n" + NOISE, "")
+    assert (done.status, done.out, done.err) == (
+        0,
+        NOISE + b"GET /?t=" + NAME + b" x\n" + NOISE,
+        "",
+    )
     assert run("redact", stdin=b"") == (0, b"", "")
 
 
@@ -64,10 +68,14 @@ def test_packed_input_is_told(run, work):
 
 
 def test_lines_leave_while_the_writer_goes_on(environment):
-    """A line comes out while the pipe stays open, the rest of it after a second; a closed reader is no error."""
+    """A line comes out while the pipe stays open, the rest of it after a second; a closed reader is
+    no error.
+    """
     command = [sys.executable, "-m", "jwtleak", "redact"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment) as program:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment
+    ) as program:
         assert program.stdin is not None
         assert program.stdout is not None
         program.stdin.write(b"GET /?t=" + TOKEN + b" 200\n")

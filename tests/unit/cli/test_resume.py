@@ -1,4 +1,6 @@
-"""`scan --state --resume` as it is used: broken off by Ctrl-C and by kill -9, gone on with, refused."""
+"""`scan --state --resume` as it is used: broken off by Ctrl-C and by kill -9, gone on with,
+refused.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ def line(name):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """Twelve compressed logs that take a few hundredths of a second each and are too large to share a task, and a directory
-    of small ones."""
+    """Twelve compressed logs that take a few hundredths of a second each and are too large to share
+    a task, and a directory of small ones.
+    """
     place = tmp_path_factory.mktemp("archive")
     noise = random.Random(1).randbytes(4 << 20)
     for number in range(12):
@@ -45,10 +48,25 @@ def start(environment, archive, tmp_path):
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*args):
-        command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", "--max-ratio=9999", "--every", *args]
+        command = [
+            sys.executable,
+            "-m",
+            "jwtleak",
+            "scan",
+            f"--now={NOW}",
+            "--max-ratio=9999",
+            "--every",
+            *args,
+        ]
         command += [f"--state={tmp_path / 'st'}", f"--output={tmp_path / 'out'}", "."]
         started.append(
-            subprocess.Popen(command, cwd=archive, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+            subprocess.Popen(
+                command,
+                cwd=archive,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+            )
         )
         return started[-1]
 
@@ -102,7 +120,9 @@ def test_interrupt(start, whole, tmp_path, jobs):
 
 @pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.slow)])
 def test_kill(start, whole, tmp_path, kills):
-    """kill -9 at random moments: every alert is given; finished files stay finished; few are given twice."""
+    """kill -9 at random moments: every alert is given; finished files stay finished; few are given
+    twice.
+    """
     chance = random.Random(kills)
     finished = 0
     for number in range(kills):
@@ -119,7 +139,8 @@ def test_kill(start, whole, tmp_path, kills):
     assert process.returncode in (0, 1), err
     found = ids(tmp_path)
     assert set(found) == whole
-    # Those of the files in hand at each kill: at most two tasks, of which one may be all of the small files.
+    # Those of the files in hand at each kill: at most two tasks, of which one may be all of the
+    # small files.
     assert sum(found.values()) - len(whole) <= kills * 303
     process = start("--resume")
     assert process.communicate(timeout=60)[1] == b"jwtleak: 312 files are finished\n"
@@ -142,12 +163,25 @@ def test_other_options_read_everything(scan, work, tmp_path):
     (work / "p").mkdir()
     state = ("--state", str(tmp_path / "st"), "--resume")
     assert scan(*state, ".").err == "jwtleak: nothing is finished: everything is read\n"
-    for same in (["."], ["-j1", "."], ["--fail-on=never", "."], [str(work)], [f"--output={tmp_path / 'o'}", "."]):
+    for same in (
+        ["."],
+        ["-j1", "."],
+        ["--fail-on=never", "."],
+        [str(work)],
+        [f"--output={tmp_path / 'o'}", "."],
+    ):
         assert scan(*state, *same).err == "jwtleak: 1 files are finished\n"
-    for other in (["--every", "."], ["--exclude=*.gz", "."], ["--min-severity=low", "."], ["a.log"]):
+    for other in (
+        ["--every", "."],
+        ["--exclude=*.gz", "."],
+        ["--min-severity=low", "."],
+        ["a.log"],
+    ):
         assert scan(*state, *other).err == "jwtleak: nothing is finished: everything is read\n"
     pattern = '[[pattern]]\nid = "x-key"\ntitle = "X"\nseverity = "low"\nconfidence = "high"\nregex = "xkey[0-9]+"\nkeywords = ["xkey"]\n'
-    (work / "p" / "x.toml").write_text(pattern + 'examples = ["xkey1"]\nnegative_examples = ["ykey"]\n')
+    (work / "p" / "x.toml").write_text(
+        pattern + 'examples = ["xkey1"]\nnegative_examples = ["ykey"]\n'
+    )
     result = scan(*state, "--patterns=p", ".")
     assert result.err.endswith("everything is read\n"), result.err
 
@@ -199,7 +233,12 @@ def test_sqlite_is_not_loaded_without_a_state(environment, work):
         "from jwtleak.cli.main import run\nrun(['scan', '.'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=work, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (1, "[]\n")
 
@@ -207,10 +246,16 @@ def test_sqlite_is_not_loaded_without_a_state(environment, work):
 def test_a_pipe_as_output(environment, work, tmp_path):
     """Standard output takes the alerts too, a reader that goes away leaves its file unmarked."""
     for number in range(4):
-        (work / f"{number}.log").write_bytes(b"".join(line(f"{number}.{one}") for one in range(400)))
+        (work / f"{number}.log").write_bytes(
+            b"".join(line(f"{number}.{one}") for one in range(400))
+        )
     command = f"{sys.executable} -m jwtleak scan -j1 --state={tmp_path / 'st'} . | head -n 1"
-    subprocess.run(["bash", "-c", command], cwd=work, env=environment, capture_output=True, check=True)
+    subprocess.run(
+        ["bash", "-c", command], cwd=work, env=environment, capture_output=True, check=True
+    )
     command = f"{sys.executable} -m jwtleak scan -j1 --state={tmp_path / 'st'} --resume ."
-    done = subprocess.run(command.split(), cwd=work, env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        command.split(), cwd=work, env=environment, capture_output=True, check=False
+    )
     assert done.stdout.count(b"\n") >= 1200
     assert os.path.exists(tmp_path / "st" / "state.db")

@@ -46,12 +46,17 @@ def test_found(scan, work):
         (["--status", "dead"], "'dead' is not one of"),
         (["-", "a"], "- (standard input) cannot be scanned together with files"),
         (["--include", "[z-a]", "."], "invalid glob"),
-        (["--output", "/nowhere/at/all", "."], "cannot write /nowhere/at/all: no such file or directory"),
+        (
+            ["--output", "/nowhere/at/all", "."],
+            "cannot write /nowhere/at/all: no such file or directory",
+        ),
         (["--patterns", "/nowhere", "."], "directory '/nowhere' does not exist"),
     ],
 )
 def test_wrong_usage(run, args, says):
-    """Wrong usage: status 2, one line of error in lower case without a full stop, and perhaps a hint."""
+    """Wrong usage: status 2, one line of error in lower case without a full stop, and perhaps a
+    hint.
+    """
     result = run("scan", *args)
     first, *rest = result.err.splitlines()
     assert (result.status, result.out) == (2, b"")
@@ -68,12 +73,16 @@ def test_wrong_usage(run, args, says):
 def test_help_states_the_statuses(run):
     """`--help` says what each exit status means."""
     text = " ".join(run("scan", "--help").out.decode().split())
-    assert "Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but" in text
+    assert (
+        "Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but" in text
+    )
 
 
 @pytest.fixture
 def varied(work) -> dict[str, str]:
-    """One file with a live token, an expired one, one without expiry, an unsigned and a detached one."""
+    """One file with a live token, an expired one, one without expiry, an unsigned and a detached
+    one.
+    """
     tokens = {
         "live": jws(),
         "expired": jws({"exp": NOW - 9999, "iss": "e"}),
@@ -100,14 +109,24 @@ def test_by_status(scan, varied):
 def test_by_severity(scan, varied):
     """`--min-severity` leaves out what matters less, and then it is no leak either."""
     everything = scan(".").alerts
-    severe = {one["token"]["sha256"] for one in everything if one["severity"] in ("critical", "high")}
-    assert found(scan("--min-severity", "high", ".")) == severe < {one["token"]["sha256"] for one in everything}
+    severe = {
+        one["token"]["sha256"] for one in everything if one["severity"] in ("critical", "high")
+    }
+    assert (
+        found(scan("--min-severity", "high", "."))
+        == severe
+        < {one["token"]["sha256"] for one in everything}
+    )
 
 
 def test_by_confidence(scan, work):
     """`--min-confidence` is medium unless given."""
-    (work / "a").write_text("eyJhbGciOiJIUzI1NiJ9.e30.signature and " + unsecured() + " and " + jws() + "\n")
-    counts = [len(scan("--min-confidence", least, ".").alerts) for least in ("high", "medium", "low")]
+    (work / "a").write_text(
+        "eyJhbGciOiJIUzI1NiJ9.e30.signature and " + unsecured() + " and " + jws() + "\n"
+    )
+    counts = [
+        len(scan("--min-confidence", least, ".").alerts) for least in ("high", "medium", "low")
+    ]
     assert counts == sorted(counts)
     assert counts[0] == 1
     assert len(scan(".").alerts) == counts[1]
@@ -134,13 +153,19 @@ def test_now_and_leeway(run, work):
     (work / "a").write_text(jws({"exp": NOW}))
     states = [
         run("scan", "--now", when, "--leeway", leeway, ".").alerts[0]["token"]["status"]
-        for when, leeway in [("2026-01-15T12:00:30Z", "60"), ("2026-01-15T12:00:30Z", "0"), (str(NOW + 61), "60")]
+        for when, leeway in [
+            ("2026-01-15T12:00:30Z", "60"),
+            ("2026-01-15T12:00:30Z", "0"),
+            (str(NOW + 61), "60"),
+        ]
     ]
     assert states == ["live", "expired", "expired"]
 
 
 def test_grouping_and_every(scan, work):
-    """A token that stands three times in a file is one alert with three sightings, or three with `--every`."""
+    """A token that stands three times in a file is one alert with three sightings, or three with
+    `--every`.
+    """
     (work / "a.log").write_text(line(jws()) * 3)
     (work / "b.log").write_text("another file\n" + line(jws()))
     grouped = scan(".").alerts
@@ -155,7 +180,10 @@ def test_max_token(scan, work):
     """A token longer than `--max-token` is incomplete."""
     (work / "a").write_text(jws({"iss": "x", "pad": "y" * 500, "exp": NOW + 9}) + "\n")
     assert scan(".").alerts[0]["token"]["status"] == "live"
-    assert [one["token"]["status"] for one in scan("--max-token", "128", ".").alerts] in ([], ["incomplete"])
+    assert [one["token"]["status"] for one in scan("--max-token", "128", ".").alerts] in (
+        [],
+        ["incomplete"],
+    )
 
 
 # --- where alerts go

@@ -33,7 +33,9 @@ def packed(name: str, data: bytes) -> bytes:
     return room.getvalue()
 
 
-@pytest.mark.parametrize(("name", "member"), [("a.gz", None), ("a.zip", "in/side.log"), ("a.tar", "in/side.log")])
+@pytest.mark.parametrize(
+    ("name", "member"), [("a.gz", None), ("a.zip", "in/side.log"), ("a.tar", "in/side.log")]
+)
 def test_archives(scan, work, name, member):
     """Archives are opened by content; offsets and lines are those of the member."""
     (work / "renamed").write_bytes(packed(name, f"one\n{line(jws())}".encode()))
@@ -43,7 +45,9 @@ def test_archives(scan, work, name, member):
 
 
 def test_truncated_archive(scan, work):
-    """What could be read of a truncated archive is reported, and that the rest could not: status 1, or 3 if clean."""
+    """What could be read of a truncated archive is reported, and that the rest could not: status 1,
+    or 3 if clean.
+    """
     whole = gzip.compress((line(jws()) + os.urandom(200_000).hex()).encode())
     (work / "cut.gz").write_bytes(whole[: len(whole) // 2])
     result = scan(".")

@@ -36,9 +36,13 @@ def test_every_format(two, scan, name):
 
 
 def test_documents_of_a_scan(two, scan):
-    """SARIF, GitLab and CSV are one document; SARIF's relative paths stand below the working directory."""
+    """SARIF, GitLab and CSV are one document; SARIF's relative paths stand below the working
+    directory.
+    """
     (run,) = json.loads(scan("--format=sarif", ".").out)["runs"]
-    places = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]]
+    places = [
+        one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]
+    ]
     assert places == ["a.log", "b.log"]
     assert run["originalUriBaseIds"]["SCANROOT"]["uri"] == f"file://{two}/"
     report = json.loads(scan("--format=gitlab", ".").out)
@@ -63,7 +67,10 @@ def test_standard_input_into_a_document(scan):
     assert len(json.loads(done.out)["vulnerabilities"]) == 1
 
 
-@pytest.mark.parametrize(("option", "stands"), [("event", "2026-01-15T11:58:01.000Z"), ("detected", "2026-01-15T12:00:00.000Z")])
+@pytest.mark.parametrize(
+    ("option", "stands"),
+    [("event", "2026-01-15T11:58:01.000Z"), ("detected", "2026-01-15T12:00:00.000Z")],
+)
 def test_the_time_of_events(two, scan, option, stands):
     """`--timestamp` chooses the time at which an event stands."""
     (line,) = scan("--format=ecs", f"--timestamp={option}", "a.log").out.splitlines()
@@ -85,11 +92,24 @@ def reads(process: subprocess.Popen[bytes], name: str) -> bool:
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc")
 @pytest.mark.parametrize("name", ["sarif", "gitlab", "csv"])
 def test_an_interrupted_scan_ends_its_document(environment, work, name):
-    """After Ctrl-C the document is whole, says that the scan was broken off, and holds what was found."""
+    """After Ctrl-C the document is whole, says that the scan was broken off, and holds what was
+    found.
+    """
     (work / "a.log").write_text(f"x={jws()} y\n")
     with open(work / "b.log", "wb") as file:
         file.truncate(40 << 30)
-    command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", f"--format={name}", "--jobs=1", "-o", "out", "."]
+    command = [
+        sys.executable,
+        "-m",
+        "jwtleak",
+        "scan",
+        f"--now={NOW}",
+        f"--format={name}",
+        "--jobs=1",
+        "-o",
+        "out",
+        ".",
+    ]
     scan = subprocess.Popen(command, cwd=work, env=environment, stderr=subprocess.PIPE)
     while not reads(scan, "b.log"):  # then a.log is done
         time.sleep(0.02)
@@ -109,10 +129,14 @@ def test_an_interrupted_scan_ends_its_document(environment, work, name):
 @pytest.mark.parametrize("name", ["ecs", "sarif"])
 def test_a_closed_pipe_is_no_error(environment, work, name):
     """A reader that goes away ends the scan without a word; the status still tells of leaks."""
-    (work / "a.log").write_text("".join(f"x={jws({'iss': str(number)})} y\n" for number in range(300)))
+    (work / "a.log").write_text(
+        "".join(f"x={jws({'iss': str(number)})} y\n" for number in range(300))
+    )
     command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", f"--format={name}", "."]
     reader, writer = os.pipe()
-    scan = subprocess.Popen(command, cwd=work, env=environment, stdout=writer, stderr=subprocess.PIPE)
+    scan = subprocess.Popen(
+        command, cwd=work, env=environment, stdout=writer, stderr=subprocess.PIPE
+    )
     os.close(writer)
     os.close(reader)
     _, err = scan.communicate(timeout=30)
@@ -125,5 +149,7 @@ def test_plain_lines_load_no_format(two, environment):
         "import sys\ntry:\n from jwtleak.cli.main import run; run(['scan', '.'])\nexcept SystemExit: pass\n"
         "print(*[m for m in sys.modules if m.startswith('jwtleak.formats.')], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=two, env=environment, capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=two, env=environment, capture_output=True, check=True
+    )
     assert done.stderr.split() == [b"jwtleak.formats.interface"]

@@ -1,4 +1,6 @@
-"""A scan as a whole: what it says of what it could not read, pipes that close, processes that agree."""
+"""A scan as a whole: what it says of what it could not read, pipes that close, processes that
+agree.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def line(token: str, n: int = 0) -> str:
 
 
 def test_missing_path(scan, work):
-    """A path that does not exist is told as an error: status 3 by itself, 1 when something else leaks."""
+    """A path that does not exist is told as an error: status 3 by itself, 1 when something else
+    leaks.
+    """
     assert scan("nope") == (3, b"", "jwtleak: error: nope: no such file or directory\n")
     (work / "a").write_text(jws())
     result = scan("nope", "a")
@@ -52,10 +56,14 @@ def test_garbage(scan, work):
 
 
 def test_no_standard_input(environment):
-    """A closed standard input is wrong usage when nothing else is to be scanned, unreadable when it is asked for."""
+    """A closed standard input is wrong usage when nothing else is to be scanned, unreadable when it
+    is asked for.
+    """
     for arg, status in (("", 2), ("-", 3)):
         command = f"exec '{sys.executable}' -m jwtleak scan {arg} <&-"
-        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=60)
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, capture_output=True, timeout=60
+        )
         assert (done.returncode, done.stdout) == (status, b"")
         assert done.stderr.startswith(b"jwtleak: error: ")
         assert b"internal" not in done.stderr
@@ -65,7 +73,9 @@ def test_closed_pipe(environment, work):
     """A reader that goes away ends the scan quietly; the status is that of what was found."""
     (work / "a.log").write_text("".join(line(jws({"iss": str(n)}), n) for n in range(3000)))
     command = f"'{sys.executable}' -m jwtleak scan --now {NOW} . | head -1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], cwd=work, env=environment, capture_output=True, timeout=60)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=work, env=environment, capture_output=True, timeout=60
+    )
     assert (done.stderr, done.stdout.count(b"\n"), done.returncode) == (b"", 1, 1)
 
 
@@ -101,7 +111,9 @@ def test_jobs(scan, work):
 
 @pytest.mark.slow
 def test_jobs_on_a_large_file(scan, work):
-    """A file of 60 MB with tokens everywhere, also across the edges of its parts: four processes give the same."""
+    """A file of 60 MB with tokens everywhere, also across the edges of its parts: four processes
+    give the same.
+    """
     with open(work / "big.log", "w") as file:
         n = 0
         while file.tell() < 60 << 20:

@@ -1,4 +1,6 @@
-"""Scans that are broken off: by Ctrl-C, by the death of a worker, by a failure of the program itself."""
+"""Scans that are broken off: by Ctrl-C, by the death of a worker, by a failure of the program
+itself.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def program(environment, work):
     def start(*args: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", *args, "."]
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=work, stdout=pipe, stderr=pipe, env=environment))
+        started.append(
+            subprocess.Popen(command, cwd=work, stdout=pipe, stderr=pipe, env=environment)
+        )
         return started[-1]
 
     yield start
@@ -59,7 +63,9 @@ needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="n
 @needs_proc
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupt(program, jobs):
-    """Ctrl-C: what was found is shown, one line says what was not scanned, the status is 130, no worker is left."""
+    """Ctrl-C: what was found is shown, one line says what was not scanned, the status is 130, no
+    worker is left.
+    """
     scan = program(f"--jobs={jobs}")
     assert b'"./a.log"' in scan.stdout.readline()
     time.sleep(0.3)
@@ -71,13 +77,17 @@ def test_interrupt(program, jobs):
     assert time.monotonic() - begun < 5
     assert scan.returncode == 130
     assert (b'"./b.log"' in out, b'"./c.log"' in out) == (True, False)
-    assert err.decode().startswith("jwtleak: warning: interrupted: not scanned whole: ./b.log (bytes ")
+    assert err.decode().startswith(
+        "jwtleak: warning: interrupted: not scanned whole: ./b.log (bytes "
+    )
     assert err.count(b"\n") == 1
     assert all(gone(pid) for pid in workers)
 
 
 def until_open(pid: int, name: str) -> None:
-    """Wait until the process has a file of this name open: the program has started, however busy the machine is."""
+    """Wait until the process has a file of this name open: the program has started, however busy
+    the machine is.
+    """
     end = time.monotonic() + 30
     while time.monotonic() < end:
         with suppress(OSError):
@@ -105,12 +115,16 @@ def test_interrupt_in_an_archive(environment, work):
     scan.send_signal(signal.SIGINT)
     out, err = scan.communicate(timeout=20)
     assert (scan.returncode, out.count(b"\n")) == (130, 1)
-    assert err == b"jwtleak: warning: interrupted: not scanned whole: a.gz, and all that follows it\n"
+    assert (
+        err == b"jwtleak: warning: interrupted: not scanned whole: a.gz, and all that follows it\n"
+    )
 
 
 @needs_proc
 def test_a_worker_is_killed(program):
-    """A worker that dies is an error that names its task; earlier alerts are there; the status is 3, nothing hangs."""
+    """A worker that dies is an error that names its task; earlier alerts are there; the status is
+    3, nothing hangs.
+    """
     scan = program("--jobs=2")
     assert b'"./a.log"' in scan.stdout.readline()
     victim = children(scan.pid)[0]

@@ -1,4 +1,6 @@
-"""`scan --sink`, as a user runs it: alerts in files and at receivers, and what is said of those that did not arrive."""
+"""`scan --sink`, as a user runs it: alerts in files and at receivers, and what is said of those
+that did not arrive.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Scan = Callable[..., Any]
 def log(work: Path) -> Path:
     """A log with three tokens."""
     path = work / "a.log"
-    path.write_text("".join(f"GET /?t={jws({'iss': str(number)})} HTTP/1.1\n" for number in range(3)))
+    path.write_text(
+        "".join(f"GET /?t={jws({'iss': str(number)})} HTTP/1.1\n" for number in range(3))
+    )
     return path
 
 
@@ -29,8 +33,17 @@ def ids(path: Path) -> list[str]:
 
 
 def test_sinks_get_what_the_output_shows(scan: Scan, log: Path, work: Path) -> None:
-    """Each alert, in the format of the sink; the exit status is that of the scan, and nothing is left behind."""
-    done = scan("a.log", "--sink", "file:native.jsonl", "--sink", "file:ecs.jsonl?format=ecs&name=ecs", env={"TMPDIR": str(work)})
+    """Each alert, in the format of the sink; the exit status is that of the scan, and nothing is
+    left behind.
+    """
+    done = scan(
+        "a.log",
+        "--sink",
+        "file:native.jsonl",
+        "--sink",
+        "file:ecs.jsonl?format=ecs&name=ecs",
+        env={"TMPDIR": str(work)},
+    )
     assert done.status == 1
     assert ids(work / "native.jsonl") == [one["id"] for one in done.alerts]
     events = [json.loads(line)["event"] for line in (work / "ecs.jsonl").read_bytes().splitlines()]
@@ -58,10 +71,22 @@ def test_a_receiver_over_the_network(scan: Scan, log: Path) -> None:
 def test_what_is_not_delivered_is_told_and_kept(scan: Scan, log: Path, work: Path) -> None:
     """Exit status 3; the other sink has everything; a scan with the kept state sends the rest."""
     sink = "file:later/out.jsonl"
-    done = scan("a.log", "--sink", sink, "--sink", "file:b.jsonl", "--sink-deadline", "0.5", env={"TMPDIR": str(work)})
+    done = scan(
+        "a.log",
+        "--sink",
+        sink,
+        "--sink",
+        "file:b.jsonl",
+        "--sink-deadline",
+        "0.5",
+        env={"TMPDIR": str(work)},
+    )
     assert done.status == 3
     assert len(ids(work / "b.jsonl")) == 3
-    assert f"error: sink {sink}: 3 alerts were not delivered in 0.5 s: cannot write: no such file or directory" in done.err
+    assert (
+        f"error: sink {sink}: 3 alerts were not delivered in 0.5 s: cannot write: no such file or directory"
+        in done.err
+    )
     kept = re.search(r"kept in (\S+): a scan with --state", done.err)
     assert kept is not None
     (work / "later").mkdir()
@@ -73,10 +98,24 @@ def test_what_is_not_delivered_is_told_and_kept(scan: Scan, log: Path, work: Pat
 
 
 def test_what_is_dropped_is_told(scan: Scan, work: Path) -> None:
-    """A sink that is down keeps the newest that its queue holds, and the scan does not wait for it; exit status 3."""
-    (work / "many.log").write_text("".join(f"GET /?t={jws({'iss': str(number)})} HTTP/1.1\n" for number in range(2000)))
+    """A sink that is down keeps the newest that its queue holds, and the scan does not wait for it;
+    exit status 3.
+    """
+    (work / "many.log").write_text(
+        "".join(f"GET /?t={jws({'iss': str(number)})} HTTP/1.1\n" for number in range(2000))
+    )
     sink = "file:later/out.jsonl?queue=65536&when_full=drop-oldest&name=later"
-    done = scan("many.log", "--sink", sink, "--sink", "file:b.jsonl", "--sink-deadline", "0.5", "--state", "state")
+    done = scan(
+        "many.log",
+        "--sink",
+        sink,
+        "--sink",
+        "file:b.jsonl",
+        "--sink-deadline",
+        "0.5",
+        "--state",
+        "state",
+    )
     assert done.status == 3
     assert len(ids(work / "b.jsonl")) == 2000
     told = re.search(r"error: sink later: (\d+) alerts were dropped: its queue was full", done.err)
@@ -97,7 +136,16 @@ def test_what_is_refused_is_told_and_kept(scan: Scan, log: Path, work: Path) -> 
 def test_a_resumed_scan_sends_each_alert_once(scan: Scan, log: Path, work: Path) -> None:
     """What an earlier run has sent is not sent again."""
     for _ in range(2):
-        scan("a.log", "--state", "state", "--resume", "--sink", "file:out.jsonl", "-o", "alerts.jsonl")
+        scan(
+            "a.log",
+            "--state",
+            "state",
+            "--resume",
+            "--sink",
+            "file:out.jsonl",
+            "-o",
+            "alerts.jsonl",
+        )
     assert len(ids(work / "out.jsonl")) == 3
 
 
@@ -114,7 +162,11 @@ def test_a_configuration_of_sinks(scan: Scan, log: Path, work: Path) -> None:
 def test_wrong_settings_end_the_scan_before_it_begins(scan: Scan, log: Path, work: Path) -> None:
     """Exit status 2; FILE of --output is not touched."""
     (work / "out.jsonl").write_text("kept")
-    for url, says in (("ftp://h", "there is no sink 'ftp'"), ("file:x?when=y", "when: "), ("hec+https://h?token=x", "not written here")):
+    for url, says in (
+        ("ftp://h", "there is no sink 'ftp'"),
+        ("file:x?when=y", "when: "),
+        ("hec+https://h?token=x", "not written here"),
+    ):
         done = scan("a.log", "--sink", url, "-o", "out.jsonl")
         assert (done.status, says in done.err) == (2, True), done.err
     assert (work / "out.jsonl").read_text() == "kept"

@@ -25,7 +25,9 @@ class Live:
     def __init__(self, environment: dict[str, str], *args: str) -> None:
         command = [sys.executable, "-m", "jwtleak", "scan", f"--now={NOW}", *args, "-"]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment)
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment
+        )
 
     def write(self, data: bytes) -> None:
         """At once into the pipe."""
@@ -45,7 +47,11 @@ class Live:
     def finish(self) -> tuple[list[dict[str, Any]], str, int]:
         """The end of input: what follows."""
         out, err = self.process.communicate(timeout=START)
-        return [json.loads(line) for line in out.splitlines()], err.decode(), self.process.returncode
+        return (
+            [json.loads(line) for line in out.splitlines()],
+            err.decode(),
+            self.process.returncode,
+        )
 
 
 @pytest.fixture
@@ -71,16 +77,24 @@ def latency(program: Live, data: bytes) -> float:
 
 def test_a_line_is_answered_within_50_ms(live):
     """The best of five complete lines is answered within 50 ms of its newline."""
-    assert min(latency(live, f"GET /?t={jws({'iss': str(n)})} x\n".encode()) for n in range(5)) < 0.05
+    assert (
+        min(latency(live, f"GET /?t={jws({'iss': str(n)})} x\n".encode()) for n in range(5)) < 0.05
+    )
 
 
 def test_a_terminator_is_enough(live):
-    """The best of five tokens is answered within 50 ms of the byte behind it, though its line goes on."""
-    assert min(latency(live, f"GET /?t={jws({'iss': end})}{end}".encode()) for end in ' ",;)') < 0.05
+    """The best of five tokens is answered within 50 ms of the byte behind it, though its line goes
+    on.
+    """
+    assert (
+        min(latency(live, f"GET /?t={jws({'iss': end})}{end}".encode()) for end in ' ",;)') < 0.05
+    )
 
 
 def test_the_beginning_of_an_escape_is_awaited(live):
-    """A byte that may begin an escaped padding (`&#61;`, `%3D`) is no terminator: a second of silence is."""
+    """A byte that may begin an escaped padding (`&#61;`, `%3D`) is no terminator: a second of
+    silence is.
+    """
     assert 0.9 < latency(live, f"\nGET /?t={jws({'iss': 'last'})}&".encode()) < 3
 
 
@@ -109,7 +123,9 @@ def test_a_burst(live):
         assert writer.stdin is not None
         writer.stdin.write("".join(f"x={token} y\n" for token in tokens[at : at + 50]).encode())
         writer.stdin.flush()
-        assert [live.alert()["token"]["sha256"] for _ in range(50)] == [sha256(one) for one in tokens[at : at + 50]]
+        assert [live.alert()["token"]["sha256"] for _ in range(50)] == [
+            sha256(one) for one in tokens[at : at + 50]
+        ]
     writer.communicate()
 
 
@@ -126,7 +142,9 @@ def test_utf_16(environment):
 
 def test_gzip(scan):
     """What is piped in packed is unpacked."""
-    result = scan("-", stdin=gzip.compress(f"x={jws()} y\n".encode() * 2) + gzip.compress(b"more\n"))
+    result = scan(
+        "-", stdin=gzip.compress(f"x={jws()} y\n".encode() * 2) + gzip.compress(b"more\n")
+    )
     first, again = result.alerts
     assert (first["token"]["sha256"], first["event"]) == (sha256(jws()), "leak")
     assert (again["event"], again["sightings"]["count"]) == ("repeat", 2)
@@ -160,7 +178,9 @@ def test_every(environment):
 
 
 def test_interrupt(live):
-    """Ctrl-C while waiting gives the token that was held back, says how far it came, and ends with 130."""
+    """Ctrl-C while waiting gives the token that was held back, says how far it came, and ends with
+    130.
+    """
     live.write(f"x={jws()}".encode())
     time.sleep(0.2)
     live.process.send_signal(signal.SIGINT)

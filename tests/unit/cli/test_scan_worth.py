@@ -22,9 +22,19 @@ def signed(key, claims=CLAIMS):
 @pytest.fixture
 def logs(work):
     """A log with a live, an expired, a forgeable and a public token."""
-    anon = jws({"iss": "supabase", "ref": "abcdefghijklmnopqrst", "role": "anon", "iat": NOW, "exp": NOW + 60})
+    anon = jws(
+        {
+            "iss": "supabase",
+            "ref": "abcdefghijklmnopqrst",
+            "role": "anon",
+            "iat": NOW,
+            "exp": NOW + 60,
+        }
+    )
     tokens = [jws(), jws({**CLAIMS, "exp": NOW - 999}), signed(b"your-256-bit-secret"), anon]
-    (work / "app.log").write_text("".join(f"{number} token {one} x\n" for number, one in enumerate(tokens)))
+    (work / "app.log").write_text(
+        "".join(f"{number} token {one} x\n" for number, one in enumerate(tokens))
+    )
     return work
 
 
@@ -34,9 +44,16 @@ def by_line(result):
 
 
 def test_worth_is_in_the_alert(scan, logs):
-    """Provider, use, signature, reasons and advice; dead and public tokens weigh little, a forgeable one most."""
+    """Provider, use, signature, reasons and advice; dead and public tokens weigh little, a
+    forgeable one most.
+    """
     found = by_line(scan("app.log"))
-    assert {line: alert["severity"] for line, alert in found.items()} == {0: "high", 1: "info", 2: "critical", 3: "info"}
+    assert {line: alert["severity"] for line, alert in found.items()} == {
+        0: "high",
+        1: "info",
+        2: "critical",
+        3: "info",
+    }
     assert found[2]["token"]["signature"] == "published_key"
     assert (found[3]["token"]["provider"], found[3]["token"]["use"]) == ("supabase", "anon")
     assert found[3]["reasons"] == ["live", "public_by_design"]
@@ -58,7 +75,9 @@ def test_processes_agree(scan, logs):
 
 
 def test_policy(scan, logs):
-    """`[[allow]]` keeps back and counts, `[[raise]]` lifts; what is kept back is shown when asked for, and no failure."""
+    """`[[allow]]` keeps back and counts, `[[raise]]` lifts; what is kept back is shown when asked
+    for, and no failure.
+    """
     (logs / "c.toml").write_text(
         f'[[allow]]\nsha256 = "{sha256(jws())}"\nreason = "a test account"\n'
         '[[raise]]\nprovider = "supabase"\nseverity = "medium"\nreason = "ours"\n'
@@ -76,7 +95,9 @@ def test_policy(scan, logs):
 
 
 def test_a_kept_back_token_hides_no_other_place(scan, work):
-    """A rule for one channel keeps back that sighting; the same token in a URL is still found, in either order."""
+    """A rule for one channel keeps back that sighting; the same token in a URL is still found, in
+    either order.
+    """
     (work / "c.toml").write_text('[[allow]]\nchannel = "json_field"\nreason = "a debug field"\n')
     lines = [f'{{"token":"{jws()}"}}\n', f"GET /?t={jws()} x\n"]
     for text in ("".join(lines), "".join(reversed(lines))):
@@ -108,7 +129,12 @@ def test_signatures(scan, work):
     tokens = [jwt.encode(CLAIMS, key, "ES256", {"kid": kid}) for key, kid in signers]
     (work / "a.log").write_text("".join(f"token {one} x\n" for one in [*tokens, jws()]))
     found = by_line(scan("--jwks=keys.json", "a.log"))
-    assert [found[line]["token"]["signature"] for line in range(4)] == ["valid", "invalid", "valid", "unchecked"]
+    assert [found[line]["token"]["signature"] for line in range(4)] == [
+        "valid",
+        "invalid",
+        "valid",
+        "unchecked",
+    ]
     assert [found[line]["severity"] for line in range(4)] == ["critical", "low", "critical", "high"]
 
 
@@ -153,16 +179,23 @@ def test_wrong_files(scan, work, args, told):
 
 def test_the_table_says_what_and_why(run, logs):
     """The table for people shows provider, use and the reasons of the severity."""
-    out = run("scan", f"--now={NOW}", "--format=table", "app.log", env={"COLUMNS": "160"}).out.decode()
+    out = run(
+        "scan", f"--now={NOW}", "--format=table", "app.log", env={"COLUMNS": "160"}
+    ).out.decode()
     assert "supabase anon" in out
     assert "published key" in out
     assert "public by design" in out
 
 
 def test_inspect_says_all_of_it(run, logs):
-    """One token with everything: provider, use, why, weaknesses with references, advice, verdict of the keys."""
+    """One token with everything: provider, use, why, weaknesses with references, advice, verdict of
+    the keys.
+    """
     (logs / "words").write_text("a throw-away key of the test suite\n")
-    token = jws({"iss": "https://idp.test/realms/a", "typ": "Offline", "email": "x@y.test", "iat": NOW}, jku="https://evil.test/")
+    token = jws(
+        {"iss": "https://idp.test/realms/a", "typ": "Offline", "email": "x@y.test", "iat": NOW},
+        jku="https://evil.test/",
+    )
     out = run("inspect", f"--now={NOW}", "--weak-keys=words", stdin=token.encode()).out.decode()
     for text in (
         "provider:     keycloak", "use:          offline", "why:          no_expiry, weak_key", "signature:    weak_key",

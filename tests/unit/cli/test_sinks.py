@@ -13,7 +13,9 @@ from jwtleak.errors import UsageError
 def test_urls_and_a_configuration(tmp_path: Path) -> None:
     """Those of the URLs first; other tables of the file are for others."""
     path = tmp_path / "jwtleak.toml"
-    path.write_text('[tail]\npaths = ["/x"]\n[[sink]]\nurl = "file:/b"\nwhen = \'severity == "high"\'\n')
+    path.write_text(
+        '[tail]\npaths = ["/x"]\n[[sink]]\nurl = "file:/b"\nwhen = \'severity == "high"\'\n'
+    )
     assert [one.title for one in chosen(["file:/a"], str(path))] == ["file:/a", "file:/b"]
     assert chosen([], None) == []
 
@@ -24,5 +26,7 @@ def test_what_is_wrong_names_file_and_table(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"jwtleak\.toml: cannot be read"):
         chosen([], str(path))
     path.write_text('[[sink]]\nurl = "stdout"\n[[sink]]\nurl = "stdout"\npassword = "pa55word"\n')
-    with pytest.raises(UsageError, match=r"jwtleak\.toml: sink\[1\]: password: a credential is not written here"):
+    with pytest.raises(
+        UsageError, match=r"jwtleak\.toml: sink\[1\]: password: a credential is not written here"
+    ):
         chosen([], str(path))

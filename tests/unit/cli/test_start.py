@@ -24,23 +24,34 @@ except SystemExit:
 """
 
 
-# What reading tables loads; what pathlib brings along varies from one version of Python to the next.
+# What reading tables loads; what pathlib brings along varies from one version of Python to the
+# next.
 NEEDED = {"pathlib", "rtoml"}
 ALLOWED = NEEDED | {"urllib.parse"}
 
 
 @pytest.mark.parametrize(
-    ("text", "needed", "allowed"), [("nothing\n", set(), set()), (f"GET /?t={jws()} x\n", NEEDED, ALLOWED)]
+    ("text", "needed", "allowed"),
+    [("nothing\n", set(), set()), (f"GET /?t={jws()} x\n", NEEDED, ALLOWED)],
 )
 def test_what_a_scan_needs_not_is_not_loaded(environment, work, text, needed, allowed):
     """Nothing heavy is loaded for a plain file; a token in it asks for tables, which are TOML."""
     (work / "a.log").write_text(text)
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=work, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert needed <= HEAVY & set(done.stderr.split()) <= allowed
 
 
 def test_what_waits_is_loaded_when_it_is_asked(environment):
-    """A module that something stands for is the real one once it is asked for anything; `typing_extensions` is not kept away."""
+    """A module that something stands for is the real one once it is asked for anything;
+    `typing_extensions` is not kept away.
+    """
     code = """
 import sys
 from jwtleak.cli.main import main

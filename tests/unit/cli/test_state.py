@@ -23,7 +23,14 @@ def filled(place):
     with Store.open(place) as store:
         store.register(["file:a", "hec"])
         cursors = [cursor("x", offset=10, size=30), cursor("old", state="finished")]
-        store.commit(Commit(cursors=cursors, sightings=[sighting()], alerts=[letter("p"), letter("q")], at_ms=1000))
+        store.commit(
+            Commit(
+                cursors=cursors,
+                sightings=[sighting()],
+                alerts=[letter("p"), letter("q")],
+                at_ms=1000,
+            )
+        )
         with store.mailbox("hec") as box:
             box.dead(box.pending(1, 999)[0].seq, "index is closed", 404, 2)
     return place
@@ -34,7 +41,11 @@ def test_show(run, filled):
     (shown,) = run("state", "show").alerts
     assert shown["directory"] == str(filled)
     assert "process" not in shown
-    assert (shown["streams"], shown["unread_bytes"], shown["sightings"]) == ({"followed": 1, "finished": 1}, 20, 1)
+    assert (shown["streams"], shown["unread_bytes"], shown["sightings"]) == (
+        {"followed": 1, "finished": 1},
+        20,
+        1,
+    )
     sinks = {one["name"]: (one["waiting"], one["dead_letters"]) for one in shown["sinks"]}
     assert sinks == {"file:a": (2, 0), "hec": (1, 1)}
     table = run("state", "show", "--format=table").out.decode()
@@ -46,7 +57,10 @@ def test_show(run, filled):
 
 def test_show_streams(run, filled):
     """One line for each file."""
-    lines = {one["path"]: (one["state"], one["read"], one["size"]) for one in run("state", "show", "--streams").alerts}
+    lines = {
+        one["path"]: (one["state"], one["read"], one["size"])
+        for one in run("state", "show", "--streams").alerts
+    }
     assert lines == {"/var/log/x.log": ("followed", 10, 30), "/var/log/old.log": ("finished", 0, 0)}
     table = run("state", "show", "--streams", "-f", "table").out.decode().splitlines()
     assert len(table) == 3
@@ -54,15 +68,25 @@ def test_show_streams(run, filled):
 
 
 def test_beside_a_running_process(run, filled):
-    """Looking works, and names the process; taking away is refused with its name, and changes nothing."""
+    """Looking works, and names the process; taking away is refused with its name, and changes
+    nothing.
+    """
     with Store.open(filled) as store:
         (shown,) = run("state", "show").alerts
         assert shown["process"] == os.getpid()
         assert len(run("state", "dead-letters", "show").alerts) == 1
-        for command in (["prune"], ["reset", "--yes"], ["reset", "/var/log/x.log"], ["dead-letters", "replay"]):
+        for command in (
+            ["prune"],
+            ["reset", "--yes"],
+            ["reset", "/var/log/x.log"],
+            ["dead-letters", "replay"],
+        ):
             result = run("state", *command)
             assert (result.status, result.out) == (2, b"")
-            assert result.err == f"jwtleak: error: the state in {filled} is in use by process {os.getpid()}\n"
+            assert (
+                result.err
+                == f"jwtleak: error: the state in {filled} is in use by process {os.getpid()}\n"
+            )
         assert len(store.cursors()) == 2
 
 
@@ -79,7 +103,10 @@ def test_reset(run, filled):
     """Without a terminal it must be meant; what would be lost is said; afterwards nothing is there."""
     refused = run("state", "reset")
     assert refused.status == 2
-    assert f"would forget everything in {filled} and 2 alerts that no sink has taken yet: add --yes" in refused.err
+    assert (
+        f"would forget everything in {filled} and 2 alerts that no sink has taken yet: add --yes"
+        in refused.err
+    )
     done = run("state", "reset", "--yes")
     assert (done.status, done.err) == (0, "jwtleak: everything is forgotten\n")
     assert run("state", "show").status == 2
@@ -88,7 +115,10 @@ def test_reset(run, filled):
 def test_reset_of_some_files(run, filled):
     """Only what is named is forgotten; a name that is not known is an error."""
     result = run("state", "reset", "/var/log/x.log", "/var/log/unknown")
-    assert (result.status, result.err) == (2, "jwtleak: error: /var/log/unknown: nothing is remembered of it\n")
+    assert (result.status, result.err) == (
+        2,
+        "jwtleak: error: /var/log/unknown: nothing is remembered of it\n",
+    )
     assert [one["path"] for one in run("state", "show", "--streams").alerts] == ["/var/log/old.log"]
 
 
@@ -105,16 +135,27 @@ def test_reset_of_a_damaged_state(run, filled):
 def test_prune(run, filled):
     """What is older than its age goes, or than the age that is given; the numbers are said."""
     said = run("state", "prune").err
-    assert said == "jwtleak: gone are 1 finished files, 0 tokens seen, 0 dead letters, 0 marks of scans\n"
+    assert (
+        said
+        == "jwtleak: gone are 1 finished files, 0 tokens seen, 0 dead letters, 0 marks of scans\n"
+    )
     said = run("state", "prune", "--older-than=0s").err
-    assert said == "jwtleak: gone are 0 finished files, 0 tokens seen, 1 dead letters, 0 marks of scans\n"
+    assert (
+        said
+        == "jwtleak: gone are 0 finished files, 0 tokens seen, 1 dead letters, 0 marks of scans\n"
+    )
     assert run("state", "prune", "--older-than=often").status == 2
 
 
 def test_dead_letters(run, filled):
     """They are shown with the reason and the alert, and go back into the queue."""
     (dead,) = run("state", "dead-letters", "show").alerts
-    assert (dead["sink"], dead["status"], dead["reason"], dead["attempts"]) == ("hec", 404, "index is closed", 2)
+    assert (dead["sink"], dead["status"], dead["reason"], dead["attempts"]) == (
+        "hec",
+        404,
+        "index is closed",
+        2,
+    )
     assert dead["alert"] == json.loads(letter("p").body)
     assert run("state", "dead-letters", "show", "--sink=file:a").out == b""
     table = run("state", "dead-letters", "show", "--format=table").out.decode().splitlines()
@@ -122,6 +163,9 @@ def test_dead_letters(run, filled):
     refused = run("state", "dead-letters", "replay", "--to=nowhere")
     assert refused.err == "jwtleak: error: there is no sink nowhere: known are file:a, hec\n"
     assert run("state", "dead-letters", "replay", "--sink=hec", "1").status == 2
-    assert run("state", "dead-letters", "replay", "1").err == "jwtleak: 1 dead letters wait to be sent again\n"
+    assert (
+        run("state", "dead-letters", "replay", "1").err
+        == "jwtleak: 1 dead letters wait to be sent again\n"
+    )
     with Store.open(filled) as store, store.mailbox("hec") as box:
         assert [one.id for one in box.pending(9, 999)] == [alert_id("p"), alert_id("q")]

@@ -42,7 +42,9 @@ def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_row_for_each_token() -> None:
     """A token in two files is one row that says so; the token itself is not shown."""
     token = jws()
-    out = shown(alert_of(f"GET /a?t={token} HTTP/1.1"), alert_of(f"GET /b?t={token} HTTP/1.1", "logs/b.log"))
+    out = shown(
+        alert_of(f"GET /a?t={token} HTTP/1.1"), alert_of(f"GET /b?t={token} HTTP/1.1", "logs/b.log")
+    )
     rows = [line for line in out.splitlines() if line.startswith(" critical")]
     assert len(rows) == 1
     assert "logs/a.log:1 and 1 more" in rows[0]
@@ -61,7 +63,9 @@ def test_a_row_stands_on_one_line_in_a_pipe() -> None:
 def test_a_narrow_terminal_leaves_out_issuer_and_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
     """At 80 columns the issuer and the algorithm give way, and no line is longer."""
     monkeypatch.setenv("COLUMNS", "80")
-    out = shown(alert_of(f"GET /a?access_token={jws()} HTTP/1.1", "/var/log/nginx/shop.example/access.log"))
+    out = shown(
+        alert_of(f"GET /a?access_token={jws()} HTTP/1.1", "/var/log/nginx/shop.example/access.log")
+    )
     assert "issuer" not in out
     assert "HS256" not in out
     assert max(map(len, out.splitlines())) <= 80
@@ -89,14 +93,24 @@ def test_nothing_found_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0, "0s"), (59, "59s"), (3600, "1h"), (3_661, "1h 1m"), (-90_000, "-1d 1h"), (86400 * 400, "400d")]
+    ("value", "told"),
+    [
+        (0, "0s"),
+        (59, "59s"),
+        (3600, "1h"),
+        (3_661, "1h 1m"),
+        (-90_000, "-1d 1h"),
+        (86400 * 400, "400d"),
+    ],
 )
 def test_durations_show_two_units(value: int, told: str) -> None:
     """A duration is told in its two largest units."""
     assert duration(value) == told
 
 
-@pytest.mark.parametrize(("value", "told"), [(0, "0 B"), (999, "999 B"), (5000, "5.0 kB"), (3e15, "3000.0 TB")])
+@pytest.mark.parametrize(
+    ("value", "told"), [(0, "0 B"), (999, "999 B"), (5000, "5.0 kB"), (3e15, "3000.0 TB")]
+)
 def test_sizes_use_powers_of_a_thousand(value: float, told: str) -> None:
     """A size is told in the largest unit that leaves a whole part."""
     assert size(value) == told

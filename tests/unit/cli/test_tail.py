@@ -23,16 +23,34 @@ def test_selection(run: Run, work: Path) -> None:
     """--include, --exclude and --min-severity narrow what is told; --sink says where to."""
     for number, file in enumerate(("a.log", "b.log", "c.txt")):
         (work / file).write_bytes(leak(number))
-    done = run("tail", ".", "--once", "--include", "*.log", "--exclude", "b.*", "--sink", f"file:{work}/out.json")
+    done = run(
+        "tail",
+        ".",
+        "--once",
+        "--include",
+        "*.log",
+        "--exclude",
+        "b.*",
+        "--sink",
+        f"file:{work}/out.json",
+    )
     assert (done.status, done.out) == (1, b"")
-    assert [json.loads(line)["token"]["sha256"] for line in (work / "out.json").read_bytes().splitlines()] == [name(0)]
+    assert [
+        json.loads(line)["token"]["sha256"]
+        for line in (work / "out.json").read_bytes().splitlines()
+    ] == [name(0)]
 
 
 def test_a_configuration_file(run: Run, work: Path) -> None:
     """The file says what to do, and options override it."""
     (work / "a.log").write_bytes(leak(1))
     (work / "tail.toml").write_text('[tail]\npaths = ["a.log"]\nmin_severity = "critical"\n')
-    assert run("tail", "-c", "tail.toml", "--once", "--state", "one", "--min-confidence", "high").status == 1
+    assert (
+        run(
+            "tail", "-c", "tail.toml", "--once", "--state", "one", "--min-confidence", "high"
+        ).status
+        == 1
+    )
     assert run("tail", "-c", "tail.toml", "--once", "--state", "two", "nothing.log").status == 0
 
 

@@ -13,8 +13,11 @@ import time
 import pytest
 from minting import NOW, jws
 
-# What may move a cursor, hide text or turn its direction; colours (SGR) and what a progress bar needs are left out.
-CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]")
+# What may move a cursor, hide text or turn its direction; colours (SGR) and what a progress bar
+# needs are left out.
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]"
+)
 EVIL = "\x1b[31mred\x1b]0;title\x07\u202egnp\x9b2J\r\n"
 
 
@@ -26,7 +29,9 @@ def terminal(environment, work):
         main, far = pty.openpty()
         command = [sys.executable, "-m", "jwtleak", *args]
         settings = {**environment, "TERM": "xterm-256color", **env}
-        process = subprocess.Popen(command, cwd=work, stdin=far, stdout=far, stderr=far, env=settings)
+        process = subprocess.Popen(
+            command, cwd=work, stdin=far, stdout=far, stderr=far, env=settings
+        )
         os.close(far)
         os.write(main, typed)
         shown, end = b"", time.monotonic() + 60
@@ -61,7 +66,10 @@ def test_a_table_and_a_summary(terminal, work):
 def test_colours(terminal, work):
     """Severities are coloured, unless NO_COLOR says no."""
     (work / "a.log").write_text(jws())
-    assert "\x1b[1;31mcritical" in terminal("scan", f"--now={NOW}", ".")[1] or "\x1b[31m" in terminal("scan", ".")[1]
+    assert (
+        "\x1b[1;31mcritical" in terminal("scan", f"--now={NOW}", ".")[1]
+        or "\x1b[31m" in terminal("scan", ".")[1]
+    )
     _, shown = terminal("scan", f"--now={NOW}", "--no-progress", ".", NO_COLOR="1")
     assert "\x1b[31m" not in shown
     assert "\x1b[1;31m" not in shown
@@ -70,7 +78,9 @@ def test_colours(terminal, work):
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
 def test_width(terminal, work, columns):
     """No line is wider than the terminal."""
-    (work / f"{'long' * 20}.log").write_text(f"GET /?access_token={jws({'iss': 'https://' + 'i' * 90})} x\n")
+    (work / f"{'long' * 20}.log").write_text(
+        f"GET /?access_token={jws({'iss': 'https://' + 'i' * 90})} x\n"
+    )
     _, shown = terminal("scan", "--no-progress", ".", COLUMNS=columns)
     assert all(len(line) <= int(columns) for line in plain(shown).splitlines()[:-1])
 
@@ -79,19 +89,35 @@ def test_a_terminal_without_utf_8(terminal, work):
     """In the C locale only ASCII is shown, and nothing breaks."""
     issuer = "https://\u4f60\u597d.test"
     (work / "f\u00fc\u4f60.log").write_text(f"x={jws({'iss': issuer})} y\n")
-    status, shown = terminal("scan", ".", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    status, shown = terminal(
+        "scan", ".", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"
+    )
     assert (status, shown.isascii()) == (1, True)
 
 
 def test_no_control_reaches_the_terminal(terminal, work):
-    """Neither a file's name nor a claim, a header or a parameter can steer the terminal, nor can what cannot be read."""
+    """Neither a file's name nor a claim, a header or a parameter can steer the terminal, nor can
+    what cannot be read.
+    """
     token = jws({"iss": EVIL, "aud": EVIL, "scope": EVIL}, kid=EVIL, typ=EVIL)
     (work / EVIL.replace("/", "")).write_text(f"GET /?a\x1b[31m\x9b={token} \x1b[2J\x07\n")
     os.mkfifo(work / f"fifo{EVIL}")
     (work / f"dangling{EVIL}").symlink_to(f"gone{EVIL}")
-    for args in (["scan"], ["scan", "--format=json"], ["scan", "--every"], ["inspect", f"--file={EVIL}"]):
-        _, shown = terminal(*args, *(["--no-progress", "."] if args[0] == "scan" else []), NO_COLOR="1")
-        left = shown.replace("\r\n", "\n").replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "")
+    for args in (
+        ["scan"],
+        ["scan", "--format=json"],
+        ["scan", "--every"],
+        ["inspect", f"--file={EVIL}"],
+    ):
+        _, shown = terminal(
+            *args, *(["--no-progress", "."] if args[0] == "scan" else []), NO_COLOR="1"
+        )
+        left = (
+            shown.replace("\r\n", "\n")
+            .replace("\x1b[1m", "")
+            .replace("\x1b[0m", "")
+            .replace("\x1b[2m", "")
+        )
         assert "\x1b" not in left
         assert "\r" not in left
         assert not CONTROLS.search(left)

@@ -26,9 +26,17 @@ def test_a_sink_that_works(run: Run, work: Path) -> None:
 def test_a_sink_that_does_not(run: Run) -> None:
     """Exit status 3, the receiver's words, a hint; the others are tested all the same."""
     with Web(Answer(403, b'{"text":"Invalid token","code":4}')) as web:
-        done = run("test-sink", f"hec+http://{web.address}?token_env=HEC", "stdout", env={"HEC": "s3cr3t-s3cr3t"})
+        done = run(
+            "test-sink",
+            f"hec+http://{web.address}?token_env=HEC",
+            "stdout",
+            env={"HEC": "s3cr3t-s3cr3t"},
+        )
     assert done.status == 3
-    assert f'jwtleak: error: hec+http://{web.address}: not taken: HTTP 403 {{"text":"Invalid token","code":4}}' in done.err
+    assert (
+        f'jwtleak: error: hec+http://{web.address}: not taken: HTTP 403 {{"text":"Invalid token","code":4}}'
+        in done.err
+    )
     assert "jwtleak: hint: the receiver does not accept the credential" in done.err
     assert "stdout: taken" in done.err
     assert "s3cr3t" not in done.err
@@ -36,7 +44,9 @@ def test_a_sink_that_does_not(run: Run) -> None:
 
 def test_the_sinks_of_a_configuration(run: Run, work: Path) -> None:
     """All of them, or those that are named."""
-    (work / "c.toml").write_text('[[sink]]\nurl = "file:a"\nname = "one"\n[[sink]]\nurl = "file:b"\nname = "two"\n')
+    (work / "c.toml").write_text(
+        '[[sink]]\nurl = "file:a"\nname = "one"\n[[sink]]\nurl = "file:b"\nname = "two"\n'
+    )
     assert run("test-sink", "--config", "c.toml", "--name", "two").status == 0
     assert [(work / name).exists() for name in "ab"] == [False, True]
     assert run("test-sink", "-c", "c.toml").status == 0

@@ -12,7 +12,13 @@ from jwtleak.cli import voice
 
 
 @pytest.mark.parametrize(
-    ("say", "sort"), [(voice.say, ""), (voice.error, "error: "), (voice.warning, "warning: "), (voice.hint, "hint: ")]
+    ("say", "sort"),
+    [
+        (voice.say, ""),
+        (voice.error, "error: "),
+        (voice.warning, "warning: "),
+        (voice.hint, "hint: "),
+    ],
 )
 def test_form(capsys, say, sort):
     """One line on standard error, with the program's name and the sort."""
@@ -23,7 +29,9 @@ def test_form(capsys, say, sort):
 def test_no_control_and_no_token(capsys):
     """Control characters, line breaks and direction marks are replaced, and so is a token."""
     voice.say(f"a\x1b[31m\nb\u202e {jws()}")
-    assert capsys.readouterr().err == f"jwtleak: a\ufffd[31m\ufffdb\ufffd [JWT {sha256(jws())[:8]}]\n"
+    assert (
+        capsys.readouterr().err == f"jwtleak: a\ufffd[31m\ufffdb\ufffd [JWT {sha256(jws())[:8]}]\n"
+    )
 
 
 def test_length(capsys):

@@ -49,7 +49,11 @@ AGENT = ' HTTP/1.1" 200 12 "-" "Mozilla/5.0"'
         ("https:\\/\\/a.example\\/reset\\/@", "url_path", None),
         ("next=%2Fverify%2F@", "url_path", None),
         ("GET /app;jsessionid=@", "url_path", "jsessionid"),
-        (CLF + 'GET / HTTP/1.1" 200 12 "https://a.example/cb?token=@" "Mozilla/5.0"', "referer", "token"),
+        (
+            CLF + 'GET / HTTP/1.1" 200 12 "https://a.example/cb?token=@" "Mozilla/5.0"',
+            "referer",
+            "token",
+        ),
         (CLF + 'GET / HTTP/1.1" 304 - "https://a.example/cb?a=1&token=@" "-"', "referer", "token"),
         (CLF + 'GET / HTTP/1.1" 200 12 "https://a.example/i/@" "-"', "referer", "Referer"),
         ("Referer: https://a.example/cb?token=@", "referer", "token"),
@@ -67,8 +71,16 @@ AGENT = ' HTTP/1.1" 200 12 "-" "Mozilla/5.0"'
         ("map[Authorization:[Bearer @] X:[1]]", "authorization_header", "Authorization"),
         ('HTTP_AUTHORIZATION="Bearer @"', "authorization_header", "Authorization"),
         ("Proxy-Authorization: Bearer @", "authorization_header", "Proxy-Authorization"),
-        ("x-forwarded-authorization: Bearer @", "authorization_header", "X-Forwarded-Authorization"),
-        ("X-Serverless-Authorization: Bearer @", "authorization_header", "X-Serverless-Authorization"),
+        (
+            "x-forwarded-authorization: Bearer @",
+            "authorization_header",
+            "X-Forwarded-Authorization",
+        ),
+        (
+            "X-Serverless-Authorization: Bearer @",
+            "authorization_header",
+            "X-Serverless-Authorization",
+        ),
         ("sent Bearer @", "authorization_header", None),
         ("Cookie: sid=1; session=@", "cookie", "session"),
         ("Cookie: session=@", "cookie", "session"),
@@ -134,7 +146,9 @@ def test_names_are_clean_and_short() -> None:
 
 def test_first_rule_wins() -> None:
     """The order of the rules is their precedence."""
-    rules = [ChannelRule(id=kind, type=kind, regex="x", keywords=("x",)) for kind in ("cookie", "header")]  # type: ignore[arg-type]
+    rules = [
+        ChannelRule(id=kind, type=kind, regex="x", keywords=("x",)) for kind in ("cookie", "header")
+    ]  # type: ignore[arg-type]
     assert Channels(rules).classify(b"x", b"").type == "cookie"
 
 
@@ -155,7 +169,9 @@ def test_bad_expression_names_its_rule() -> None:
 
 def test_survives_the_way_to_a_worker() -> None:
     """Compiled rules can be sent to another process."""
-    assert pickle.loads(pickle.dumps(CHANNELS)).classify(b"/cb?token=", b"") == Channel("url_query", "token")
+    assert pickle.loads(pickle.dumps(CHANNELS)).classify(b"/cb?token=", b"") == Channel(
+        "url_query", "token"
+    )
 
 
 @given(st.binary(max_size=400), st.binary(max_size=40))

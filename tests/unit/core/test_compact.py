@@ -29,7 +29,9 @@ def match(text: str | bytes, start: int = 0) -> Match:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tail", ["", " ", '"', "&x", "\n", "%26", "\\n", ",", ". And", ";", "/", "<", "é", ":"])
+@pytest.mark.parametrize(
+    "tail", ["", " ", '"', "&x", "\n", "%26", "\\n", ",", ". And", ";", "/", "<", "é", ":"]
+)
 def test_every_kind_is_whole(kind: str, tail: str) -> None:
     """A token ends where it ends, whatever follows, and is of its kind and whole."""
     token = KINDS[kind]
@@ -74,7 +76,9 @@ def test_every_kind_is_whole(kind: str, tail: str) -> None:
     ],
 )  # fmt: skip
 def test_pieces(text: str, length: int | None, kind: Kind, integrity: Integrity) -> None:
-    """What is cut, masked or odd is told from what is whole, and the span is what there is of the token."""
+    """What is cut, masked or odd is told from what is whole, and the span is what there is of the
+    token.
+    """
     found = match(text)
     end = len(text) if length is None else length if length > 0 else len(text) + length
     assert (found.end, found.token.kind, found.token.integrity) == (end, kind, integrity)
@@ -82,7 +86,9 @@ def test_pieces(text: str, length: int | None, kind: Kind, integrity: Integrity)
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "NonE"])
 def test_none_in_any_case(alg: str) -> None:
-    """`none` counts in every case: attackers vary it, and libraries have accepted it (RFC 8725 section 2.1)."""
+    """`none` counts in every case: attackers vary it, and libraries have accepted it (RFC 8725
+    section 2.1).
+    """
     assert match(f"{b64({'alg': alg})}.{BODY}.").token.kind == "unsecured"
 
 
@@ -126,7 +132,9 @@ def test_padding_belongs_to_its_segment() -> None:
 
 
 def test_disclosures() -> None:
-    """Disclosures, and a key-binding JWT behind them, belong to an SD-JWT; a tilde alone makes one too."""
+    """Disclosures, and a key-binding JWT behind them, belong to an SD-JWT; a tilde alone makes one
+    too.
+    """
     for token in (sd_jwt(), sd_jwt(bound=True), jws(alg="ES256") + "~"):
         found = match(token + " ~x~")
         assert (found.token.kind, found.end) == ("sd-jwt", len(token))
@@ -141,9 +149,13 @@ def test_claims_are_those_of_the_payload() -> None:
     assert match(f"{HEAD}.bm90IGpzb24.{SIGNATURE}").token.claims is None
 
 
-@given(st.sampled_from(sorted(KINDS.values())), st.text(".~=-_eyJA ", max_size=12), st.integers(0, 400))
+@given(
+    st.sampled_from(sorted(KINDS.values())), st.text(".~=-_eyJA ", max_size=12), st.integers(0, 400)
+)
 def test_spans_lie_within_the_data(token: str, tail: str, cut: int) -> None:
-    """However a token is cut and whatever is put behind it, a match lies within the data and never raises."""
+    """However a token is cut and whatever is put behind it, a match lies within the data and never
+    raises.
+    """
     text = token[:cut] + tail
     found = at(text)
     if isinstance(found, Match):

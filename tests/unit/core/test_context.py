@@ -36,7 +36,11 @@ def finding_in(text: str, base: int = 0, line_start: int = 0) -> Finding:
 def test_a_line() -> None:
     """Line, column, offset, time, channel and excerpt are those of the token's own line."""
     first = "2026-01-15T11:00:00Z GET /?old=1\n"
-    found = finding_in(first + f"2026-01-15T12:00:01Z GET /cb?access_token={TOKEN} HTTP/1.1\n2026-01-15T13:00:00Z\n", base=500)
+    found = finding_in(
+        first
+        + f"2026-01-15T12:00:01Z GET /cb?access_token={TOKEN} HTTP/1.1\n2026-01-15T13:00:00Z\n",
+        base=500,
+    )
     assert (found.line, found.column) == (7, 43)
     assert (found.offset, found.length) == (500 + len(first) + 42, len(TOKEN))
     assert (found.channel.type, found.channel.name) == ("url_query", "access_token")
@@ -52,7 +56,9 @@ def test_a_line_that_began_before_the_buffer() -> None:
 
 def test_a_record() -> None:
     """A record names its stream, and may give its time behind the token."""
-    found = finding_in(f'{{"log":"token={TOKEN}\\n","stream":"stderr","time":"2026-01-15T12:00:01Z"}}\n')
+    found = finding_in(
+        f'{{"log":"token={TOKEN}\\n","stream":"stderr","time":"2026-01-15T12:00:01Z"}}\n'
+    )
     assert (found.output, found.logged_at) == ("stderr", 1_768_478_401_000)
 
 
@@ -73,7 +79,9 @@ def test_a_record_among_others_in_the_middle_of_a_stream() -> None:
     ],
 )
 def test_when_more_is_wanted(before: str, after: str, more: bool) -> None:
-    """The rest of a line is waited for as far as an excerpt shows it, or a record may give its time there."""
+    """The rest of a line is waited for as far as an excerpt shows it, or a record may give its time
+    there.
+    """
     text = before + TOKEN + after
     assert wants_more(window_of(text), leak_in(text)) is more
 
@@ -90,5 +98,10 @@ def test_a_repeat() -> None:
     """A repeat says which token and where, and nothing of its surroundings."""
     text = f"GET /?token={TOKEN} HTTP/1.1\n"
     found = repeat_at(window_of(text, base=100), leak_in(text), sha256(TOKEN))
-    assert (found.repeat, found.sha256, found.offset, found.length) == (True, sha256(TOKEN), 112, len(TOKEN))
+    assert (found.repeat, found.sha256, found.offset, found.length) == (
+        True,
+        sha256(TOKEN),
+        112,
+        len(TOKEN),
+    )
     assert (found.line, found.column, found.channel, found.excerpt) == (0, 0, UNKNOWN_CHANNEL, "")

@@ -15,7 +15,12 @@ from jwtleak.errors import PatternError
 
 def pattern(**changes: Any) -> UserPattern:
     """A pattern with what a test does not care about filled in."""
-    usual = {"id": "shop.ticket", "title": "Ticket", "regex": "tick=(?P<v>[0-9a-f]{8})", "keywords": ("tick=",)}
+    usual = {
+        "id": "shop.ticket",
+        "title": "Ticket",
+        "regex": "tick=(?P<v>[0-9a-f]{8})",
+        "keywords": ("tick=",),
+    }
     return UserPattern(**{**usual, **changes})
 
 
@@ -92,11 +97,18 @@ def test_refuses(changes: dict[str, Any], message: str) -> None:
 
 def test_survives_the_way_to_a_worker() -> None:
     """Compiled patterns can be sent to another process."""
-    assert len(pickle.loads(pickle.dumps(UserPatterns([pattern()]))).search(b"tick=00112233").hits) == 1
+    assert (
+        len(pickle.loads(pickle.dumps(UserPatterns([pattern()]))).search(b"tick=00112233").hits)
+        == 1
+    )
 
 
 @given(st.binary(max_size=200))
 def test_never_raises(window: bytes) -> None:
     """No bytes make it raise, and every hit lies inside them."""
-    for hit in UserPatterns([pattern(), pattern(id="any", regex="(?s)tick=.*")]).search(b"tick=" + window).hits:
+    for hit in (
+        UserPatterns([pattern(), pattern(id="any", regex="(?s)tick=.*")])
+        .search(b"tick=" + window)
+        .hits
+    ):
         assert 0 <= hit.start < hit.end <= len(window) + 5

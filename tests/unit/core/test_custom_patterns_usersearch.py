@@ -13,8 +13,16 @@ from jwtleak.core.custom_patterns import BLOCK, REACH, UserPattern, UserPatterns
 
 PATTERNS = UserPatterns(
     [
-        UserPattern(id="acme.key", title="Acme key", regex=r"acme_[0-9a-f]{8}", keywords=("acme_",)),
-        UserPattern(id="acme.name", title="Name", regex=r"name=(?P<v>\w+)", keywords=("name=",), secret_group="v"),
+        UserPattern(
+            id="acme.key", title="Acme key", regex=r"acme_[0-9a-f]{8}", keywords=("acme_",)
+        ),
+        UserPattern(
+            id="acme.name",
+            title="Name",
+            regex=r"name=(?P<v>\w+)",
+            keywords=("name=",),
+            secret_group="v",
+        ),
     ]
 )
 KEY = b"acme_0123abcd"
@@ -33,7 +41,10 @@ def run(data: bytes, cuts: Iterable[int] = (), patterns: UserPatterns = PATTERNS
     return [(hit.start, hit.end, hit.token.pattern) for hit in hits]
 
 
-@pytest.mark.parametrize("place", [0, 5, BLOCK - 13, BLOCK - 12, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 6, 3 * BLOCK + 77])
+@pytest.mark.parametrize(
+    "place",
+    [0, 5, BLOCK - 13, BLOCK - 12, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 6, 3 * BLOCK + 77],
+)
 def test_hits_across_blocks(place: int) -> None:
     """A hit is given once wherever it stands to the borders of blocks."""
     data = b"." * place + KEY + b"." * BLOCK
@@ -42,7 +53,10 @@ def test_hits_across_blocks(place: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 40_000), st.booleans()), max_size=8), st.lists(st.integers(0, 400_000), max_size=5))
+@given(
+    st.lists(st.tuples(st.integers(0, 40_000), st.booleans()), max_size=8),
+    st.lists(st.integers(0, 400_000), max_size=5),
+)
 def test_any_cuts(parts: list[tuple[int, bool]], places: list[int]) -> None:
     """However a stream is cut, hits are the same, and each is where its text is."""
     data = b"".join(b" " * gap + (KEY if key else b"name=joe ") for gap, key in parts)
@@ -86,7 +100,10 @@ def test_an_unfinished_block_waits() -> None:
 
 def test_timeouts_are_counted() -> None:
     """An expression that takes too long is given up, and that is counted."""
-    slow = UserPatterns([UserPattern(id="bad.one", title="Bad", regex=r"key(a|aa)+b", keywords=("key",))], timeout=0.01)
+    slow = UserPatterns(
+        [UserPattern(id="bad.one", title="Bad", regex=r"key(a|aa)+b", keywords=("key",))],
+        timeout=0.01,
+    )
     search = UserSearch(slow)
     buffer = bytearray(b"key" + b"a" * 5000)
     assert search.scan(buffer, 0, len(buffer), final=True) == []

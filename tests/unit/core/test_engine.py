@@ -48,7 +48,14 @@ def run(data: bytes, cuts: Iterable[int] = (), engine: Engine = ENGINE) -> list[
 def placed(kind: str, encoding: str) -> tuple[bytes, int, int]:
     """A log in which one token stands, and the token's span."""
     encode, _ = ENCODINGS[encoding]
-    wide = next((name for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be") if encoding.startswith(name)), "ascii")
+    wide = next(
+        (
+            name
+            for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be")
+            if encoding.startswith(name)
+        ),
+        "ascii",
+    )
     before = (LINE + LEAK).encode(wide)
     encoded = encode(KINDS[kind])
     after = ('" HTTP/1.1\n' + LINE + LINE).encode(wide)
@@ -74,7 +81,16 @@ def borders(kind: str, encoding: str) -> list[int]:
 def test_a_cut_near_a_border_changes_nothing(kind: str, encoding: str) -> None:
     """Cut right at its borders and at a few places around them, a token is found as in one piece."""
     data, start, end = placed(kind, encoding)
-    near = [start - 2, start, start + 1, start + 5, end - 1, end, end + 1, *borders(kind, encoding)[:: 29 + len(kind)]]
+    near = [
+        start - 2,
+        start,
+        start + 1,
+        start + 5,
+        end - 1,
+        end,
+        end + 1,
+        *borders(kind, encoding)[:: 29 + len(kind)],
+    ]
     check_cuts(kind, encoding, [at for at in near if 0 < at < len(data)])
 
 
@@ -106,14 +122,25 @@ def test_text_behind_a_decoded_token() -> None:
 
 
 def test_times_behind_a_token() -> None:
-    """A date that stands far behind a token in its line is the line's time however the bytes came, or never."""
-    data = b"token " + jws().encode() + b" was refused by the gateway, which is not unusual for it, so that nobody has looked " * 2
+    """A date that stands far behind a token in its line is the line's time however the bytes came,
+    or never.
+    """
+    data = (
+        b"token "
+        + jws().encode()
+        + b" was refused by the gateway, which is not unusual for it, so that nobody has looked "
+        * 2
+    )
     data += b" since 2026-01-15T12:00:00Z\n"
-    assert [one.logged_at for one in run(data, [len(data) - 30])] == [one.logged_at for one in run(data)]
+    assert [one.logged_at for one in run(data, [len(data) - 30])] == [
+        one.logged_at for one in run(data)
+    ]
 
 
 def test_nothing_is_given_twice() -> None:
-    """An unsecured token at the end of a line is given once, though its next line could belong to it."""
+    """An unsecured token at the end of a line is given once, though its next line could belong to
+    it.
+    """
     data = KINDS["unsecured"].encode() + b"\neyJ\neyJ"
     assert len(run(data)) == 1
 
@@ -126,7 +153,9 @@ def cuts_of(data: bytes, places: list[int]) -> list[int]:
 @example(UNSECURED, [len(UNSECURED) - 8])
 @given(logs(), st.lists(st.integers(0, 1 << 30), max_size=12))
 def test_any_cuts_of_any_log(data: bytes, places: list[int]) -> None:
-    """However a log of tokens, junk, wide text, base64 and split records is cut, the findings are the same."""
+    """However a log of tokens, junk, wide text, base64 and split records is cut, the findings are
+    the same.
+    """
     assert run(data, cuts_of(data, places)) == run(data)
 
 
@@ -145,19 +174,59 @@ def test_many_cuts_of_many_logs(data: bytes, places: list[int]) -> None:
 def test_equal_to_the_reference(parts: list[bytes]) -> None:
     """In logs of plain tokens the engine finds what a slow, obvious detector finds."""
     data = b"\n".join(parts)
-    whole = [one for one in run(data) if isinstance(one.token, Token) and one.token.integrity != "clipped"]
+    whole = [
+        one
+        for one in run(data)
+        if isinstance(one.token, Token) and one.token.integrity != "clipped"
+    ]
     assert places(whole) == plain_tokens(data)
 
 
-NEEDLES = [b"eyJ", b"ImFsZ", b"JhbGci", b"iYWxn", b"ZXlK", b"V5S", b"leU", b"e\0y\0J\0", b"eyJhbGciOiJIUzI1NiJ9", b"{", b"}", b"."]
-ESCAPES = [b"%", b"%2E", b"\\", b"\\u00", b"\\x2", b"&#", b";", b"=", b"=\n", b"\r\n", b"\0", b"~", b'"protected":"']
+NEEDLES = [
+    b"eyJ",
+    b"ImFsZ",
+    b"JhbGci",
+    b"iYWxn",
+    b"ZXlK",
+    b"V5S",
+    b"leU",
+    b"e\0y\0J\0",
+    b"eyJhbGciOiJIUzI1NiJ9",
+    b"{",
+    b"}",
+    b".",
+]
+ESCAPES = [
+    b"%",
+    b"%2E",
+    b"\\",
+    b"\\u00",
+    b"\\x2",
+    b"&#",
+    b";",
+    b"=",
+    b"=\n",
+    b"\r\n",
+    b"\0",
+    b"~",
+    b'"protected":"',
+]
 ESCAPES += [b'{"log":"', b" stdout P "]
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.one_of(st.binary(max_size=400), st.lists(st.one_of(st.sampled_from(NEEDLES + ESCAPES), st.binary(max_size=3))).map(b"".join)))
+@given(
+    st.one_of(
+        st.binary(max_size=400),
+        st.lists(st.one_of(st.sampled_from(NEEDLES + ESCAPES), st.binary(max_size=3))).map(
+            b"".join
+        ),
+    )
+)
 def test_no_bytes_raise(data: bytes) -> None:
-    """Arbitrary bytes, and the alphabet of needles and escapes, give findings with sane places and no exception."""
+    """Arbitrary bytes, and the alphabet of needles and escapes, give findings with sane places and
+    no exception.
+    """
     last = 0
     for one in run(data):
         assert last <= one.offset < one.offset + one.length <= len(data)
@@ -175,7 +244,10 @@ def test_places_are_those_of_the_bytes(data: bytes) -> None:
         assert last <= one.offset
         last = one.offset + one.length
         assert last <= len(data)
-        assert (one.line, one.column) == (data.count(b"\n", 0, one.offset) + 1, one.offset - data.rfind(b"\n", 0, one.offset))
+        assert (one.line, one.column) == (
+            data.count(b"\n", 0, one.offset) + 1,
+            one.offset - data.rfind(b"\n", 0, one.offset),
+        )
 
 
 def filler(count: int) -> bytes:
@@ -199,7 +271,10 @@ def test_tokens_across_reads(shift: int, encoding: str) -> None:
     found = run(data)
     assert [one.sha256 for one in found] == [sha256(jws({"n": number})) for number in range(1, 5)]
     for one in found:
-        assert (one.line, one.column) == (data.count(b"\n", 0, one.offset) + 1, one.offset - data.rfind(b"\n", 0, one.offset))
+        assert (one.line, one.column) == (
+            data.count(b"\n", 0, one.offset) + 1,
+            one.offset - data.rfind(b"\n", 0, one.offset),
+        )
     assert run(data, range(99_991, len(data), 99_991)) == found
 
 
@@ -208,7 +283,9 @@ def places(found: Iterable[Finding]) -> list[tuple[int, int, str]]:
 
 
 def test_openings_that_touch() -> None:
-    """A token right behind a piece of another (`eyJhbGcieyJhbGci...`) is found, at every distance of the two."""
+    """A token right behind a piece of another (`eyJhbGcieyJhbGci...`) is found, at every distance
+    of the two.
+    """
     token = jws()
     for count in range(1, 24):
         (found,) = run(b"t=" + token[:count].encode() + token.encode() + b"\n")
@@ -216,14 +293,17 @@ def test_openings_that_touch() -> None:
 
 
 def test_wrapped_above_a_line_of_words() -> None:
-    """A token wrapped at 76 columns ends with its last, short line, whatever the next line begins with."""
+    """A token wrapped at 76 columns ends with its last, short line, whatever the next line begins
+    with.
+    """
     data = b"token:\n" + TEXT["wrapped at 76"][0](jws()) + b"\n2026-01-15T12:00:00Z next\n"
     assert [one.sha256 for one in run(data)] == [sha256(jws())]
 
 
 def resumed(data: bytes, cut: int, back: int = 0) -> tuple[list[Finding], list[Finding]]:
-    """What a run gives that ends at `cut` without a word, and what a second one gives that begins `back` bytes before
-    the first's `resume_offset`."""
+    """What a run gives that ends at `cut` without a word, and what a second one gives that begins
+    `back` bytes before the first's `resume_offset`.
+    """
     ENGINE.open(mtime_ms=MTIME)
     first = ENGINE.feed(data[:cut])
     at = max(0, ENGINE.resume_offset - back)
@@ -236,7 +316,9 @@ NEAR_NEEDLE = [kind for kind in KINDS if kind != "jws pretty"]
 
 @pytest.mark.parametrize("kind", NEAR_NEEDLE)
 def test_resuming_anywhere_in_a_token(kind: str) -> None:
-    """Broken off at any byte of a line with a token, a run resumes at `resume_offset` without losing or repeating it."""
+    """Broken off at any byte of a line with a token, a run resumes at `resume_offset` without
+    losing or repeating it.
+    """
     data, start, end = placed(kind, "plain")
     whole = places(run(data))
     for cut in range(start - 8, end + 24, 5):
@@ -245,7 +327,9 @@ def test_resuming_anywhere_in_a_token(kind: str) -> None:
 
 
 def test_resuming_anywhere_in_a_pretty_token() -> None:
-    """The same for a header that begins with white space and names `alg` last, which is found from the inside."""
+    """The same for a header that begins with white space and names `alg` last, which is found from
+    the inside.
+    """
     data, start, end = placed("jws pretty", "plain")
     whole = places(run(data))
     for cut in range(start - 8, end + 24, 5):
@@ -256,7 +340,9 @@ def test_resuming_anywhere_in_a_pretty_token() -> None:
 @settings(max_examples=150, deadline=None)
 @given(logs(), st.integers(0, 1 << 30))
 def test_resuming_with_what_stands_before(data: bytes, place: int) -> None:
-    """A run that begins as far before `resume_offset` as a part of a split file does loses nothing; ids tell repeats."""
+    """A run that begins as far before `resume_offset` as a part of a split file does loses nothing;
+    ids tell repeats.
+    """
     first, second = resumed(data, place % (len(data) + 1), LOOKBACK + LOOKAHEAD)
     assert {*places(first), *places(second)} == {*places(run(data))}
 
@@ -274,7 +360,9 @@ def test_idle_flush_gives_a_token_without_a_line_end() -> None:
 
 
 def test_pending_context() -> None:
-    """A token whose line has not ended waits for the rest of its line only, and a newline settles it."""
+    """A token whose line has not ended waits for the rest of its line only, and a newline settles
+    it.
+    """
     token = jws()
     ENGINE.open()
     assert ENGINE.feed(f"token {token} ".encode()) == []
@@ -285,7 +373,9 @@ def test_pending_context() -> None:
 
 
 def test_pending_nothing() -> None:
-    """Bytes that cannot be part of a token leave nothing pending, and all but a needle's length is judged."""
+    """Bytes that cannot be part of a token leave nothing pending, and all but a needle's length is
+    judged.
+    """
     ENGINE.open()
     data = filler(10_000)
     assert ENGINE.feed(data) == []
@@ -306,7 +396,9 @@ def test_flush_without_anything_pending_is_free() -> None:
 
 
 def test_settling_leaves_what_may_grow() -> None:
-    """After a short silence a token that has ended is given, and one that has not stays held, whole or not."""
+    """After a short silence a token that has ended is given, and one that has not stays held, whole
+    or not.
+    """
     first, second = jws(), jws({"n": 2})
     ENGINE.open()
     assert ENGINE.feed(f"a {first} b {second[:40]}".encode()) == []
@@ -321,13 +413,19 @@ def test_flushing_twice() -> None:
     """`flush` gives what has ended, and only when asked again what may still grow."""
     ENGINE.open()
     ENGINE.feed(f"a {jws()} b {jws({'n': 2})}".encode())
-    assert [[one.sha256 for one in ENGINE.flush()] for _ in range(3)] == [[sha256(jws())], [sha256(jws({"n": 2}))], []]
+    assert [[one.sha256 for one in ENGINE.flush()] for _ in range(3)] == [
+        [sha256(jws())],
+        [sha256(jws({"n": 2}))],
+        [],
+    ]
 
 
 @settings(max_examples=100, deadline=None)
 @given(logs(), st.integers(0, 1 << 30))
 def test_looking_early_changes_nothing(data: bytes, place: int) -> None:
-    """What is found is the same whether or not somebody looked early; that look finds what the bytes up to there hold."""
+    """What is found is the same whether or not somebody looked early; that look finds what the
+    bytes up to there hold.
+    """
     cut = place % (len(data) + 1)
     ENGINE.open(mtime_ms=MTIME)
     found = ENGINE.feed(data[:cut])
@@ -350,20 +448,33 @@ def test_positions_count_lines(data: bytes, place: int, start: int) -> None:
 
 
 def test_split_records_do_not_wait_for_more_than_their_end() -> None:
-    """An unusual token in a whole record of a container is given with the record's end, in a split one with the last."""
+    """An unusual token in a whole record of a container is given with the record's end, in a split
+    one with the last.
+    """
     odd, stamp = jws(alg="X1"), b"2026-01-15T12:00:00.123456789Z stdout "
     ENGINE.open()
     found = ENGINE.feed(stamp + b"F t=" + odd.encode() + b" end\n")
     assert [one.sha256 for one in found] == [sha256(odd)]
-    assert ENGINE.feed(stamp + b"P t=" + odd[:50].encode() + b"\n" + stamp.replace(b"out", b"err") + b"F other\n") == []
+    assert (
+        ENGINE.feed(
+            stamp
+            + b"P t="
+            + odd[:50].encode()
+            + b"\n"
+            + stamp.replace(b"out", b"err")
+            + b"F other\n"
+        )
+        == []
+    )
     assert ENGINE.pending == "growing"
     found = ENGINE.feed(stamp + b"F " + odd[50:].encode() + b" end\n")
     assert [(one.sha256, one.encodings) for one in found] == [(sha256(odd), ("cri",))]
 
 
 def interleaved(kind: str) -> tuple[bytes, list[str]]:
-    """Records of two streams: a split token of each among those of the other, and a plain one between; SD-JWTs, in which
-    a token follows a token."""
+    """Records of two streams: a split token of each among those of the other, and a plain one
+    between; SD-JWTs, in which a token follows a token.
+    """
     out, plain, err = sd_jwt(bound=True), jws({"n": "plain"}), jws({"n": "err"}, "RS256")
 
     def record(stream: str, content: str, end: str = "") -> str:
@@ -381,7 +492,9 @@ def interleaved(kind: str) -> tuple[bytes, list[str]]:
 
 @pytest.mark.parametrize("kind", ["cri", "docker"])
 def test_tokens_of_two_streams_among_one_another(kind: str) -> None:
-    """A split token hides none that stands among its records, however the bytes come; nothing in it is one of its own."""
+    """A split token hides none that stands among its records, however the bytes come; nothing in it
+    is one of its own.
+    """
     data, tokens = interleaved(kind)
     whole = run(data)
     assert [one.sha256 for one in whole] == tokens
@@ -399,15 +512,22 @@ def test_a_newline_settles(kind: str) -> None:
 
 
 def shared(data: bytes, splits: Iterable[int], step: int) -> Iterator[Finding]:
-    """The findings of the parts between `splits`, each read on its own in reads of `step`, put together.
+    """The findings of the parts between `splits`, each read on its own in reads of `step`, put
+    together.
 
-    A part is read until all is judged that an anchor as far as LOOKBACK behind its end could announce.
+    A part is read until all is judged that an anchor as far as LOOKBACK behind its end could
+    announce.
     """
     lines_before, line_start = 0, 0
     for start, stop in pairwise([0, *splits, len(data)]):
         begin = at = max(0, start - LOOKBACK - LOOKAHEAD)
         engine = ENGINE
-        engine.open(offset=begin, owned=Owned(start, stop), head=data[:HEAD] if begin else b"", mtime_ms=MTIME)
+        engine.open(
+            offset=begin,
+            owned=Owned(start, stop),
+            head=data[:HEAD] if begin else b"",
+            mtime_ms=MTIME,
+        )
         found: list[Finding] = []
         while engine.resume_offset < stop + LOOKBACK and at < len(data):
             found += engine.feed(data[at : at + step])
@@ -431,13 +551,21 @@ def moved(one: Finding, lines_before: int, line_start: int) -> Finding:
 
 @settings(max_examples=150, deadline=None)
 @example(b"x" * (265 - len(UNSECURED)) + UNSECURED, [0], 257)
-@given(logs(), st.lists(st.integers(0, 1 << 30), min_size=1, max_size=3), st.sampled_from([257, 4096, READ_SIZE]))
+@given(
+    logs(),
+    st.lists(st.integers(0, 1 << 30), min_size=1, max_size=3),
+    st.sampled_from([257, 4096, READ_SIZE]),
+)
 def test_owned_parts_make_the_whole(data: bytes, where: list[int], step: int) -> None:
-    """Shared out at any points, each part read on its own, a log gives exactly the findings of the whole."""
+    """Shared out at any points, each part read on its own, a log gives exactly the findings of the
+    whole.
+    """
     assert list(shared(data, cuts_of(data, where), step)) == run(data)
 
 
-@pytest.mark.parametrize("encoding", ["plain", "percent", "base64", "utf-16be", "wrapped at 76", "percent twice"])
+@pytest.mark.parametrize(
+    "encoding", ["plain", "percent", "base64", "utf-16be", "wrapped at 76", "percent twice"]
+)
 def test_owned_parts_split_in_a_token(encoding: str) -> None:
     """A token belongs to the part in which its first byte stands, wherever in it the border runs."""
     data, start, end = placed("jws", encoding)
@@ -457,7 +585,9 @@ def test_owned_parts_of_a_large_input() -> None:
 
 
 def test_occurrences_keep_their_names() -> None:
-    """An occurrence has one name whether its stream came whole, in pieces, or resumed behind its head."""
+    """An occurrence has one name whether its stream came whole, in pieces, or resumed behind its
+    head.
+    """
     data = filler(3000) + jws().encode() + b"\n" + filler(500)
     (whole,) = run(data)
     name = ENGINE.occurrence(whole)
@@ -469,16 +599,24 @@ def test_occurrences_keep_their_names() -> None:
 
 
 def with_pattern() -> Engine:
-    pattern = UserPattern(id="test.key", title="Key", regex=r"key_[0-9a-f]{8}|eyJ[\w.-]+", keywords=("key_", "eyJ"))
+    pattern = UserPattern(
+        id="test.key", title="Key", regex=r"key_[0-9a-f]{8}|eyJ[\w.-]+", keywords=("key_", "eyJ")
+    )
     return Engine(Channels(load_channels()), patterns=UserPatterns([pattern]))
 
 
 def test_user_patterns_find_the_same_however_cut() -> None:
-    """A user pattern's hits are found with their places, excerpts without the secret, however the bytes come."""
+    """A user pattern's hits are found with their places, excerpts without the secret, however the
+    bytes come.
+    """
     engine = with_pattern()
     data = b"a key_0123abcd b key_89abcdef\n" + filler(150_000) + b"key_76543210\n" + filler(1000)
     found = run(data, engine=engine)
-    assert [(one.line, one.column, one.length) for one in found] == [(1, 3, 12), (1, 18, 12), (found[2].line, 1, 12)]
+    assert [(one.line, one.column, one.length) for one in found] == [
+        (1, 3, 12),
+        (1, 18, 12),
+        (found[2].line, 1, 12),
+    ]
     assert found[0].excerpt.startswith("a [SECRET ")
     for step in (977, 50_000):
         assert run(data, range(step, len(data), step), engine) == found
@@ -492,12 +630,19 @@ def test_user_patterns_beside_tokens() -> None:
 
 
 def test_user_patterns_after_a_silence() -> None:
-    """A hit in a block that is not whole waits as something growing; looking early and a flush give it, each once."""
+    """A hit in a block that is not whole waits as something growing; looking early and a flush give
+    it, each once.
+    """
     engine = with_pattern()
     engine.open()
     assert engine.feed(b"a key_0123abcd b\n") == []
     assert engine.pending == "growing"
-    assert [len(engine.early()), len(engine.early()), len(engine.flush()), len(engine.flush())] == [1, 1, 1, 0]
+    assert [len(engine.early()), len(engine.early()), len(engine.flush()), len(engine.flush())] == [
+        1,
+        1,
+        1,
+        0,
+    ]
 
 
 def test_buffers_are_as_large_as_a_read() -> None:
@@ -514,7 +659,9 @@ def test_buffers_are_as_large_as_a_read() -> None:
 
 @pytest.mark.parametrize("short", [1, 4097])
 def test_a_whole_read_fits_behind_the_most_that_is_held(short: int) -> None:
-    """A base64 run that begins as far as can be before its anchor, and is as long behind it as is waited for."""
+    """A base64 run that begins as far as can be before its anchor, and is as long behind it as is
+    waited for.
+    """
     engine = Engine(Channels([]))
     run_ = b"A" * LOOKBACK + b"ZXlK" + b"A" * (LOOKAHEAD - 4 - short)
     engine.feed(b"a line\n" * 20_000 + run_)
@@ -523,7 +670,9 @@ def test_a_whole_read_fits_behind_the_most_that_is_held(short: int) -> None:
 
 
 def test_a_line_without_end_is_judged_as_it_comes() -> None:
-    """In 4 MB without a newline nothing is held but the bounded window, and the tokens in it come out on the way."""
+    """In 4 MB without a newline nothing is held but the bounded window, and the tokens in it come
+    out on the way.
+    """
     token = jws()
     part = b"x " * 100_000 + token.encode() + b"&"
     ENGINE.open()
@@ -534,11 +683,19 @@ def test_a_line_without_end_is_judged_as_it_comes() -> None:
     assert given_early + len(ENGINE.close()) == 20
 
 
-@pytest.mark.parametrize("after", [b"\n2026-01-15T12:00:00Z next\n", b"\nnext line\n", b"\r\nX-Header: y\n", b"\n--\n"])
-@pytest.mark.parametrize("encoding", ["newline between segments", "wrapped at 76", "wrapped at 76 crlf"])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "unsecured"])  # its signature is any word
+@pytest.mark.parametrize(
+    "after", [b"\n2026-01-15T12:00:00Z next\n", b"\nnext line\n", b"\r\nX-Header: y\n", b"\n--\n"]
+)
+@pytest.mark.parametrize(
+    "encoding", ["newline between segments", "wrapped at 76", "wrapped at 76 crlf"]
+)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind != "unsecured"]
+)  # its signature is any word
 def test_the_next_line_may_begin_like_base64(kind: str, encoding: str, after: bytes) -> None:
-    """A token that was broken over lines ends with its last line, whatever the next one begins with."""
+    """A token that was broken over lines ends with its last line, whatever the next one begins
+    with.
+    """
     encoded = ENCODINGS[encoding][0](KINDS[kind])
     (found,) = run(b"Authorization: Bearer " + encoded + after)
     assert (found.sha256, found.length) == (sha256(KINDS[kind]), len(encoded))
@@ -557,7 +714,9 @@ def test_a_disclosure_may_be_cut_anywhere(length: int) -> None:
 
 
 def test_reads_begin_between_pages() -> None:
-    """Whatever is kept of what was read before, a full read goes to the same place of a page, not near its beginning."""
+    """Whatever is kept of what was read before, a full read goes to the same place of a page, not
+    near its beginning.
+    """
     engine = Engine(Channels(()))
     places = set()
     for filler in (b"GET / 200\n", b"eyJ", b"abc ", jws().encode() + b" "):
@@ -571,8 +730,13 @@ def test_reads_begin_between_pages() -> None:
 
 
 def test_names_do_not_depend_on_when_they_are_asked_for() -> None:
-    """A stream of which only the beginning was there when its first token was named gives the later ones the same names."""
-    data = b"".join(b"GET /?t=%b HTTP/1.1 %d\n" % (jws({"sub": str(number)}).encode(), number) for number in range(12))
+    """A stream of which only the beginning was there when its first token was named gives the later
+    ones the same names.
+    """
+    data = b"".join(
+        b"GET /?t=%b HTTP/1.1 %d\n" % (jws({"sub": str(number)}).encode(), number)
+        for number in range(12)
+    )
     whole = Engine(Channels(()))
     expected = [whole.occurrence(one) for one in [*whole.feed(data), *whole.close()]]
     piecewise, names = Engine(Channels(())), []
@@ -582,26 +746,45 @@ def test_names_do_not_depend_on_when_they_are_asked_for() -> None:
     assert names == expected
 
 
-LEFT = [b"=", b"~A", b".", b"A", b"%", b"\\", b'"', b"\nAAAA", b"=\n", b"\0", b"2026-01-15T12:00:00.000000000Z stdout F A\n"]
+LEFT = [
+    b"=",
+    b"~A",
+    b".",
+    b"A",
+    b"%",
+    b"\\",
+    b'"',
+    b"\nAAAA",
+    b"=\n",
+    b"\0",
+    b"2026-01-15T12:00:00.000000000Z stdout F A\n",
+]
 
 
 @pytest.mark.parametrize("before", LEFT)
 def test_nothing_is_left_of_the_stream_before(before: bytes) -> None:
-    """What ends a stream is judged by its own bytes, wherever it was cut, not by what stood there in another one."""
+    """What ends a stream is judged by its own bytes, wherever it was cut, not by what stood there
+    in another one.
+    """
     used = Engine(Channels(()))
     for kind, encoding in COMBINATIONS:
         token = ENCODINGS[encoding][0](KINDS[kind])
         for cut in (0, 1, 2, 17):
             data = b"x " + token[: len(token) - cut]
             run(before * (2 * len(data)), engine=used)
-            assert run(data, engine=used) == run(data, engine=Engine(Channels(()))), (kind, encoding, cut)
+            assert run(data, engine=used) == run(data, engine=Engine(Channels(()))), (
+                kind,
+                encoding,
+                cut,
+            )
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=logs(), cuts=st.lists(st.integers(0, 5000), max_size=6), capacity=st.integers(1, 4))
 def test_repeats_of_tokens(data: bytes, cuts: list[int], capacity: int) -> None:
-    """With tokens that were sighted, further sightings say only where they are; the rest stays as it is, however it is
-    cut."""
+    """With tokens that were sighted, further sightings say only where they are; the rest stays as
+    it is, however it is cut.
+    """
     whole = run(data)
     sighted = Sighted(capacity)
     repeats = [sighted.again(one.sha256) for one in whole]
@@ -611,5 +794,9 @@ def test_repeats_of_tokens(data: bytes, cuts: list[int], capacity: int) -> None:
         found += ENGINE.feed(data[first:last])
     found += ENGINE.close()
     assert [one.repeat for one in found] == repeats
-    assert [one for one in found if not one.repeat] == [one for one, again in zip(whole, repeats, strict=True) if not again]
-    assert [(one.sha256, one.offset, one.length) for one in found] == [(one.sha256, one.offset, one.length) for one in whole]
+    assert [one for one in found if not one.repeat] == [
+        one for one, again in zip(whole, repeats, strict=True) if not again
+    ]
+    assert [(one.sha256, one.offset, one.length) for one in found] == [
+        (one.sha256, one.offset, one.length) for one in whole
+    ]

@@ -26,7 +26,12 @@ def cri(output: str, content: str, tag: str = "F") -> bytes:
 
 def docker(output: str, content: str) -> bytes:
     """One json-file record."""
-    return json.dumps({"log": content, "stream": output, "time": STAMP}, separators=(",", ":")).encode() + b"\n"
+    return (
+        json.dumps(
+            {"log": content, "stream": output, "time": STAMP}, separators=(",", ":")
+        ).encode()
+        + b"\n"
+    )
 
 
 def outputs(data: bytes, cuts: tuple[int, ...] = ()) -> list[str | None]:
@@ -41,20 +46,35 @@ def outputs(data: bytes, cuts: tuple[int, ...] = ()) -> list[str | None]:
 def test_each_finding_has_the_output_of_its_record() -> None:
     """Records of both streams and lines that are no record stand side by side."""
     text = f"GET /cb?access_token={jws()} 200"
-    data = cri("stdout", text) + cri("stderr", text) + text.encode() + b"\n" + docker("stderr", text + "\n")
+    data = (
+        cri("stdout", text)
+        + cri("stderr", text)
+        + text.encode()
+        + b"\n"
+        + docker("stderr", text + "\n")
+    )
     assert outputs(data) == ["stdout", "stderr", None, "stderr"]
 
 
 def test_split_records() -> None:
-    """A token that the runtime split has the output of the record in which it begins, though the record is of 16 KiB."""
+    """A token that the runtime split has the output of the record in which it begins, though the
+    record is of 16 KiB.
+    """
     token = jws()
-    for make in (lambda out, text, tag: cri(out, text, tag), lambda out, text, tag: docker(out, text + "\n" * (tag == "F"))):
+    for make in (
+        lambda out, text, tag: cri(out, text, tag),
+        lambda out, text, tag: docker(out, text + "\n" * (tag == "F")),
+    ):
         first, last = "x" * 16_000 + " " + token[:100], token[100:] + " " + "y" * 3000
-        data = make("stderr", first, "P") + make("stdout", "between", "F") + make("stderr", last, "F")
+        data = (
+            make("stderr", first, "P") + make("stdout", "between", "F") + make("stderr", last, "F")
+        )
         assert outputs(data) == ["stderr"]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is that of the machine, not of the code
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # time is that of the machine, not of the code
 @given(st.lists(st.sampled_from(["stdout", "stderr"]), min_size=1, max_size=4), st.data())
 def test_cuts_change_nothing(names: list[str], data: st.DataObject) -> None:
     """However records are cut, the outputs are the same."""
@@ -65,7 +85,9 @@ def test_cuts_change_nothing(names: list[str], data: st.DataObject) -> None:
 
 
 def test_a_resumed_stream_knows_the_record() -> None:
-    """A run that begins in the middle, as far before a token as one that resumes does, sees the same output."""
+    """A run that begins in the middle, as far before a token as one that resumes does, sees the
+    same output.
+    """
     log = b"".join(cri("stdout", "x" * 200) for _ in range(3000)) + cri("stderr", jws())
     offset = len(log) - 500 - LOOKBACK - LOOKAHEAD
     ENGINE.open(offset=offset)

@@ -1,4 +1,6 @@
-"""The judge: what is a header, what a signature of its length says, and what hostile JSON cannot do."""
+"""The judge: what is a header, what a signature of its length says, and what hostile JSON cannot
+do.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,15 @@ def test_headers_in_every_spelling(text: str, pad: bool) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("{}", '{"alg":1}', '{"alg":null}', '{"alg":["HS256"]}', '{"ALG":"HS256"}', '["alg"]', '"alg"'),
+        *(
+            "{}",
+            '{"alg":1}',
+            '{"alg":null}',
+            '{"alg":["HS256"]}',
+            '{"ALG":"HS256"}',
+            '["alg"]',
+            '"alg"',
+        ),
         *("1", "null", "", '{"alg":"x"', '{"alg":"x"}}', "{'alg':'x'}"),
     ],
 )
@@ -84,7 +94,9 @@ def test_memory_of_headers_is_bounded() -> None:
 
 @pytest.mark.parametrize("alg", SIGNATURE_BYTES)
 def test_lengths_of_signatures(alg: str) -> None:
-    """The length that an algorithm gives is whole; one character less or more is clipped, and so is none."""
+    """The length that an algorithm gives is whole; one character less or more is clipped, and so is
+    none.
+    """
     length = len(b64(noise(SIGNATURE_BYTES[alg], alg)))
     assert signature_integrity(alg, length) == "whole"
     assert signature_integrity(alg, length - 1) == "clipped"
@@ -92,7 +104,9 @@ def test_lengths_of_signatures(alg: str) -> None:
     assert signature_integrity(alg, 0) == "clipped"
 
 
-@pytest.mark.parametrize(("bits", "length"), [(1024, 171), (2048, 342), (3072, 512), (4096, 683), (8192, 1366)])
+@pytest.mark.parametrize(
+    ("bits", "length"), [(1024, 171), (2048, 342), (3072, 512), (4096, 683), (8192, 1366)]
+)
 def test_lengths_of_rsa(bits: int, length: int) -> None:
     """An RSA signature is as long as its modulus, for every RSA algorithm."""
     assert len(b64(bytes(bits // 8))) == length
@@ -128,18 +142,34 @@ def test_clipped_headers(cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"al', '{"typ":"JWT"', '{"alg":"x"}', '{"alg":"x\x01', '{"alg":"\ufffe', 'x{"alg":', '["alg"', '{"alg":"x"}}']
+    "text",
+    [
+        '{"al',
+        '{"typ":"JWT"',
+        '{"alg":"x"}',
+        '{"alg":"x\x01',
+        '{"alg":"\ufffe',
+        'x{"alg":',
+        '["alg"',
+        '{"alg":"x"}}',
+    ],
 )
 def test_what_is_no_clipped_header(text: str) -> None:
-    """What does not name `alg`, is closed, or is not readable text is not the beginning of a header."""
+    """What does not name `alg`, is closed, or is not readable text is not the beginning of a
+    header.
+    """
     assert not is_clipped_header(b64(text).encode())
 
 
 def test_clipped_inside_a_character() -> None:
-    """A header cut within a character of UTF-8 is still the beginning of one; broken UTF-8 before that is not."""
+    """A header cut within a character of UTF-8 is still the beginning of one; broken UTF-8 before
+    that is not.
+    """
     text = '{"alg":"HS256","kid":"ключ'.encode()
     assert is_clipped_header(base64.urlsafe_b64encode(text[:-1]).rstrip(b"="))
-    assert not is_clipped_header(base64.urlsafe_b64encode(b'{"alg":"\xff\xff HS256","k').rstrip(b"="))
+    assert not is_clipped_header(
+        base64.urlsafe_b64encode(b'{"alg":"\xff\xff HS256","k').rstrip(b"=")
+    )
 
 
 HOSTILE: dict[str, tuple[bytes, bool]] = {
@@ -175,7 +205,7 @@ def test_the_last_of_equal_keys_counts() -> None:
     assert decode_object(b64(b'{"exp":1,"exp":2}').encode()) == {"exp": 2}
 
 
-@given(st.binary(max_size=60) | st.text("{}[]\":,alg01.eE+-\\u ", max_size=40).map(str.encode))
+@given(st.binary(max_size=60) | st.text('{}[]":,alg01.eE+-\\u ', max_size=40).map(str.encode))
 def test_no_segment_raises(data: bytes) -> None:
     """Any bytes, as a segment or encoded as one, give an object or None."""
     headers = Headers()

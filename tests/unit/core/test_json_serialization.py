@@ -19,16 +19,26 @@ from jwtleak.core.scanner import Scanner
 TOKEN = jws(alg="ES256", kid="json-1")
 HEAD, BODY, SIGNATURE = TOKEN.split(".")
 SEALED = jwe(alg="RSA-OAEP-256")
-FLAT: dict[str, Any] = {"payload": BODY, "protected": HEAD, "header": {"jku": "https://idp.test/"}, "signature": SIGNATURE}
+FLAT: dict[str, Any] = {
+    "payload": BODY,
+    "protected": HEAD,
+    "header": {"jku": "https://idp.test/"},
+    "signature": SIGNATURE,
+}
 GENERAL: dict[str, Any] = {
     "payload": BODY,
     "signatures": [
-        {"protected": b64({"alg": "RS256"}), "header": {"kid": "1"}, "signature": b64(noise(256, "g"))},
+        {
+            "protected": b64({"alg": "RS256"}),
+            "header": {"kid": "1"},
+            "signature": b64(noise(256, "g")),
+        },
         {"protected": HEAD, "header": {"kid": "2"}, "signature": SIGNATURE},
     ],
 }
 JWE: dict[str, Any] = dict(
-    zip(("protected", "encrypted_key", "iv", "ciphertext", "tag"), SEALED.split("."), strict=True), unprotected={"jku": "x"}
+    zip(("protected", "encrypted_key", "iv", "ciphertext", "tag"), SEALED.split("."), strict=True),
+    unprotected={"jku": "x"},
 )
 
 
@@ -82,7 +92,9 @@ def test_detached() -> None:
 
 
 def test_json_in_json() -> None:
-    """A serialisation that is a string of another record is found, with the encoding named, and its span is the whole."""
+    """A serialisation that is a string of another record is found, with the encoding named, and its
+    span is the whole.
+    """
     inner = json.dumps(FLAT)
     data = json.dumps({"level": "info", "body": inner})
     (leak,) = scan(data)

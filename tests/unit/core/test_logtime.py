@@ -34,10 +34,22 @@ CLF = b'203.0.113.9 - - [15/Jan/2026:12:02:31 +0000] "GET /a?from=2001-01-01T00:
         (b"- 1768478551 2026.01.15 host x", NOON),
         (b"INFO 2026-01-15 12:02:31 x", NOON),
         (b"2026-01-15 12:02:31.123 UTC [7] LOG: x", NOON + 123),
-        (b'{"log":"2001-01-01 00:00:00 x\\n","stream":"stdout","time":"2026-01-15T12:02:31.5Z"}', NOON + 500),
-        (b'{"log":"{\\"time\\":\\"2001-01-01T00:00:00Z\\"}\\n","stream":"a","time":"2026-01-15T12:02:31Z"}', NOON),
-        (b'{"log":"{\\"time\\":\\"2001-01-01T00:00:00Z\\"}\\n","stream":"a","time":"2026-01-15T12:02:31Z"', NOON),
-        (b'a,"{""log"":""{\\""time\\"":\\""2001-01-01T00:00:00Z\\""}"",""time"":""2026-01-15T12:02:31Z""}"', NOON),
+        (
+            b'{"log":"2001-01-01 00:00:00 x\\n","stream":"stdout","time":"2026-01-15T12:02:31.5Z"}',
+            NOON + 500,
+        ),
+        (
+            b'{"log":"{\\"time\\":\\"2001-01-01T00:00:00Z\\"}\\n","stream":"a","time":"2026-01-15T12:02:31Z"}',
+            NOON,
+        ),
+        (
+            b'{"log":"{\\"time\\":\\"2001-01-01T00:00:00Z\\"}\\n","stream":"a","time":"2026-01-15T12:02:31Z"',
+            NOON,
+        ),
+        (
+            b'a,"{""log"":""{\\""time\\"":\\""2001-01-01T00:00:00Z\\""}"",""time"":""2026-01-15T12:02:31Z""}"',
+            NOON,
+        ),
         (b'2026-01-15T12:02:31Z,1,"{""log"":""x"",""time"":""2026-01-15T12:02:31Z""}"', NOON),
         (b'{"level":"info","ts":1768478551.123,"msg":"x"}', NOON + 123),
         (b'{"time":1768478551123,"msg":"x"}', NOON + 123),
@@ -74,7 +86,10 @@ def test_no_year_without_mtime() -> None:
 
 def test_second_date_when_the_first_cannot_be_told() -> None:
     """A proxy's own date is used where the syslog date before it has no year."""
-    assert logged_at(b"Jan 15 12:02:31 lb haproxy[7]: 10.0.0.1:9 [15/Jan/2026:12:02:31.655] in") == NOON + 655
+    assert (
+        logged_at(b"Jan 15 12:02:31 lb haproxy[7]: 10.0.0.1:9 [15/Jan/2026:12:02:31.655] in")
+        == NOON + 655
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +118,19 @@ def test_never_raises(line: bytes, mtime: int | None) -> None:
     needs_rest_of_line(line)
 
 
-PIECES = [b'"', b"{", b"[", b":", b"\\", b"ts=", b'"time":', b"2026-01-15", b"T12:02:31", b" ", b"99"]
+PIECES = [
+    b'"',
+    b"{",
+    b"[",
+    b":",
+    b"\\",
+    b"ts=",
+    b'"time":',
+    b"2026-01-15",
+    b"T12:02:31",
+    b" ",
+    b"99",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES)))

@@ -27,12 +27,22 @@ LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
 def run(data: bytes, cuts: Iterable[int] = ()) -> bytes:
     """`data` redacted in pieces that end at `cuts`."""
     redactor = Redactor()
-    return b"".join(redactor.feed(data[first:last]) for first, last in pairwise([0, *cuts, len(data)])) + redactor.close()
+    return (
+        b"".join(redactor.feed(data[first:last]) for first, last in pairwise([0, *cuts, len(data)]))
+        + redactor.close()
+    )
 
 
 def placed(kind: str, encoding: str) -> bytes:
     """One token in a log."""
-    wide = next((name for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be") if encoding.startswith(name)), "ascii")
+    wide = next(
+        (
+            name
+            for name in ("utf-16le", "utf-16be", "utf-32le", "utf-32be")
+            if encoding.startswith(name)
+        ),
+        "ascii",
+    )
     around = LINE.decode() + "GET /cb?access_token=", '" HTTP/1.1\n' + LINE.decode()
     return around[0].encode(wide) + ENCODINGS[encoding][0](KINDS[kind]) + around[1].encode(wide)
 
@@ -40,7 +50,9 @@ def placed(kind: str, encoding: str) -> bytes:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_cuts_do_not_matter(kind: str, encoding: str) -> None:
-    """Cut at any seventh byte, or at all of them, the output is the same, and the token is not in it."""
+    """Cut at any seventh byte, or at all of them, the output is the same, and the token is not in
+    it.
+    """
     data = placed(kind, encoding)
     whole = run(data)
     assert whole.count(f"[JWT {sha256(KINDS[kind])[:8]}]".encode()) == 1
@@ -61,7 +73,13 @@ def test_any_cuts_of_generated_logs(data: bytes, cuts: list[int]) -> None:
 def test_other_bytes_stay(data: bytes, cut: int) -> None:
     """Bytes without a token come out as they went in."""
     redactor = Redactor()
-    out = redactor.feed(data[:cut]) + redactor.flush() + redactor.feed(data[cut:]) + redactor.flush() + redactor.close()
+    out = (
+        redactor.feed(data[:cut])
+        + redactor.flush()
+        + redactor.feed(data[cut:])
+        + redactor.flush()
+        + redactor.close()
+    )
     assert redactor.count or out == data
 
 
@@ -69,13 +87,26 @@ def serialisations() -> list[str]:
     """JSON serialisations whose secret members stand before the header."""
     head, payload, signature = b64({"alg": "ES256"}), b64(CLAIMS), b64(noise(64, "s"))
     other = {"protected": b64({"alg": "RS256"}), "signature": b64(noise(256, "r"))}
-    general = {"payload": payload, "signatures": [{"signature": signature, "protected": head}, other]}
-    sealed = {"ciphertext": b64(noise(80, "c")), "iv": b64(noise(12, "i")), "tag": b64(noise(16, "t"))}
+    general = {
+        "payload": payload,
+        "signatures": [{"signature": signature, "protected": head}, other],
+    }
+    sealed = {
+        "ciphertext": b64(noise(80, "c")),
+        "iv": b64(noise(12, "i")),
+        "tag": b64(noise(16, "t")),
+    }
     return [
         json.dumps({"payload": payload, "protected": head, "signature": signature}),
         json.dumps({"signature": signature, "payload": payload, "protected": head}),
         json.dumps(general, indent=2),
-        json.dumps({**sealed, "protected": b64({"alg": "dir", "enc": "A256GCM"}), "encrypted_key": b64(noise(256, "k"))}),
+        json.dumps(
+            {
+                **sealed,
+                "protected": b64({"alg": "dir", "enc": "A256GCM"}),
+                "encrypted_key": b64(noise(256, "k")),
+            }
+        ),
     ]
 
 
@@ -95,7 +126,9 @@ def test_members_before_the_header_do_not_leave(number, written) -> None:
 
 
 def test_a_line_leaves_when_it_is_settled() -> None:
-    """All of a line but what may begin a token leaves at once; that follows with the next byte that ends it."""
+    """All of a line but what may begin a token leaves at once; that follows with the next byte that
+    ends it.
+    """
     redactor = Redactor()
     assert redactor.feed(LINE) == LINE[: LINE.rindex(b"12")]
     assert redactor.pending
@@ -106,7 +139,9 @@ def test_a_line_leaves_when_it_is_settled() -> None:
 
 
 def test_a_silence_lets_out_all_but_a_token_that_may_go_on() -> None:
-    """After a silence the rest of a line leaves; a token that has begun stays, and comes out whole as its name."""
+    """After a silence the rest of a line leaves; a token that has begun stays, and comes out whole
+    as its name.
+    """
     redactor = Redactor()
     redactor.feed(LINE)
     assert redactor.flush() == b"12\n"

@@ -46,6 +46,8 @@ def test_never_raises(before, after):
 
 
 def test_surrogates():
-    """Bytes of a path that are no UTF-8 survive; so does a lone surrogate of a claim, as some character."""
+    """Bytes of a path that are no UTF-8 survive; so does a lone surrogate of a claim, as some
+    character.
+    """
     assert shown(f"\udcff{jws()}") == f"\udcff[JWT {sha256(jws())[:8]}]"
     assert shown(f"\ud800 {jws()}").endswith(f" [JWT {sha256(jws())[:8]}]")

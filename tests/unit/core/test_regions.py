@@ -16,7 +16,9 @@ ENCODED = TEXT["percent"][0](TOKEN)
 STOP = ENCODED.index(b"%")
 
 
-def regions(data: bytes, *, final: bool = True, calls: list[int] | None = None, depth: int = 1) -> Regions:
+def regions(
+    data: bytes, *, final: bool = True, calls: list[int] | None = None, depth: int = 1
+) -> Regions:
     rescan = Scanner().rescan(depth)
 
     def counted(view: bytes) -> list[Leak]:
@@ -63,7 +65,9 @@ def test_the_bound_on_nesting() -> None:
 
 
 def test_a_region_that_may_go_on_waits() -> None:
-    """A region that the data ends in is not judged while more may come, and is kept from its token on."""
+    """A region that the data ends in is not judged while more may come, and is kept from its token
+    on.
+    """
     with pytest.raises(Undecided) as caught:
         list(regions(b"x " + ENCODED, final=False).unwrapped(2, 2 + STOP))
     assert (caught.value.start, caught.value.growing) == (2, True)
@@ -89,6 +93,8 @@ def test_split_records(name: str) -> None:
 
 
 def test_bounds_hold_the_largest_token() -> None:
-    """What is looked at holds a token of the largest size with each byte escaped, and the largest split line before it."""
+    """What is looked at holds a token of the largest size with each byte escaped, and the largest
+    split line before it.
+    """
     assert LOOKAHEAD >= 3 * MAX_TOKEN
     assert LOOKBACK >= 2 * 16 * 1024

@@ -1,4 +1,6 @@
-"""Excerpts: enough to recognise the place, nothing that could be a piece of a token or move a cursor."""
+"""Excerpts: enough to recognise the place, nothing that could be a piece of a token or move a
+cursor.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,21 @@ from jwtleak.core.sanitize import MAX_TEXT, clean, excerpt, mask
 LABEL = "[JWT 0123abcd]"
 KINDS = list(kinds().values())
 ENCODERS = [encode for encode, _ in TEXT.values()]
-NEIGHBOURS = [b" ", b"=", b"%3D", b'"', b"&t=", b"_", b"x", b"\\u0022", b".", b"Bearer ", b"", b"\xff", b"/"]
+NEIGHBOURS = [
+    b" ",
+    b"=",
+    b"%3D",
+    b'"',
+    b"&t=",
+    b"_",
+    b"x",
+    b"\\u0022",
+    b".",
+    b"Bearer ",
+    b"",
+    b"\xff",
+    b"/",
+]
 
 
 RUN = re.compile(r"[A-Za-z0-9_=~-]+")
@@ -25,11 +41,17 @@ WORDS = re.compile(rf"[-_=~]*{WORD}([-_=~]+{WORD})*[-_=~]*")
 
 
 def leaked(text: str, token: str) -> list[str]:
-    """The pieces of eight characters of the token's payload, signature and what follows that stand in `text`. What reads as
-    words is not told from words: a piece that is cut out so is one of some hundreds."""
+    """The pieces of eight characters of the token's payload, signature and what follows that stand
+    in `text`. What reads as words is not told from words: a piece that is cut out so is one of some
+    hundreds.
+    """
     text = RUN.sub(lambda run: "" if WORDS.fullmatch(run[0]) else run[0], text)
     rest = token.partition(".")[2]
-    return [rest[at : at + 8] for at in range(len(rest) - 7) if "." not in rest[at : at + 8] and rest[at : at + 8] in text]
+    return [
+        rest[at : at + 8]
+        for at in range(len(rest) - 7)
+        if "." not in rest[at : at + 8] and rest[at : at + 8] in text
+    ]
 
 
 @settings(max_examples=300, deadline=None)
@@ -41,26 +63,44 @@ def leaked(text: str, token: str) -> list[str]:
     st.sampled_from(NEIGHBOURS),
     st.booleans(),
 )
-@example(next(kind for kind in KINDS if "OKINAYPJ" in kind), TEXT["wrapped and indented"][0], 479, 491, b" ", False)  # reads as a word
+@example(
+    next(kind for kind in KINDS if "OKINAYPJ" in kind),
+    TEXT["wrapped and indented"][0],
+    479,
+    491,
+    b" ",
+    False,
+)  # reads as a word
 def test_no_piece_of_a_token_nearby_survives(
     token: str, encode: object, first: int, last: int, neighbour: bytes, before: bool
 ) -> None:
-    """Whatever piece of whatever token stands before or behind, in any textual encoding, no eight characters of it survive."""
+    """Whatever piece of whatever token stands before or behind, in any textual encoding, no eight
+    characters of it survive.
+    """
     encoded: bytes = encode(token)  # type: ignore[operator]
     first, last = sorted((first % (len(encoded) + 1), last % (len(encoded) + 1)))
     piece = encoded[first:last]
-    text = excerpt(b"GET /?a=1&t=" + piece + neighbour, LABEL, b"") if before else excerpt(b"", LABEL, neighbour + piece + b" x")
+    text = (
+        excerpt(b"GET /?a=1&t=" + piece + neighbour, LABEL, b"")
+        if before
+        else excerpt(b"", LABEL, neighbour + piece + b" x")
+    )
     assert leaked(text, token) == []
 
 
 @given(st.binary(max_size=300), st.binary(max_size=100))
 def test_no_bytes_get_through_that_move_a_cursor(before: bytes, after: bytes) -> None:
-    """Of any bytes the excerpt is one short line without controls, bidirectional marks or lone surrogates."""
+    """Of any bytes the excerpt is one short line without controls, bidirectional marks or lone
+    surrogates.
+    """
     text = excerpt(before, LABEL, after)
     assert LABEL in text
     for char in text:
         assert unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp")
-        assert char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b"
+        assert (
+            char
+            not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b"
+        )
     assert len(text) <= 72 + 32 + len(LABEL)
     text.encode()
 
@@ -88,7 +128,15 @@ def test_what_people_see(before: bytes, after: bytes, expected: str | None) -> N
 @pytest.mark.parametrize(
     "text",
     [
-        *(b"access_token", b"GET", b"Authorization", b"x-forwarded-for", b"2026", b"1768478400", b"healthz"),
+        *(
+            b"access_token",
+            b"GET",
+            b"Authorization",
+            b"x-forwarded-for",
+            b"2026",
+            b"1768478400",
+            b"healthz",
+        ),
         *(b"HTTP", b"user-agent", b"client_id=42"),
     ],
 )
@@ -129,7 +177,13 @@ def test_clean_cuts() -> None:
 
 def test_hostile_text_is_masked_in_time() -> None:
     """Long runs and many escapes are linear."""
-    for text in (b"a_" * 50_000, b"%41" * 50_000, b"\\u0041" * 30_000, b"Aa1" * 50_000, jws().encode() * 100):
+    for text in (
+        b"a_" * 50_000,
+        b"%41" * 50_000,
+        b"\\u0041" * 30_000,
+        b"Aa1" * 50_000,
+        jws().encode() * 100,
+    ):
         mask(text)
 
 

@@ -26,7 +26,11 @@ AFTER = {
     "high byte": b"\xff", "ansi": b"\x1b[0m", "colon": b":",
 }  # fmt: skip
 # A dot is the end of an unsecured token, an ellipsis three of them: these tokens take the first.
-TAKES_DOT = {("unsecured short", "full stop"), ("unsecured short", "ellipsis"), ("unsecured", "nothing after")}
+TAKES_DOT = {
+    ("unsecured short", "full stop"),
+    ("unsecured short", "ellipsis"),
+    ("unsecured", "nothing after"),
+}
 WIDE = ("utf-16le", "utf-16be", "utf-32le", "utf-32be")
 
 
@@ -48,7 +52,9 @@ def test_every_kind_among_every_neighbour(kind: str, before: str, after: str) ->
     token = KINDS[kind].encode()
     if (kind, after) in TAKES_DOT:
         token += b"."
-    data = BEFORE[before] + token + (AFTER[after][1:] if (kind, after) in TAKES_DOT else AFTER[after])
+    data = (
+        BEFORE[before] + token + (AFTER[after][1:] if (kind, after) in TAKES_DOT else AFTER[after])
+    )
     leak = only(data)
     assert data[leak.start : leak.end] == token
     assert leak.token.raw.reveal() == token
@@ -62,7 +68,11 @@ def test_every_kind_in_every_textual_encoding(kind: str, encoding: str, edge: st
     encode, names = TEXT[encoding]
     token = KINDS[kind]
     encoded = encode(token)
-    data = (b"" if edge in ("alone", "start") else b'{"a":"') + encoded + (b"" if edge in ("alone", "end") else b'" }\nx')
+    data = (
+        (b"" if edge in ("alone", "start") else b'{"a":"')
+        + encoded
+        + (b"" if edge in ("alone", "end") else b'" }\nx')
+    )
     leak = only(data)
     assert leak.token.raw.reveal() == token.encode()
     span = data[leak.start : leak.end]
@@ -91,7 +101,8 @@ HEAD, BODY, SIGNATURE = jws().split(".")
 NONE_HEAD = b64({"alg": "none"})
 JWE_PARTS = jwe().split(".")
 
-# What loggers do to tokens: (text, kind, confidence). Each is reported, as incomplete, never dropped.
+# What loggers do to tokens: (text, kind, confidence). Each is reported, as incomplete, never
+# dropped.
 CUT: dict[str, tuple[str, str, str]] = {
     "signature cut by an ellipsis": (f"{HEAD}.{BODY}.{SIGNATURE[:10]}...", "jws", "medium"),
     "signature cut by one character": (f"{HEAD}.{BODY}.{SIGNATURE[:9]}\u2026", "jws", "medium"),
@@ -101,7 +112,11 @@ CUT: dict[str, tuple[str, str, str]] = {
     "signature dropped": (f"{HEAD}.{BODY}.", "jws", "medium"),
     "signature gone": (f"{HEAD}.{BODY}", "jws", "medium"),
     "signature by words": (f"{HEAD}.{BODY}.signature", "jws", "medium"),
-    "signature cut in the middle": (f"{HEAD}.{BODY}.{SIGNATURE[:6]}...{SIGNATURE[-6:]}", "jws", "medium"),
+    "signature cut in the middle": (
+        f"{HEAD}.{BODY}.{SIGNATURE[:6]}...{SIGNATURE[-6:]}",
+        "jws",
+        "medium",
+    ),
     "signature too long": (f"{HEAD}.{BODY}.{SIGNATURE}abc", "jws", "medium"),
     "payload cut": (f"{HEAD}.{BODY[:40]}...", "jws", "low"),
     "payload cut by a line limit": (f"{HEAD}.{BODY[:41]}", "jws", "low"),
@@ -119,9 +134,13 @@ CUT: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("name", CUT)
-@pytest.mark.parametrize(("before", "after"), [("", ""), ("Bearer ", "\n"), ('{"t":"', '"}\n'), ("t=", " HTTP/1.1\n")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("Bearer ", "\n"), ('{"t":"', '"}\n'), ("t=", " HTTP/1.1\n")]
+)
 def test_what_loggers_cut_is_reported(name: str, before: str, after: str) -> None:
-    """A token that was cut or masked is one leak, incomplete, of the confidence that its rest deserves."""
+    """A token that was cut or masked is one leak, incomplete, of the confidence that its rest
+    deserves.
+    """
     text, kind, sure = CUT[name]
     token = only((before + text + after).encode()).token
     assert (token.kind, token.integrity) == (kind, "clipped")
@@ -136,11 +155,23 @@ def test_a_jwe_cut_by_an_ellipsis() -> None:
 
 
 def _sourcemap() -> str:
-    value = json.dumps({"version": 3, "sources": ["app.ts"], "names": ["alg", "eyJ"], "mappings": "AAAA;" * 40})
-    return "//# sourceMappingURL=data:application/json;charset=utf-8;base64," + base64.b64encode(value.encode()).decode()
+    value = json.dumps(
+        {"version": 3, "sources": ["app.ts"], "names": ["alg", "eyJ"], "mappings": "AAAA;" * 40}
+    )
+    return (
+        "//# sourceMappingURL=data:application/json;charset=utf-8;base64,"
+        + base64.b64encode(value.encode()).decode()
+    )
 
 
-JWK = {"kty": "RSA", "kid": "k1", "use": "sig", "alg": "RS256", "n": b64(noise(256, "n")), "e": "AQAB"}
+JWK = {
+    "kty": "RSA",
+    "kid": "k1",
+    "use": "sig",
+    "alg": "RS256",
+    "n": b64(noise(256, "n")),
+    "e": "AQAB",
+}
 # What looks like a token to a regular expression.
 LOOKALIKES: dict[str, str] = {
     "source map": _sourcemap(),
@@ -153,7 +184,12 @@ LOOKALIKES: dict[str, str] = {
     "Django signing": f"{b64({'next': '/'})}:1abcDE:{b64(noise(32, 'd'))}",
     "Rails message": f"{b64({'_rails': {'message': 'x'}})}--{noise(20, 'r').hex()}",
     "noise with dots": ".".join(b64(noise(40, str(n))) for n in range(3)),
-    "noise that begins like one": "eyJ" + b64(noise(60, "a")) + "." + b64(noise(60, "b")) + "." + b64(noise(32, "c")),
+    "noise that begins like one": "eyJ"
+    + b64(noise(60, "a"))
+    + "."
+    + b64(noise(60, "b"))
+    + "."
+    + b64(noise(32, "c")),
     "host name": "eyjafjallajokull.example.com eyJa.eyJb.eyJc",
     "code": "import com.eyJson.parser.eyJhbGNvZGVy; this.eyJ.alg.none = eyJbuf.eyJlen.slice",
     "alg is a number": f"{b64({'alg': 1})}.{BODY}.{SIGNATURE}",
@@ -165,7 +201,9 @@ LOOKALIKES: dict[str, str] = {
     "public key in base64url": b64(JWK),
     "key set in base64": b64({"keys": [JWK, JWK]}),
     "image": "data:image/png;base64," + base64.b64encode(b"\x89PNG" + noise(600, "png")).decode(),
-    "encoded JSON without alg": base64.b64encode(json.dumps({"user": {"id": 1}, "scope": "a b"}).encode()).decode(),
+    "encoded JSON without alg": base64.b64encode(
+        json.dumps({"user": {"id": 1}, "scope": "a b"}).encode()
+    ).decode(),
     "state parameter": "state=" + b64({"returnTo": "/", "nonce": "abc"}),
     "GraphQL id": base64.b64encode(b"User:12345").decode(),
     "Kubernetes config map": "algorithm: " + base64.b64encode(b'{"algorithm":"HS256"}').decode(),

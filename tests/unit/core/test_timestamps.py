@@ -90,7 +90,9 @@ def test_day(text: bytes, expected: int | None) -> None:
     ],
 )
 def test_bsd(text: bytes, mtime: int | None, expected: int | None) -> None:
-    """A syslog date takes the latest year that is not more than a day after the file was last written."""
+    """A syslog date takes the latest year that is not more than a day after the file was last
+    written.
+    """
     assert timestamps.bsd(text, 0, mtime) == expected
 
 
@@ -152,7 +154,9 @@ def test_stamps_from_the_left() -> None:
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)))
 def test_agrees_with_datetime(moment: datetime) -> None:
-    """Every moment that Python writes as ISO 8601 or as a web server does is read back to the millisecond."""
+    """Every moment that Python writes as ISO 8601 or as a web server does is read back to the
+    millisecond.
+    """
     expected = int(moment.replace(microsecond=0).timestamp()) * 1000
     assert timestamps.iso(moment.isoformat().encode()) == expected + moment.microsecond // 1000
     assert timestamps.day(moment.strftime("%d/%b/%Y:%H:%M:%S +0000]").encode()) == expected

@@ -17,7 +17,9 @@ DATA = b"".join(b"%d %d\n" % (number, number * number) for number in range(200_0
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Callable[[bytes], tuple[Packed, list[str]]]:
-    """Write bytes to a file and open it as a compressed one; the file is closed with the process's other files."""
+    """Write bytes to a file and open it as a compressed one; the file is closed with the process's
+    other files.
+    """
 
     def run(packed: bytes) -> tuple[Packed, list[str]]:
         path = tmp_path / "a"
@@ -39,7 +41,9 @@ def read_all(packed: Packed, offset: int = 0, step: int = 100_000) -> bytes:
     return bytes(out)
 
 
-def test_every_codec(opened: Callable[[bytes], tuple[Packed, list[str]]], codec: str, pack: Callable[..., bytes]) -> None:
+def test_every_codec(
+    opened: Callable[[bytes], tuple[Packed, list[str]]], codec: str, pack: Callable[..., bytes]
+) -> None:
     """All formats are read to the end, and end there."""
     packed, told = opened(pack(codec, DATA))
     assert read_all(packed) == DATA

@@ -26,7 +26,8 @@ from jwtleak.follow.fingerprint import Match
 MATCHES: tuple[Match, ...] = ("same", "differs", "none", "unread")
 BOOLS = (False, True)
 
-# Rows are tried from the top; the first whose conditions hold is the verdict. What is not named may be anything.
+# Rows are tried from the top; the first whose conditions hold is the verdict. What is not named may
+# be anything.
 KNOWN: list[tuple[dict[str, tuple[object, ...]], Verdict]] = [
     ({"presence": ("unknown",)}, "frozen"),
     ({"presence": ("gone",)}, "left"),
@@ -67,7 +68,9 @@ ARRIVALS: list[tuple[dict[str, tuple[object, ...]], Welcome]] = [
 ]
 
 
-def expected(table: list[tuple[dict[str, tuple[object, ...]], str]], facts: dict[str, object]) -> str:
+def expected(
+    table: list[tuple[dict[str, tuple[object, ...]], str]], facts: dict[str, object]
+) -> str:
     """The verdict of the first row that fits."""
     for conditions, verdict in table:
         if all(facts[name] in values for name, values in conditions.items()):
@@ -77,7 +80,9 @@ def expected(table: list[tuple[dict[str, tuple[object, ...]], str]], facts: dict
 
 def combinations(**values: tuple[object, ...]) -> list[dict[str, object]]:
     """Every combination."""
-    return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
+    return [
+        dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
+    ]
 
 
 def test_every_known_file() -> None:
@@ -115,7 +120,12 @@ def test_every_candidate() -> None:
 def test_every_arrival() -> None:
     """What to do with a file that arrives, for every combination."""
     every = combinations(
-        own=BOOLS, known=BOOLS, rest=("here", "wait", "elsewhere"), packed=BOOLS, settled=BOOLS, twin=BOOLS
+        own=BOOLS,
+        known=BOOLS,
+        rest=("here", "wait", "elsewhere"),
+        packed=BOOLS,
+        settled=BOOLS,
+        twin=BOOLS,
     )
     for facts in every:
         assert welcome(msgspec.convert(facts, Arrival)) == expected(ARRIVALS, facts), facts
@@ -123,8 +133,16 @@ def test_every_arrival() -> None:
 
 def test_every_leaving_stream() -> None:
     """A stream ends only when all of it was read, stored, and quiet, and nothing stands in the way."""
-    for facts in combinations(caught_up=BOOLS, committed=BOOLS, quiet=BOOLS, frozen=BOOLS, waiting=BOOLS):
-        wanted = facts == {"caught_up": True, "committed": True, "quiet": True, "frozen": False, "waiting": False}
+    for facts in combinations(
+        caught_up=BOOLS, committed=BOOLS, quiet=BOOLS, frozen=BOOLS, waiting=BOOLS
+    ):
+        wanted = facts == {
+            "caught_up": True,
+            "committed": True,
+            "quiet": True,
+            "frozen": False,
+            "waiting": False,
+        }
         assert may_end(msgspec.convert(facts, Leaving)) == wanted
 
 
@@ -136,7 +154,9 @@ def test_what_cannot_be_looked_at_is_never_gone() -> None:
 
 def test_a_live_file_is_never_the_rest_of_another() -> None:
     """However alike they are."""
-    for facts in combinations(same=BOOLS, settled=BOOLS, packed=BOOLS, head=MATCHES, anchor=MATCHES):
+    for facts in combinations(
+        same=BOOLS, settled=BOOLS, packed=BOOLS, head=MATCHES, anchor=MATCHES
+    ):
         assert place(msgspec.convert({"live": True, **facts}, Candidate)) == "elsewhere"
 
 
@@ -151,6 +171,8 @@ def test_a_live_file_is_never_the_rest_of_another() -> None:
         (True, False, ("since", 60.0), 61, 100),
     ],
 )
-def test_where_to_begin(first: bool, before: bool, origin: tuple[str, float], age: float, offset: int) -> None:
+def test_where_to_begin(
+    first: bool, before: bool, origin: tuple[str, float], age: float, offset: int
+) -> None:
     """`from` counts only for what was there before the program was ever started."""
     assert begin_at(first=first, followed_before=before, origin=origin, size=100, age=age) == offset

@@ -18,7 +18,15 @@ def grow(*paths: Path | str, links: bool = True) -> tuple[Tree, list[tuple[str, 
     told: list[tuple[str, str, str]] = []
     arguments = [str(path) for path in paths]
     tell: Callable[[str, str, str], None] = lambda *trouble: told.append(trouble)  # noqa: E731
-    tree = Tree(targets(arguments), Filter([], []), links=links, interval=5.0, pace=5.0, tell=tell, well=lambda path: None)
+    tree = Tree(
+        targets(arguments),
+        Filter([], []),
+        links=links,
+        interval=5.0,
+        pace=5.0,
+        tell=tell,
+        well=lambda path: None,
+    )
     return tree, told
 
 
@@ -51,7 +59,9 @@ def test_a_hint_makes_a_directory_due(tmp_path: Path) -> None:
     assert fresh(tree, 0.1, tmp_path) == {"a"}
 
 
-def test_a_directory_that_does_not_change_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_does_not_change_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With events, once its time stamp is old enough to be trusted, only once a minute."""
     tree, _ = grow(tmp_path)
     fresh(tree, 0)
@@ -82,7 +92,13 @@ def test_new_directories_are_entered_at_once(tmp_path: Path) -> None:
 def test_without_events_time_stamps_are_looked_at_more_often(tmp_path: Path) -> None:
     """A name that comes is found with the pace of files; with events only with that of directories."""
     tree = Tree(
-        targets([str(tmp_path)]), Filter([], []), links=True, interval=5.0, pace=1.0, tell=print, well=print
+        targets([str(tmp_path)]),
+        Filter([], []),
+        links=True,
+        interval=5.0,
+        pace=1.0,
+        tell=print,
+        well=print,
     )
     fresh(tree, 0)
     (tmp_path / "a").touch()
@@ -94,8 +110,12 @@ def test_without_events_time_stamps_are_looked_at_more_often(tmp_path: Path) -> 
     assert fresh(tree, 7) == {"b"}
 
 
-def test_a_failure_is_not_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was known stays known, all below is frozen, and it ends with the first listing that works."""
+def test_a_failure_is_not_an_empty_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was known stays known, all below is frozen, and it ends with the first listing that
+    works.
+    """
     (tmp_path / "sub").mkdir()
     (tmp_path / "a").touch()
     tree, told = grow(tmp_path)

@@ -23,7 +23,15 @@ def names(driver: Driver, below: Path) -> set[str]:
 @pytest.fixture
 def forest(tmp_path: Path) -> Path:
     """A few logs in a few directories."""
-    for name in ("a.log", "b.txt", ".hidden.log", "sub/c.log", "sub/deep/d.log", "sub/.dot/e.log", "other/f.log"):
+    for name in (
+        "a.log",
+        "b.txt",
+        ".hidden.log",
+        "sub/c.log",
+        "sub/deep/d.log",
+        "sub/.dot/e.log",
+        "other/f.log",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode() * 20 + b"\n")
@@ -44,7 +52,11 @@ def forest(tmp_path: Path) -> Path:
         (".hidden.log", {}, {".hidden.log"}),
         ("b.txt", {}, {"b.txt"}),
         ("", {"include": ["*.log"]}, {"a.log", "sub/c.log", "sub/deep/d.log", "other/f.log"}),
-        ("", {"include": ["*.log", ".*.log"]}, {"a.log", ".hidden.log", "sub/c.log", "sub/deep/d.log", "other/f.log"}),
+        (
+            "",
+            {"include": ["*.log", ".*.log"]},
+            {"a.log", ".hidden.log", "sub/c.log", "sub/deep/d.log", "other/f.log"},
+        ),
         ("", {"include": ["*.log"], "exclude": ["sub"]}, {"a.log", "other/f.log"}),
         ("", {"exclude": ["sub/deep", "*.txt"]}, {"a.log", "sub/c.log", "other/f.log"}),
         ("a.log", {"exclude": ["a.*"]}, set()),
@@ -105,7 +117,9 @@ def test_a_hint_in_a_directory_is_enough(drive: Drive, tmp_path: Path) -> None:
     assert driver.contents() == [lines(0, 2)]
 
 
-def test_writing_is_no_reason_to_list(drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_is_no_reason_to_list(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A directory is not listed again because a file in it is written, followed or not."""
     for name in ("a.log", "b.txt"):
         (tmp_path / name).write_bytes(lines(0, 1))
@@ -195,7 +209,9 @@ def test_what_is_no_file_is_told(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_own_files_are_left_alone(drive: Drive, tmp_path: Path) -> None:
-    """What the program writes itself is not followed, under whatever name, nor after it was rotated."""
+    """What the program writes itself is not followed, under whatever name, nor after it was
+    rotated.
+    """
     out = tmp_path / "alerts.jsonl"
     out.write_bytes(lines(0, 10))
     found = out.stat()
@@ -210,8 +226,12 @@ def test_own_files_are_left_alone(drive: Drive, tmp_path: Path) -> None:
     assert driver.contents() == []
 
 
-def test_a_directory_that_cannot_be_listed(drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a directory cannot be listed nothing in it ends, it is told once, and nothing is read again afterwards."""
+def test_a_directory_that_cannot_be_listed(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a directory cannot be listed nothing in it ends, it is told once, and nothing is read
+    again afterwards.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(tmp_path)
@@ -235,7 +255,9 @@ def test_a_directory_that_cannot_be_listed(drive: Drive, tmp_path: Path, monkeyp
 
 
 def test_no_descriptor_left(drive: Drive, tmp_path: Path) -> None:
-    """With no file descriptor left nothing is taken for gone; when there are some again, everything goes on."""
+    """With no file descriptor left nothing is taken for gone; when there are some again, everything
+    goes on.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(tmp_path)

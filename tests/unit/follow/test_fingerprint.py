@@ -7,11 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.follow.fingerprint import compare, compare_head, digest, generation, head_length, same_generation
+from jwtleak.follow.fingerprint import (
+    compare,
+    compare_head,
+    digest,
+    generation,
+    head_length,
+    same_generation,
+)
 
 
 @pytest.mark.parametrize(
-    ("end", "length"), [(0, 0), (1, 1), (63, 63), (64, 64), (127, 64), (128, 128), (1023, 512), (1024, 1024), (9999, 1024)]
+    ("end", "length"),
+    [
+        (0, 0),
+        (1, 1),
+        (63, 63),
+        (64, 64),
+        (127, 64),
+        (128, 128),
+        (1023, 512),
+        (1024, 1024),
+        (9999, 1024),
+    ],
 )
 def test_how_much_of_the_head_is_hashed(end: int, length: int) -> None:
     """Steps that double, and all of what is shorter than the first."""
@@ -19,7 +37,9 @@ def test_how_much_of_the_head_is_hashed(end: int, length: int) -> None:
 
 
 def test_a_generation_stays_with_its_file(tmp_path: Path) -> None:
-    """Renaming and cutting a file leave it; where the file system has none, it is None and fits any."""
+    """Renaming and cutting a file leave it; where the file system has none, it is None and fits
+    any.
+    """
     path = tmp_path / "a"
     path.write_bytes(b"x")
     with path.open("r+b") as file:
@@ -51,7 +71,9 @@ def test_what_has_no_generation() -> None:
 
 
 def test_comparisons(tmp_path: Path) -> None:
-    """The same bytes, other bytes, too few, none to compare, and bytes that cannot be read are told apart."""
+    """The same bytes, other bytes, too few, none to compare, and bytes that cannot be read are told
+    apart.
+    """
     path = tmp_path / "a"
     path.write_bytes(b"0123456789")
     fd = os.open(path, os.O_RDONLY)

@@ -38,7 +38,9 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_second_without_events(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_second_without_events(
+    drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However long it was idle."""
     driver = drive(log)
     driver.turn()
@@ -60,8 +62,12 @@ def test_seldom_with_events(drive: Drive, log: Path, monkeypatch: pytest.MonkeyP
     assert driver.contents() == [lines(0, 11)]
 
 
-def test_many_files_share_their_looks(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond what a small part of a core can do, idle files wait longer, but never longer than the bound."""
+def test_many_files_share_their_looks(
+    drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond what a small part of a core can do, idle files wait longer, but never longer than the
+    bound.
+    """
     driver = drive(log)
     driver.turn()
     monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.2)
@@ -72,7 +78,9 @@ def test_many_files_share_their_looks(drive: Drive, log: Path, monkeypatch: pyte
     assert 2 <= stats_of(driver, log, 100, monkeypatch) <= 5
 
 
-def test_a_file_that_was_idle_before_it_was_met(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_idle_before_it_was_met(
+    drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is not looked at every second first, as one that has just changed is."""
     monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.1)
     os.utime(log, (1000, 1000))
@@ -82,7 +90,9 @@ def test_a_file_that_was_idle_before_it_was_met(drive: Drive, log: Path, monkeyp
 
 
 def test_a_change_within_a_tick_of_the_clock(drive: Drive, log: Path) -> None:
-    """A log that is rewritten with the same size and time stamp right after a look is found once more."""
+    """A log that is rewritten with the same size and time stamp right after a look is found once
+    more.
+    """
     driver = drive(log)
     driver.turn()
     append(log, lines(10, 11))
@@ -97,7 +107,9 @@ def test_a_change_within_a_tick_of_the_clock(drive: Drive, log: Path) -> None:
     assert driver.contents()[-1] == log.read_bytes()
 
 
-def test_what_cannot_be_looked_at_is_not_gone(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_looked_at_is_not_gone(
+    drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file whose stat fails for a while, for whatever reason but its absence, stays as it is."""
     driver = drive(log)
     driver.turn()

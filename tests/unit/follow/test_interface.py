@@ -12,7 +12,8 @@ CURSOR = Cursor(stream="ab", path="/x", device=1, inode=2)
 
 
 @pytest.mark.parametrize(
-    "event", [Opened("ab", "/x", CURSOR, 5), Grown("ab", 6), Moved("ab", "/y"), Ended("ab", "rotated")]
+    "event",
+    [Opened("ab", "/x", CURSOR, 5), Grown("ab", 6), Moved("ab", "/y"), Ended("ab", "rotated")],
 )
 def test_events_cannot_be_changed(event: msgspec.Struct) -> None:
     """An event says what was seen at one look, and stays so."""

@@ -30,9 +30,19 @@ def test_the_events_of_a_life(drive: Drive, log: Path) -> None:
     assert isinstance(opened, Opened)
     stream, size = opened.stream, len(lines(0, 10))
     found = log.stat()
-    assert (opened.path, opened.size, opened.follows, opened.packed) == (str(log), size, None, False)
+    assert (opened.path, opened.size, opened.follows, opened.packed) == (
+        str(log),
+        size,
+        None,
+        False,
+    )
     cursor = opened.cursor
-    assert (cursor.device, cursor.inode, cursor.offset, cursor.size) == (found.st_dev, found.st_ino, 0, size)
+    assert (cursor.device, cursor.inode, cursor.offset, cursor.size) == (
+        found.st_dev,
+        found.st_ino,
+        0,
+        size,
+    )
     assert driver.look() == []
     append(log, lines(10, 11))
     assert driver.look() == [Grown(stream, len(lines(0, 11)))]
@@ -51,7 +61,12 @@ def test_a_cursor_says_all_that_is_known(drive: Drive, log: Path) -> None:
     stream = from_cursor(cursor)
     again = make_cursor(stream, offset=cursor.offset, told=cursor.told, lines=10, line_start=0)
     assert again == cursor
-    assert (cursor.head_length, cursor.anchor_length, cursor.state, name) == (256, 256, "followed", cursor.stream)
+    assert (cursor.head_length, cursor.anchor_length, cursor.state, name) == (
+        256,
+        256,
+        "followed",
+        cursor.stream,
+    )
 
 
 def test_the_state_in_a_cursor(drive: Drive, log: Path) -> None:
@@ -66,7 +81,9 @@ def test_the_state_in_a_cursor(drive: Drive, log: Path) -> None:
 
 
 def test_what_is_cut_off_unread_is_lost(drive: Drive, log: Path) -> None:
-    """A file that is shortened behind what was read goes on, and what was seen there and is gone is counted."""
+    """A file that is shortened behind what was read goes on, and what was seen there and is gone is
+    counted.
+    """
     driver = drive(log)
     driver.turn()
     append(log, lines(10, 20))
@@ -85,7 +102,11 @@ def test_the_start_at_the_end_has_an_anchor(drive: Drive, log: Path) -> None:
     driver = drive(log, from_="end")
     driver.turn()
     (cursor,) = driver.cursors.values()
-    assert (cursor.offset, cursor.line_start, cursor.anchor_length) == (len(lines(0, 10)), len(lines(0, 10)), 256)
+    assert (cursor.offset, cursor.line_start, cursor.anchor_length) == (
+        len(lines(0, 10)),
+        len(lines(0, 10)),
+        256,
+    )
     os.truncate(log, 0)
     append(log, lines(100, 200))
     driver.turn()

@@ -18,7 +18,9 @@ Drive = Callable[..., Driver]
 
 
 def test_two_copies_between_two_looks(drive: Drive, tmp_path: Path) -> None:
-    """A log that was copied and cut twice: the first copy is the rest, the second a generation of its own."""
+    """A log that was copied and cut twice: the first copy is the rest, the second a generation of
+    its own.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -72,8 +74,12 @@ def test_our_own_output_is_none(drive: Drive, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_an_empty_log_that_was_filled_copied_and_cut(drive: Drive, tmp_path: Path, restarted: bool) -> None:
-    """Nothing is known of an empty log: what it was filled with first is read from the copy, also after a restart."""
+def test_an_empty_log_that_was_filled_copied_and_cut(
+    drive: Drive, tmp_path: Path, restarted: bool
+) -> None:
+    """Nothing is known of an empty log: what it was filled with first is read from the copy, also
+    after a restart.
+    """
     log, old = tmp_path / "a.log", tmp_path / "a.log.9"
     old.write_bytes(lines(900, 910))  # from before
     os.utime(old, (1, 1))
@@ -90,8 +96,12 @@ def test_an_empty_log_that_was_filled_copied_and_cut(drive: Drive, tmp_path: Pat
     assert sorted(driver.contents()) == [lines(0, 10), lines(50, 55)]
 
 
-def test_a_log_that_rotates_during_a_look(drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was the log when the directory was listed, and is not any more when it is opened, is read under its next name."""
+def test_a_log_that_rotates_during_a_look(
+    drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was the log when the directory was listed, and is not any more when it is opened, is
+    read under its next name.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -113,7 +123,9 @@ def test_a_log_that_rotates_during_a_look(drive: Drive, tmp_path: Path, monkeypa
     assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210)]
 
 
-def test_a_compressed_generation_that_moves_on_while_it_settles(drive: Drive, tmp_path: Path) -> None:
+def test_a_compressed_generation_that_moves_on_while_it_settles(
+    drive: Drive, tmp_path: Path
+) -> None:
     """It is waited for where it is now, not where it was."""
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
@@ -127,7 +139,12 @@ def test_a_compressed_generation_that_moves_on_while_it_settles(drive: Drive, tm
     log.rename(tmp_path / "a.log.1")
     log.write_bytes(lines(300, 310))
     driver.turn(times=5)
-    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210), lines(300, 310)]
+    assert sorted(driver.contents()) == [
+        lines(0, 10),
+        lines(100, 110),
+        lines(200, 210),
+        lines(300, 310),
+    ]
 
 
 def test_a_compressed_generation_that_is_just_begun(drive: Drive, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A model of logs that are written and rotated in every order, against the follower on real files.
 
-The model knows each generation's bytes and, at each look, which of them could be read. What must hold at the end: every
-such byte was read exactly once, in one stream, at its offset in its generation, or `lost` says how many were not.
+The model knows each generation's bytes and, at each look, which of them could be read. What must
+hold at the end: every such byte was read exactly once, in one stream, at its offset in its
+generation, or `lost` says how many were not.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ STEPS = st.one_of(
     st.tuples(st.just("write"), st.integers(1, 30)),
     st.tuples(st.just("part"), st.integers(12, 60)),
     st.tuples(st.just("late"), st.integers(1, 5)),
-    st.tuples(st.sampled_from(["rename", "delete", "gzip", "create", "restart", "crash", "commit"]), st.just(0)),
+    st.tuples(
+        st.sampled_from(["rename", "delete", "gzip", "create", "restart", "crash", "commit"]),
+        st.just(0),
+    ),
     st.tuples(st.just("copytruncate"), st.integers(0, 3)),
     st.tuples(st.just("blind"), st.sampled_from([0, 1, 3])),
     st.tuples(st.just("look"), st.sampled_from([0, 1, 1, 3, 12])),
@@ -40,7 +44,9 @@ PROGRAMS = st.lists(STEPS, min_size=3, max_size=40)
 
 
 class Generation:
-    """The bytes that a log ever had between two rotations; `must` is how many of them a look could read."""
+    """The bytes that a log ever had between two rotations; `must` is how many of them a look could
+    read.
+    """
 
     def __init__(self) -> None:
         self.content = bytearray()
@@ -58,7 +64,9 @@ class World:
         self.generations: list[Generation] = []
         self.plain: dict[str, Generation] = {}
         self.packed: dict[str, Generation] = {}
-        self.copied: dict[str, int] = {}  # copies hold so much of their generation, and grow no more
+        self.copied: dict[
+            str, int
+        ] = {}  # copies hold so much of their generation, and grow no more
         self.number = 0
         self.driver = Driver(root / pattern, **more)
         self.saved: Any = None
@@ -186,7 +194,11 @@ class World:
     def crash(self, _: int) -> None:
         """Everything since the last commit is forgotten, by the follower and by the model."""
         cursors, logs, events, musts = self.saved
-        self.driver.cursors, self.driver.logs, self.driver.events = dict(cursors), copy.deepcopy(logs), list(events)
+        self.driver.cursors, self.driver.logs, self.driver.events = (
+            dict(cursors),
+            copy.deepcopy(logs),
+            list(events),
+        )
         for generation in self.generations:
             generation.must, generation.seen = 0, False
         for generation, must, seen in musts:
@@ -200,10 +212,14 @@ class World:
             current.must, current.seen = len(current.content), True
         for name, generation in self.plain.items():
             if generation.seen and name != "a.log" and self.followed(generation):
-                generation.must = max(generation.must, self.copied.get(name, len(generation.content)))
+                generation.must = max(
+                    generation.must, self.copied.get(name, len(generation.content))
+                )
 
     def followed(self, generation: Generation) -> bool:
-        return any(log.ended is None and self.of(log) is generation for log in self.driver.logs.values())
+        return any(
+            log.ended is None and self.of(log) is generation for log in self.driver.logs.values()
+        )
 
     def of(self, log: Any) -> Generation | None:
         """The generation that a stream's bytes are of."""
@@ -220,9 +236,10 @@ class World:
 
 
 def check(world: World, exactly: Callable[[int], bool]) -> None:
-    """Every byte that could be read was, in its place; `exactly` says whether a number of readings is right. A copy
-    that may have come between two looks is read again in doubt, since alerts keep their ids: what was copied and cut, or is
-    too short to be known by its head, may be read twice."""
+    """Every byte that could be read was, in its place; `exactly` says whether a number of readings
+    is right. A copy that may have come between two looks is read again in doubt, since alerts keep
+    their ids: what was copied and cut, or is too short to be known by its head, may be read twice.
+    """
     missing = 0
     for generation in world.generations:
         count = [0] * len(generation.content)
@@ -232,14 +249,19 @@ def check(world: World, exactly: Callable[[int], bool]) -> None:
                     count[at] += 1
         missing += sum(times == 0 for times in count[: generation.must])
         doubtful = generation.cut or len(generation.content) < HEAD_STEPS[0]
-        assert all(exactly(times) or (doubtful and times == 2) for times in count if times), (generation.must, count)
+        assert all(exactly(times) or (doubtful and times == 2) for times in count if times), (
+            generation.must,
+            count,
+        )
     strangers = [log for log in world.driver.logs.values() if log.data and world.of(log) is None]
     assert strangers == []
     lost = sum(lost for _, lost in world.driver.ends())
     assert missing <= lost, (missing, lost, world.driver.logs)
 
 
-def run(program: list[tuple[str, int]], pattern: str, exactly: Callable[[int], bool], **more: Any) -> None:
+def run(
+    program: list[tuple[str, int]], pattern: str, exactly: Callable[[int], bool], **more: Any
+) -> None:
     """One program in a directory of its own."""
     root = Path(tempfile.mkdtemp(prefix="model-"))
     world = World(root, pattern, **more)
@@ -268,7 +290,9 @@ LONG = settings(max_examples=4000, deadline=None, suppress_health_check=list(Hea
 
 
 @given(PROGRAMS)
-@example([("write", 1), ("blind", 0), ("rename", 0), ("gzip", 0)])  # too short to be told by its head
+@example(
+    [("write", 1), ("blind", 0), ("rename", 0), ("gzip", 0)]
+)  # too short to be told by its head
 @QUICK
 def test_one_log(program: list[tuple[str, int]]) -> None:
     """With the name of the log alone nothing that could be read is lost or read twice."""

@@ -28,7 +28,9 @@ def test_the_table() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "9p", "fuse.sshfs", "fuse", "ceph", "virtiofs"])
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "9p", "fuse.sshfs", "fuse", "ceph", "virtiofs"]
+)
 def test_remote(kind: str) -> None:
     """Other hosts write there."""
     assert is_remote(kind)

@@ -56,7 +56,9 @@ def test_what_is_sealed_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / name).write_bytes(lines(0, 2))
     found = (tmp_path / "state.db").stat()
     follower = Follower(
-        Driver(tmp_path).settings, clock=lambda: 1000.0, sealed=lambda: frozenset({(found.st_dev, found.st_ino)})
+        Driver(tmp_path).settings,
+        clock=lambda: 1000.0,
+        sealed=lambda: frozenset({(found.st_dev, found.st_ino)}),
     )
     follower.look()
     follower.close()

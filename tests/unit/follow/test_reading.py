@@ -43,9 +43,13 @@ def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]
         count = driver.follower.read(stream, offset, memoryview(buffer))
         assert buffer[:count] == data[offset : offset + size]
         furthest = max(furthest, offset + count) if count else furthest
-    cursor = driver.follower.cursor(stream, offset=furthest, told=furthest, lines=0, line_start=0, provisional=None)
+    cursor = driver.follower.cursor(
+        stream, offset=furthest, told=furthest, lines=0, line_start=0, provisional=None
+    )
     before = data[max(0, furthest - 256) : furthest]
-    assert (cursor.anchor_length, cursor.anchor) == ((len(before), digest(before)) if before else (0, b""))
+    assert (cursor.anchor_length, cursor.anchor) == (
+        (len(before), digest(before)) if before else (0, b"")
+    )
     driver.close()
 
 
@@ -60,14 +64,18 @@ def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: boo
     driver.look(3)
     stream = only(driver)
     assert driver.follower.read(stream, 0, memoryview(bytearray(3000))) == 3000
-    cursor = driver.follower.cursor(stream, offset=1000, told=2000, lines=27, line_start=990, provisional="id")
+    cursor = driver.follower.cursor(
+        stream, offset=1000, told=2000, lines=27, line_start=990, provisional="id"
+    )
     assert (cursor.offset, cursor.told, cursor.read) == (1000, 2000, 3000)
     assert (cursor.anchor_length, cursor.anchor) == (256, digest(data[2744:3000]))
     assert (cursor.lines, cursor.line_start, cursor.provisional) == (27, 990, "id")
 
 
 def test_what_is_read_again_is_compared_too(drive: Drive, log: Path) -> None:
-    """A file that was cut since the look gives none of its new bytes, also where old ones had been read."""
+    """A file that was cut since the look gives none of its new bytes, also where old ones had been
+    read.
+    """
     driver = drive(log)
     driver.turn()
     (stream,) = driver.logs
@@ -94,7 +102,9 @@ def test_nothing_is_read_beyond_the_last_look(drive: Drive, log: Path) -> None:
     assert driver.follower.read(only(driver), len(lines(0, 100)), memoryview(bytearray(1000))) == 0
 
 
-def test_an_error_is_told_and_tried_again(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_told_and_tried_again(
+    drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that cannot be read for a while gives nothing; then it is `Grown` again."""
     driver = drive(log)
     driver.look()

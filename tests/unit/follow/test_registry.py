@@ -18,7 +18,14 @@ def stream(path: str, head: bytes = b"", *, inode: int = 1, state: State = "foll
     cursor = Cursor(stream=name, path=path, device=1, inode=inode)
     known = (len(head), digest(head)) if head else (0, b"")
     return Stream(
-        name=name, path=path, stored=cursor, device=1, inode=inode, head_length=known[0], head=known[1], state=state
+        name=name,
+        path=path,
+        stored=cursor,
+        device=1,
+        inode=inode,
+        head_length=known[0],
+        head=known[1],
+        state=state,
     )
 
 
@@ -109,7 +116,12 @@ def test_the_homeless_are_found_by_file_and_by_head() -> None:
     assert homeless.like(b"") == []
     for each in (one, two, bare, one):
         homeless.remove(each)
-    assert (len(homeless), homeless.of((1, 2)), homeless.like(b"abcdefghi"), list(homeless)) == (0, [], [], [])
+    assert (len(homeless), homeless.of((1, 2)), homeless.like(b"abcdefghi"), list(homeless)) == (
+        0,
+        [],
+        [],
+        [],
+    )
 
 
 def test_an_orphan_is_homeless(book: Book) -> None:
@@ -119,7 +131,12 @@ def test_an_orphan_is_homeless(book: Book) -> None:
     book.bind(one, (1, 5), None)
     book.name(one, "/a")
     book.orphan(one)
-    assert (one.state, list(book.homeless), book.at((1, 5)), book.by_path) == ("orphan", [one], None, {})
+    assert (one.state, list(book.homeless), book.at((1, 5)), book.by_path) == (
+        "orphan",
+        [one],
+        None,
+        {},
+    )
     assert book.homeless.of((1, 5)) == [one]
 
 
@@ -139,7 +156,9 @@ def test_troubles_are_bounded(book: Book, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "MAX_TROUBLES", 2)
     for number in range(5):
         book.trouble("unreadable", f"/{number}", "permission denied")
-    assert book.take() == [Trouble("unreadable", f"/{number}", "permission denied") for number in range(2)]
+    assert book.take() == [
+        Trouble("unreadable", f"/{number}", "permission denied") for number in range(2)
+    ]
     assert book.stats.troubles == {"unreadable": 5}
 
 
@@ -150,4 +169,10 @@ def test_events_are_counted(book: Book) -> None:
     for reason in ("rotated", "truncated", "removed", "finished"):
         book.tell(Ended(one.name, reason))  # type: ignore[arg-type]
     stats = book.stats
-    assert (stats.opened, stats.rotated, stats.truncated, stats.removed, stats.finished) == (1, 1, 1, 1, 1)
+    assert (stats.opened, stats.rotated, stats.truncated, stats.removed, stats.finished) == (
+        1,
+        1,
+        1,
+        1,
+        1,
+    )

@@ -41,7 +41,9 @@ def test_nothing_happened(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_another_name_is_to_be_stored(drive: Drive, tmp_path: Path) -> None:
-    """The same file under another name that is asked for is not opened, but its cursor is not the one that is kept."""
+    """The same file under another name that is asked for is not opened, but its cursor is not the
+    one that is kept.
+    """
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10), tmp_path / "*.log")
     log.rename(tmp_path / "b.log")
@@ -53,7 +55,9 @@ def test_another_name_is_to_be_stored(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_nothing_happened_to_what_was_not_read_to_its_end(drive: Drive, tmp_path: Path) -> None:
-    """Some last bytes are mostly not judged yet, since a token may begin there: the file is not opened for that either."""
+    """Some last bytes are mostly not judged yet, since a token may begin there: the file is not
+    opened for that either.
+    """
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10))
     ((name, cursor),) = driver.cursors.items()
@@ -90,7 +94,9 @@ def test_it_was_rotated(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_it_was_rotated_several_times(drive: Drive, tmp_path: Path) -> None:
-    """Generations that came and went meanwhile are read as well, plain or compressed; older ones are not."""
+    """Generations that came and went meanwhile are read as well, plain or compressed; older ones
+    are not.
+    """
     log = tmp_path / "a.log"
     (tmp_path / "a.log.5").write_bytes(lines(900, 910))
     os.utime(tmp_path / "a.log.5", (1, 1))
@@ -103,12 +109,19 @@ def test_it_was_rotated_several_times(drive: Drive, tmp_path: Path) -> None:
     log.write_bytes(lines(300, 310))
     driver.restart()
     driver.turn(times=8)
-    assert sorted(driver.contents()) == [lines(0, 20), lines(100, 110), lines(200, 210), lines(300, 310)]
+    assert sorted(driver.contents()) == [
+        lines(0, 20),
+        lines(100, 110),
+        lines(200, 210),
+        lines(300, 310),
+    ]
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_it_was_cut(drive: Drive, tmp_path: Path, packed: bool) -> None:
-    """A log that was copied, cut and has grown past the old offset: both generations are read to their ends."""
+    """A log that was copied, cut and has grown past the old offset: both generations are read to
+    their ends.
+    """
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10))
     append(log, lines(10, 20))
@@ -155,7 +168,9 @@ def test_it_is_gone(drive: Drive, tmp_path: Path) -> None:
     (stream,) = driver.logs
     size = len(lines(0, 10))
     driver.follower.read(stream, 0, memoryview(bytearray(size)))
-    driver.cursors[stream] = driver.follower.cursor(stream, offset=size, told=size, lines=10, line_start=size, provisional=None)
+    driver.cursors[stream] = driver.follower.cursor(
+        stream, offset=size, told=size, lines=10, line_start=size, provisional=None
+    )
     log.unlink()
     driver.restart()
     driver.turn(times=20)
@@ -223,7 +238,9 @@ def test_a_compressed_file_was_half_read(drive: Drive, tmp_path: Path) -> None:
     driver.look(3)
     (stream,) = driver.logs
     count = driver.follower.read(stream, 0, memoryview(bytearray(100_000)))
-    cursor = driver.follower.cursor(stream, offset=count - 50, told=count, lines=0, line_start=0, provisional=None)
+    cursor = driver.follower.cursor(
+        stream, offset=count - 50, told=count, lines=0, line_start=0, provisional=None
+    )
     driver.cursors[stream] = cursor
     driver.logs[stream].data += data[: count - 50]
     driver.restart()
@@ -232,7 +249,9 @@ def test_a_compressed_file_was_half_read(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_the_beginning_is_only_for_the_first_start(drive: Drive, tmp_path: Path) -> None:
-    """`from = end`: a file that came while the program was stopped is read whole, one in a new place from its end."""
+    """`from = end`: a file that came while the program was stopped is read whole, one in a new
+    place from its end.
+    """
     logs, other = tmp_path / "logs", tmp_path / "other"
     logs.mkdir()
     other.mkdir()
@@ -252,7 +271,9 @@ def test_the_beginning_is_only_for_the_first_start(drive: Drive, tmp_path: Path)
 
 
 def test_since(drive: Drive, tmp_path: Path) -> None:
-    """`from = since:1h`: files that changed in the last hour are read whole, older ones from their end."""
+    """`from = since:1h`: files that changed in the last hour are read whole, older ones from their
+    end.
+    """
     (tmp_path / "old.log").write_bytes(lines(0, 10))
     os.utime(tmp_path / "old.log", (1, 1))
     (tmp_path / "new.log").write_bytes(lines(10, 20))
@@ -262,7 +283,9 @@ def test_since(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_what_is_not_asked_for_any_more(drive: Drive, tmp_path: Path) -> None:
-    """A narrower configuration leaves cursors alone: neither read nor ended, and good for the day it is widened."""
+    """A narrower configuration leaves cursors alone: neither read nor ended, and good for the day
+    it is widened.
+    """
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10), tmp_path / "*.log")
     append(log, lines(10, 20))
@@ -289,8 +312,12 @@ def test_a_cursor_without_an_anchor_is_not_believed(drive: Drive, tmp_path: Path
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_generation_of_which_nothing_was_stored(drive: Drive, tmp_path: Path, packed: bool) -> None:
-    """Killed before the cursor of a new log is stored, and rotated before it is started again: the generation is read."""
+def test_a_generation_of_which_nothing_was_stored(
+    drive: Drive, tmp_path: Path, packed: bool
+) -> None:
+    """Killed before the cursor of a new log is stored, and rotated before it is started again: the
+    generation is read.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -334,4 +361,9 @@ def test_a_generation_between_two_that_were_stored(drive: Drive, tmp_path: Path)
     log.write_bytes(lines(300, 310))
     driver.restart()
     driver.turn(times=5)
-    assert sorted(driver.contents()) == [lines(0, 10), lines(100, 110), lines(200, 210), lines(300, 310)]
+    assert sorted(driver.contents()) == [
+        lines(0, 10),
+        lines(100, 110),
+        lines(200, 210),
+        lines(300, 310),
+    ]

@@ -24,7 +24,9 @@ def followed(drive: Drive, path: Path, data: bytes, *more: Path) -> Driver:
 
 
 def test_rename_and_create(drive: Drive, tmp_path: Path) -> None:
-    """What was written before the rename is read from the renamed file, and the new one from its beginning."""
+    """What was written before the rename is read from the renamed file, and the new one from its
+    beginning.
+    """
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
     append(log, lines(10, 20))
@@ -37,7 +39,9 @@ def test_rename_and_create(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_writer_that_keeps_the_old_file(drive: Drive, tmp_path: Path) -> None:
-    """What a program writes into the renamed file before it reopens its log is read, until it was quiet long enough."""
+    """What a program writes into the renamed file before it reopens its log is read, until it was
+    quiet long enough.
+    """
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
     log.rename(tmp_path / "a.log.1")
@@ -69,7 +73,9 @@ def test_several_generations_between_two_looks(drive: Drive, tmp_path: Path) -> 
 
 
 def test_a_neighbour_that_was_there_is_no_generation(drive: Drive, tmp_path: Path) -> None:
-    """An old rotated file, or another log with a similar name, is not read because a rotation happened."""
+    """An old rotated file, or another log with a similar name, is not read because a rotation
+    happened.
+    """
     log = tmp_path / "a.log"
     (tmp_path / "a.log.1").write_bytes(lines(900, 905))
     (tmp_path / "a.log.err").write_bytes(lines(800, 805))
@@ -114,7 +120,9 @@ def copytruncate(log: Path, copy: Path, after: bytes = b"") -> None:
     append(log, after)
 
 
-@pytest.mark.parametrize("after", [b"", lines(100, 102), lines(100, 300)], ids=["empty", "shorter", "longer"])
+@pytest.mark.parametrize(
+    "after", [b"", lines(100, 102), lines(100, 300)], ids=["empty", "shorter", "longer"]
+)
 def test_copytruncate(drive: Drive, tmp_path: Path, after: bytes) -> None:
     """The rest is read from the copy, also when the log has grown past the old offset since."""
     log = tmp_path / "a.log"
@@ -132,13 +140,17 @@ def test_copytruncate_to_the_same_size(drive: Drive, tmp_path: Path) -> None:
     """A log that was cut and has grown to exactly its old size is a new generation."""
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
-    copytruncate(log, tmp_path / "a.log.1", lines(100, 110).replace(b"1000", b"100x")[: len(lines(0, 10))])
+    copytruncate(
+        log, tmp_path / "a.log.1", lines(100, 110).replace(b"1000", b"100x")[: len(lines(0, 10))]
+    )
     driver.turn()
     assert driver.contents()[1] == log.read_bytes()
 
 
 def test_copytruncate_with_equal_heads(drive: Drive, tmp_path: Path) -> None:
-    """A program that writes the same header into every generation does not hide that there is a new one."""
+    """A program that writes the same header into every generation does not hide that there is a new
+    one.
+    """
     header = b"#Fields: date time c-ip cs-method cs-uri-stem\n" * 30
     log = tmp_path / "a.log"
     driver = followed(drive, log, header + lines(0, 10))
@@ -205,7 +217,9 @@ def test_copytruncate_and_compress(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_rename_and_compress(drive: Drive, tmp_path: Path) -> None:
-    """A file that is compressed and removed is read to its end by its open file; the compressed one adds nothing."""
+    """A file that is compressed and removed is read to its end by its open file; the compressed one
+    adds nothing.
+    """
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10), tmp_path / "a.log*")
     append(log, lines(10, 20))
@@ -220,7 +234,9 @@ def test_rename_and_compress(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_delete_and_create(drive: Drive, tmp_path: Path) -> None:
-    """A deleted file is read to its end; the new one, though it may have the same inode, is another stream."""
+    """A deleted file is read to its end; the new one, though it may have the same inode, is another
+    stream.
+    """
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
     append(log, lines(10, 20))
@@ -233,7 +249,9 @@ def test_delete_and_create(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_inode_reuse_while_closed(drive: Drive, tmp_path: Path) -> None:
-    """A file that was not held open, was deleted, and gave its inode to another is not mistaken for it."""
+    """A file that was not held open, was deleted, and gave its inode to another is not mistaken for
+    it.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log, max_open=4)
@@ -275,7 +293,9 @@ def test_symlink_swap(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_kubernetes_chain(drive: Drive, tmp_path: Path) -> None:
-    """`containers/*.log` leads over a link to `pods/...`, where the kubelet rotates; links are followed through it."""
+    """`containers/*.log` leads over a link to `pods/...`, where the kubelet rotates; links are
+    followed through it.
+    """
     pod = tmp_path / "pods" / "ns_app_uid" / "app"
     pod.mkdir(parents=True)
     containers = tmp_path / "containers"

@@ -18,7 +18,9 @@ Drive = Callable[..., Driver]
 
 
 def test_the_rest_beside_what_a_link_leads_to(drive: Drive, tmp_path: Path) -> None:
-    """A stop while the kubelet rotates: the old file is beside the link's target, in a directory that is not followed."""
+    """A stop while the kubelet rotates: the old file is beside the link's target, in a directory
+    that is not followed.
+    """
     pods, containers = tmp_path / "pods", tmp_path / "containers"
     pods.mkdir()
     containers.mkdir()
@@ -40,7 +42,14 @@ def test_neighbours_are_found_by_the_beginning_of_their_names(
     drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only rotated forms of the name, and no more than the bound."""
-    for name in ("a.log.1", "a.log.2.gz", "a-2026-01-01.log", "a.log.example", "b.log.1", "aa.log.1"):
+    for name in (
+        "a.log.1",
+        "a.log.2.gz",
+        "a-2026-01-01.log",
+        "a.log.example",
+        "b.log.1",
+        "aa.log.1",
+    ):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "a.log.3").mkdir()
     driver = drive(tmp_path / "a.log")

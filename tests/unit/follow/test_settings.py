@@ -10,7 +10,16 @@ from jwtleak.typed_toml import convert
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("5m", 300), ("1h30m", 5400), ("1.5d", 129600), ("250ms", 0.25), ("2w", 1209600), ("90", 90)]
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1.5d", 129600),
+        ("250ms", 0.25),
+        ("2w", 1209600),
+        ("90", 90),
+    ],
 )
 def test_durations(text: str, seconds: float) -> None:
     """A duration is a sum of numbers with units, or a number of seconds."""
@@ -29,7 +38,9 @@ def test_the_default_begins_at_the_beginning() -> None:
     assert TailSettings().origin == ("beginning", 0.0)
 
 
-@pytest.mark.parametrize(("text", "origin"), [("end", ("end", 0.0)), ("since:2h", ("since", 7200.0))])
+@pytest.mark.parametrize(
+    ("text", "origin"), [("end", ("end", 0.0)), ("since:2h", ("since", 7200.0))]
+)
 def test_origins(text: str, origin: tuple[str, float]) -> None:
     """`from` is read from the key `from`."""
     assert convert({"from": text}, TailSettings, "x.toml").origin == origin

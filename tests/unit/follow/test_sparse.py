@@ -23,7 +23,10 @@ def fd(tmp_path: Path) -> Iterator[int]:
 
 
 @settings(suppress_health_check=list(HealthCheck))
-@given(st.lists(st.tuples(st.integers(0, 200_000), st.binary(min_size=1, max_size=20)), max_size=5), st.integers(0, 300_000))
+@given(
+    st.lists(st.tuples(st.integers(0, 200_000), st.binary(min_size=1, max_size=20)), max_size=5),
+    st.integers(0, 300_000),
+)
 def test_the_last_byte_that_is_not_nul(fd: int, writes: list[tuple[int, bytes]], size: int) -> None:
     """Whatever was written where, with holes between, and however large the file is."""
     os.ftruncate(fd, 0)
@@ -54,7 +57,9 @@ def test_a_file_in_too_many_pieces(fd: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_data_after(fd: int) -> None:
-    """Where there is data it is the offset itself; in a hole the next data; behind the end, or in a pipe, the offset."""
+    """Where there is data it is the offset itself; in a hole the next data; behind the end, or in a
+    pipe, the offset.
+    """
     os.pwrite(fd, b"x" * 4096, 1 << 20)
     size = (1 << 20) + 4096
     assert data_after(fd, 0, size) == 1 << 20

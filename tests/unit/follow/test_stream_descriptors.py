@@ -11,11 +11,19 @@ from jwtleak.follow.stream import Descriptors, Stream, budget
 from jwtleak.types import Cursor
 
 
-def stream(name: str, *, read_to: int = 10, end: int = 10, named: bool = True, uncommitted: bool = False) -> Stream:
+def stream(
+    name: str, *, read_to: int = 10, end: int = 10, named: bool = True, uncommitted: bool = False
+) -> Stream:
     """A stream that has read so much."""
     cursor = Cursor(stream=name, path="/" + name, device=1, inode=1)
     return Stream(
-        name=name, path="/" + name, stored=cursor, read_to=read_to, end=end, named=named, uncommitted=uncommitted
+        name=name,
+        path="/" + name,
+        stored=cursor,
+        read_to=read_to,
+        end=end,
+        named=named,
+        uncommitted=uncommitted,
     )
 
 
@@ -56,7 +64,12 @@ def test_files_with_unread_bytes_stay() -> None:
 
 def test_a_named_file_goes_before_the_budget_is_broken() -> None:
     """When all have unread bytes, one that can be opened again by its name goes."""
-    _, names = held(stream("a", read_to=5, named=False), stream("b", read_to=5), stream("c", read_to=5), stream("d"))
+    _, names = held(
+        stream("a", read_to=5, named=False),
+        stream("b", read_to=5),
+        stream("c", read_to=5),
+        stream("d"),
+    )
     assert names == ["a", "c", "d"]
 
 

@@ -38,7 +38,9 @@ def write(log: Path, how: str, written: list[bytes]) -> None:
     while time.monotonic() < end:
         with log.open("ab") as file:
             for _ in range(10):
-                written.append(f"{log.name} {len(written):07d} a line that is long enough to be one\n".encode())
+                written.append(
+                    f"{log.name} {len(written):07d} a line that is long enough to be one\n".encode()
+                )
                 file.write(written[-1])
         if time.monotonic() > turn:
             turn += 0.5
@@ -56,7 +58,8 @@ def test_nothing_is_lost(tmp_path: Path, how: str, pattern: str) -> None:
     driver.follower.start()
     written: list[list[bytes]] = [[] for _ in range(LOGS)]
     writers = [
-        threading.Thread(target=write, args=(tmp_path / f"{number}.log", how, written[number])) for number in range(LOGS)
+        threading.Thread(target=write, args=(tmp_path / f"{number}.log", how, written[number]))
+        for number in range(LOGS)
     ]
     for writer in writers:
         writer.start()

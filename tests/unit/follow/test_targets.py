@@ -45,7 +45,9 @@ def test_directories(pattern: str, entered: list[str], left: list[str]) -> None:
 
 
 def test_what_an_argument_is(tmp_path: Path) -> None:
-    """A directory, a file, a glob, or a name that is not there yet and may become a file or a directory."""
+    """A directory, a file, a glob, or a name that is not there yet and may become a file or a
+    directory.
+    """
     (tmp_path / "a.log").touch()
     (tmp_path / "b[1].log").touch()
     kinds = {

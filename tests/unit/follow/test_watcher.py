@@ -110,7 +110,9 @@ def test_polling_as_asked(make: Make, tmp_path: Path) -> None:
     assert watch.covered == frozenset()
 
 
-def test_remote_file_systems_are_polled(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remote_file_systems_are_polled(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only the directories that are on one."""
     (tmp_path / "nfs").mkdir()
     monkeypatch.setattr(module, "remote_type", lambda path: "nfs4" if path.endswith("nfs") else "")
@@ -140,7 +142,11 @@ def test_the_limit_of_watches(make: Make, tmp_path: Path, monkeypatch: pytest.Mo
         watch.sync(names, 0)
         watch.sync(names, 10)
     reason = "no inotify watch is left (fs.inotify.max_user_watches)"
-    assert told == [(names[0], "events", ""), (names[1], "polling", reason), (names[2], "polling", reason)]
+    assert told == [
+        (names[0], "events", ""),
+        (names[1], "polling", reason),
+        (names[2], "polling", reason),
+    ]
     assert watch.modes() == {"events": 1, "polling": 2}
     watch.sync(names, 20)
     assert watch.modes() == {"events": 1, "polling": 2}
@@ -158,7 +164,9 @@ def test_no_events_at_all(make: Make, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(watchdog.observers, "Observer", refuse)
     watch, _, told = make()
     watch.sync([str(tmp_path)], 0)
-    assert told == [(str(tmp_path), "polling", "no inotify instance is left (fs.inotify.max_user_instances)")]
+    assert told == [
+        (str(tmp_path), "polling", "no inotify instance is left (fs.inotify.max_user_instances)")
+    ]
     monkeypatch.setattr(watchdog.observers, "Observer", lambda: 1 / 0)
     watch, _, told = make()
     watch.sync([str(tmp_path)], 0)
@@ -178,7 +186,9 @@ def test_too_many_directories(make: Make, tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_overflow_makes_everything_due(make: Make) -> None:
     """What watchdog only writes into its log is a hint at everything, and counted."""
     watch, hints, _ = make()
-    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed; filesystem events were lost")
+    logging.getLogger("watchdog.observers.inotify_c").warning(
+        "Inotify queue overflowed; filesystem events were lost"
+    )
     assert hints.take() == (set(), True)
     assert watch.overflows == 1
 

@@ -112,7 +112,9 @@ def test_a_memory_mapped_writer(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_cut_between_look_and_read(drive: Drive, tmp_path: Path) -> None:
-    """Bytes of the next generation are not given as the continuation of the last, although the file has them."""
+    """Bytes of the next generation are not given as the continuation of the last, although the file
+    has them.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -142,7 +144,9 @@ def test_a_cut_before_anything_was_read(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
-    """A cursor made when its bytes are gone still says which they were, and what is there is not taken for them."""
+    """A cursor made when its bytes are gone still says which they were, and what is there is not
+    taken for them.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -151,7 +155,9 @@ def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
     count = driver.follower.read(stream, 0, memoryview(bytearray(1000)))
     os.truncate(log, 0)
     append(log, lines(100, 200))
-    half = driver.follower.cursor(stream, offset=count - 40, told=count, lines=0, line_start=0, provisional=None)
+    half = driver.follower.cursor(
+        stream, offset=count - 40, told=count, lines=0, line_start=0, provisional=None
+    )
     driver.cursors[stream] = half
     opened.data += lines(0, 10)[: count - 40]
     driver.restart()
@@ -188,7 +194,9 @@ def test_partial_lines_come_as_they_are(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_nothing_ends_before_it_is_committed(drive: Drive, tmp_path: Path) -> None:
-    """A rotated file is kept until the caller has stored what it read of it, and is read to its end before."""
+    """A rotated file is kept until the caller has stored what it read of it, and is read to its end
+    before.
+    """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)

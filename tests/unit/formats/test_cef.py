@@ -33,10 +33,23 @@ def test_the_keys_that_receivers_map():
     """Header and extension hold what ArcSight and Sentinel have columns for."""
     head, found = cef(written(full(references=())))
     assert head[4:] == ["jwt.url_query", full().title, "8"]
-    assert (found["rt"], found["start"], found["end"]) == ("1768478552004", "1768478460005", "1768478519006")
+    assert (found["rt"], found["start"], found["end"]) == (
+        "1768478552004",
+        "1768478460005",
+        "1768478519006",
+    )
     assert (found["externalId"], found["cs1"]) == (full().id, f"sha256:{full().token.sha256}")
-    assert (found["cs2"], found["cs3"], found["cs4"]) == ("url_query", "https://idp.example.com/", "api://orders api://stock")
-    assert (found["fname"], found["cnt"], found["act"], found["cn3"]) == ("access.log", "17", "detected", "3599")
+    assert (found["cs2"], found["cs3"], found["cs4"]) == (
+        "url_query",
+        "https://idp.example.com/",
+        "api://orders api://stock",
+    )
+    assert (found["fname"], found["cnt"], found["act"], found["cn3"]) == (
+        "access.log",
+        "17",
+        "detected",
+        "3599",
+    )
     assert json.loads(found["cs5"])["jwt"]["kid"] == "prod-2025-11"
     assert cef(written(full(), timestamp="event"))[1]["rt"] == "1768478551123"
 
@@ -47,7 +60,11 @@ def test_every_alert_can_be_read_back():
     for alert in samples():
         head, found = cef(written(alert))
         assert head[5] == alert.title
-        custom = {key for key in found if re.match(r"(cs|cn)\d|flex|deviceCustom", key) and not key.endswith("Label")}
+        custom = {
+            key
+            for key in found
+            if re.match(r"(cs|cn)\d|flex|deviceCustom", key) and not key.endswith("Label")
+        }
         assert {f"{key}Label" for key in custom} == {key for key in found if key.endswith("Label")}
         assert {key for key in found if not key.endswith("Label")} <= allowed
 
@@ -68,10 +85,16 @@ def test_any_alert_is_of_the_grammar(alert):
 
 
 def rebuilt(text):
-    """What cefevent makes of what the strict reader finds; raises ValueError for what its dictionary refuses."""
+    """What cefevent makes of what the strict reader finds; raises ValueError for what its
+    dictionary refuses.
+    """
     head, found = cef(text)
     event = CEFEvent(strict=True)
-    for name, value in zip(("deviceVendor", "deviceProduct", "deviceVersion", "signatureId", "name", "severity"), head[1:], strict=True):
+    for name, value in zip(
+        ("deviceVendor", "deviceProduct", "deviceVersion", "signatureId", "name", "severity"),
+        head[1:],
+        strict=True,
+    ):
         event.set_prefix(name, value)
     for key, value in found.items():
         if key not in dictionary:
@@ -82,7 +105,9 @@ def rebuilt(text):
 
 
 def test_cefevent_rebuilds_the_same_line():
-    """Every key is in the dictionary, every value within its type and length, and the line comes back byte for byte."""
+    """Every key is in the dictionary, every value within its type and length, and the line comes
+    back byte for byte.
+    """
     for alert in samples():
         text = written(alert)
         assert rebuilt(text) == text
@@ -90,7 +115,13 @@ def test_cefevent_rebuilds_the_same_line():
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("externalId=", "externalId=0"), ("cnt=17", "cnt=x"), ("act=detected", "act=" + "x" * 64), ("reason=", "outcome="), ("|8|", "|11|")],
+    [
+        ("externalId=", "externalId=0"),
+        ("cnt=17", "cnt=x"),
+        ("act=detected", "act=" + "x" * 64),
+        ("reason=", "outcome="),
+        ("|8|", "|11|"),
+    ],
 )
 def test_cefevent_finds_mutations(old, new):
     """A value too long, of the wrong type or under an unknown key is refused."""
@@ -103,13 +134,22 @@ def test_cefevent_finds_mutations(old, new):
 def test_what_is_kept_back_is_not_detected():
     """A leak that a policy keeps back has an action of its own, and its reason in the details."""
     found = cef(written(kept_back()))[1]
-    assert (found["act"], json.loads(found["cs5"])["suppressed"]) == ("suppressed", "public by design")
+    assert (found["act"], json.loads(found["cs5"])["suppressed"]) == (
+        "suppressed",
+        "public by design",
+    )
 
 
 def test_bounds_of_the_dictionary():
-    """A long host is cut, a huge count capped, and the details keep to 4,000 characters and say what is missing."""
+    """A long host is cut, a huge count capped, and the details keep to 4,000 characters and say
+    what is missing.
+    """
     alert = filled_with("\\=" * 128)
-    alert = replace(alert, sightings=replace(alert.sightings, count=2**40), token=replace(alert.token, scopes=("s" * 256,) * 16))
+    alert = replace(
+        alert,
+        sightings=replace(alert.sightings, count=2**40),
+        token=replace(alert.token, scopes=("s" * 256,) * 16),
+    )
     _, found = cef(written(alert))
     assert (len(found["dvchost"]), found["cnt"]) == (100, str(2**31 - 1))
     assert len(found["cs5"]) <= 4000

@@ -16,7 +16,11 @@ from jwtleak.formats.interface import DEFAULT, Ending
 def table(*samples):
     """The rows, by column."""
     form = make(DEFAULT)
-    data = form.begin() + form.between.join(form.encode(one) for one in samples) + form.end(Ending("", ""))
+    data = (
+        form.begin()
+        + form.between.join(form.encode(one) for one in samples)
+        + form.end(Ending("", ""))
+    )
     return list(csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True))
 
 
@@ -29,13 +33,26 @@ def test_every_field_has_a_column():
 def test_a_row():
     """Values stand in their columns; lists are joined; what is absent is empty."""
     first, second = table(full(), least())
-    assert (first["id"], first["token.kid"], first["token.expires_in"]) == (full().id, "prod-2025-11", "3599")
-    assert (first["token.scopes"], first["live_when_logged"]) == ("orders.read; stock.write", "true")
-    assert (second["token.kid"], second["location.path"], second["sightings.count"]) == ("", "", "1")
+    assert (first["id"], first["token.kid"], first["token.expires_in"]) == (
+        full().id,
+        "prod-2025-11",
+        "3599",
+    )
+    assert (first["token.scopes"], first["live_when_logged"]) == (
+        "orders.read; stock.write",
+        "true",
+    )
+    assert (second["token.kid"], second["location.path"], second["sightings.count"]) == (
+        "",
+        "",
+        "1",
+    )
 
 
 def test_no_cell_is_a_formula():
-    """No text begins with what a spreadsheet takes for a formula, also behind blanks; numbers are numbers."""
+    """No text begins with what a spreadsheet takes for a formula, also behind blanks; numbers are
+    numbers.
+    """
     for _, alert in hostile():
         (row,) = table(alert)
         for name, cell in row.items():

@@ -22,14 +22,22 @@ def test_the_fields_that_rules_look_at():
     document = written(full())
     event = document["event"]
     assert document["@timestamp"] == event["created"] == full().detected_at
-    assert (event["kind"], event["category"], event["type"]) == ("alert", ["vulnerability"], ["info"])
+    assert (event["kind"], event["category"], event["type"]) == (
+        "alert",
+        ["vulnerability"],
+        ["info"],
+    )
     assert (event["severity"], event["risk_score"]) == (73, 73.0)
     assert (event["id"], event["module"], event["code"]) == (full().id, "jwtleak", "jwt.url_query")
     assert (event["start"], event["end"]) == (full().first_seen, full().last_seen)
     assert document["message"] == full().title
     assert document["ecs"] == {"version": "9.4.0"}
     assert document["related"] == {"hash": [full().token.sha256], "hosts": ["web-01.example.com"]}
-    assert document["orchestrator"]["resource"] == {"type": "pod", "name": "orders-7d9f", "id": full().location.container.pod_uid}
+    assert document["orchestrator"]["resource"] == {
+        "type": "pod",
+        "name": "orders-7d9f",
+        "id": full().location.container.pod_uid,
+    }
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,10 @@ def test_events_by_kind(event, kind, tags):
     assert (document["event"]["kind"], document["tags"]) == (kind, tags)
     assert written(kept_back())["event"]["kind"] == "event"
     assert written(kept_back())["event"]["action"] == "jwt-leak-suppressed"
-    assert ("threat" in document, "category" in document["event"]) == (event != "heartbeat", event != "heartbeat")
+    assert ("threat" in document, "category" in document["event"]) == (
+        event != "heartbeat",
+        event != "heartbeat",
+    )
 
 
 def test_options():
@@ -61,7 +72,9 @@ def test_options():
 @given(alerts())
 @settings(max_examples=100, deadline=None)
 def test_no_array_of_objects_and_no_original(alert):
-    """Whatever the alert: nested objects, no array of objects, no null, none of the fields that hold lines or URLs."""
+    """Whatever the alert: nested objects, no array of objects, no null, none of the fields that
+    hold lines or URLs.
+    """
     document = json.loads(make(DEFAULT).encode(alert))
 
     def walk(value):
@@ -84,9 +97,13 @@ def test_a_field_keeps_its_type():
     """With one value or with many, a field is a list always or never."""
     shapes = {}
     for alert in (full(), least(), pattern_hit(), full(event="heartbeat")):
+
         def note(value, path=""):
             for name, one in value.items():
                 here = f"{path}.{name}"
-                note(one, here) if isinstance(one, dict) else shapes.setdefault(here, set()).add(type(one))
+                note(one, here) if isinstance(one, dict) else shapes.setdefault(here, set()).add(
+                    type(one)
+                )
+
         note(written(alert))
     assert {path: types for path, types in shapes.items() if len(types) > 1} == {}

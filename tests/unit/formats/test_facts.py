@@ -28,14 +28,19 @@ def test_every_set_field_is_a_fact():
     ],
 )
 def test_the_time_of_an_event(option, alert, time):
-    """An event stands at the time of detection, or at that on its line, or at the last one that a repeat sums up."""
+    """An event stands at the time of detection, or at that on its line, or at the last one that a
+    repeat sums up.
+    """
     assert facts(alert, Options(timestamp=option))["time"] == time
 
 
 def test_what_began_when():
     """A finding began with the first sighting, else with the line, else with detection."""
     assert facts(full(), DEFAULT)["started"] == full().first_seen
-    assert facts(least(logged_at="2026-01-01T00:00:00.000Z"), DEFAULT)["started"] == "2026-01-01T00:00:00.000Z"
+    assert (
+        facts(least(logged_at="2026-01-01T00:00:00.000Z"), DEFAULT)["started"]
+        == "2026-01-01T00:00:00.000Z"
+    )
     assert facts(least(), DEFAULT)["started"] == least().detected_at
 
 
@@ -49,7 +54,10 @@ def test_rules():
     """A rule is a channel or a user pattern; heartbeats and tests have names of their own."""
     assert facts(full(), DEFAULT)["rule.id"] == "jwt.url_query"
     assert rule("cookie") == ("jwt.cookie", "JWT in a cookie")
-    assert (facts(pattern_hit(), DEFAULT)["rule.id"], facts(pattern_hit(), DEFAULT)["rule.name"]) == ("pattern.acme-key", "ACME key")
+    assert (
+        facts(pattern_hit(), DEFAULT)["rule.id"],
+        facts(pattern_hit(), DEFAULT)["rule.name"],
+    ) == ("pattern.acme-key", "ACME key")
     for event in ("heartbeat", "test"):
         assert facts(full(event=event), DEFAULT)["rule.id"] == f"jwtleak.{event}"
 
@@ -62,7 +70,11 @@ def test_what_is_kept_back_is_no_alert():
 
 def test_a_heartbeat_tells_of_no_token():
     """What a heartbeat's alert holds for form's sake is no fact."""
-    assert not [name for name in facts(full(event="heartbeat"), DEFAULT) if name.startswith(("token.", "channel.", "sightings."))]
+    assert not [
+        name
+        for name in facts(full(event="heartbeat"), DEFAULT)
+        if name.startswith(("token.", "channel.", "sightings."))
+    ]
 
 
 def test_dropping_follows_the_order():

@@ -30,7 +30,14 @@ def problems(message):
     for name, value in message.items():
         if name.startswith("_") and (not re.fullmatch(r"_[\w.-]+", name) or name == "_id"):
             yield name
-        if not name.startswith("_") and name not in ("version", "host", "short_message", "full_message", "timestamp", "level"):
+        if not name.startswith("_") and name not in (
+            "version",
+            "host",
+            "short_message",
+            "full_message",
+            "timestamp",
+            "level",
+        ):
             yield name
         if type(value) not in (str, int, float):
             yield f"type of {name}"
@@ -39,11 +46,25 @@ def problems(message):
 def test_the_fields():
     """Times are seconds, levels are syslog's, lists are joined."""
     message = written(full())
-    assert (message["timestamp"], message["level"], message["host"]) == (1768478552.004, 4, "web-01.example.com")
-    assert (message["_event_id"], message["_jwtleak_jwt_kid"], message["_jwtleak_line"]) == (full().id, "prod-2025-11", 48213)
-    assert (message["_jwtleak_jwt_scopes"], message["_jwtleak_live_when_logged"]) == ("orders.read, stock.write", "true")
+    assert (message["timestamp"], message["level"], message["host"]) == (
+        1768478552.004,
+        4,
+        "web-01.example.com",
+    )
+    assert (message["_event_id"], message["_jwtleak_jwt_kid"], message["_jwtleak_line"]) == (
+        full().id,
+        "prod-2025-11",
+        48213,
+    )
+    assert (message["_jwtleak_jwt_scopes"], message["_jwtleak_live_when_logged"]) == (
+        "orders.read, stock.write",
+        "true",
+    )
     assert written(full(), timestamp="event")["timestamp"] == 1768478551.123
-    assert (written(least())["host"], written(least(), host="log-1")["host"]) == ("unknown", "log-1")
+    assert (written(least())["host"], written(least(), host="log-1")["host"]) == (
+        "unknown",
+        "log-1",
+    )
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -60,7 +81,17 @@ def test_any_alert_keeps_to_the_specification(alert):
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": "1"}, {"host": " "}, {"timestamp": "1"}, {"_id": "x"}, {"_a b": 1}, {"_x": [1]}, {"extra": 1}, {"level": 9}]
+    "change",
+    [
+        {"version": "1"},
+        {"host": " "},
+        {"timestamp": "1"},
+        {"_id": "x"},
+        {"_a b": 1},
+        {"_x": [1]},
+        {"extra": 1},
+        {"level": 9},
+    ],
 )
 def test_mutations_are_found(change):
     """The checker refuses a good message with one wrong field."""

@@ -19,19 +19,43 @@ TIME = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"}
 
 def record(required, **properties):
     """An object with these properties, some of them required, and no others."""
-    return {"type": "object", "required": required.split(), "properties": properties, "additionalProperties": False}
+    return {
+        "type": "object",
+        "required": required.split(),
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
-TOOL = record("id name version vendor", id=TEXT, name=TEXT, version=TEXT, vendor=record("name", name=TEXT))
-IDENTIFIER = record("type name value", type=TEXT, name=TEXT, value=TEXT, url={"type": "string", "pattern": "^https?://.+"})
-FLAG = record("type origin description", type={"const": "flagged-as-likely-false-positive"}, origin=TEXT, description=TEXT)
+TOOL = record(
+    "id name version vendor", id=TEXT, name=TEXT, version=TEXT, vendor=record("name", name=TEXT)
+)
+IDENTIFIER = record(
+    "type name value",
+    type=TEXT,
+    name=TEXT,
+    value=TEXT,
+    url={"type": "string", "pattern": "^https?://.+"},
+)
+FLAG = record(
+    "type origin description",
+    type={"const": "flagged-as-likely-false-positive"},
+    origin=TEXT,
+    description=TEXT,
+)
 DETAIL = {
     "oneOf": [
         record("name type value", name=TEXT, type={"const": "text"}, value={"type": "string"}),
-        record("name type value", name=TEXT, type={"const": "value"}, value={"type": ["number", "boolean"]}),
+        record(
+            "name type value",
+            name=TEXT,
+            type={"const": "value"},
+            value={"type": ["number", "boolean"]},
+        ),
     ]
 }
-# What the schema demands of the fields that are used here, and closed: it allows unknown ones, which would be slips.
+# What the schema demands of the fields that are used here, and closed: it allows unknown ones,
+# which would be slips.
 SCHEMA = record(
     "scan version vulnerabilities",
     version={"const": "15.0.4"},
@@ -65,12 +89,22 @@ ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.999Z")
 def report(samples, ending=ENDING):
     """The report of these alerts."""
     gitlab = make(Options())
-    return json.loads(gitlab.begin() + gitlab.between.join(gitlab.encode(one) for one in samples) + gitlab.end(ending))
+    return json.loads(
+        gitlab.begin()
+        + gitlab.between.join(gitlab.encode(one) for one in samples)
+        + gitlab.end(ending)
+    )
 
 
 def test_reports_are_valid():
     """Of no alert, of all sorts, of hostile ones, of a broken scan."""
-    samples = [*(full(event=event) for event in EVENTS), least(), pattern_hit(), kept_back(), *(one for _, one in hostile())]
+    samples = [
+        *(full(event=event) for event in EVENTS),
+        least(),
+        pattern_hit(),
+        kept_back(),
+        *(one for _, one in hostile()),
+    ]
     for found in ([], samples):
         VALIDATOR.validate(report(found))
     broken = report([], Ending(ENDING.started_at, ENDING.ended_at, complete=False, unread=2))
@@ -88,15 +122,30 @@ def test_any_alert_is_valid(alert):
 def test_a_vulnerability():
     """Name, severity, identifiers and place; no source extract."""
     (found,) = report([full()])["vulnerabilities"]
-    assert (found["id"], found["severity"], found["name"]) == (full().id, "High", "JWT in a URL query parameter")
+    assert (found["id"], found["severity"], found["name"]) == (
+        full().id,
+        "High",
+        "JWT in a URL query parameter",
+    )
     assert [one["value"] for one in found["identifiers"]] == ["jwt.url_query", "598", "532"]
-    assert found["location"] == {"file": full().location.path, "start_line": 48213, "end_line": 48213, "commit": {"sha": "0000000"}}
-    assert found["details"]["jwt_kid"] == {"name": "jwt_kid", "type": "text", "value": "prod-2025-11"}
+    assert found["location"] == {
+        "file": full().location.path,
+        "start_line": 48213,
+        "end_line": 48213,
+        "commit": {"sha": "0000000"},
+    }
+    assert found["details"]["jwt_kid"] == {
+        "name": "jwt_kid",
+        "type": "text",
+        "value": "prod-2025-11",
+    }
     assert "raw_source_code_extract" not in found
 
 
 def test_markdown_holds_nothing_of_a_log():
-    """What an attacker chose stands in details and the path alone: the other texts are shown as Markdown."""
+    """What an attacker chose stands in details and the path alone: the other texts are shown as
+    Markdown.
+    """
     for name, alert in hostile():
         (found,) = report([alert])["vulnerabilities"]
         (plain,) = report([full()])["vulnerabilities"]
@@ -114,7 +163,9 @@ def test_markdown_holds_nothing_of_a_log():
         lambda one: one["vulnerabilities"][0].update(severity="critical"),
         lambda one: one["vulnerabilities"][0].update(identifiers=[]),
         lambda one: one["vulnerabilities"][0].update(raw_source_code_extract="x"),
-        lambda one: one["vulnerabilities"][0]["details"].update(x={"type": "text", "value": "no name"}),
+        lambda one: one["vulnerabilities"][0]["details"].update(
+            x={"type": "text", "value": "no name"}
+        ),
     ],
 )
 def test_mutations_are_found(change):

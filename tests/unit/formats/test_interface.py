@@ -11,16 +11,31 @@ import sys
 import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
-from sample_alerts import EVENTS, HOSTILE, alerts, fields, full, hostile, kept_back, least, pattern_hit
+from sample_alerts import (
+    EVENTS,
+    HOSTILE,
+    alerts,
+    fields,
+    full,
+    hostile,
+    kept_back,
+    least,
+    pattern_hit,
+)
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.errors import UsageError
 from jwtleak.formats.interface import DOCUMENTS, NAMES, Document, Format, Options, by_name, document
 
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
 
 def spellings(value: object) -> set[str]:
-    """How a value may be written: as it is, in JSON inside a string, a time also in Unix milliseconds."""
+    """How a value may be written: as it is, in JSON inside a string, a time also in Unix
+    milliseconds.
+    """
     if isinstance(value, bool):
         return {str(value).lower()}
     text = str(value)
@@ -29,26 +44,41 @@ def spellings(value: object) -> set[str]:
         return {text, str(round(moment.timestamp() * 1000)), text.removesuffix("Z")[:19]}
     if text.startswith("CWE-"):
         return {text, text.removeprefix("CWE-")}
-    return {text, text.capitalize(), json.dumps(text)[1:-1], text.replace("=", "\\="), text.replace("|", "\\|")}
+    return {
+        text,
+        text.capitalize(),
+        json.dumps(text)[1:-1],
+        text.replace("=", "\\="),
+        text.replace("|", "\\|"),
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_field_has_a_home(name):
     """Every value of an alert stands in the output of every format."""
     shown = by_name(name).encode(full()).decode().replace("\\=", "=").replace('""', '"')
-    shown += by_name(name).encode(pattern_hit()).decode() + by_name(name).encode(kept_back()).decode()
+    shown += (
+        by_name(name).encode(pattern_hit()).decode() + by_name(name).encode(kept_back()).decode()
+    )
     values = fields(kept_back()) | {"pattern": ["acme-key"]}
     assert {path.partition(".")[0] for path in values} == set(Alert.__struct_fields__)
     missing = {
-        path for path, found in values.items() for one in found if not any(text in shown for text in spellings(one))
+        path
+        for path, found in values.items()
+        for one in found
+        if not any(text in shown for text in spellings(one))
     }
-    assert missing - {"severity", "event"} == set()  # those are translated; each format's own tests say how
+    assert (
+        missing - {"severity", "event"} == set()
+    )  # those are translated; each format's own tests say how
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_event_can_be_written(name, event):
-    """Leaks, repeats, heartbeats and tests are written by every format, with all fields set and with the fewest."""
+    """Leaks, repeats, heartbeats and tests are written by every format, with all fields set and
+    with the fewest.
+    """
     for alert in (full(event=event), least(event=event), pattern_hit(), kept_back()):
         data = by_name(name).encode(alert)
         assert data
@@ -57,7 +87,9 @@ def test_every_event_can_be_written(name, event):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_texts_are_cleaned(name):
-    """No control, bidirectional or invisible character and no lone surrogate gets through; nothing fails; long is cut."""
+    """No control, bidirectional or invisible character and no lone surrogate gets through; nothing
+    fails; long is cut.
+    """
     for case, alert in hostile():
         text = by_name(name).encode(alert).decode("utf-8").removesuffix("\r\n")
         decoded = json.loads(text) if text.startswith("{") else text
@@ -78,7 +110,9 @@ def test_any_alert_is_written_the_same_way_twice(name, alert):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in DOCUMENTS])
 def test_a_size_is_kept_to(name):
-    """Over its size an event loses optional fields and says so, is never cut, and keeps what identifies it."""
+    """Over its size an event loses optional fields and says so, is never cut, and keeps what
+    identifies it.
+    """
     alert = replace(full(), truncated=False)
     whole = by_name(name).encode(alert)
     smallest = by_name(name, Options(max_bytes=1)).encode(alert)
@@ -97,7 +131,9 @@ def test_a_size_is_kept_to(name):
             json.loads(data)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("json", "csv", "sarif", "gitlab")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in ("json", "csv", "sarif", "gitlab")]
+)
 def test_both_times_are_kept(name):
     """Whichever time an event stands at, the other one is in it too."""
     for timestamp in ("event", "detected"):
@@ -140,7 +176,9 @@ def test_formats_are_loaded_when_asked_for():
         "import sys; from jwtleak.formats.interface import by_name; by_name('ecs');"
         "print(*[m for m in sys.modules if m.startswith('jwtleak.formats.')])"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.decode()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True
+    ).stdout.decode()
     assert "formats.ecs" in loaded
     assert "formats.ocsf" not in loaded
     assert "formats.cef" not in loaded

@@ -13,8 +13,18 @@ from jwtleak.formats.layout import Field, Layout, encode_json, milliseconds, onl
 
 def test_a_layout_nests_and_converts():
     """Dots nest; values are converted; what is absent leaves nothing behind."""
-    layout = Layout([Field("a.b.c", "x"), Field("a.d", "y", convert=str.upper), Field("e.f", "absent"), Field("g", "no")])
-    assert layout.fill({"x": 1, "y": "up", "no": False}) == {"a": {"b": {"c": 1}, "d": "UP"}, "g": False}
+    layout = Layout(
+        [
+            Field("a.b.c", "x"),
+            Field("a.d", "y", convert=str.upper),
+            Field("e.f", "absent"),
+            Field("g", "no"),
+        ]
+    )
+    assert layout.fill({"x": 1, "y": "up", "no": False}) == {
+        "a": {"b": {"c": 1}, "d": "UP"},
+        "g": False,
+    }
 
 
 def test_a_layout_adds_to_a_tree():
@@ -24,7 +34,11 @@ def test_a_layout_adds_to_a_tree():
 
 @pytest.mark.parametrize(
     ("time", "number"),
-    [("1970-01-01T00:00:00.000Z", 0), ("2026-01-15T12:02:31.123Z", 1768478551123), ("9999-12-31T23:59:59.999Z", 253402300799999)],
+    [
+        ("1970-01-01T00:00:00.000Z", 0),
+        ("2026-01-15T12:02:31.123Z", 1768478551123),
+        ("9999-12-31T23:59:59.999Z", 253402300799999),
+    ],
 )
 def test_milliseconds(time, number):
     """Times become Unix milliseconds without a rounding error."""

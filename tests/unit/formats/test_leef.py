@@ -21,8 +21,15 @@ def test_the_attributes_that_qradar_maps():
     """Header, time, severity and category stand under LEEF's own names."""
     head, found = leef(written(full()))
     assert head == ["LEEF:2.0", "jwtleak", "jwtleak", head[3], "jwt.url_query", "x09"]
-    assert (found["devTime"], found["devTimeFormat"]) == ("Jan 15 2026 12:02:32.004 UTC", "MMM dd yyyy HH:mm:ss.SSS z")
-    assert (found["sev"], found["cat"], found["identHostName"]) == ("8", "credential-leak", "web-01.example.com")
+    assert (found["devTime"], found["devTimeFormat"]) == (
+        "Jan 15 2026 12:02:32.004 UTC",
+        "MMM dd yyyy HH:mm:ss.SSS z",
+    )
+    assert (found["sev"], found["cat"], found["identHostName"]) == (
+        "8",
+        "credential-leak",
+        "web-01.example.com",
+    )
     assert (found["fingerprint"], found["jwtAud"], found["liveWhenLogged"]) == (
         f"sha256:{full().token.sha256}", "api://orders, api://stock", "true",
     )  # fmt: skip

@@ -21,7 +21,9 @@ from jwtleak.formats.native import make
 SCHEMA = jsonschema.Draft202012Validator(json_schema())
 
 
-@pytest.mark.parametrize("alert", [full(), least(), pattern_hit(), *(full(event=event) for event in EVENTS)])
+@pytest.mark.parametrize(
+    "alert", [full(), least(), pattern_hit(), *(full(event=event) for event in EVENTS)]
+)
 def test_it_is_what_scan_writes(alert):
     """Byte for byte the JSON of the alert's record."""
     assert make(DEFAULT).encode(alert) == to_json(alert) == write(alert).json()
@@ -58,7 +60,14 @@ def test_a_small_heartbeat_is_an_alert():
 
 
 @pytest.mark.parametrize(
-    "change", [{"severity": "huge"}, {"id": "x"}, {"detected_at": "2026-01-15"}, {"token": {"kind": "jws"}}, {"location": {}}]
+    "change",
+    [
+        {"severity": "huge"},
+        {"id": "x"},
+        {"detected_at": "2026-01-15"},
+        {"token": {"kind": "jws"}},
+        {"location": {}},
+    ],
 )
 def test_the_schema_finds_mutations(change):
     """The schema refuses a good alert with one wrong field."""

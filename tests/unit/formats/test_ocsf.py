@@ -23,7 +23,9 @@ BOTH = [(version, number) for version in ("1.8.0", "1.7.0") for number in CLASSE
 def validator(version: str, number: int) -> jsonschema.Draft202012Validator:
     """The official schema of a class, without profiles."""
     schema = schemas.OcsfJsonSchemaEmbedded(schemas.get_ocsf_schema(version=version))
-    return jsonschema.Draft202012Validator(schema.get_class_schema(class_name=CLASSES[number], profiles=[]))
+    return jsonschema.Draft202012Validator(
+        schema.get_class_schema(class_name=CLASSES[number], profiles=[])
+    )
 
 
 def problems(document: dict, version: str = "1.8.0", number: int = 2004) -> list[str]:
@@ -33,13 +35,20 @@ def problems(document: dict, version: str = "1.8.0", number: int = 2004) -> list
 
 def written(alert, version="1.8.0", number=2004, **options):
     """The finding."""
-    return json.loads(make(Options(ocsf_version=version, ocsf_class=number, **options)).encode(alert))
+    return json.loads(
+        make(Options(ocsf_version=version, ocsf_class=number, **options)).encode(alert)
+    )
 
 
 @pytest.mark.parametrize(("version", "number"), BOTH)
 def test_all_alerts_are_valid(version, number):
     """Every event, the fullest and the least alert, pattern hits and hostile texts are valid."""
-    samples = [*(full(event=event) for event in EVENTS), *(least(event=event) for event in EVENTS), pattern_hit(), kept_back()]
+    samples = [
+        *(full(event=event) for event in EVENTS),
+        *(least(event=event) for event in EVENTS),
+        pattern_hit(),
+        kept_back(),
+    ]
     for alert in (*samples, *(one for _, one in hostile())):
         assert problems(written(alert, version, number), version, number) == []
 
@@ -63,28 +72,52 @@ def test_small_findings_are_valid(limit):
 def test_the_fields_that_consumers_read():
     """Numbers and names agree; times are milliseconds; the finding's uid is the alert's id."""
     document = written(full())
-    assert (document["type_uid"], document["activity_id"], document["severity_id"], document["confidence_id"]) == (200401, 1, 4, 2)
-    assert (document["time"], document["start_time"], document["end_time"]) == (1768478552004, 1768478460005, 1768478519006)
+    assert (
+        document["type_uid"],
+        document["activity_id"],
+        document["severity_id"],
+        document["confidence_id"],
+    ) == (200401, 1, 4, 2)
+    assert (document["time"], document["start_time"], document["end_time"]) == (
+        1768478552004,
+        1768478460005,
+        1768478519006,
+    )
     assert document["finding_info"]["uid"] == document["metadata"]["uid"] == full().id
     assert document["finding_info"]["related_events"][0]["uid"] == full().supersedes
-    assert [one["value"] for one in document["observables"]] == [full().location.path, full().location.host, full().token.sha256]
+    assert [one["value"] for one in document["observables"]] == [
+        full().location.path,
+        full().location.host,
+        full().token.sha256,
+    ]
     assert [one["type"] for one in document["resources"]] == ["Host", "Pod"]
     assert written(full(), timestamp="event")["time"] == 1768478551123
 
 
 @pytest.mark.parametrize(
-    ("event", "activity", "alert"), [("leak", 1, True), ("test", 1, True), ("repeat", 2, False), ("heartbeat", 99, False)]
+    ("event", "activity", "alert"),
+    [("leak", 1, True), ("test", 1, True), ("repeat", 2, False), ("heartbeat", 99, False)],
 )
 def test_activities(event, activity, alert):
-    """A repeat updates a finding; a heartbeat is none of the known activities; only leaks and tests are alerts."""
+    """A repeat updates a finding; a heartbeat is none of the known activities; only leaks and tests
+    are alerts.
+    """
     document = written(full(event=event))
-    assert (document["activity_id"], document["type_uid"], document["is_alert"]) == (activity, 200400 + activity, alert)
+    assert (document["activity_id"], document["type_uid"], document["is_alert"]) == (
+        activity,
+        200400 + activity,
+        alert,
+    )
 
 
 def test_what_is_kept_back_is_suppressed():
     """A leak that a policy keeps back has OCSF's own status for it, and is no alert."""
     document = written(kept_back())
-    assert (document["status_id"], document["status"], document["is_alert"]) == (3, "Suppressed", False)
+    assert (document["status_id"], document["status"], document["is_alert"]) == (
+        3,
+        "Suppressed",
+        False,
+    )
 
 
 def put(path: str, value: object):

@@ -18,7 +18,9 @@ ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
 def document(samples, ending=ENDING, **options):
     """The document of these alerts."""
     sarif = make(Options(**options))
-    return json.loads(sarif.begin() + sarif.between.join(sarif.encode(one) for one in samples) + sarif.end(ending))
+    return json.loads(
+        sarif.begin() + sarif.between.join(sarif.encode(one) for one in samples) + sarif.end(ending)
+    )
 
 
 def at(path, **more):
@@ -49,7 +51,11 @@ def test_results_name_their_rules():
     assert [one["level"] for one in run["results"]] == ["note", "note", "error", "note"]
     assert rules[0]["properties"]["security-severity"] == "9.5"
     assert rules[0]["defaultConfiguration"]["level"] == "error"
-    assert rules[0]["properties"]["tags"] == ["security", "external/cwe/cwe-598", "external/cwe/cwe-532"]
+    assert rules[0]["properties"]["tags"] == [
+        "security",
+        "external/cwe/cwe-598",
+        "external/cwe/cwe-532",
+    ]
     assert rules[2]["name"] == "PatternAcmeKey"
 
 
@@ -61,7 +67,9 @@ def test_a_result():
     assert place["physicalLocation"]["region"] == {
         "startLine": 48213, "startColumn": 41, "endColumn": 281, "byteOffset": 9120457, "byteLength": 240,
     }  # fmt: skip
-    assert place["logicalLocations"] == [{"fullyQualifiedName": "2026/01/access.log", "kind": "member"}]
+    assert place["logicalLocations"] == [
+        {"fullyQualifiedName": "2026/01/access.log", "kind": "member"}
+    ]
     assert result["fingerprints"]["jwtleakOccurrence/v1"] == full().id
     assert result["partialFingerprints"]["jwtleakTokenSha256/v1"] == full().token.sha256
     assert result["properties"]["jwtleak"]["jwt"]["kid"] == "prod-2025-11"
@@ -72,7 +80,9 @@ def test_what_is_kept_back_is_suppressed():
     """A leak that a policy keeps back is a result with a suppression."""
     (run,) = document([kept_back(), full()])["runs"]
     first, second = run["results"]
-    assert first["suppressions"] == [{"kind": "external", "status": "accepted", "justification": "public by design"}]
+    assert first["suppressions"] == [
+        {"kind": "external", "status": "accepted", "justification": "public by design"}
+    ]
     assert "suppressions" not in second
 
 
@@ -83,29 +93,46 @@ def test_an_encoded_token_may_end_on_another_line():
 
 
 def test_paths_become_uris():
-    """Relative paths stay below the root, absolute ones and those above it become file URIs; signs are escaped."""
-    found = uris("a/b.log", "./c d.log", "/var/log/x%y.log", "../up.log", "c:d.log", "é", root="/srv/logs")
+    """Relative paths stay below the root, absolute ones and those above it become file URIs; signs
+    are escaped.
+    """
+    found = uris(
+        "a/b.log", "./c d.log", "/var/log/x%y.log", "../up.log", "c:d.log", "é", root="/srv/logs"
+    )
     base = "SCANROOT"
     assert found == [
         {"uri": "a/b.log", "uriBaseId": base}, {"uri": "c%20d.log", "uriBaseId": base}, {"uri": "file:///var/log/x%25y.log"},
         {"uri": "file:///srv/up.log"}, {"uri": "c%3Ad.log", "uriBaseId": base}, {"uri": "%C3%A9", "uriBaseId": base},
     ]  # fmt: skip
-    assert uris("//x", "", "../../../../a", root="/r") == [{"uri": "file:///x"}, {"uri": "unnamed", "uriBaseId": base}, {"uri": "file:///a"}]
+    assert uris("//x", "", "../../../../a", root="/r") == [
+        {"uri": "file:///x"},
+        {"uri": "unnamed", "uriBaseId": base},
+        {"uri": "file:///a"},
+    ]
     (run,) = document([least()], root="/srv/logs")["runs"]
     assert run["originalUriBaseIds"] == {base: {"uri": "file:///srv/logs/"}}
-    assert run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stdin"
+    assert (
+        run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stdin"
+    )
 
 
 def test_a_broken_scan_says_so():
     """An interrupted scan was not successful; inputs that could not be read are a notification."""
-    (run,) = document([full()], Ending(ENDING.started_at, ENDING.ended_at, complete=False, unread=3))["runs"]
+    (run,) = document(
+        [full()], Ending(ENDING.started_at, ENDING.ended_at, complete=False, unread=3)
+    )["runs"]
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is False
-    assert invocation["toolExecutionNotifications"][0]["message"]["text"] == "3 inputs could not be read whole."
+    assert (
+        invocation["toolExecutionNotifications"][0]["message"]["text"]
+        == "3 inputs could not be read whole."
+    )
 
 
 def test_hostile_texts_make_a_document():
-    """Nothing that a log holds breaks the document, and nothing of a line gets into it as a snippet."""
+    """Nothing that a log holds breaks the document, and nothing of a line gets into it as a
+    snippet.
+    """
     text = json.dumps(document([alert for _, alert in hostile()], root="/r"))
     for name in ("snippet", "contextRegion", "contents", "commandLine", "environmentVariables"):
         assert f'"{name}"' not in text
@@ -120,7 +147,7 @@ def test_any_alert_has_a_uri_in_ascii(alert):
         if path.endswith(".uri"):
             assert value
             assert value.isascii()
-            assert not set(value) & set(" \"<>\\^`{|}")
+            assert not set(value) & set(' "<>\\^`{|}')
 
 
 @pytest.mark.parametrize("path", ["a/../../b", "..", "../..", "./.."])

@@ -21,7 +21,9 @@ def find(data: bytes) -> list[str]:
 
 def pattern(regex: str, *examples: str, **more: object) -> UserPattern:
     """A pattern for the word tok=."""
-    return UserPattern(id="abc", title="t", regex=regex, keywords=("tok=",), examples=examples, **more)  # type: ignore[arg-type]
+    return UserPattern(
+        id="abc", title="t", regex=regex, keywords=("tok=",), examples=examples, **more
+    )  # type: ignore[arg-type]
 
 
 def test_builtin_patterns_are_sound() -> None:
@@ -36,7 +38,9 @@ def test_example_pattern_is_sound() -> None:
 
 def test_shapes_are_asked_of_the_detector() -> None:
     """A shape that is not found, and a negative one that is, are problems."""
-    assert {problem.message for problem in check([], lambda data: [])} >= {"example 1 is not found as jws"}
+    assert {problem.message for problem in check([], lambda data: [])} >= {
+        "example 1 is not found as jws"
+    }
     shape = Shape(id="a", kind="jws", description="d", examples=(), negative_examples=("{noalg}",))
     (problem,) = check_shapes([shape], lambda data: ["jws"])
     assert problem == ("shapes.toml", "a", "negative example 1 is found")
@@ -69,7 +73,9 @@ def test_shadowed_channel() -> None:
         ChannelRule(id=kind, type=kind, regex="xx=", keywords=("xx=",), examples=("xx=<JWT>",))  # type: ignore[arg-type]
         for kind in ("cookie", "header")
     ]
-    assert [problem.message for problem in check_channels(rules)] == ["example 1 is cookie by an earlier rule"]
+    assert [problem.message for problem in check_channels(rules)] == [
+        "example 1 is cookie by an earlier rule"
+    ]
 
 
 def test_every_channel_type_has_a_rule() -> None:
@@ -87,7 +93,10 @@ def test_every_channel_type_has_a_rule() -> None:
         (pattern("tok=[0-9]{4}"), "examples: at least one is needed"),
         (pattern("tok=[0-9]{4}", "tok=12"), "example 1 does not match"),
         (pattern("[0-9]{4}", "1234"), "example 1 contains none of the keywords"),
-        (pattern("tok=[0-9]{4}", "tok=1234", negative_examples=("tok=9999",)), "negative example 1 matches"),
+        (
+            pattern("tok=[0-9]{4}", "tok=1234", negative_examples=("tok=9999",)),
+            "negative example 1 matches",
+        ),
         (pattern("tok=(", "tok=1"), "regex: missing )"),
         (pattern(r"tok=(\w+\s?)*;", "tok=a b;"), "regex: takes more than linear time"),
         (pattern(r"tok=(a+)+b", "tok=aaab"), "regex: takes more than linear time"),
@@ -102,7 +111,9 @@ def test_pattern_problems(entry: UserPattern, message: str | None) -> None:
 def test_all_problems_of_all_files(tmp_path: Path) -> None:
     """Every problem is told, with its file and entry, not only the first."""
     good = "title = 't'\nregex = 'tok=1'\nkeywords = ['tok=']\nexamples = ['tok=1']\n"
-    (tmp_path / "a.toml").write_text(f"[[pattern]]\nid = 'Bad'\n{good}[[pattern]]\nid = 'twice'\n{good}colour = 1\n")
+    (tmp_path / "a.toml").write_text(
+        f"[[pattern]]\nid = 'Bad'\n{good}[[pattern]]\nid = 'twice'\n{good}colour = 1\n"
+    )
     (tmp_path / "b.toml").write_text(f"[other]\n[[pattern]]\nid = 'twice'\n{good}")
     (tmp_path / "c.toml").write_text("x = [")
     problems = check([tmp_path], find)

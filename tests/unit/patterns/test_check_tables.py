@@ -30,7 +30,13 @@ def test_what_comes_with_jwtleak_is_sound() -> None:
 def issuer(**more: Any) -> Issuer:
     """A sound provider but for `more`."""
     use = Use(use="access", examples=('{"iss":"x"}',))
-    whole = {"match": (Match(iss=("x",)),), "uses": (use,), "revoke": ("r",), "negative_examples": ('{"iss":"y"}',), **more}
+    whole = {
+        "match": (Match(iss=("x",)),),
+        "uses": (use,),
+        "revoke": ("r",),
+        "negative_examples": ('{"iss":"y"}',),
+        **more,
+    }
     return Issuer(id="a", name="A", reference="r", **whole)
 
 
@@ -42,15 +48,23 @@ def issuer(**more: Any) -> Issuer:
         ({"negative_examples": ()}, "at least one is needed"),
         ({"uses": (Use(use="access"),)}, "at least one is needed"),
         ({"negative_examples": ('{"iss":"x"}',)}, "negative example 1 is recognised"),
-        ({"uses": (Use(use="access", examples=('{"iss":"z"}',)),)}, "example 1 is (None, None, 'user')"),
+        (
+            {"uses": (Use(use="access", examples=('{"iss":"z"}',)),)},
+            "example 1 is (None, None, 'user')",
+        ),
         ({"uses": (Use(use="access", examples=("{",)),)}, "example 1: "),
         ({"uses": (Use(use="access", examples=("[]",)),)}, "example 1: is not an object"),
         ({"match": (Match(iss=("x",)), Match(aud=("*a*b*c*",)))}, "more than 3 stars"),
-        ({"match": (Match(iss=("x",)), Match(claims={"r": ("a", "****a****b****")}))}, "more than 3 stars"),
+        (
+            {"match": (Match(iss=("x",)), Match(claims={"r": ("a", "****a****b****")}))},
+            "more than 3 stars",
+        ),
     ],
 )
 def test_providers(more: dict[str, Any], told: str | None) -> None:
-    """A provider has steps, examples of each use that are its own, negative ones that are not, and cheap globs."""
+    """A provider has steps, examples of each use that are its own, negative ones that are not, and
+    cheap globs.
+    """
     one = issuer(**more)
     messages = [problem.message for problem in check_issuers([one], Issuers([one]))]
     assert (messages == []) if told is None else any(told in message for message in messages)
@@ -65,11 +79,21 @@ def test_providers(more: dict[str, Any], told: str | None) -> None:
         ((), ('{"b":1}',), "at least one of each"),
     ],
 )
-def test_uses_and_notes(examples: tuple[str, ...], negative: tuple[str, ...], told: str | None) -> None:
+def test_uses_and_notes(
+    examples: tuple[str, ...], negative: tuple[str, ...], told: str | None
+) -> None:
     """A use and a note fit their examples and no negative one."""
     match = (Match(claims={"a": "*"}),)
     use = Use(use="u", match=match, examples=examples, negative_examples=negative)
-    note = Note(id="n", effect="public", match=match, why="w", reference="r", examples=examples, negative_examples=negative)
+    note = Note(
+        id="n",
+        effect="public",
+        match=match,
+        why="w",
+        reference="r",
+        examples=examples,
+        negative_examples=negative,
+    )
     uses = [problem.message for problem in check_uses([use], Issuers((), (use,)))]
     notes = [problem.message for problem in check_notes([note], Issuers((), (), (note,)))]
     assert (uses == notes == []) if told is None else any(told in message for message in uses)
@@ -78,8 +102,14 @@ def test_uses_and_notes(examples: tuple[str, ...], negative: tuple[str, ...], to
 
 def test_keys_and_examples() -> None:
     """A key or a fingerprint that stands twice, and a fingerprint that is none, are problems."""
-    keys = [PublishedKey(id="a", reference="r", key="x"), PublishedKey(id="b", reference="r", base64="eA")]
-    examples = [Example(where="p", sha256=("a" * 64, "A" * 64)), Example(where="q", sha256=("a" * 64,))]
+    keys = [
+        PublishedKey(id="a", reference="r", key="x"),
+        PublishedKey(id="b", reference="r", base64="eA"),
+    ]
+    examples = [
+        Example(where="p", sha256=("a" * 64, "A" * 64)),
+        Example(where="q", sha256=("a" * 64,)),
+    ]
     assert [problem.id for problem in check_keys(keys, examples)] == ["b", "p", "q"]
 
 
@@ -92,15 +122,30 @@ def test_claims() -> None:
 def test_servers() -> None:
     """A path that is not of its server, or a negative one that is, is a problem."""
     server = Server(
-        id="s", paths=("**s**",), url="u", referer="r", header="h", reference="x", examples=("/a",), negative_examples=("/s",)
+        id="s",
+        paths=("**s**",),
+        url="u",
+        referer="r",
+        header="h",
+        reference="x",
+        examples=("/a",),
+        negative_examples=("/s",),
     )
-    assert [problem.message for problem in check_servers((server,))] == ["/a: is no server", "/s: is recognised"]
+    assert [problem.message for problem in check_servers((server,))] == [
+        "/a: is no server",
+        "/s: is recognised",
+    ]
 
 
 def test_examples_of_every_form() -> None:
     """Claims alone, or header, claims and place; null claims are those of a JWE."""
     assert example('{"iss":"x"}').token.claims == {"iss": "x"}
     spelled = example('{"header":{"kid":"k"},"claims":{"claims":1},"before":"ghs_","channel":"c"}')
-    assert (spelled.token.header["kid"], spelled.token.claims, spelled.before, spelled.channel) == ("k", {"claims": 1}, "ghs_", "c")
+    assert (spelled.token.header["kid"], spelled.token.claims, spelled.before, spelled.channel) == (
+        "k",
+        {"claims": 1},
+        "ghs_",
+        "c",
+    )
     assert example('{"header":{"alg":"dir","enc":"A256GCM"},"claims":null}').token.kind == "jwe"
     assert example("{}").token.claims == {}

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from jwtleak.errors import PatternError
-from jwtleak.patterns.loader import builtin_directory, load_channels, load_shapes, load_user_patterns
+from jwtleak.patterns.loader import (
+    builtin_directory,
+    load_channels,
+    load_shapes,
+    load_user_patterns,
+)
 
 Write = Callable[[str, str], Path]
 GOOD = 'id = "a.b.c"\ntitle = "t"\nregex = "abc="\nkeywords = ["abc="]\n'
@@ -44,7 +49,9 @@ def test_beside_the_checkout(tmp_path: Path) -> None:
     """A checkout has them beside the package."""
     (tmp_path / "patterns").mkdir()
     (tmp_path / "patterns" / "channels.toml").write_text("")
-    assert builtin_directory((tmp_path / "_patterns", tmp_path / "patterns")) == tmp_path / "patterns"
+    assert (
+        builtin_directory((tmp_path / "_patterns", tmp_path / "patterns")) == tmp_path / "patterns"
+    )
 
 
 def test_missing_patterns_are_said(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ import pytest
 from jwtleak.errors import PatternError
 from jwtleak.patterns import load_knowledge
 from jwtleak.patterns.loader import builtin_directory
-from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_sensitive, load_servers
+from jwtleak.patterns.tables import (
+    load_claims,
+    load_issuers,
+    load_keys,
+    load_notes,
+    load_sensitive,
+    load_servers,
+)
 
 NAMES = ("issuers", "public", "keys", "examples", "claims", "servers")
 
@@ -36,12 +43,22 @@ def test_all_is_there() -> None:
 
 LOADERS: list[tuple[str, Callable[[Path], object], str, str]] = [
     ("issuers", load_issuers, '[[issuer]]\nid = "x"\n', "issuers.toml: x"),
-    ("issuers", load_issuers, '[[use]]\nuse = 5\n', "issuers.toml: use"),
-    ("issuers", load_issuers, "[limits]\naccess = \"long\"\n", "issuers.toml: limits"),
+    ("issuers", load_issuers, "[[use]]\nuse = 5\n", "issuers.toml: use"),
+    ("issuers", load_issuers, '[limits]\naccess = "long"\n', "issuers.toml: limits"),
     ("issuers", load_issuers, "[[isuer]]\n", "unknown table 'isuer'"),
     ("public", load_notes, '[[note]]\nid = "x"\neffect = "secret"\n', "public.toml: x"),
-    ("keys", load_keys, '[[key]]\nid = "x"\nreference = "r"\n', "keys.toml: x: one of key and base64"),
-    ("keys", load_keys, '[[key]]\nid = "x"\nreference = "r"\nbase64 = "!"\n', "keys.toml: x: base64"),
+    (
+        "keys",
+        load_keys,
+        '[[key]]\nid = "x"\nreference = "r"\n',
+        "keys.toml: x: one of key and base64",
+    ),
+    (
+        "keys",
+        load_keys,
+        '[[key]]\nid = "x"\nreference = "r"\nbase64 = "!"\n',
+        "keys.toml: x: base64",
+    ),
     ("examples", load_keys, "[[example]]\nwhere = 5\n", "examples.toml"),
     ("claims", load_claims, '[[personal]]\nkind = "x"\nnames = 5\n', "claims.toml: personal x"),
     ("claims", load_claims, "[[public]]\n", "unknown table 'public'"),
@@ -49,8 +66,12 @@ LOADERS: list[tuple[str, Callable[[Path], object], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "load", "text", "told"), LOADERS, ids=lambda one: one if isinstance(one, str) else "")
-def test_broken_tables(copy: Path, name: str, load: Callable[[Path], object], text: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "load", "text", "told"), LOADERS, ids=lambda one: one if isinstance(one, str) else ""
+)
+def test_broken_tables(
+    copy: Path, name: str, load: Callable[[Path], object], text: str, told: str
+) -> None:
     """A broken entry is an error that names the file and the entry."""
     load(copy)
     (copy / f"{name}.toml").write_text(text, encoding="utf-8")

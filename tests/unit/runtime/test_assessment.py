@@ -34,7 +34,9 @@ def test_with_options(tmp_path: Path) -> None:
 
 
 def test_the_start_loads_no_tables() -> None:
-    """A scan that finds nothing loads neither the tables nor PyJWT, httpx or the modules that use them."""
+    """A scan that finds nothing loads neither the tables nor PyJWT, httpx or the modules that use
+    them.
+    """
     code = (
         "import sys; from jwtleak.cli.scan import command; from jwtleak.runtime.assessment import *;"
         "from jwtleak.alerts.builder import *; from jwtleak.types import StreamInfo;"

@@ -59,9 +59,21 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 def test_flags_override(tmp_path: Path) -> None:
     """What is given takes the place of the file's value; what is not given does not."""
-    flags: dict[str, Any] = {"paths": ["/srv"], "window": "1h", "metrics": "1", "log": None, "include": [], "state": "/s"}
+    flags: dict[str, Any] = {
+        "paths": ["/srv"],
+        "window": "1h",
+        "metrics": "1",
+        "log": None,
+        "include": [],
+        "state": "/s",
+    }
     found = compose(file(tmp_path, WHOLE), flags, ("stdout",))
-    assert (found.tail.paths, found.tail.window, found.metrics, found.log) == (["/srv"], "1h", "1", "json")
+    assert (found.tail.paths, found.tail.window, found.metrics, found.log) == (
+        ["/srv"],
+        "1h",
+        "1",
+        "json",
+    )
     assert [str(one.address) for one in found.sinks] == ["stdout"]
     assert found.state == Path("/s")
 
@@ -70,7 +82,11 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a file: standard output, the user's state directory, nothing served."""
     monkeypatch.setenv("XDG_STATE_HOME", "/home/someone/state")
     found = compose(None, {"paths": ["/var/log"]}, ())
-    assert ([one.title for one in found.sinks], found.metrics, found.log) == (["stdout"], None, "text")
+    assert ([one.title for one in found.sinks], found.metrics, found.log) == (
+        ["stdout"],
+        None,
+        "text",
+    )
     assert found.state == Path("/home/someone/state/jwtleak")
 
 

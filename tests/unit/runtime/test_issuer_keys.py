@@ -1,4 +1,6 @@
-"""Keys that are kept and fetched anew: never waited for, at most once per interval, never from a token."""
+"""Keys that are kept and fetched anew: never waited for, at most once per interval, never from a
+token.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,14 @@ class World:
 
     def remote(self, expiry: float = 3600.0, interval: float = 300.0) -> Remote:
         """Keys behind URL in this world."""
-        return Remote(URL, self.fetch, expiry=expiry, interval=interval, clock=lambda: self.now, warn=self.warned.append)
+        return Remote(
+            URL,
+            self.fetch,
+            expiry=expiry,
+            interval=interval,
+            clock=lambda: self.now,
+            warn=self.warned.append,
+        )
 
 
 def settled(remote: Remote, kid: str | None = None) -> list[str | None] | None:
@@ -138,9 +147,13 @@ def test_asking_does_not_wait() -> None:
     assert len(world.asked) == 2
 
 
-@pytest.mark.parametrize("trouble", [SourceError(URL, "answered with status 500"), b"<html>", b"{}"])
+@pytest.mark.parametrize(
+    "trouble", [SourceError(URL, "answered with status 500"), b"<html>", b"{}"]
+)
 def test_failures(trouble: bytes | Exception) -> None:
-    """A failure leaves no keys, or the old ones for a while; it is told once, and tried again after the interval."""
+    """A failure leaves no keys, or the old ones for a while; it is told once, and tried again after
+    the interval.
+    """
     world = World()
     world.answers = [trouble]
     remote = world.remote()
@@ -206,10 +219,14 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_scan_fetches_before_it_begins(pem: Path) -> None:
-    """Each URL once, whatever the number of issuers; what is sent to workers verifies there without a connection."""
+    """Each URL once, whatever the number of issuers; what is sent to workers verifies there without
+    a connection.
+    """
     warned: list[str] = []
     with serve(body(jwks("k1")), pem) as server:
-        asked = settings(issuers={CLAIMS["iss"]: server.url, "https://b.test": server.url}, ca_file=str(pem))
+        asked = settings(
+            issuers={CLAIMS["iss"]: server.url, "https://b.test": server.url}, ca_file=str(pem)
+        )
         spec = spec_of(asked, (), warned.append)
         assert server.connections == 1
     there = pickle.loads(pickle.dumps(spec))
@@ -232,7 +249,9 @@ def test_a_server_that_fails_does_not_stop_the_work(pem: Path, live: bool) -> No
         with serve(answer, pem) as server:  # type: ignore[arg-type]
             asked = settings(issuers={CLAIMS["iss"]: server.url}, ca_file=str(pem), timeout=0.3)
             warn = warned.append
-            verifier = live_verifier(asked, (), warn) if live else verifier_of(spec_of(asked, (), warn))
+            verifier = (
+                live_verifier(asked, (), warn) if live else verifier_of(spec_of(asked, (), warn))
+            )
             gone.set()
         assert verifier.check(token()) is None
         assert any("unchecked" in one for one in warned)
@@ -241,7 +260,9 @@ def test_a_server_that_fails_does_not_stop_the_work(pem: Path, live: bool) -> No
 def test_a_live_verifier(pem: Path) -> None:
     """A program that runs on has the keys from the start."""
     with serve(body(jwks("k1")), pem) as server:
-        verifier = live_verifier(settings(issuers={CLAIMS["iss"]: server.url}, ca_file=str(pem)), (), pytest.fail)
+        verifier = live_verifier(
+            settings(issuers={CLAIMS["iss"]: server.url}, ca_file=str(pem)), (), pytest.fail
+        )
     assert verifier.check(token()) == "valid"
 
 
@@ -249,7 +270,12 @@ def test_priming_is_bounded() -> None:
     """Waiting for key sets ends with its time, however many hang."""
     world, gate = World(), threading.Event()
     world.answers = [jwks("k1")]
-    hanging = [Remote(URL, lambda _: gate.wait(5) and b"", expiry=60, interval=60, warn=world.warned.append) for _ in range(3)]
+    hanging = [
+        Remote(
+            URL, lambda _: gate.wait(5) and b"", expiry=60, interval=60, warn=world.warned.append
+        )
+        for _ in range(3)
+    ]
     prime(hanging, 0.05)
     assert [one.body() for one in hanging] == [None] * 3
     gate.set()
@@ -266,15 +292,21 @@ def test_issuers_share_a_url() -> None:
 
 
 def test_files_and_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys from a file belong to no issuer; a secret belongs to its own. What is sent to workers holds neither."""
+    """Keys from a file belong to no issuer; a secret belongs to its own. What is sent to workers
+    holds neither.
+    """
     (tmp_path / "keys.json").write_bytes(jwks("k1"))
     monkeypatch.setenv("THE_SECRET", "a secret that is long enough for HS256")
     secret = SecretSource(issuer=CLAIMS["iss"], env="THE_SECRET")
     spec = Spec((str(tmp_path),), (secret,))
     assert b"long enough" not in pickle.dumps(spec)
     verifier = verifier_of(spec)
-    assert verifier.check(token(key=b"a secret that is long enough for HS256", alg="HS256")) == "valid"
-    assert verifier.check(token(key=b"another secret that is long enough!!", alg="HS256")) == "invalid"
+    assert (
+        verifier.check(token(key=b"a secret that is long enough for HS256", alg="HS256")) == "valid"
+    )
+    assert (
+        verifier.check(token(key=b"another secret that is long enough!!", alg="HS256")) == "invalid"
+    )
     assert verifier.check(token()) == "valid"
     (tmp_path / "broken.json").write_bytes(b"{")
     with pytest.raises(UsageError, match=r"broken\.json: is not JSON"):

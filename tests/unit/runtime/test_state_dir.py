@@ -32,7 +32,9 @@ def test_place(state, monkeypatch):
 
 
 def test_made_once(state):
-    """The key is made at first, kept with mode 0600 in a directory of mode 0700, and read from then on."""
+    """The key is made at first, kept with mode 0600 in a directory of mode 0700, and read from then
+    on.
+    """
     key, kept = subject_key()
     assert (len(key), kept) == (32, True)
     assert subject_key() == (key, True)

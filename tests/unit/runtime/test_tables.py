@@ -113,7 +113,9 @@ def test_tables_are_loaded_once() -> None:
 
 
 def test_for_a_program_that_runs_on(tmp_path: Path) -> None:
-    """Rules whose day is over are told and stay in the policy, which asks for the day; keys are kept fresh."""
+    """Rules whose day is over are told and stay in the policy, which asks for the day; keys are
+    kept fresh.
+    """
     key = write(tmp_path / "secret", "a throw-away key of the test suite")
     text = f'''
 [[allow]]

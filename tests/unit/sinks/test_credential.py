@@ -13,7 +13,9 @@ from jwtleak.sinks.settings import SinkSettings
 
 
 def test_it_is_read_from_each_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment variable, a file, a systemd credential; white space around it is not part of it."""
+    """An environment variable, a file, a systemd credential; white space around it is not part of
+    it.
+    """
     (tmp_path / "hec").write_text(" from-file\n")
     monkeypatch.setenv("HEC", "from-env")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
@@ -43,9 +45,13 @@ def test_it_is_read_again_after_it_was_refused(tmp_path: Path) -> None:
     assert kept.value() == Secret(b"new")
 
 
-@pytest.mark.parametrize("content", [b"", b" \n", b"two\nlines", b"\xc3\xa9", b"x" * 20_000, b"a\0b"])
+@pytest.mark.parametrize(
+    "content", [b"", b" \n", b"two\nlines", b"\xc3\xa9", b"x" * 20_000, b"a\0b"]
+)
 def test_what_is_no_credential_is_refused(tmp_path: Path, content: bytes) -> None:
-    """It becomes a header: one line of printable ASCII. The error names the file, not what is in it."""
+    """It becomes a header: one line of printable ASCII. The error names the file, not what is in
+    it.
+    """
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="token: holds no credential") as caught:
@@ -62,7 +68,9 @@ def test_what_is_no_credential_is_refused(tmp_path: Path, content: bytes) -> Non
         ("credential", "../x", "no such systemd credential"),
     ],
 )
-def test_what_is_missing_is_named(where: str, name: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_named(
+    where: str, name: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error says where it was looked for."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     with pytest.raises(UsageError, match=says):

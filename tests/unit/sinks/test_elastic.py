@@ -22,7 +22,10 @@ def items(*statuses: int, reason: str = "why") -> Answer:
     for status in statuses:
         error = {} if status < 300 else {"error": {"type": "some_exception", "reason": reason}}
         found.append({"create": {"status": status, **error}})
-    return Answer(200, json.dumps({"errors": any(status > 299 for status in statuses), "items": found}).encode())
+    return Answer(
+        200,
+        json.dumps({"errors": any(status > 299 for status in statuses), "items": found}).encode(),
+    )
 
 
 def send(web: Web, count: int = 3, more: str = "", path: str = "") -> Report:
@@ -40,10 +43,15 @@ def test_a_batch_is_actions_and_documents() -> None:
         assert [one.kind for one in send(web, 2).outcomes] == ["taken", "taken"]
     request = web.requests[0]
     assert request.path.startswith("/_bulk?filter_path=errors,")
-    assert (request.headers["content-type"], request.headers["content-encoding"]) == ("application/x-ndjson", "gzip")
+    assert (request.headers["content-type"], request.headers["content-encoding"]) == (
+        "application/x-ndjson",
+        "gzip",
+    )
     assert request.body.endswith(b"\n")
     lines = request.body.splitlines()
-    assert json.loads(lines[2]) == {"create": {"_index": "logs-jwtleak.alert-default", "_id": message(1).id}}
+    assert json.loads(lines[2]) == {
+        "create": {"_index": "logs-jwtleak.alert-default", "_id": message(1).id}
+    }
     assert lines[1::2] == [message(0).body, message(1).body]
 
 
@@ -73,10 +81,19 @@ def test_credentials(more: str, header: str, token_file: Path) -> None:
 
 
 def test_each_document_has_its_own_outcome() -> None:
-    """Created and there-already are taken, 429 and 5xx are sent again, the rest is put aside with the words."""
+    """Created and there-already are taken, 429 and 5xx are sent again, the rest is put aside with
+    the words.
+    """
     with Web(items(201, 409, 429, 503, 400, 404)) as web:
         report = send(web, 6)
-    assert [one.kind for one in report.outcomes] == ["taken", "taken", "again", "again", "refused", "refused"]
+    assert [one.kind for one in report.outcomes] == [
+        "taken",
+        "taken",
+        "again",
+        "again",
+        "refused",
+        "refused",
+    ]
     assert (report.problem, report.status) == ("busy", 429)
     assert report.outcomes[4].reason == "some_exception: why"
     assert report.outcomes[4].status == 400

@@ -69,7 +69,9 @@ def test_reopen_lets_go(sink: File, path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 7, 200])
 def test_a_line_that_a_crash_cut_is_completed(sink: File, path: Path, cut: int) -> None:
-    """The rest of the line is written, never a byte removed: who follows the file sees whole lines only."""
+    """The rest of the line is written, never a byte removed: who follows the file sees whole lines
+    only.
+    """
     batch = messages(3)
     path.write_bytes(batch[0].body + b"\n" + batch[1].body[:-cut])
     sink.send(batch[1:])

@@ -45,19 +45,28 @@ def events(body: bytes) -> list[dict[str, Any]]:
 def test_a_batch_is_objects_in_a_row(token_file: Path) -> None:
     """Not a list; compressed; the token in a header; the document as it is below `event`."""
     with Web(OK) as web:
-        assert [one.kind for one in send(web, token_file, 2, "&index=security").outcomes] == ["taken", "taken"]
+        assert [one.kind for one in send(web, token_file, 2, "&index=security").outcomes] == [
+            "taken",
+            "taken",
+        ]
     request = web.requests[0]
     assert (request.path, request.headers["content-encoding"]) == (PATH, "gzip")
     assert request.headers["authorization"].startswith("Splunk s3cr3t")
     first, second = events(request.body)
     assert first["event"] == json.loads(message(0).body)
     assert second["event"]["id"] == alert(1).id
-    assert (first["time"], first["index"], first["sourcetype"]) == (1768478401.123, "security", "jwtleak:alert")
+    assert (first["time"], first["index"], first["sourcetype"]) == (
+        1768478401.123,
+        "security",
+        "jwtleak:alert",
+    )
     assert (first["host"], first["source"]) == ("web-01", "/var/log/a.log")
 
 
 def test_indexed_fields_are_flat_texts(token_file: Path) -> None:
-    """Nested ones are refused by Splunk (code 15); the names are those of the Common Information Model."""
+    """Nested ones are refused by Splunk (code 15); the names are those of the Common Information
+    Model.
+    """
     with Web(OK) as web:
         send(web, token_file, 1, "&compress=false&timestamp=event")
     event = events(web.requests[0].raw)[0]
@@ -77,7 +86,9 @@ def test_indexed_fields_are_flat_texts(token_file: Path) -> None:
         (413, None, "too_large"), (404, None, "blocked"), (502, None, "busy"), (429, None, "busy"),
     ],
 )  # fmt: skip
-def test_every_code_has_its_answer(status: int, code: int | None, problem: str, token_file: Path) -> None:
+def test_every_code_has_its_answer(
+    status: int, code: int | None, problem: str, token_file: Path
+) -> None:
     """Splunk's table: credentials and settings block, full queues wait, bad data is looked for."""
     body = b"" if code is None else json.dumps({"text": "words", "code": code}).encode()
     with Web(Answer(status, body)) as web:
@@ -87,8 +98,12 @@ def test_every_code_has_its_answer(status: int, code: int | None, problem: str, 
 
 
 def test_the_bad_event_is_named(token_file: Path) -> None:
-    """`invalid-event-number` spares the search: that one is put aside, the others are sent again at once."""
-    with Web(Answer(400, b'{"text":"Invalid data format","code":6,"invalid-event-number":1}')) as web:
+    """`invalid-event-number` spares the search: that one is put aside, the others are sent again at
+    once.
+    """
+    with Web(
+        Answer(400, b'{"text":"Invalid data format","code":6,"invalid-event-number":1}')
+    ) as web:
         report = send(web, token_file)
     assert [one.kind for one in report.outcomes] == ["again", "refused", "again"]
     assert report.problem is None
@@ -104,7 +119,11 @@ def test_a_200_of_something_else_is_no_success(body: bytes, token_file: Path) ->
 
 def test_acknowledgements(token_file: Path) -> None:
     """With `ack` a batch counts when the indexer says so, on the same channel."""
-    script = [Answer(200, b'{"code":0,"ackId":7}'), Answer(200, b'{"acks":{"7":false}}'), Answer(200, b'{"acks":{"7":true}}')]
+    script = [
+        Answer(200, b'{"code":0,"ackId":7}'),
+        Answer(200, b'{"acks":{"7":false}}'),
+        Answer(200, b'{"acks":{"7":true}}'),
+    ]
     waits: list[float] = []
     with Web(*script) as web:
         report = send(web, token_file, 2, "&ack=true", wait=waits.append)
@@ -118,9 +137,22 @@ def test_acknowledgements(token_file: Path) -> None:
 def test_an_acknowledgement_that_does_not_come(token_file: Path) -> None:
     """After half a minute the batch is sent again; without an id the setting is wrong."""
     now = [0.0]
-    with Web(Answer(200, b'{"code":0,"ackId":7}'), otherwise=lambda _: Answer(200, b'{"acks":{"7":false}}')) as web:
-        report = send(web, token_file, 2, "&ack=true", wait=lambda seconds: now.append(now[-1] + seconds), clock=lambda: now[-1])
-        assert (report.problem, report.reason) == ("busy", "the indexer did not acknowledge in time")
+    with Web(
+        Answer(200, b'{"code":0,"ackId":7}'),
+        otherwise=lambda _: Answer(200, b'{"acks":{"7":false}}'),
+    ) as web:
+        report = send(
+            web,
+            token_file,
+            2,
+            "&ack=true",
+            wait=lambda seconds: now.append(now[-1] + seconds),
+            clock=lambda: now[-1],
+        )
+        assert (report.problem, report.reason) == (
+            "busy",
+            "the indexer did not acknowledge in time",
+        )
         assert len(web.requests) == 32
         web.script = [Answer(200, b'{"code":0,"ackId":7}'), Answer(503)]
         assert send(web, token_file, 2, "&ack=true").problem == "busy"

@@ -90,7 +90,17 @@ def test_a_proxy_is_used_where_it_is_configured(web: Web) -> None:
 
 def test_what_a_server_says_is_cut_and_cleaned(web: Web, token_file: Path) -> None:
     """It may echo the request: neither the credential nor more than a line comes through."""
-    web.script = [Answer(400, b"<b>no</b>\n" + TOKEN.encode() + b" Bearer " + TOKEN.encode() + b"\x1b[0m" + b"y " * 999)]
+    web.script = [
+        Answer(
+            400,
+            b"<b>no</b>\n"
+            + TOKEN.encode()
+            + b" Bearer "
+            + TOKEN.encode()
+            + b"\x1b[0m"
+            + b"y " * 999,
+        )
+    ]
     reply = post(client(web, token_file=str(token_file)))
     assert reply.problem == "poison"
     assert reply.reason.startswith("HTTP 400 <b>no</b> *** ")
@@ -105,7 +115,9 @@ def test_a_long_reply_is_not_read_to_its_end(web: Web) -> None:
     assert len(post(client(web)).body) == MAX_REPLY
 
 
-@pytest.mark.parametrize(("fault", "says"), [("hang", "no answer in time"), ("lost", ""), ("reset", "")])
+@pytest.mark.parametrize(
+    ("fault", "says"), [("hang", "no answer in time"), ("lost", ""), ("reset", "")]
+)
 def test_a_connection_that_fails_is_tried_later(web: Web, fault: str, says: str) -> None:
     """A server that hangs, goes away before it answers, or breaks off halfway."""
     web.script = [Answer(fault=fault)]
@@ -168,10 +180,18 @@ def test_tls(authority: Authority) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("stranger", "unable to get local issuer"), ("expired", "certificate has expired"), ("host", "IP address mismatch")],
+    [
+        ("stranger", "unable to get local issuer"),
+        ("expired", "certificate has expired"),
+        ("host", "IP address mismatch"),
+    ],
 )
-def test_a_servers_certificate_may_be_wrong(kind: str, says: str, authority: Authority, stranger: Authority) -> None:
-    """That blocks the sink, since nothing changes until somebody acts; no byte of the batch is sent."""
+def test_a_servers_certificate_may_be_wrong(
+    kind: str, says: str, authority: Authority, stranger: Authority
+) -> None:
+    """That blocks the sink, since nothing changes until somebody acts; no byte of the batch is
+    sent.
+    """
     context = {
         "stranger": lambda: stranger.server(),
         "expired": lambda: authority.server(expired=True),
@@ -194,7 +214,9 @@ def test_the_name_in_the_certificate_may_be_another(authority: Authority) -> Non
 
 
 def test_mutual_tls(authority: Authority) -> None:
-    """A server that wants a certificate gets the one of the settings; without one the sink is blocked or told so."""
+    """A server that wants a certificate gets the one of the settings; without one the sink is
+    blocked or told so.
+    """
     certificate, key = authority.issue("client-http")
     with Web(context=authority.server(clients=True)) as server:
         given = {"secure": True, "ca_file": str(authority.ca)}
@@ -205,7 +227,9 @@ def test_mutual_tls(authority: Authority) -> None:
         assert len(server.requests) == 1
 
 
-def test_renewed_certificates_are_used(authority: Authority, stranger: Authority, tmp_path: Path) -> None:
+def test_renewed_certificates_are_used(
+    authority: Authority, stranger: Authority, tmp_path: Path
+) -> None:
     """They are read for each connection, so `reopen` is enough."""
     ca = tmp_path / "ca.pem"
     ca.write_bytes(stranger.ca.read_bytes())

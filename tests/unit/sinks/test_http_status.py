@@ -9,13 +9,35 @@ import pytest
 from jwtleak.sinks.http import problem_of, retry_after
 
 BUSY = {408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529, 506, 508, 598}
-BLOCKED = {300, 301, 302, 303, 307, 308, 100, 401, 403, 404, 405, 407, 410, 421, 426, 451, 501, 505, 511}
+BLOCKED = {
+    300,
+    301,
+    302,
+    303,
+    307,
+    308,
+    100,
+    401,
+    403,
+    404,
+    405,
+    407,
+    410,
+    421,
+    426,
+    451,
+    501,
+    505,
+    511,
+}
 POISON = {400, 402, 406, 409, 411, 412, 414, 415, 416, 417, 418, 422, 424, 428, 431}
 
 
 @pytest.mark.parametrize("status", range(100, 600))
 def test_every_status_has_its_meaning(status: int) -> None:
-    """2xx is success and nothing else is; what speaks of the address or the credentials condemns no alert."""
+    """2xx is success and nothing else is; what speaks of the address or the credentials condemns no
+    alert.
+    """
     found = problem_of(status)
     if status in BUSY:
         assert found == "busy"

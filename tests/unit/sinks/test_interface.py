@@ -30,7 +30,9 @@ def test_every_scheme_has_its_sink(scheme: str, tmp_path: Path) -> None:
     url = URLS.get(scheme, f"{scheme}://localhost")
     if scheme.startswith(("hec", "webhook")):
         url += f"?token_file={secret}"
-    for library in {"kafka": ["confluent_kafka"], "nats": ["nats"], "s3": ["boto3"]}.get(scheme.partition("+")[0], []):
+    for library in {"kafka": ["confluent_kafka"], "nats": ["nats"], "s3": ["boto3"]}.get(
+        scheme.partition("+")[0], []
+    ):
         pytest.importorskip(library, reason=f"{library} is an extra")
     sink = open_sink(from_url(url))
     assert sink.guarantee.startswith(("at least once", "at most once", "no acknowledgement"))
@@ -44,7 +46,9 @@ def test_every_scheme_has_its_sink(scheme: str, tmp_path: Path) -> None:
 
 def test_what_is_no_sink_is_refused() -> None:
     """With the list of those there are."""
-    with pytest.raises(UsageError, match=r"there is no sink 'ftp': one of stdout, file, syslog\+udp"):
+    with pytest.raises(
+        UsageError, match=r"there is no sink 'ftp': one of stdout, file, syslog\+udp"
+    ):
         open_sink(from_url("ftp://h"))
 
 
@@ -52,7 +56,11 @@ def test_a_setting_of_another_sink_is_refused() -> None:
     """What would silently do nothing is a mistake."""
     with pytest.raises(UsageError, match="stdout: a stdout sink has no setting facility, index"):
         open_sink(from_url("stdout?facility=4&index=x"))
-    open_sink(from_url("stdout?when=severity=='high'&format=ecs&rate=5&batch=7&linger=1&name=x&timestamp=event&max_bytes=999"))
+    open_sink(
+        from_url(
+            "stdout?when=severity=='high'&format=ecs&rate=5&batch=7&linger=1&name=x&timestamp=event&max_bytes=999"
+        )
+    )
 
 
 def test_reports() -> None:
@@ -60,5 +68,10 @@ def test_reports() -> None:
     assert [one.kind for one in all_taken(2).outcomes] == ["taken", "taken"]
     report = failed(2, "busy", "why", 503, 1.0)
     assert [one.kind for one in report.outcomes] == ["again", "again"]
-    assert (report.problem, report.reason, report.status, report.retry_after) == ("busy", "why", 503, 1.0)
+    assert (report.problem, report.reason, report.status, report.retry_after) == (
+        "busy",
+        "why",
+        503,
+        1.0,
+    )
     assert "jwtleak[kafka]" in str(needs_extra("kafka", "confluent-kafka"))

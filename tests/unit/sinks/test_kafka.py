@@ -1,4 +1,6 @@
-"""Kafka: the producer's answers, told by a stand-in for the library; the wire is tested against librdkafka's cluster."""
+"""Kafka: the producer's answers, told by a stand-in for the library; the wire is tested against
+librdkafka's cluster.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Producer:
         self.purged = False
         self._waiting: list[Callable[[], None]] = []
 
-    def produce(self, topic: str, value: bytes, key: bytes, *, headers: Any, on_delivery: Any) -> None:
+    def produce(
+        self, topic: str, value: bytes, key: bytes, *, headers: Any, on_delivery: Any
+    ) -> None:
         self.sent.append((topic, value, key, headers))
         answer = self.answers.pop(0) if self.answers else ""
         if answer is not None:
@@ -78,7 +82,11 @@ def test_messages_carry_key_and_id(sink: Kafka) -> None:
     assert (topic, value, key) == ("alerts", one.body, one.fingerprint.encode())
     assert headers == [("event-id", one.id.encode()), ("severity", b"high")]
     made = sink._producer.configuration
-    assert (made["acks"], made["enable.idempotence"], made["security.protocol"]) == ("all", True, "PLAINTEXT")
+    assert (made["acks"], made["enable.idempotence"], made["security.protocol"]) == (
+        "all",
+        True,
+        "PLAINTEXT",
+    )
     sink.idle()
     sink.close()
 
@@ -106,7 +114,11 @@ def test_what_is_not_answered_is_taken_back(sink: Kafka) -> None:
     sink.send(messages(1))
     producer = sink._producer
     report = sink.send(messages(1))
-    assert ([one.kind for one in report.outcomes], report.problem, report.reason) == (["again"], "busy", "no answer in time")
+    assert ([one.kind for one in report.outcomes], report.problem, report.reason) == (
+        ["again"],
+        "busy",
+        "no answer in time",
+    )
     assert producer.purged
 
 
@@ -126,10 +138,18 @@ def test_credentials(token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SASL over TLS; never in the clear but to this machine; read again when it may be new."""
     monkeypatch.setattr(confluent_kafka, "Producer", Producer)
     monkeypatch.setattr(Producer, "answers", [])
-    sink = open_sink(from_url(f"kafka+tls://a:1,b:2/alerts?user=me&token_file={token_file}&sasl=PLAIN&verify=false"))
+    sink = open_sink(
+        from_url(
+            f"kafka+tls://a:1,b:2/alerts?user=me&token_file={token_file}&sasl=PLAIN&verify=false"
+        )
+    )
     sink.send(messages(1))
     made = sink._producer.configuration
-    assert (made["security.protocol"], made["sasl.mechanism"], made["bootstrap.servers"]) == ("SASL_SSL", "PLAIN", "a:1,b:2")
+    assert (made["security.protocol"], made["sasl.mechanism"], made["bootstrap.servers"]) == (
+        "SASL_SSL",
+        "PLAIN",
+        "a:1,b:2",
+    )
     token_file.write_text("renewed")
     sink.reopen()
     sink.send(messages(1))
@@ -154,7 +174,11 @@ def test_the_wire() -> None:
     try:
         assert [one.kind for one in sink.send(messages(3)).outcomes] == ["taken"] * 3
         broker = next(iter(sink._producer.list_topics(timeout=10).brokers.values()))
-        where = {"bootstrap.servers": f"{broker.host}:{broker.port}", "group.id": "g", "auto.offset.reset": "earliest"}
+        where = {
+            "bootstrap.servers": f"{broker.host}:{broker.port}",
+            "group.id": "g",
+            "auto.offset.reset": "earliest",
+        }
         consumer = confluent_kafka.Consumer(where)
         try:
             consumer.subscribe(["alerts"])
@@ -167,6 +191,8 @@ def test_the_wire() -> None:
                     break
         finally:
             consumer.close()
-        assert found == {one.body: (one.fingerprint.encode(), one.id.encode()) for one in messages(3)}
+        assert found == {
+            one.body: (one.fingerprint.encode(), one.id.encode()) for one in messages(3)
+        }
     finally:
         sink.close()

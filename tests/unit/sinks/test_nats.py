@@ -19,7 +19,9 @@ from nats.js import errors  # noqa: E402 - only where the library is there
 
 
 class Connection:
-    """A connection whose stream answers from a script: an exception is raised, anything else is an answer."""
+    """A connection whose stream answers from a script: an exception is raised, anything else is an
+    answer.
+    """
 
     def __init__(self, script: list[Any]) -> None:
         self.is_connected = True
@@ -89,7 +91,9 @@ def test_messages_carry_their_id(library: Library) -> None:
         (errors.APIError(code=503, description="busy"), "again", "busy"),
     ],
 )
-def test_each_answer_is_judged(answer: Exception, kind: str, problem: str | None, library: Library) -> None:
+def test_each_answer_is_judged(
+    answer: Exception, kind: str, problem: str | None, library: Library
+) -> None:
     """What was stored is taken whatever became of the others."""
     library.script = [object(), answer, object()]
     sink = open_sink(from_url("nats://localhost/alerts"))
@@ -134,7 +138,9 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
 
 
 def test_credentials(library: Library, token_file: Path) -> None:
-    """A token, or a user's password; read again when it may be new; never in the clear over a network."""
+    """A token, or a user's password; read again when it may be new; never in the clear over a
+    network.
+    """
     sink = open_sink(from_url(f"nats+tls://h/alerts?token_file={token_file}&verify=false"))
     sink.send(messages(1))
     token_file.write_text("renewed")

@@ -1,4 +1,6 @@
-"""No token comes out of a sink: not on the wire, in a reason, a dead letter, a message, nor one that is a credential."""
+"""No token comes out of a sink: not on the wire, in a reason, a dead letter, a message, nor one
+that is a credential.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ def checked() -> tuple[Checker, list[Alert]]:
     checker = Checker()
     cases = list(corpus(checker))
     found = [one for _, data in cases[::25] for one in jwtleak.scan(data)]
-    return checker, [jwtleak.alert(one, now=NOW, key=b"k" * 32, name=f"{number:040x}") for number, one in enumerate(found)]
+    return checker, [
+        jwtleak.alert(one, now=NOW, key=b"k" * 32, name=f"{number:040x}")
+        for number, one in enumerate(found)
+    ]
 
 
 def send(settings: SinkSettings, alerts: list[Alert]) -> None:
@@ -59,7 +64,9 @@ def send(settings: SinkSettings, alerts: list[Alert]) -> None:
         ("webhook+http://{}?template=teams", lambda _: Answer()),
     ],
 )
-def test_no_token_crosses_the_wire(url: str, answer: Callable[[Request], Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_token_crosses_the_wire(
+    url: str, answer: Callable[[Request], Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Alerts about every kind of token, in every sink over HTTP."""
     monkeypatch.setenv("SECRET", SECRET)
     checker, alerts = checked()
@@ -70,7 +77,10 @@ def test_no_token_crosses_the_wire(url: str, answer: Callable[[Request], Answer]
         checker.check(request.body + json.dumps(request.headers).encode())
 
 
-@pytest.mark.parametrize("url", ["syslog+tcp://127.0.0.1:{}", "syslog+tcp://127.0.0.1:{}?rfc=3164", "gelf+tcp://127.0.0.1:{}"])
+@pytest.mark.parametrize(
+    "url",
+    ["syslog+tcp://127.0.0.1:{}", "syslog+tcp://127.0.0.1:{}?rfc=3164", "gelf+tcp://127.0.0.1:{}"],
+)
 def test_no_token_is_in_a_stream(url: str) -> None:
     """The same over TCP."""
     checker, alerts = checked()
@@ -83,7 +93,12 @@ def test_no_token_is_in_a_stream(url: str) -> None:
 
 def elastic_error(text: str) -> bytes:
     """A `_bulk` answer whose reason quotes the document."""
-    return json.dumps({"errors": True, "items": [{"create": {"status": 400, "error": {"type": text, "reason": text}}}]}).encode()
+    return json.dumps(
+        {
+            "errors": True,
+            "items": [{"create": {"status": 400, "error": {"type": text, "reason": text}}}],
+        }
+    ).encode()
 
 
 def s3_error(text: str) -> bytes:
@@ -94,7 +109,10 @@ def s3_error(text: str) -> bytes:
 @pytest.mark.parametrize(
     ("url", "body"),
     [
-        ("hec+http://{}?token_env=SECRET", lambda text: json.dumps({"text": text, "code": 6}).encode()),
+        (
+            "hec+http://{}?token_env=SECRET",
+            lambda text: json.dumps({"text": text, "code": 6}).encode(),
+        ),
         ("elastic+http://{}", elastic_error),
         ("otlp+http://{}", str.encode),
         ("webhook+http://{}?token_env=SECRET", str.encode),
@@ -104,7 +122,9 @@ def s3_error(text: str) -> bytes:
 def test_a_servers_echo_is_kept_out(
     url: str, body: Callable[[str], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A receiver that quotes tokens and our credential: none is in the figures, the messages or the dead letters."""
+    """A receiver that quotes tokens and our credential: none is in the figures, the messages or the
+    dead letters.
+    """
     for name in ("SECRET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, SECRET)
     checker = Checker()
@@ -124,10 +144,23 @@ def refused(directory: Path, settings: SinkSettings) -> bytes:
     with Store.open(directory / "state") as store:
         store.register([settings.title])
         one = alerts[0]
-        letter = Letter(id=one.id, fingerprint=one.token.sha256, severity="high", event="leak", body=to_json(one))
+        letter = Letter(
+            id=one.id,
+            fingerprint=one.token.sha256,
+            severity="high",
+            event="leak",
+            body=to_json(one),
+        )
         store.commit(Commit(alerts=[letter], at_ms=1))
         sink = open_sink(settings)
-        worker = Worker(settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), said.append, Turned())
+        worker = Worker(
+            settings,
+            sink,
+            opener(settings, sink),
+            lambda: store.mailbox(settings.title),
+            said.append,
+            Turned(),
+        )
         try:
             worker.step()
             dead = list(store.dead_letters())

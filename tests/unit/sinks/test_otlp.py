@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
 from receiving import Answer, Web
 from sending import alert, messages
 
@@ -28,15 +31,18 @@ def send(web: Web, count: int = 3, more: str = "", path: str = "") -> Report:
 def test_a_batch_is_one_export_request(token_file: Path) -> None:
     """Protobuf, compressed, at the path of the specification."""
     with Web() as web:
-        assert [one.kind for one in send(web, 3, f"token_file={token_file}").outcomes] == ["taken"] * 3
+        assert [one.kind for one in send(web, 3, f"token_file={token_file}").outcomes] == [
+            "taken"
+        ] * 3
     request = web.requests[0]
     assert (request.path, request.headers["content-type"]) == ("/v1/logs", "application/x-protobuf")
     assert request.headers["authorization"] == "Bearer s3cr3t-0123456789-TOKEN"
     decoded = ExportLogsServiceRequest.FromString(request.body)
     records = decoded.resource_logs[0].scope_logs[0].log_records
-    assert [{pair.key: pair.value.string_value for pair in one.attributes}["log.record.uid"] for one in records] == [
-        alert(number).id for number in range(3)
-    ]
+    assert [
+        {pair.key: pair.value.string_value for pair in one.attributes}["log.record.uid"]
+        for one in records
+    ] == [alert(number).id for number in range(3)]
 
 
 def test_its_settings() -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
 from sending import alert
 
 from jwtleak.alerts.alert import Location, TokenFacts
@@ -23,7 +26,10 @@ def attributes(**change: Any) -> dict[str, Any]:
 def test_a_record_has_both_times_and_the_severity() -> None:
     """The time of the log line, the time of detection, number and text."""
     one = record(alert())
-    assert (one.time_unix_nano, one.observed_time_unix_nano) == (1_768_478_400_456_000_000, 1_768_478_401_123_000_000)
+    assert (one.time_unix_nano, one.observed_time_unix_nano) == (
+        1_768_478_400_456_000_000,
+        1_768_478_401_123_000_000,
+    )
     assert (one.severity_number, one.severity_text, one.event_name) == (17, "HIGH", "jwtleak.alert")
     assert one.body.string_value == "Live JWT in a URL query parameter"
     assert record(alert(event="test")).event_name == "jwtleak.test"
@@ -38,7 +44,9 @@ def test_attributes_have_the_conventions_names_and_types() -> None:
     assert found["jwtleak.fingerprint"] == "a" * 64
     assert found["jwtleak.line"] == "1"  # a 64-bit integer in JSON
     assert found["jwtleak.live_when_logged"] is True
-    assert found["jwtleak.token.audience"] == {"values": [{"stringValue": "api"}, {"stringValue": "web"}]}
+    assert found["jwtleak.token.audience"] == {
+        "values": [{"stringValue": "api"}, {"stringValue": "web"}]
+    }
     assert "jwtleak.token.issuer" not in found
     assert "jwtleak.member" not in found
 
@@ -46,8 +54,13 @@ def test_attributes_have_the_conventions_names_and_types() -> None:
 def test_hosts_are_resources() -> None:
     """Alerts of two hosts are in two groups, each named once."""
     where = Location(source="file", host="web-02", offset=1, length=1, line=1, column=1)
-    decoded = ExportLogsServiceRequest.FromString(request([alert(0), alert(1, location=where), alert(2)]))
-    names = [{pair.key: pair.value.string_value for pair in one.resource.attributes} for one in decoded.resource_logs]
+    decoded = ExportLogsServiceRequest.FromString(
+        request([alert(0), alert(1, location=where), alert(2)])
+    )
+    names = [
+        {pair.key: pair.value.string_value for pair in one.resource.attributes}
+        for one in decoded.resource_logs
+    ]
     assert [one["host.name"] for one in names] == ["web-01", "web-02"]
     assert [len(one.scope_logs[0].log_records) for one in decoded.resource_logs] == [2, 1]
 
@@ -60,7 +73,9 @@ def test_answers() -> None:
     assert rejected(b"") == (0, "")
     assert rejected(answer.SerializeToString()) == (3, "no")
     assert rejected(b"{}") == (0, "")
-    assert rejected(json.dumps({"partialSuccess": {"rejectedLogRecords": "3", "errorMessage": "no"}}).encode()) == (3, "no")
+    assert rejected(
+        json.dumps({"partialSuccess": {"rejectedLogRecords": "3", "errorMessage": "no"}}).encode()
+    ) == (3, "no")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{", b'{"partialSuccess":3}', b"\xff\xff"])

@@ -9,7 +9,9 @@ from jwtleak.sinks.reason import MAX_REASON, safe
 
 
 def test_a_servers_echo_is_freed_of_tokens() -> None:
-    """A token in a reply is replaced, also one that the cut goes through; so are long runs that could be a piece."""
+    """A token in a reply is replaced, also one that the cut goes through; so are long runs that
+    could be a piece.
+    """
     token = jws()
     payload = token.split(".")[1]
     for text in (f"bad: {token}", f"bad: {payload}", "x " * 250 + token, token * 20):

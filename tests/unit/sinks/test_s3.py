@@ -32,7 +32,9 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sink(web: Web, more: str = "") -> S3:
     """A sink of that server."""
-    return open_sink(from_url(f"s3://bucket/leaks?endpoint=http://{web.address}&region=eu-west-1{more}"))
+    return open_sink(
+        from_url(f"s3://bucket/leaks?endpoint=http://{web.address}&region=eu-west-1{more}")
+    )
 
 
 def send(web: Web, batch: list[Message], more: str = "") -> Report:
@@ -87,7 +89,9 @@ def test_what_is_there_already_was_taken() -> None:
     ],
 )  # fmt: skip
 def test_errors(answer: Answer, problem: str) -> None:
-    """By S3's own codes, which say more than the status; one request each, since the library does not retry."""
+    """By S3's own codes, which say more than the status; one request each, since the library does
+    not retry.
+    """
     with Web(answer) as web:
         report = send(web, messages(2))
         assert len(web.requests) == 1

@@ -14,8 +14,16 @@ from jwtleak.sinks.settings import SinkFile, SinkSettings, from_table, from_url,
 
 def test_a_url_carries_settings() -> None:
     """Texts become what the setting is."""
-    made = from_url("syslog+tls://h:1?rfc=3164&facility=4&verify=false&rate=2.5&name=siem&ca_file=/c")
-    assert (made.rfc, made.facility, made.verify, made.rate, made.ca_file) == (3164, 4, False, 2.5, "/c")
+    made = from_url(
+        "syslog+tls://h:1?rfc=3164&facility=4&verify=false&rate=2.5&name=siem&ca_file=/c"
+    )
+    assert (made.rfc, made.facility, made.verify, made.rate, made.ca_file) == (
+        3164,
+        4,
+        False,
+        2.5,
+        "/c",
+    )
     assert (made.title, made.url) == ("siem", "syslog+tls://h:1")
     assert made.given() == {"url", "rfc", "facility", "verify", "rate", "name", "ca_file"}
     assert made.get("timeout", 7) == 7
@@ -33,7 +41,10 @@ def test_the_name_is_the_address_unless_given() -> None:
 @pytest.mark.parametrize("name", ["token", "password", "secret", "api_key", "key"])
 def test_credentials_are_not_written_out(name: str) -> None:
     """Neither in a table nor in a URL; the value is not repeated."""
-    for make in (lambda: from_table({"url": "stdout", name: "pa55word"}, "sink[0]"), lambda: from_url(f"stdout?{name}=pa55word")):
+    for make in (
+        lambda: from_table({"url": "stdout", name: "pa55word"}, "sink[0]"),
+        lambda: from_url(f"stdout?{name}=pa55word"),
+    ):
         with pytest.raises(UsageError, match="a credential is not written here") as caught:
             make()
         assert "pa55word" not in str(caught.value)
@@ -44,7 +55,10 @@ def test_credentials_are_not_written_out(name: str) -> None:
     [
         ({}, "sink[0]: a sink needs one of `url`"),
         ({"url": "stdout", "url_env": "X"}, "a sink needs one of"),
-        ({"url": "stdout", "token_env": "A", "token_file": "B"}, "only one of token_env, token_file"),
+        (
+            {"url": "stdout", "token_env": "A", "token_file": "B"},
+            "only one of token_env, token_file",
+        ),
         ({"url": "stdout", "key_file": "k"}, "`key_file` without `cert_file`"),
         ({"url": "stdout", "proxy": "http://me:pa55word@h"}, "`proxy` must not hold credentials"),
         ({"url": "stdout", "colour": 1}, "object contains unknown field `colour`"),
@@ -55,7 +69,10 @@ def test_credentials_are_not_written_out(name: str) -> None:
         ({"url": "stdout", "rate": 0}, "rate: expected `float` > 0"),
         ({"url": "stdout", "when_full": "wait"}, "`when_full` without `queue`"),
         ({"url": "stdout", "queue": 65535}, "queue: expected `int` >= 65536"),
-        ({"url": "stdout", "queue": 65536, "when_full": "drop"}, "when_full: invalid enum value 'drop'"),
+        (
+            {"url": "stdout", "queue": 65536, "when_full": "drop"},
+            "when_full: invalid enum value 'drop'",
+        ),
         ({"url": "stdout?format=ecs"}, "settings stand beside `url`"),
     ],
 )

@@ -58,7 +58,9 @@ def test_udp() -> None:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(10)
         sink = open_sink(from_url(f"syslog+udp://127.0.0.1:{receiver.getsockname()[1]}"))
-        report = sink.send([message(0, b"short"), message(1, b"x" * MAX_DATAGRAM), message(2, b"short")])
+        report = sink.send(
+            [message(0, b"short"), message(1, b"x" * MAX_DATAGRAM), message(2, b"short")]
+        )
         sink.close()
         assert b'[jwtleak@32473 id="' in receiver.recv(2000)
         assert receiver.recv(2000).endswith(b"short")
@@ -96,7 +98,9 @@ def test_a_message_over_the_limit_is_refused_and_never_cut() -> None:
     ],
 )
 def test_formats(url: str, form: str, ascii_: bool) -> None:
-    """JSON where there is room, CEF where there is none; ASCII, so that no byte order mark is needed."""
+    """JSON where there is room, CEF where there is none; ASCII, so that no byte order mark is
+    needed.
+    """
     sink = open_sink(from_url(url))
     assert (sink.format, sink.ascii) == (form, ascii_)
     assert sink.max_bytes is not None

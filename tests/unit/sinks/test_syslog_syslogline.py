@@ -31,14 +31,25 @@ def parsed(data: bytes) -> tuple[list[bytes], dict[str, str]]:
     found = _RFC5424.fullmatch(data)
     assert found is not None, data
     pairs = re.findall(rb' ([^ =]+)="((?:[^"\\\]]|\\["\\\]])*)"', found[8])
-    values = {name.decode(): re.sub(rb'\\(["\\\]])', rb"\1", value).decode() for name, value in pairs}
+    values = {
+        name.decode(): re.sub(rb'\\(["\\\]])', rb"\1", value).decode() for name, value in pairs
+    }
     return [*found.groups()[:7], found[9]], values
 
 
 def test_a_message_has_its_fields() -> None:
     """Priority from facility and severity; the rule as MSGID; the ids as structured data."""
     header, values = parsed(line(alert(), b'{"a":1}', TIME, Style(procid="42")))
-    assert header == [b"108", TIME.encode(), b"web-01", b"jwtleak", b"42", b"jwt.url_query", b"jwtleak@32473", b'{"a":1}']
+    assert header == [
+        b"108",
+        TIME.encode(),
+        b"web-01",
+        b"jwtleak",
+        b"42",
+        b"jwt.url_query",
+        b"jwtleak@32473",
+        b'{"a":1}',
+    ]
     one = alert()
     assert values == {
         "id": one.id, "event": "leak", "severity": "high", "fp": f"sha256:{one.token.sha256}", "channel": "url_query",
@@ -48,7 +59,13 @@ def test_a_message_has_its_fields() -> None:
 
 @pytest.mark.parametrize(
     ("severity", "facility", "priority"),
-    [("critical", 13, 106), ("high", 13, 108), ("medium", 16, 133), ("low", 0, 6), ("info", 23, 190)],
+    [
+        ("critical", 13, 106),
+        ("high", 13, 108),
+        ("medium", 16, 133),
+        ("low", 0, 6),
+        ("info", 23, 190),
+    ],
 )
 def test_priorities(severity: str, facility: int, priority: int) -> None:
     """Eight times the facility, and the severity."""
@@ -63,7 +80,10 @@ def test_slim_structured_data_is_the_id() -> None:
 
 def test_the_old_form() -> None:
     """RFC 3164: the day padded with a blank, no year, no zone."""
-    assert line(alert(), b"CEF:0|x", TIME, Style(rfc=3164)) == b"<108>Jan  5 12:00:00 web-01 jwtleak: CEF:0|x"
+    assert (
+        line(alert(), b"CEF:0|x", TIME, Style(rfc=3164))
+        == b"<108>Jan  5 12:00:00 web-01 jwtleak: CEF:0|x"
+    )
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

@@ -29,7 +29,9 @@ def until(true: Callable[[], bool]) -> None:
 def stream(server: Bytes, *, secure: bool = False, resend: bool = True, **settings: Any) -> Stream:
     """A connection to `server`."""
     scheme = "syslog+tls" if secure else "syslog+tcp"
-    return Stream(SinkSettings(url=f"{scheme}://127.0.0.1:{server.port}", **settings), 0, resend=resend)
+    return Stream(
+        SinkSettings(url=f"{scheme}://127.0.0.1:{server.port}", **settings), 0, resend=resend
+    )
 
 
 def test_frames_arrive_in_order_over_one_connection() -> None:
@@ -56,7 +58,9 @@ def test_a_receiver_that_is_not_there_is_waited_for() -> None:
 
 
 def test_a_connection_that_was_closed_is_noticed_before_a_write() -> None:
-    """The first message after a receiver's restart is not lost, and what was sent shortly before is sent again."""
+    """The first message after a receiver's restart is not lost, and what was sent shortly before is
+    sent again.
+    """
     with Bytes() as server:
         mine = stream(server)
         mine.send([b"one"])
@@ -151,14 +155,22 @@ def test_mutual_tls(authority: Authority) -> None:
     """A receiver that wants a certificate takes ours."""
     certificate, key = authority.issue("client-stream")
     with Bytes(authority.server(clients=True)) as server:
-        mine = stream(server, secure=True, ca_file=str(authority.ca), cert_file=str(certificate), key_file=str(key))
+        mine = stream(
+            server,
+            secure=True,
+            ca_file=str(authority.ca),
+            cert_file=str(certificate),
+            key_file=str(key),
+        )
         assert mine.send([b"one"]).problem is None
         until(lambda: server.received == [bytearray(b"one")])
         mine.close()
 
 
 def test_a_missing_client_certificate_loses_nothing(authority: Authority) -> None:
-    """In TLS 1.3 connecting and writing succeed before the receiver's refusal arrives: it is waited for."""
+    """In TLS 1.3 connecting and writing succeed before the receiver's refusal arrives: it is waited
+    for.
+    """
     with Bytes(authority.server(clients=True)) as server:
         mine = stream(server, secure=True, ca_file=str(authority.ca))
         report = mine.send([b"one"])

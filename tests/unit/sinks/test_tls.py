@@ -46,7 +46,9 @@ def test_a_key_with_a_passphrase_is_refused(authority: Authority, tmp_path: Path
     key = serialization.load_pem_private_key(plain.read_bytes(), None)
     locked = tmp_path / "locked.key"
     encryption = serialization.BestAvailableEncryption(b"pass")
-    locked.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+    locked.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    )
     with pytest.raises(UsageError, match="the key has a passphrase"):
         context(SinkSettings(url="stdout", cert_file=str(certificate), key_file=str(locked)))
 

@@ -53,7 +53,11 @@ def test_a_name_is_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     asked: list[str] = []
     lookup = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: asked.append(host) or lookup(host, *more, **named))
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **named: asked.append(host) or lookup(host, *more, **named),
+    )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         mine = Datagram("127.0.0.1", receiver.getsockname()[1], clock=lambda: now[0])

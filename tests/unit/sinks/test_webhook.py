@@ -46,11 +46,18 @@ def verified(request: Request, change: bytes = b"") -> dict[str, object]:
 def test_the_official_verifier_accepts_it(secret_file: Path) -> None:
     """One request for each alert, with the alert's id; the native alert below `data`."""
     with Web() as web:
-        assert [one.kind for one in send(web, secret_file, messages(2)).outcomes] == ["taken", "taken"]
+        assert [one.kind for one in send(web, secret_file, messages(2)).outcomes] == [
+            "taken",
+            "taken",
+        ]
     assert [one.path for one in web.requests] == ["/hook", "/hook"]
     body = verified(web.requests[1])
     assert web.requests[1].headers["webhook-id"] == alert(1).id
-    assert body == {"type": "jwtleak.alert.created", "timestamp": alert(1).detected_at, "data": json.loads(message(1).body)}
+    assert body == {
+        "type": "jwtleak.alert.created",
+        "timestamp": alert(1).detected_at,
+        "data": json.loads(message(1).body),
+    }
 
 
 def test_the_official_verifier_notices_a_change(secret_file: Path) -> None:
@@ -65,13 +72,19 @@ def test_an_attempt_has_its_own_time_and_the_same_id(secret_file: Path) -> None:
     """A receiver refuses old requests: the time is renewed, the id is not."""
     times = iter([1000.0, 2000.0])
     with Web(Answer(503), Answer(200)) as web:
-        made = Webhook(from_url(f"webhook+http://{web.address}?token_file={secret_file}"), clock=lambda: next(times))
+        made = Webhook(
+            from_url(f"webhook+http://{web.address}?token_file={secret_file}"),
+            clock=lambda: next(times),
+        )
         made.send(messages(1))
         made.send(messages(1))
         made.close()
     first, second = web.requests
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
-    assert (first.headers["webhook-timestamp"], second.headers["webhook-timestamp"]) == ("1000", "2000")
+    assert (first.headers["webhook-timestamp"], second.headers["webhook-timestamp"]) == (
+        "1000",
+        "2000",
+    )
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
 
 
@@ -86,7 +99,9 @@ def test_events_have_their_types(secret_file: Path) -> None:
 
 
 def test_outcomes_are_one_by_one(secret_file: Path) -> None:
-    """A refused alert is put aside; the first that must wait ends the batch, and nothing behind it is sent."""
+    """A refused alert is put aside; the first that must wait ends the batch, and nothing behind it
+    is sent.
+    """
     with Web(Answer(200), Answer(422), Answer(503, headers={"retry-after": "9"})) as web:
         report = send(web, secret_file, messages(4))
         assert len(web.requests) == 3
@@ -94,14 +109,19 @@ def test_outcomes_are_one_by_one(secret_file: Path) -> None:
     assert (report.problem, report.retry_after) == ("busy", 9)
 
 
-@pytest.mark.parametrize(("status", "problem"), [(302, "blocked"), (410, "blocked"), (401, "blocked"), (429, "busy"), (504, "busy")])
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [(302, "blocked"), (410, "blocked"), (401, "blocked"), (429, "busy"), (504, "busy")],
+)
 def test_success_is_2xx_alone(status: int, problem: str, secret_file: Path) -> None:
     """A redirect is a failure; 410 says that nobody listens any more."""
     with Web(Answer(status)) as web:
         assert send(web, secret_file, messages(1)).problem == problem
 
 
-@pytest.mark.parametrize("secret", ["plain", "whsec_???", "whsec_" + base64.b64encode(b"short").decode()])
+@pytest.mark.parametrize(
+    "secret", ["plain", "whsec_???", "whsec_" + base64.b64encode(b"short").decode()]
+)
 def test_a_secret_has_its_form(secret: str, tmp_path: Path) -> None:
     """At start; the error does not repeat it."""
     path = tmp_path / "secret"
@@ -142,7 +162,10 @@ def test_a_url_that_is_a_secret_is_kept_elsewhere(tmp_path: Path) -> None:
         made.reopen()
         made.send(messages(1))
         made.close()
-    assert [one.path for one in web.requests] == ["/workflows/1?sig=s3cr3t", "/workflows/2?sig=s3cr3t"]
+    assert [one.path for one in web.requests] == [
+        "/workflows/1?sig=s3cr3t",
+        "/workflows/2?sig=s3cr3t",
+    ]
 
 
 @pytest.mark.parametrize("url", ["http://chat.test/s3cr3t", "s3cr3t", "ftp://h/s3cr3t"])

@@ -15,13 +15,17 @@ HOSTILE = "<!channel> <https://evil.test|click> @here *bold* [a](https://evil.te
 
 def hostile() -> Location:
     """A path that an attacker chose."""
-    return Location(source="file", path=HOSTILE, host="web-01", offset=1, length=1, line=7, column=1)
+    return Location(
+        source="file", path=HOSTILE, host="web-01", offset=1, length=1, line=7, column=1
+    )
 
 
 def test_slack() -> None:
     """Plain text that says what and where; nothing in it is markup, a mention or a link."""
     body = json.loads(slack(alert(severity="critical", location=hostile())))
-    assert body["text"].startswith("jwtleak: critical: Live JWT in a URL query parameter\nfile: &lt;!channel&gt;")
+    assert body["text"].startswith(
+        "jwtleak: critical: Live JWT in a URL query parameter\nfile: &lt;!channel&gt;"
+    )
     assert "<" not in body["text"]
     assert body["blocks"][0]["text"]["type"] == "plain_text"
     assert "line: 7" in body["text"]
@@ -41,6 +45,8 @@ def test_teams() -> None:
 
 def test_what_is_absent_is_left_out() -> None:
     """No empty rows."""
-    bare = alert(location=Location(source="stdin", path=UNSET, offset=1, length=1, line=1, column=1))
+    bare = alert(
+        location=Location(source="stdin", path=UNSET, offset=1, length=1, line=1, column=1)
+    )
     for template in TEMPLATES.values():
         assert b"file" not in template(bare)

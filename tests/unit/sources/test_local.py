@@ -21,7 +21,9 @@ def digits(tmp_path: Path) -> str:
     return str(tmp_path / "digits")
 
 
-@pytest.mark.parametrize(("start", "end", "expected"), [(0, None, b"0123456789"), (3, 7, b"3456"), (8, 99, b"89")])
+@pytest.mark.parametrize(
+    ("start", "end", "expected"), [(0, None, b"0123456789"), (3, 7, b"3456"), (8, 99, b"89")]
+)
 def test_ranges(digits: str, stream_bytes, start, end, expected):
     """A range gives its bytes, whatever the size of a read."""
     for step in (1, 3, 100):
@@ -52,7 +54,9 @@ def test_info(digits: str):
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "missing", "nul"])
 def test_only_regular_files(tmp_path: Path, kind: str):
-    """Pipes and directories are refused without waiting, and what cannot be opened is a `SourceError`."""
+    """Pipes and directories are refused without waiting, and what cannot be opened is a
+    `SourceError`.
+    """
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "directory").mkdir()
     path = "nul\0" if kind == "nul" else str(tmp_path / kind)

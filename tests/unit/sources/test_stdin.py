@@ -31,7 +31,9 @@ def test_bytes_as_they_arrive(pipe: tuple[StdinStream, int]):
 
 
 def test_wait(pipe: tuple[StdinStream, int]):
-    """Waiting says whether a read would return: not on silence, but on bytes, on what was peeked, and at the end."""
+    """Waiting says whether a read would return: not on silence, but on bytes, on what was peeked,
+    and at the end.
+    """
     stream, writer = pipe
     assert not stream.wait(0)
     os.write(writer, b"abc")

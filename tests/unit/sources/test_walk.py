@@ -23,7 +23,15 @@ def _walk(*paths: Path, **kwargs: list[str]) -> tuple[list[str], list[Notice]]:
 def tree(tmp_path: Path) -> Path:
     """A directory with hidden files, subdirectories and odd names."""
     root = tmp_path / "root"
-    for name in ("b/z.log", "b/a.log", "a.log", ".hidden/x", "c.log.gz", "b.log", "node_modules/deep/y.log"):
+    for name in (
+        "b/z.log",
+        "b/a.log",
+        "a.log",
+        ".hidden/x",
+        "c.log.gz",
+        "b.log",
+        "node_modules/deep/y.log",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"12345")
     return root
@@ -34,7 +42,15 @@ def test_sorted_and_hidden_too(tree: Path):
     names, notices = _walk(tree)
     assert names == [
         f"root/{n}"
-        for n in (".hidden/x", "a.log", "b/a.log", "b/z.log", "b.log", "c.log.gz", "node_modules/deep/y.log")
+        for n in (
+            ".hidden/x",
+            "a.log",
+            "b/a.log",
+            "b/z.log",
+            "b.log",
+            "c.log.gz",
+            "node_modules/deep/y.log",
+        )
     ]
     assert notices == []
 
@@ -55,7 +71,11 @@ def test_entry_tells_size_and_time(tree: Path):
         (["b/*"], [], ["b/a.log", "b/z.log"]),
         (["**/*.log"], [], ["a.log", "b/a.log", "b/z.log", "b.log", "node_modules/deep/y.log"]),
         ([], ["node_modules/**", "b/"], [".hidden/x", "a.log", "b.log", "c.log.gz"]),
-        (["[ab].log", "?.log"], ["b/[!a].log"], ["a.log", "b/a.log", "b.log", "node_modules/deep/y.log"]),
+        (
+            ["[ab].log", "?.log"],
+            ["b/[!a].log"],
+            ["a.log", "b/a.log", "b.log", "node_modules/deep/y.log"],
+        ),
     ],
 )
 def test_globs(tree: Path, include: list[str], exclude: list[str], expected: list[str]):

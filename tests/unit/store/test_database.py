@@ -54,7 +54,12 @@ def test_durability(connection, durability, number):
 def test_modes_of_the_connection(connection):
     """Write-ahead log, foreign keys, pages that can be given back."""
     asked = ("journal_mode", "foreign_keys", "auto_vacuum", "trusted_schema")
-    assert [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == ["wal", 1, 2, 0]
+    assert [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == [
+        "wal",
+        1,
+        2,
+        0,
+    ]
 
 
 def test_old_sqlite(tmp_path, monkeypatch):
@@ -73,7 +78,8 @@ def test_a_name_full_of_marks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "kind"), [(errno.ENOSPC, StoreFull), (errno.EDQUOT, StoreFull), (errno.EACCES, StoreError)]
+    ("number", "kind"),
+    [(errno.ENOSPC, StoreFull), (errno.EDQUOT, StoreFull), (errno.EACCES, StoreError)],
 )
 def test_errors_of_the_system(tmp_path, number, kind):
     """No space is `StoreFull`, the rest `StoreError`; the system's words are in it."""

@@ -14,7 +14,9 @@ from jwtleak.store.database import look, open_sound, remove, set_aside
 
 
 def test_reset(directory):
-    """Afterwards nothing is remembered; what lies beside the state stays; while somebody has it, it is refused."""
+    """Afterwards nothing is remembered; what lies beside the state stays; while somebody has it, it
+    is refused.
+    """
     Store.reset(directory)
     with Store.open(directory) as store:
         store.commit(Commit(cursors=[cursor()], at_ms=1))
@@ -29,7 +31,9 @@ def test_reset(directory):
 
 
 def test_what_a_killed_process_leaves_is_read(directory, tmp_path):
-    """The log beside the file belongs to it: what was committed and not yet moved into the file is there."""
+    """The log beside the file belongs to it: what was committed and not yet moved into the file is
+    there.
+    """
     with Store.open(directory) as store:
         store.commit(Commit(cursors=[cursor()], at_ms=1))
         killed = tmp_path / "killed"

@@ -17,7 +17,11 @@ from jwtleak.store import Commit, Store
 def fill(store, most=400):
     """Commit letters until the store is full; gives how many went in."""
     for count in range(most):
-        batch = Commit(cursors=[cursor(offset=count + 1)], alerts=[letter(count, body=b"x" * 5000)], at_ms=count)
+        batch = Commit(
+            cursors=[cursor(offset=count + 1)],
+            alerts=[letter(count, body=b"x" * 5000)],
+            at_ms=count,
+        )
         try:
             store.commit(batch)
         except StoreFull:
@@ -38,9 +42,19 @@ def test_a_file_that_may_not_grow(store):
     count = fill(store)
     judge(store, count)
     with pytest.raises(StoreFull, match="full"):
-        store.commit(Commit(cursors=[cursor(offset=count + 1)], alerts=[letter(count, body=b"x" * 5000)], at_ms=1))
+        store.commit(
+            Commit(
+                cursors=[cursor(offset=count + 1)],
+                alerts=[letter(count, body=b"x" * 5000)],
+                at_ms=1,
+            )
+        )
     store._connection.execute("PRAGMA max_page_count = 100000")
-    store.commit(Commit(cursors=[cursor(offset=count + 1)], alerts=[letter(count, body=b"x" * 5000)], at_ms=1))
+    store.commit(
+        Commit(
+            cursors=[cursor(offset=count + 1)], alerts=[letter(count, body=b"x" * 5000)], at_ms=1
+        )
+    )
     judge(store, count + 1)
 
 
@@ -51,7 +65,11 @@ def test_delivery_makes_room(store):
     for sink in "ab":
         with store.mailbox(sink) as box:
             box.ack([one.seq for one in box.pending(count, 1 << 30)])
-    store.commit(Commit(cursors=[cursor(offset=count + 1)], alerts=[letter("new", body=b"x" * 5000)], at_ms=1))
+    store.commit(
+        Commit(
+            cursors=[cursor(offset=count + 1)], alerts=[letter("new", body=b"x" * 5000)], at_ms=1
+        )
+    )
     with store.mailbox("a") as box:
         assert box.depth() == 1
 
@@ -79,9 +97,17 @@ print(count)
 
 def run(script, *args):
     """A process of its own, since the limit is one of processes."""
-    path = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(stored.__file__), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join(
+        [
+            os.path.dirname(__file__),
+            os.path.dirname(stored.__file__),
+            os.environ.get("PYTHONPATH", ""),
+        ]
+    )
     command = [sys.executable, "-c", script, *map(str, args)]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
 
 
 def test_writes_that_the_system_refuses(directory):
@@ -99,7 +125,9 @@ def tiny(tmp_path):
     place = tmp_path / "tiny"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         if os.environ.get("CI"):
@@ -125,8 +153,9 @@ def test_a_full_disk(tiny):
 
 @pytest.mark.root
 def test_a_full_disk_does_not_stop_delivery(tiny):
-    """On a disk that others have filled, what waits can be delivered, and makes room for what is new: after a refusal
-    the next attempt finds the log empty."""
+    """On a disk that others have filled, what waits can be delivered, and makes room for what is
+    new: after a refusal the next attempt finds the log empty.
+    """
     subprocess.run(["mount", "-o", "remount,size=2m", tiny], check=True)
     with Store.open(tiny / "state") as store:
         store.register(["a"])

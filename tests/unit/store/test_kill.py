@@ -14,8 +14,9 @@ from stored import alert_id, digest
 
 from jwtleak.store import Store
 
-# Commits round after round; round n moves the cursor to n and enters the letters of round n, with their sightings. Every
-# tenth is large, and one without letters comes after each, so that both ways of syncing are hit.
+# Commits round after round; round n moves the cursor to n and enters the letters of round n, with
+# their sightings. Every tenth is large, and one without letters comes after each, so that both ways
+# of syncing are hit.
 WRITER = """
 import pathlib, sys
 from stored import cursor, letter, sighting
@@ -39,8 +40,13 @@ while True:
 def kill_writer(directory, seconds):
     """Run the writer, and kill it so long after it is ready."""
     root = os.path.dirname(stored.__file__)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-    process = subprocess.Popen([sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, env=environment)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, env=environment
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     try:
@@ -52,8 +58,15 @@ def kill_writer(directory, seconds):
 
 
 def judge(store, done, taken):
-    """Every letter and sighting of the rounds up to `done` is there or was taken, none of a later one."""
-    wanted = [f"{n}.{one}" for n in range(1, done + 1) if n % 2 for one in range(200 if n % 10 == 0 else 3)]
+    """Every letter and sighting of the rounds up to `done` is there or was taken, none of a later
+    one.
+    """
+    wanted = [
+        f"{n}.{one}"
+        for n in range(1, done + 1)
+        if n % 2
+        for one in range(200 if n % 10 == 0 else 3)
+    ]
     assert len(store.sightings()) == len(wanted)
     assert {one.sha256 for one in store.sightings()} == {digest(name) for name in wanted}
     with store.mailbox("a") as box:
@@ -66,7 +79,9 @@ def judge(store, done, taken):
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_cursors_and_alerts_move_together(directory, rounds):
-    """After each of many kills the state is sound, the cursor and the letters agree, and nothing that was there is gone."""
+    """After each of many kills the state is sound, the cursor and the letters agree, and nothing
+    that was there is gone.
+    """
     chance = random.Random(7)
     before = taken = 0
     for _ in range(rounds):

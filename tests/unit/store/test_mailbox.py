@@ -21,7 +21,9 @@ def ids(box, limit=99, most=1 << 20, **more):
 
 
 def test_order_and_limits(store):
-    """The oldest come first; no more than asked for by number and bytes; one that is larger than the limit still comes."""
+    """The oldest come first; no more than asked for by number and bytes; one that is larger than
+    the limit still comes.
+    """
     put(store, *"abcde", body=b"x" * 100)
     with store.mailbox("a") as box:
         assert ids(box) == [alert_id(name) for name in "abcde"]

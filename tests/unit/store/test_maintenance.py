@@ -14,7 +14,9 @@ def fill(store):
     """A row of each sort at the time 0, and what must not go whatever its age."""
     cursors = [cursor("done", state="finished"), cursor("live"), cursor("rotated", state="rotated")]
     seen = [sighting(token="told", since=0, last_ms=0), sighting(token="waits", since=1, last_ms=0)]
-    store.commit(Commit(cursors=cursors, sightings=seen, alerts=[letter("waits"), letter("dead")], at_ms=0))
+    store.commit(
+        Commit(cursors=cursors, sightings=seen, alerts=[letter("waits"), letter("dead")], at_ms=0)
+    )
     with store.mailbox("a") as box:
         box._clock = lambda: 0
         box.dead(box.pending(9, 999)[1].seq, "no")
@@ -28,7 +30,9 @@ def test_by_age(store):
     """Old rows of each sort go; streams that are followed, repeats and letters that wait stay."""
     fill(store)
     assert store.prune(5 * DAY) == Pruned()
-    assert store.prune(1000 * DAY) == Pruned(streams=1, sightings=1, dead_letters=1, scanned_files=1)
+    assert store.prune(1000 * DAY) == Pruned(
+        streams=1, sightings=1, dead_letters=1, scanned_files=1
+    )
     assert [one.state for one in store.cursors()] == ["followed", "rotated"]
     assert [one.since for one in store.sightings()] == [1]
     assert store.spool_bytes() > 0

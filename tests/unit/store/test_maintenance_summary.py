@@ -16,7 +16,11 @@ def test_an_empty_store(store):
 
 def test_everything(store):
     """Each number is of the rows that are there."""
-    cursors = [cursor("x", offset=10, size=30), cursor("y", offset=5, size=5), cursor("z", size=99, state="finished")]
+    cursors = [
+        cursor("x", offset=10, size=30),
+        cursor("y", offset=5, size=5),
+        cursor("z", size=99, state="finished"),
+    ]
     alerts = [letter(name, body=b"x" * 10) for name in "pqrs"]
     store.commit(Commit(cursors=cursors, sightings=[sighting()], alerts=alerts, at_ms=5))
     with store.mailbox("a") as box:

@@ -11,7 +11,10 @@ from jwtleak.errors import StoreCorrupt, StoreError
 from jwtleak.store import streams
 from jwtleak.store.migrations import APPLICATION, check, migrate, steps, version
 
-TWO = ("CREATE TABLE t (x INTEGER) STRICT;", "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE t SET y = x + 1;")
+TWO = (
+    "CREATE TABLE t (x INTEGER) STRICT;",
+    "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE t SET y = x + 1;",
+)
 
 
 def fresh():
@@ -51,7 +54,10 @@ def test_an_old_file_is_brought_on():
         migrate(connection, TWO[:1])
         connection.execute("INSERT INTO t VALUES (7)")
         migrate(connection, TWO)
-        assert (version(connection), connection.execute("SELECT * FROM t").fetchall()) == (2, [(7, 8)])
+        assert (version(connection), connection.execute("SELECT * FROM t").fetchall()) == (
+            2,
+            [(7, 8)],
+        )
 
 
 def test_version_2_knows_what_waits_for_each_sink():
@@ -59,7 +65,9 @@ def test_version_2_knows_what_waits_for_each_sink():
     with fresh() as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection, steps()[:1])
-        connection.execute("INSERT INTO sinks (name, registered) VALUES ('a', 1), ('b', 1), ('c', 0)")
+        connection.execute(
+            "INSERT INTO sinks (name, registered) VALUES ('a', 1), ('b', 1), ('c', 0)"
+        )
         for number, size in ((1, 100), (2, 20)):
             values = (number, f"{number:040}", bytes(size))
             connection.execute("INSERT INTO outbox VALUES (?, ?, 'leak', 'high', '', ?, 5)", values)
@@ -67,7 +75,11 @@ def test_version_2_knows_what_waits_for_each_sink():
         migrate(connection, steps()[:2])
         bytes_of = "SELECT name, bytes FROM sinks ORDER BY name"
         assert connection.execute(bytes_of).fetchall() == [("a", 120), ("b", 20), ("c", 0)]
-        assert connection.execute("SELECT * FROM queue").fetchall() == [("a", 1, 100), ("a", 2, 20), ("b", 2, 20)]
+        assert connection.execute("SELECT * FROM queue").fetchall() == [
+            ("a", 1, 100),
+            ("a", 2, 20),
+            ("b", 2, 20),
+        ]
         connection.execute("DELETE FROM outbox WHERE seq = 2")  # its queues follow
         assert connection.execute(bytes_of).fetchall() == [("a", 100), ("b", 0), ("c", 0)]
         connection.execute("DELETE FROM queue")
@@ -75,7 +87,9 @@ def test_version_2_knows_what_waits_for_each_sink():
 
 
 def test_cursors_of_version_1_are_kept():
-    """A stream was read to its offset then: the anchor stands before that, and nothing behind it was told."""
+    """A stream was read to its offset then: the anchor stands before that, and nothing behind it
+    was told.
+    """
     with fresh() as connection:
         migrate(connection, steps()[:1])
         connection.execute(
@@ -83,7 +97,13 @@ def test_cursors_of_version_1_are_kept():
         )
         migrate(connection)
         (cursor,) = streams.cursors(connection)
-    assert (cursor.offset, cursor.told, cursor.read, cursor.lines, cursor.size) == (30, 30, 30, 2, 38)
+    assert (cursor.offset, cursor.told, cursor.read, cursor.lines, cursor.size) == (
+        30,
+        30,
+        30,
+        2,
+        38,
+    )
 
 
 def test_a_step_that_fails_changes_nothing():
@@ -91,7 +111,10 @@ def test_a_step_that_fails_changes_nothing():
     with fresh() as connection:
         migrate(connection, TWO[:1])
         with pytest.raises(sqlite3.Error):
-            migrate(connection, (TWO[0], "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE nothing SET y = 1;"))
+            migrate(
+                connection,
+                (TWO[0], "ALTER TABLE t ADD COLUMN y INTEGER; UPDATE nothing SET y = 1;"),
+            )
         assert version(connection) == 1
         assert [name for _, name, *_ in connection.execute("PRAGMA table_info(t)")] == ["x"]
 

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from stored import alert_id, cursor, digest, letter, sighting
 
 from jwtleak.errors import StoreError
@@ -30,8 +36,12 @@ class Machine(RuleBasedStateMachine):
         self.store = Store.open(self.directory)
         self.registered: set[str] = set()
         self.cursors: dict[str, tuple[int, str, int]] = {}  # name: offset, state, time
-        self.sightings: dict[tuple[str, str], tuple[int, int]] = {}  # (stream, token): since, last_ms
-        self.outbox: dict[tuple[str, str], tuple[bytes, set[str]]] = {}  # (id, event), in order: body, who waits
+        self.sightings: dict[
+            tuple[str, str], tuple[int, int]
+        ] = {}  # (stream, token): since, last_ms
+        self.outbox: dict[
+            tuple[str, str], tuple[bytes, set[str]]
+        ] = {}  # (id, event), in order: body, who waits
         self.dead: dict[tuple[str, str, str], bytes] = {}  # (sink, id, event), in order: body
         self.dropped: dict[str, int] = {}
         self.now = 0
@@ -41,21 +51,37 @@ class Machine(RuleBasedStateMachine):
         shutil.rmtree(self.directory)
 
     @rule(
-        moved=st.dictionaries(names, st.tuples(st.integers(0, 99), st.sampled_from(["followed", "finished"]))),
+        moved=st.dictionaries(
+            names, st.tuples(st.integers(0, 99), st.sampled_from(["followed", "finished"]))
+        ),
         gone=st.sets(names, max_size=2),
         seen=st.dictionaries(st.tuples(names, names), st.integers(0, 3), max_size=4),
-        sent=st.lists(st.tuples(names, st.sampled_from(["leak", "repeat"]), st.none() | st.sets(sinks)), max_size=4),
+        sent=st.lists(
+            st.tuples(names, st.sampled_from(["leak", "repeat"]), st.none() | st.sets(sinks)),
+            max_size=4,
+        ),
     )
     def commit(self, moved, gone, seen, sent):
         """Everything of a batch at once."""
         self.now += 1
         self.store.commit(
             Commit(
-                cursors=[cursor(name, offset=offset, state=state) for name, (offset, state) in moved.items()],
+                cursors=[
+                    cursor(name, offset=offset, state=state)
+                    for name, (offset, state) in moved.items()
+                ],
                 forget=[cursor(name).stream for name in gone],
-                sightings=[sighting(*key, since=since, total=5, last_ms=self.now) for key, since in seen.items()],
+                sightings=[
+                    sighting(*key, since=since, total=5, last_ms=self.now)
+                    for key, since in seen.items()
+                ],
                 alerts=[
-                    letter(name, event=event, body=b"x" * (10 + self.now % 7), sinks=None if to is None else tuple(to))
+                    letter(
+                        name,
+                        event=event,
+                        body=b"x" * (10 + self.now % 7),
+                        sinks=None if to is None else tuple(to),
+                    )
                     for name, event, to in sent
                 ],
                 at_ms=self.now,
@@ -69,7 +95,9 @@ class Machine(RuleBasedStateMachine):
         for name, event, to in sent:
             waiting = self.registered if to is None else self.registered & to
             if waiting:
-                self.outbox.setdefault((alert_id(name), event), (b"x" * (10 + self.now % 7), set(waiting)))
+                self.outbox.setdefault(
+                    (alert_id(name), event), (b"x" * (10 + self.now % 7), set(waiting))
+                )
 
     @rule(chosen=st.sets(sinks))
     def register(self, chosen):
@@ -90,7 +118,9 @@ class Machine(RuleBasedStateMachine):
             got = box.pending(limit, most)
             box.ack([one.seq for one in got])
         keys = self.waiting(sink)[: len(got)]
-        assert [(one.id, one.body) for one in got] == [(key[0], self.outbox[key][0]) for key in keys]
+        assert [(one.id, one.body) for one in got] == [
+            (key[0], self.outbox[key][0]) for key in keys
+        ]
         total = sum(len(one.body) for one in got)
         assert total <= most or len(got) == 1
         for key in keys:
@@ -129,7 +159,10 @@ class Machine(RuleBasedStateMachine):
             for sink in self.outbox.pop(key)[1]:
                 expected[sink] = expected.get(sink, 0) + 1
         assert self.store.drop_oldest(cap) == expected
-        self.dropped = {sink: self.dropped.get(sink, 0) + expected.get(sink, 0) for sink in {*self.dropped, *expected}}
+        self.dropped = {
+            sink: self.dropped.get(sink, 0) + expected.get(sink, 0)
+            for sink in {*self.dropped, *expected}
+        }
 
     @rule(sink=sinks, cap=st.integers(0, 40), spared=st.integers(0, 2))
     def trim(self, sink, cap, spared):
@@ -153,9 +186,18 @@ class Machine(RuleBasedStateMachine):
         pruned = self.store.prune(self.now, Keep(age, age, 10**15, age))
         before = len(self.cursors), len(self.sightings)
         edge = self.now - age
-        self.cursors = {name: row for name, row in self.cursors.items() if row[1] != "finished" or row[2] >= edge}
-        self.sightings = {key: row for key, row in self.sightings.items() if row[0] or row[1] >= edge}
-        assert (pruned.streams, pruned.sightings) == (before[0] - len(self.cursors), before[1] - len(self.sightings))
+        self.cursors = {
+            name: row
+            for name, row in self.cursors.items()
+            if row[1] != "finished" or row[2] >= edge
+        }
+        self.sightings = {
+            key: row for key, row in self.sightings.items() if row[0] or row[1] >= edge
+        }
+        assert (pruned.streams, pruned.sightings) == (
+            before[0] - len(self.cursors),
+            before[1] - len(self.sightings),
+        )
 
     @rule()
     def reopen(self):
@@ -187,19 +229,33 @@ class Machine(RuleBasedStateMachine):
     def agree(self):
         """What the store says is what the model holds."""
         found = {(one.path, one.offset, one.state) for one in self.store.cursors()}
-        assert found == {(cursor(name).path, offset, state) for name, (offset, state, _) in self.cursors.items()}
+        assert found == {
+            (cursor(name).path, offset, state) for name, (offset, state, _) in self.cursors.items()
+        }
         seen = {(one.stream, one.sha256, one.since) for one in self.store.sightings()}
-        assert seen == {(cursor(s).stream, digest(token), since) for (s, token), (since, _) in self.sightings.items()}
+        assert seen == {
+            (cursor(s).stream, digest(token), since)
+            for (s, token), (since, _) in self.sightings.items()
+        }
         assert self.store.spool_bytes() == sum(len(body) for body, _ in self.outbox.values())
-        assert self.store.queue_bytes() == {sink: self.queue(sink) for sink in SINKS if self.waiting(sink)}
-        assert [(one.sink, one.id, one.event) for one in self.store.dead_letters()] == list(self.dead)
+        assert self.store.queue_bytes() == {
+            sink: self.queue(sink) for sink in SINKS if self.waiting(sink)
+        }
+        assert [(one.sink, one.id, one.event) for one in self.store.dead_letters()] == list(
+            self.dead
+        )
         assert self.store.dropped() == self.dropped
 
 
 @pytest.mark.parametrize("examples", [12, pytest.param(500, marks=pytest.mark.slow)])
 def test_any_sequence(examples):
-    """Commits, deliveries, refusals, replays, drops, prunings and reopenings in any order agree with the model."""
+    """Commits, deliveries, refusals, replays, drops, prunings and reopenings in any order agree
+    with the model.
+    """
     quick = settings(
-        max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Machine, settings=quick)

@@ -17,18 +17,30 @@ def bytes_of(directory):
 
 
 def test_nothing_of_a_token(store, directory):
-    """Alerts of every kind, waiting, dead or taken, sightings, paths and what servers said: no 8 characters of a token."""
+    """Alerts of every kind, waiting, dead or taken, sightings, paths and what servers said: no 8
+    characters of a token.
+    """
     checker = Checker()
     findings = [finding for _, data in list(corpus(checker))[::7] for finding in jwtleak.scan(data)]
     alerts = [jwtleak.alert(finding, now=NOW, key=b"k" * 32) for finding in findings]
     letters = [
-        Letter(id=alert_id(n), fingerprint=one.token.sha256, severity=one.severity, event="leak", body=to_json(one))
+        Letter(
+            id=alert_id(n),
+            fingerprint=one.token.sha256,
+            severity=one.severity,
+            event="leak",
+            body=to_json(one),
+        )
         for n, one in enumerate(alerts)
     ]
     assert len(letters) > 100
     token = checker.forbid(jws({"iss": "path"}))
     seen = [sighting(token=one.id, body=one.body) for one in letters]
-    store.commit(Commit(cursors=[cursor(path=f"/srv/{token}/x.log")], sightings=seen, alerts=letters, at_ms=1))
+    store.commit(
+        Commit(
+            cursors=[cursor(path=f"/srv/{token}/x.log")], sightings=seen, alerts=letters, at_ms=1
+        )
+    )
     with store.mailbox("a") as box:
         for one in box.pending(50, 1 << 20):
             box.dead(one.seq, f"400 cannot index {token}: {token[30:90]}", 400)

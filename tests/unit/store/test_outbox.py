@@ -38,7 +38,12 @@ def test_a_letter_that_one_sink_has_does_not_come_to_it_again(store):
 
 def test_named_sinks(store):
     """A letter for some goes to those that are registered; one for nobody is not kept."""
-    put(store, letter("x", sinks=("b", "nobody")), letter("y", sinks=()), letter("z", sinks=("nobody",)))
+    put(
+        store,
+        letter("x", sinks=("b", "nobody")),
+        letter("y", sinks=()),
+        letter("z", sinks=("nobody",)),
+    )
     assert (ids(store, "a"), ids(store, "b")) == ([], [alert_id("x")])
     assert store.spool_bytes() == len(letter("x").body)
 
@@ -70,8 +75,15 @@ def test_drop_oldest(store, monkeypatch, chunk):
 
 
 def test_bytes_of_each_queue(store):
-    """A letter counts for each sink that waits for it, until it is taken, dies or is dropped; a replayed one counts again."""
-    put(store, letter("x", body=b"x" * 100), letter("y", body=b"y" * 50), letter("z", body=b"z" * 7, sinks=("b",)))
+    """A letter counts for each sink that waits for it, until it is taken, dies or is dropped; a
+    replayed one counts again.
+    """
+    put(
+        store,
+        letter("x", body=b"x" * 100),
+        letter("y", body=b"y" * 50),
+        letter("z", body=b"z" * 7, sinks=("b",)),
+    )
     assert store.queue_bytes() == {"a": 150, "b": 157}
     with store.mailbox("a") as box:
         first, second = box.pending(9, 999)
@@ -89,7 +101,9 @@ def test_bytes_of_each_queue(store):
 
 @pytest.mark.parametrize("chunk", [1, 2, 1000])
 def test_trim(store, monkeypatch, chunk):
-    """One sink's oldest go until the rest fits, counted for it alone; the other sink still gets them."""
+    """One sink's oldest go until the rest fits, counted for it alone; the other sink still gets
+    them.
+    """
     monkeypatch.setattr(outbox, "_CHUNK", chunk)
     put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
     assert store.trim("a", 500) == store.trim("nobody", 0) == 0
@@ -102,7 +116,9 @@ def test_trim(store, monkeypatch, chunk):
 
 
 def test_trim_spares_what_is_on_its_way(store):
-    """Letters up to a number stay, though they are the oldest, and though the rest is still too much."""
+    """Letters up to a number stay, though they are the oldest, and though the rest is still too
+    much.
+    """
     put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
     with store.mailbox("a") as box:
         second = box.pending(2, 999)[1].seq
@@ -116,7 +132,11 @@ def test_an_abandoned_sink(store):
     """Letters for a sink that is no longer configured are put away as dead, and are not waited for."""
     put(store, letter("x"), letter("y"))
     assert store.register(["b", "c"]) == {"a": 2}
-    assert (ids(store, "a"), ids(store, "b"), ids(store, "c")) == ([], [alert_id("x"), alert_id("y")], [])
+    assert (ids(store, "a"), ids(store, "b"), ids(store, "c")) == (
+        [],
+        [alert_id("x"), alert_id("y")],
+        [],
+    )
     put(store, letter("z"))
     assert (ids(store, "a"), ids(store, "c")) == ([], [alert_id("z")])
     assert store.register(["b", "c"]) == {}

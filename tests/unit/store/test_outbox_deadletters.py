@@ -62,7 +62,9 @@ def test_a_reason_is_cleaned(store):
 
 
 def test_dying_twice(store):
-    """A letter that is replayed and dies again is there once, with the newer reason, and counted once."""
+    """A letter that is replayed and dies again is there once, with the newer reason, and counted
+    once.
+    """
     bury(store, "x", reason="first")
     assert store.replay() == 1
     bury(store, reason="second")

@@ -46,7 +46,9 @@ def test_beginning_anew(store):
 
 
 def test_given_alerts_go_with_their_part(store):
-    """When a part is finished its alerts need not be remembered; those of an earlier run stay until their own part is."""
+    """When a part is finished its alerts need not be remembered; those of an earlier run stay until
+    their own part is.
+    """
     scans = store.scans("one")
     scans.begin(resume=False)
     scans.give([alert_id("x"), alert_id("y")], 0, 1)

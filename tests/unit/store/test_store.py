@@ -16,7 +16,10 @@ from jwtleak.store import Commit, Store
 
 def test_a_commit_is_there_after_reopening(directory):
     """Cursors, sightings and alerts come back as they were."""
-    rows = [cursor("a", offset=7, head=b"h" * 32, head_length=64), cursor("b", state="rotated", generation=5)]
+    rows = [
+        cursor("a", offset=7, head=b"h" * 32, head_length=64),
+        cursor("b", state="rotated", generation=5),
+    ]
     seen = [sighting("a", "t"), sighting("b", "t", body=b"{}")]
     with Store.open(directory) as store:
         store.register(["out"])
@@ -25,7 +28,9 @@ def test_a_commit_is_there_after_reopening(directory):
         assert store.cursors() == rows
         assert sorted(store.sightings(), key=str) == sorted(seen, key=str)
         with store.mailbox("out") as box:
-            assert [(one.id, one.body, one.at_ms) for one in box.pending(9, 999)] == [(letter().id, letter().body, 5)]
+            assert [(one.id, one.body, one.at_ms) for one in box.pending(9, 999)] == [
+                (letter().id, letter().body, 5)
+            ]
 
 
 def test_a_later_cursor_replaces_the_earlier(store):
@@ -37,7 +42,11 @@ def test_a_later_cursor_replaces_the_earlier(store):
 
 def test_forget_takes_the_sightings_too(store):
     """A stream that goes takes what was seen in it, and nothing else."""
-    store.commit(Commit(cursors=[cursor("a"), cursor("b")], sightings=[sighting("a"), sighting("b")], at_ms=1))
+    store.commit(
+        Commit(
+            cursors=[cursor("a"), cursor("b")], sightings=[sighting("a"), sighting("b")], at_ms=1
+        )
+    )
     store.commit(Commit(forget=[cursor("a").stream], at_ms=2))
     assert store.cursors() == [cursor("b")]
     assert store.sightings() == [sighting("b")]
@@ -53,7 +62,12 @@ def test_a_stream_can_be_forgotten_and_begun_anew_in_one_commit(store):
 def test_all_or_nothing(store):
     """A commit of which one row is refused changes nothing."""
     store.commit(Commit(cursors=[cursor(offset=1)], at_ms=1))
-    bad = Commit(cursors=[cursor(offset=2)], sightings=[sighting(since=5, total=2)], alerts=[letter()], at_ms=2)
+    bad = Commit(
+        cursors=[cursor(offset=2)],
+        sightings=[sighting(since=5, total=2)],
+        alerts=[letter()],
+        at_ms=2,
+    )
     with pytest.raises(StoreError, match="sightings_counts_fit"):
         store.commit(bad)
     assert (store.cursors(), store.spool_bytes()) == ([cursor(offset=1)], 0)
@@ -63,7 +77,9 @@ def test_all_or_nothing(store):
 
 def test_sightings_by_stream_and_token(store):
     """One sighting can be asked for, or all of one stream."""
-    store.commit(Commit(sightings=[sighting("a", "x"), sighting("a", "y"), sighting("b", "x")], at_ms=1))
+    store.commit(
+        Commit(sightings=[sighting("a", "x"), sighting("a", "y"), sighting("b", "x")], at_ms=1)
+    )
     assert store.sighting(cursor("a").stream, digest("x")) == sighting("a", "x")
     assert store.sighting(cursor("b").stream, digest("y")) is None
     assert len(store.sightings(cursor("a").stream)) == 2
@@ -99,7 +115,9 @@ def test_a_file_that_others_could_read_is_closed_to_them(directory):
 def test_a_second_store_is_refused(store, directory):
     """A second instance learns which process is in the way; a reader is let in."""
     script = "import sys, pathlib; from jwtleak.store import Store; Store.open(pathlib.Path(sys.argv[1]))"
-    done = subprocess.run([sys.executable, "-c", script, directory], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, directory], capture_output=True, text=True, check=False
+    )
     assert "is in use by process" in done.stderr
     store.commit(Commit(cursors=[cursor()], at_ms=1))
     with Store.open(directory, read_only=True) as reader:
@@ -150,7 +168,12 @@ def test_a_damaged_file_is_set_aside(directory, damage):
         DAMAGES["not SQLite"](path)
         with Store.open(directory) as store:
             assert store.set_aside is not None
-    assert len([one for one in directory.iterdir() if "damaged" in one.name and "-wal" not in one.name]) == 3
+    assert (
+        len(
+            [one for one in directory.iterdir() if "damaged" in one.name and "-wal" not in one.name]
+        )
+        == 3
+    )
 
 
 def test_another_programs_database_is_left_alone(directory):

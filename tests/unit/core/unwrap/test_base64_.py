@@ -38,7 +38,9 @@ def assert_exact(view: View, region: bytes, text: bytes, gap: bytes = b"") -> No
 @pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
 @settings(max_examples=60, deadline=None)
 @given(before=TEXT, after=TEXT, padded=st.booleans())
-def test_text_around_a_token_comes_back(encoder: object, before: bytes, after: bytes, padded: bool) -> None:
+def test_text_around_a_token_comes_back(
+    encoder: object, before: bytes, after: bytes, padded: bool
+) -> None:
     """Either alphabet, padded or not, at each alignment: the text is decoded whole."""
     assert callable(encoder)
     text = before + TOKEN + after
@@ -59,7 +61,9 @@ def test_wrapped_base64_comes_back(skip: int, width: int, gap: bytes) -> None:
 @pytest.mark.parametrize("first", range(4, 77, 7))
 @pytest.mark.parametrize("skip", range(3))
 def test_a_first_line_may_begin_late(first: int, skip: int) -> None:
-    """What stands before the base64 on its line may leave any width for it; groups are then broken by line ends."""
+    """What stands before the base64 on its line may leave any width for it; groups are then broken
+    by line ends.
+    """
     encoded = base64.b64encode(b"\xff" * skip + TOKEN * 3)
     lines = [encoded[:first], *(encoded[at : at + 76] for at in range(first, len(encoded), 76))]
     region = b"data: " + b"\n ".join(lines)
@@ -107,7 +111,9 @@ def test_misleading_needles_add_a_reading() -> None:
 @settings(max_examples=80, deadline=None)
 @given(cut=st.integers(20, 400), skip=st.integers(0, 2), width=st.sampled_from([64, 76, 1000]))
 def test_a_longer_region_changes_only_the_end(cut: int, skip: int, width: int) -> None:
-    """What a prefix of a region decodes to is a prefix of the whole, but for its last group and line end."""
+    """What a prefix of a region decodes to is a prefix of the whole, but for its last group and
+    line end.
+    """
     encoded = base64.b64encode(b"\xff" * skip + TOKEN * 3)
     region = b"\n".join(encoded[at : at + width] for at in range(0, len(encoded), width))
     assert unwrapped(region).data.startswith(unwrapped(region[:cut]).data[:-12])
@@ -116,12 +122,17 @@ def test_a_longer_region_changes_only_the_end(cut: int, skip: int, width: int) -
 @pytest.mark.parametrize("byte", range(256))
 def test_the_neighbours_of_a_needle_are_the_possible_ones(byte: int) -> None:
     """Whatever byte stands before `eyJ`, and whatever ASCII behind it, is not taken for chance."""
-    for text in (bytes((byte,)) + TOKEN, bytes((7, byte)) + TOKEN, b"ab" + b"eyJ" + bytes((byte & 0x7F,)) * 20):
+    for text in (
+        bytes((byte,)) + TOKEN,
+        bytes((7, byte)) + TOKEN,
+        b"ab" + b"eyJ" + bytes((byte & 0x7F,)) * 20,
+    ):
         assert text in unwrapped(base64.b64encode(text)).data
 
 
 @pytest.mark.parametrize(
-    "region", [b"A" * 30 + b"V5S" + b"A" * 30, b"A" * 30 + b"leU" + b"A" * 30, b"ZXlK AAAA", b"ZXlK\n" * 9]
+    "region",
+    [b"A" * 30 + b"V5S" + b"A" * 30, b"A" * 30 + b"leU" + b"A" * 30, b"ZXlK AAAA", b"ZXlK\n" * 9],
 )
 def test_chance_hits_settle_their_region_with_nothing(region: bytes) -> None:
     """Needles with impossible neighbours, or in units too short for a header, give an empty view."""
@@ -134,7 +145,16 @@ def test_a_hit_that_is_no_needle_is_declined() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", [b"ZXlK", b"ZXlK\n", b"ZXlK ", b"mV5Sg\\n", b"ZXlK\\/", b"ZXlKAAA/\\/", b"ZXlKAAAAAAAAAAAAAAAA\n"]
+    "unit",
+    [
+        b"ZXlK",
+        b"ZXlK\n",
+        b"ZXlK ",
+        b"mV5Sg\\n",
+        b"ZXlK\\/",
+        b"ZXlKAAA/\\/",
+        b"ZXlKAAAAAAAAAAAAAAAA\n",
+    ],
 )
 def test_hostile_runs_cost_few_segments(unit: bytes) -> None:
     """256 KiB of needles and breaks give at most two segments for a byte, in four readings."""

@@ -16,12 +16,17 @@ WORD = st.text("abcXYZ019-_.", min_size=1, max_size=100).map(str.encode)
 
 
 def cri(*records: tuple[bytes, bytes, bytes]) -> bytes:
-    return b"".join(b"%s %s %s %s\n" % (STAMP, stream, tag, content) for stream, tag, content in records)
+    return b"".join(
+        b"%s %s %s %s\n" % (STAMP, stream, tag, content) for stream, tag, content in records
+    )
 
 
 def docker(*records: tuple[str, str]) -> bytes:
     return b"".join(
-        json.dumps({"log": content, "stream": stream, "time": STAMP.decode()}, separators=(",", ":")).encode() + b"\n"
+        json.dumps(
+            {"log": content, "stream": stream, "time": STAMP.decode()}, separators=(",", ":")
+        ).encode()
+        + b"\n"
         for stream, content in records
     )
 
@@ -41,7 +46,9 @@ def test_a_split_cri_line_is_whole_again(text: bytes, width: int, data: st.DataO
 
 @given(text=WORD, width=st.integers(1, 40), data=st.data())
 def test_a_split_docker_line_is_whole_again(text: bytes, width: int, data: st.DataObject) -> None:
-    """However the driver split a line, its escaped content comes back, and each byte is found in its record."""
+    """However the driver split a line, its escaped content comes back, and each byte is found in
+    its record.
+    """
     parts = [text[at : at + width].decode() for at in range(0, len(text), width)]
     region = docker(*(("stdout", part) for part in parts), ("stdout", "\n"))
     view = Docker().unwrap(region)
@@ -73,12 +80,22 @@ def test_streams_are_kept_apart() -> None:
 
 @pytest.mark.parametrize(
     "order",
-    [("stream", "log", "time"), ("time", "stream", "log"), ("attrs", "log", "stream"), ("log", "time", "stream")],
+    [
+        ("stream", "log", "time"),
+        ("time", "stream", "log"),
+        ("attrs", "log", "stream"),
+        ("log", "time", "stream"),
+    ],
 )
 def test_docker_attributes_come_in_any_order(order: tuple[str, ...]) -> None:
     """Where the stream's name stands in a record does not matter."""
-    records = [{"log": content, "stream": "stdout", "time": "t", "attrs": {"tag": "x"}} for content in ("ab", "cd\n")]
-    region = "\n".join(json.dumps({key: record[key] for key in order}) for record in records).encode()
+    records = [
+        {"log": content, "stream": "stdout", "time": "t", "attrs": {"tag": "x"}}
+        for content in ("ab", "cd\n")
+    ]
+    region = "\n".join(
+        json.dumps({key: record[key] for key in order}) for record in records
+    ).encode()
     view = Docker().unwrap(region)
     assert view is not None
     assert view.data == b"abcd\\n"
@@ -107,7 +124,9 @@ def test_docker_content_stays_escaped() -> None:
         b'{"log":"cut',
     ],
 )
-def test_without_a_split_line_there_is_nothing_to_undo(unwrapper: Cri | Docker, region: bytes) -> None:
+def test_without_a_split_line_there_is_nothing_to_undo(
+    unwrapper: Cri | Docker, region: bytes
+) -> None:
     """Whole records and lone pieces read plainly."""
     assert unwrapper.unwrap(region) is None
 
@@ -135,10 +154,17 @@ def test_records_are_known_by_their_beginning() -> None:
 
 
 def test_how_far_split_lines_reach() -> None:
-    """Up to the record with which every line is whole that began meanwhile; a whole record reaches its own end."""
+    """Up to the record with which every line is whole that began meanwhile; a whole record reaches
+    its own end.
+    """
     whole = cri((b"stdout", b"F", b"a"))
     assert Cri().extent(whole + whole) == len(whole)
-    lines = cri((b"stdout", b"P", b"a1"), (b"stderr", b"P", b"b1"), (b"stdout", b"F", b"a2"), (b"stderr", b"F", b"b2"))
+    lines = cri(
+        (b"stdout", b"P", b"a1"),
+        (b"stderr", b"P", b"b1"),
+        (b"stdout", b"F", b"a2"),
+        (b"stderr", b"F", b"b2"),
+    )
     assert Cri().extent(lines + whole) == len(lines)
     assert [Cri().extent(lines[:cut]) for cut in range(len(lines))] == [None] * len(lines)
     split = docker(("stdout", "a1"), ("stderr", "b\n"), ("stdout", "a2\n"))
@@ -150,7 +176,9 @@ def test_how_far_split_lines_reach() -> None:
 def test_a_line_that_is_no_record_reaches_its_end(unwrapper: Cri | Docker) -> None:
     """Records behind a line that is none do not belong to it; a line without an end goes on."""
     other = b'{"log":"x"}\n'
-    assert unwrapper.extent(other + cri((b"stdout", b"P", b"a")) + docker(("stdout", "a"))) == len(other)
+    assert unwrapper.extent(other + cri((b"stdout", b"P", b"a")) + docker(("stdout", "a"))) == len(
+        other
+    )
     assert unwrapper.extent(other[:-1]) is None
 
 

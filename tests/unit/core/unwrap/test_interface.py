@@ -30,7 +30,14 @@ HOSTILE = st.lists(
             b"=\r\n",
             b"\xff",
         ]
-        + [b"ZXlKaGJHY2lPaUpJVXpJMU5pSjk", b"V5S", b"leU", b"\n  ", b"e\0y\0J\0", b"e\0\0\0y\0\0\0J\0\0\0"]
+        + [
+            b"ZXlKaGJHY2lPaUpJVXpJMU5pSjk",
+            b"V5S",
+            b"leU",
+            b"\n  ",
+            b"e\0y\0J\0",
+            b"e\0\0\0y\0\0\0J\0\0\0",
+        ]
         + [
             b"\n2026-01-02T03:04:05Z stdout P ",
             b"\n2026-01-02T03:04:05Z stderr F ",
@@ -49,7 +56,9 @@ def every_span(view: View) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("unwrapper", ALL, ids=lambda one: one.name)
 @settings(max_examples=60, deadline=None)
 @given(region=HOSTILE)
-def test_spans_lie_in_the_region_in_order_without_overlap(unwrapper: Unwrapper, region: bytes) -> None:
+def test_spans_lie_in_the_region_in_order_without_overlap(
+    unwrapper: Unwrapper, region: bytes
+) -> None:
     """Decoded bytes come from disjoint, ascending places of the region, whatever it holds."""
     view = unwrapper.unwrap(region)
     if view is None:
@@ -62,8 +71,12 @@ def test_spans_lie_in_the_region_in_order_without_overlap(unwrapper: Unwrapper, 
 @pytest.mark.parametrize("unwrapper", ALL, ids=lambda one: one.name)
 @settings(max_examples=60, deadline=None)
 @given(region=HOSTILE, cut=st.integers(0, 200))
-def test_a_longer_region_changes_only_the_end(unwrapper: Unwrapper, region: bytes, cut: int) -> None:
-    """What a prefix of a region decodes to is a prefix of the whole, but for an escape that the cut broke."""
+def test_a_longer_region_changes_only_the_end(
+    unwrapper: Unwrapper, region: bytes, cut: int
+) -> None:
+    """What a prefix of a region decodes to is a prefix of the whole, but for an escape that the cut
+    broke.
+    """
     part, whole = unwrapper.unwrap(region[:cut]), unwrapper.unwrap(region)
     if part is not None:
         assert whole is not None
@@ -142,10 +155,25 @@ def test_rewrite_keeps_what_decode_declines() -> None:
 
 
 @pytest.mark.parametrize(
-    "escape", [b"%2E", b"\\u002e", b"\\x2e", b'\\"', b"&#46;", b"=2E", b"=\n", b"\r\n", b"&&#", b"\\", b"=   "]
+    "escape",
+    [
+        b"%2E",
+        b"\\u002e",
+        b"\\x2e",
+        b'\\"',
+        b"&#46;",
+        b"=2E",
+        b"=\n",
+        b"\r\n",
+        b"&&#",
+        b"\\",
+        b"=   ",
+    ],
 )
 def test_a_large_region_costs_segments_not_bytes(escape: bytes) -> None:
-    """256 KiB of any escape gives at most one segment for each escape, and one run of escapes gives one."""
+    """256 KiB of any escape gives at most one segment for each escape, and one run of escapes gives
+    one.
+    """
     region = escape * (256 * 1024 // len(escape))
     for unwrapper in ALL:
         view = unwrapper.unwrap(region)
@@ -153,7 +181,9 @@ def test_a_large_region_costs_segments_not_bytes(escape: bytes) -> None:
 
 
 def test_pieces_leave_out_what_stands_between_segments() -> None:
-    """The pieces of a part of the decoded text are those of its segments, each cut where the part begins and ends."""
+    """The pieces of a part of the decoded text are those of its segments, each cut where the part
+    begins and ends.
+    """
     view = View(b"abcdef", ((0, 10, 1, 1), (3, 20, 1, 1), (5, 40, 1, 1)))
     assert view.pieces(1, 6) == ((11, 13), (20, 22), (40, 41))
     assert view.pieces(3, 5) == ((20, 22),)

@@ -11,10 +11,17 @@ from jwtleak.core.unwrap.line_wrap import LineWrap
 WORDS = st.text("abcXYZ019-_.", min_size=1, max_size=200).map(str.encode)
 
 
-@given(text=WORDS, width=st.integers(1, 80), end=st.sampled_from([b"\n", b"\r\n", b"\n  ", b"\r\n\t"]), data=st.data())
+@given(
+    text=WORDS,
+    width=st.integers(1, 80),
+    end=st.sampled_from([b"\n", b"\r\n", b"\n  ", b"\r\n\t"]),
+    data=st.data(),
+)
 def test_wrapped_text_comes_back(text: bytes, width: int, end: bytes, data: st.DataObject) -> None:
-    """Any width and indentation is undone, and a slice's original bytes join to that slice. Where a line happens to end at
-    a dot, the text reads as one segment a line, whose end is another rule's to find."""
+    """Any width and indentation is undone, and a slice's original bytes join to that slice. Where a
+    line happens to end at a dot, the text reads as one segment a line, whose end is another rule's
+    to find.
+    """
     lines = [text[at : at + width] for at in range(0, len(text), width)]
     assume(not any(line.endswith(b".") for line in lines[:-1]))
     region = end.join(lines)
@@ -42,10 +49,14 @@ def test_line_ends_and_indentation_disappear(region: bytes, data: bytes) -> None
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n    "])
-@pytest.mark.parametrize("first", [b"", b"token=", b"Bearer ", b"some words of a log line before it\n"])
+@pytest.mark.parametrize(
+    "first", [b"", b"token=", b"Bearer ", b"some words of a log line before it\n"]
+)
 def test_the_last_line_is_shorter(end: bytes, first: bytes) -> None:
     """The line behind the last, shorter line of what was wrapped is not joined to it."""
-    view = LineWrap().unwrap(first + end.join([b"eyJ" + b"a" * 61, b"b" * 64, b"c" * 20]) + b"\n2026-01-15T12")
+    view = LineWrap().unwrap(
+        first + end.join([b"eyJ" + b"a" * 61, b"b" * 64, b"c" * 20]) + b"\n2026-01-15T12"
+    )
     assert view is not None
     assert view.data.endswith(b"eyJ" + b"a" * 61 + b"b" * 64 + b"c" * 20 + b"\n2026-01-15T12")
 
@@ -61,7 +72,9 @@ def test_a_segment_may_end_in_a_short_line() -> None:
 
 
 def test_a_long_last_segment_on_its_own_line() -> None:
-    """Where each segment has its line, the line behind the last is not joined, though the last is the longest."""
+    """Where each segment has its line, the line behind the last is not joined, though the last is
+    the longest.
+    """
     view = LineWrap().unwrap(b"aaaa.\nbbbbbb.\ncccccccccc\n2026-01-15T12")
     assert view is not None
     assert view.data == b"aaaa.bbbbbb.cccccccccc\n2026-01-15T12"

@@ -14,7 +14,8 @@ TEXT = st.binary(max_size=80)
 def encode(text: bytes, every: bool, lower: bool) -> bytes:
     form = "%%%02x" if lower else "%%%02X"
     return b"".join(
-        (form % byte).encode() if every or not bytes((byte,)).isalnum() else bytes((byte,)) for byte in text
+        (form % byte).encode() if every or not bytes((byte,)).isalnum() else bytes((byte,))
+        for byte in text
     )
 
 

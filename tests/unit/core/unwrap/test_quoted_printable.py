@@ -16,7 +16,11 @@ def unwrapped(region: bytes) -> bytes:
     return region if view is None else view.data
 
 
-@given(text=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=300).map(str.encode))
+@given(
+    text=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=300).map(
+        str.encode
+    )
+)
 def test_what_the_library_encodes_comes_back(text: bytes) -> None:
     """Words that the standard library encodes and breaks are undone."""
     assert unwrapped(quopri.encodestring(text)) == text

@@ -22,12 +22,16 @@ def hit_of(region: bytes, encoding: str) -> int:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @settings(max_examples=60, deadline=None)
 @given(
-    before=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="e"), max_size=30),
+    before=st.text(
+        st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="e"), max_size=30
+    ),
     after=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=3000),
     data=st.data(),
 )
 def test_ascii_comes_back(encoding: str, before: str, after: str, data: st.DataObject) -> None:
-    """Any ASCII around a needle is decoded whole, and a slice's original bytes are that slice, encoded."""
+    """Any ASCII around a needle is decoded whole, and a slice's original bytes are that slice,
+    encoded.
+    """
     text = before + "eyJ" + after
     region = text.encode(encoding)
     found = Wide().unwrap_at(region, hit_of(region, encoding))
@@ -53,7 +57,9 @@ def token_in(region: bytes, encoding: str) -> tuple[View, bytes]:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("beside", BESIDE)
 def test_byte_order_follows_from_one_neighbour(encoding: str, beside: str) -> None:
-    """Units are cut where the encoder cut them, whatever stands on one side: marks, NUL characters, other scripts."""
+    """Units are cut where the encoder cut them, whatever stands on one side: marks, NUL characters,
+    other scripts.
+    """
     for text in (beside + TOKEN, TOKEN + beside, beside + TOKEN + " ", " " + TOKEN + beside):
         assert token_in(text.encode(encoding), encoding)[1] == TOKEN.encode(encoding), text
 
@@ -61,17 +67,24 @@ def test_byte_order_follows_from_one_neighbour(encoding: str, beside: str) -> No
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("before", BESIDE)
 def test_a_token_between_any_two_neighbours_is_whole(encoding: str, before: str) -> None:
-    """Even where the byte order cannot be told, the token's characters are all there (little endian), or all but where
-    both neighbours are above U+00FF (big endian)."""
+    """Even where the byte order cannot be told, the token's characters are all there (little
+    endian), or all but where both neighbours are above U+00FF (big endian).
+    """
     for after in BESIDE:
-        if encoding.endswith("be") and max(before[-1:], "a") > "\xff" and max(after[:1], "a") > "\xff":
+        if (
+            encoding.endswith("be")
+            and max(before[-1:], "a") > "\xff"
+            and max(after[:1], "a") > "\xff"
+        ):
             continue
         assert token_in((before + TOKEN + after).encode(encoding), encoding)[1]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_unit_cut_by_the_end_is_what_there_is_of_it(encoding: str) -> None:
-    """However many bytes of the last unit are missing, a character that is there is decoded and no span leaves."""
+    """However many bytes of the last unit are missing, a character that is there is decoded and no
+    span leaves.
+    """
     region = "eyJhbGci".encode(encoding)
     for cut in range(1, 4 if "32" in encoding else 2):
         part = region[:-cut]
@@ -86,7 +99,9 @@ def test_a_unit_cut_by_the_end_is_what_there_is_of_it(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_region_may_begin_inside_a_unit(encoding: str) -> None:
-    """A region cut at its beginning loses at most the unit that the cut broke, and no span leaves the region."""
+    """A region cut at its beginning loses at most the unit that the cut broke, and no span leaves
+    the region.
+    """
     region = ("A" + TOKEN + " x").encode(encoding)
     for cut in range(1, 4 if "32" in encoding else 2):
         view, original = token_in(region[cut:], encoding)
@@ -96,7 +111,8 @@ def test_a_region_may_begin_inside_a_unit(encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("region", "hit"), [(b"", 0), (b"eyJ", 0), (b"e\0y\0", 0), (b"\0e\0y\0J", 0), (b"e\0\0\0y", 0), (b"abc", 9)]
+    ("region", "hit"),
+    [(b"", 0), (b"eyJ", 0), (b"e\0y\0", 0), (b"\0e\0y\0J", 0), (b"e\0\0\0y", 0), (b"abc", 9)],
 )
 def test_what_is_no_run_is_declined(region: bytes, hit: int) -> None:
     """Fewer than three wide characters, or a hit that is no character, give nothing."""

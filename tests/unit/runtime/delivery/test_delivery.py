@@ -28,7 +28,13 @@ def commit(store: Store, *numbers: int) -> None:
     """Alerts enter the outbox."""
     alerts = [alert(number) for number in numbers]
     letters = [
-        Letter(id=one.id, fingerprint=one.token.sha256, severity=one.severity, event="leak", body=to_json(one))
+        Letter(
+            id=one.id,
+            fingerprint=one.token.sha256,
+            severity=one.severity,
+            event="leak",
+            body=to_json(one),
+        )
         for one in alerts
     ]
     store.commit(Commit(alerts=letters, at_ms=1))
@@ -52,7 +58,11 @@ def test_every_sink_gets_every_alert(store: Store, tmp_path: Path) -> None:
     commit(store, 3)
     delivery.poke()
     assert delivery.close(10) == []
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"".join(to_json(alert(n)) + b"\n" for n in (1, 2, 3))
+    assert (
+        (tmp_path / "a").read_bytes()
+        == (tmp_path / "b").read_bytes()
+        == b"".join(to_json(alert(n)) + b"\n" for n in (1, 2, 3))
+    )
     assert store.spool_bytes() == 0
     assert [one.sent for one in delivery.health()] == [3, 3]
 
@@ -76,7 +86,9 @@ def test_one_sinks_trouble_is_its_own(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "b").read_bytes() == to_json(alert(1)) + b"\n"
 
 
-def test_a_sink_that_hangs_does_not_hold_up_the_end(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sink_that_hangs_does_not_hold_up_the_end(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`close` ends within its deadline and tells that the sink still has letters."""
     import threading
 
@@ -117,9 +129,17 @@ def test_dropped_letters_are_in_the_figures() -> None:
 
 
 def test_bounds_of_single_sinks() -> None:
-    """A queue that runs over loses its oldest, which is in the figures; one that is waited for is named."""
+    """A queue that runs over loses its oldest, which is in the figures; one that is waited for is
+    named.
+    """
     outbox = Outbox()
-    delivery = Delivery(outbox, [from_url("stdout?name=a&queue=65536&when_full=drop-oldest"), from_url("stdout?name=b&queue=100000")])
+    delivery = Delivery(
+        outbox,
+        [
+            from_url("stdout?name=a&queue=65536&when_full=drop-oldest"),
+            from_url("stdout?name=b&queue=100000"),
+        ],
+    )
     for sink in "ab":
         outbox.boxes[sink].put(b"%6d" % number * 1000 for number in range(16))
     assert delivery.full() is None
@@ -147,8 +167,13 @@ def test_files_that_sinks_write_are_named() -> None:
 
 
 def test_the_caller_says_at_which_time_events_stand(store: Store, tmp_path: Path) -> None:
-    """A daemon at that on the log line, a scan at that of detection; what a sink's settings say comes first."""
-    settings = [from_url(f"file:{tmp_path}/{name}?format=ecs{more}") for name, more in (("a", ""), ("b", "&timestamp=detected"))]
+    """A daemon at that on the log line, a scan at that of detection; what a sink's settings say
+    comes first.
+    """
+    settings = [
+        from_url(f"file:{tmp_path}/{name}?format=ecs{more}")
+        for name, more in (("a", ""), ("b", "&timestamp=detected"))
+    ]
     delivery = Delivery(store, settings, timestamp="event")
     commit(store, 1)
     delivery.start()
@@ -160,11 +185,16 @@ def test_the_caller_says_at_which_time_events_stand(store: Store, tmp_path: Path
 def test_unchecked_certificates_are_warned_of(store: Store) -> None:
     """At each start and each SIGHUP."""
     said: list[str] = []
-    delivery = Delivery(store, [from_url("otlp+https://127.0.0.1:1?verify=false&name=lax")], say=said.append)
+    delivery = Delivery(
+        store, [from_url("otlp+https://127.0.0.1:1?verify=false&name=lax")], say=said.append
+    )
     delivery.start()
     delivery.reopen()
     delivery.close(5)
-    assert said == ["sink lax: certificates are not checked (verify = false): alerts may go to anybody"] * 2
+    assert (
+        said
+        == ["sink lax: certificates are not checked (verify = false): alerts may go to anybody"] * 2
+    )
 
 
 def test_what_was_not_started_can_be_closed(store: Store, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""The fault matrix: a real store, a real sink over HTTP, a receiver that fails in every way; beside it a sink that works.
+"""The fault matrix: a real store, a real sink over HTTP, a receiver that fails in every way; beside
+it a sink that works.
 
-Held for each fault: nothing is lost, what arrives twice has the same id, and the other sink is on time.
+Held for each fault: nothing is lost, what arrives twice has the same id, and the other sink is on
+time.
 """
 
 from __future__ import annotations
@@ -28,7 +30,16 @@ IDS = {alert(number).id for number in range(COUNT)}
 def letters(first: int, count: int) -> list[Letter]:
     """Alerts from `first` on."""
     made = [alert(number) for number in range(first, first + count)]
-    return [Letter(id=one.id, fingerprint=one.token.sha256, severity="high", event="leak", body=to_json(one)) for one in made]
+    return [
+        Letter(
+            id=one.id,
+            fingerprint=one.token.sha256,
+            severity="high",
+            event="leak",
+            body=to_json(one),
+        )
+        for one in made
+    ]
 
 
 class Matrix:
@@ -49,7 +60,9 @@ class Matrix:
         return Worker(settings, sink, opener(settings, sink), mailbox, self.said.append, self.clock)
 
     def run(self, done: Callable[[], bool], limit: int = 3000) -> float:
-        """Step both, a quarter of a second at a time, until it is done; gives the seconds that passed."""
+        """Step both, a quarter of a second at a time, until it is done; gives the seconds that
+        passed.
+        """
         began = self.clock.now
         for _ in range(limit):
             for worker in self.workers:
@@ -79,7 +92,10 @@ FAULTS: dict[str, list[Answer]] = {
     "a redirect": [Answer(302, headers={"location": "http://127.0.0.1:1/"})],
     "too large": [Answer(413), Answer(413), Answer(413)],
     "patience": [Answer(429, headers={"retry-after": "30"})],
-    **{str(status): [Answer(status)] * 2 for status in (401, 403, 404, 408, 429, 500, 502, 503, 504)},
+    **{
+        str(status): [Answer(status)] * 2
+        for status in (401, 403, 404, 408, 429, 500, 502, 503, 504)
+    },
 }
 
 
@@ -104,7 +120,9 @@ def test_nothing_is_lost(fault: str, tmp_path: Path) -> None:
 
 
 def test_down_at_start_and_for_a_minute(tmp_path: Path) -> None:
-    """A receiver that is not there is asked less and less often; soon after it came back everything is there."""
+    """A receiver that is not there is asked less and less often; soon after it came back everything
+    is there.
+    """
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     matrix = Matrix(tmp_path, f"elastic+http://127.0.0.1:{port}")
@@ -120,11 +138,16 @@ def test_down_at_start_and_for_a_minute(tmp_path: Path) -> None:
         matrix.close()
     assert took <= 60
     assert bulk.again == 0
-    assert [one.partition(": ")[2].partition(";")[0] for one in matrix.said] == ["cannot deliver", "delivers again"]
+    assert [one.partition(": ")[2].partition(";")[0] for one in matrix.said] == [
+        "cannot deliver",
+        "delivers again",
+    ]
 
 
 def test_a_restart_loses_nothing_and_keeps_ids(tmp_path: Path) -> None:
-    """The program dies after the receiver took a batch and before it knew: the same ids arrive again."""
+    """The program dies after the receiver took a batch and before it knew: the same ids arrive
+    again.
+    """
     bulk = Bulk()
     with Web(Answer(fault="lost"), otherwise=bulk) as web:
         web.keep = bulk
@@ -149,7 +172,9 @@ def test_an_event_that_is_too_large_is_put_aside_alone(tmp_path: Path) -> None:
     with Web(otherwise=narrow) as web:
         matrix = Matrix(tmp_path, f"elastic+http://{web.address}?compress=false&format=json")
         huge = to_json(alert(77, advice=("x" * 40_000,)))
-        big = Letter(id=alert(77).id, fingerprint="0" * 64, severity="high", event="leak", body=huge)
+        big = Letter(
+            id=alert(77).id, fingerprint="0" * 64, severity="high", event="leak", body=huge
+        )
         matrix.store.commit(Commit(alerts=[big], at_ms=1))
         try:
             matrix.run(lambda: set(bulk.documents) == IDS and matrix.store.spool_bytes() == 0)
@@ -173,7 +198,14 @@ def test_memory_stays_flat_while_a_hundred_thousand_wait(tmp_path: Path) -> None
         for first in range(0, 100_000, 10_000):
             store.commit(Commit(alerts=letters(first, 10_000), at_ms=1))
         clock = Turned()
-        worker = Worker(settings, sink, opener(settings, sink), lambda: store.mailbox("stdout"), lambda _: None, clock)
+        worker = Worker(
+            settings,
+            sink,
+            opener(settings, sink),
+            lambda: store.mailbox("stdout"),
+            lambda _: None,
+            clock,
+        )
         try:
             worker.step()
             tracemalloc.start()

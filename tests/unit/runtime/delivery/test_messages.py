@@ -43,7 +43,10 @@ def test_a_letter_of_another_version_is_told_apart(body: bytes) -> None:
         opener(SinkSettings(url="stdout"), Scripted())(Letter(1, "id", body, 5))
 
 
-@pytest.mark.parametrize(("change", "says"), [({"when": "x"}, "stdout: when: "), ({"format": "xml"}, "stdout: there is no format")])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"when": "x"}, "stdout: when: "), ({"format": "xml"}, "stdout: there is no format")],
+)
 def test_settings_that_cannot_work_are_named(change: dict[str, str], says: str) -> None:
     """The error names the sink."""
     with pytest.raises(UsageError) as caught:

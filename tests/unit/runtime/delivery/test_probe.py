@@ -45,7 +45,12 @@ def test_a_hint_says_what_to_look_at(status: int, more: str, hint: str) -> None:
 
 def test_an_event_that_is_refused_has_its_reason() -> None:
     """Where the receiver takes the request but not the event."""
-    body = json.dumps({"errors": True, "items": [{"create": {"status": 400, "error": {"type": "t", "reason": "r"}}}]})
+    body = json.dumps(
+        {
+            "errors": True,
+            "items": [{"create": {"status": 400, "error": {"type": "t", "reason": "r"}}}],
+        }
+    )
     with Web(Answer(200, body.encode())) as web:
         answer = probe(from_url(f"elastic+http://{web.address}"))
     assert (answer.taken, answer.words) == (False, "t: r")
@@ -55,7 +60,11 @@ def test_nothing_listens() -> None:
     """The hint names the usual reason."""
     with Web() as web:
         port = web.port
-    assert probe(from_url(f"syslog+tcp://127.0.0.1:{port}")).hints[0].startswith("nothing listens there")
+    assert (
+        probe(from_url(f"syslog+tcp://127.0.0.1:{port}"))
+        .hints[0]
+        .startswith("nothing listens there")
+    )
 
 
 @pytest.mark.parametrize("error", [ValueError("value"), OSError(5, "io")])

@@ -50,13 +50,23 @@ class Bench:
         self.dropped: dict[str, int] = {}
         self.receivers = {name: Receiver() for name in sinks}
         self.store.register(list(sinks))
-        self.workers = [self._worker(SinkSettings(url="stdout", name=name, **more)) for name, more in sinks.items()]
+        self.workers = [
+            self._worker(SinkSettings(url="stdout", name=name, **more))
+            for name, more in sinks.items()
+        ]
         self.queues = Queues(self.store, self.workers, self.count, self.said.append)
         self.sent: list[str] = []
 
     def _worker(self, one: SinkSettings) -> Worker:
         sink = self.receivers[one.title]
-        return Worker(one, sink, opener(one, sink), lambda: self.store.mailbox(one.title), lambda _: None, self.clock)
+        return Worker(
+            one,
+            sink,
+            opener(one, sink),
+            lambda: self.store.mailbox(one.title),
+            lambda _: None,
+            self.clock,
+        )
 
     def count(self, sink: str, count: int) -> None:
         """Letters were dropped."""
@@ -65,7 +75,16 @@ class Bench:
     def commit(self, count: int) -> None:
         """That many new alerts, each as large as any other."""
         made = [alert(len(self.sent) + number) for number in range(count)]
-        made = [Letter(id=one.id, fingerprint="0" * 64, severity="high", event="leak", body=to_json(one).ljust(SIZE)) for one in made]
+        made = [
+            Letter(
+                id=one.id,
+                fingerprint="0" * 64,
+                severity="high",
+                event="leak",
+                body=to_json(one).ljust(SIZE),
+            )
+            for one in made
+        ]
         self.store.commit(Commit(alerts=made, at_ms=1))
         self.sent += [one.id for one in made]
 
@@ -95,7 +114,9 @@ WAITS: dict[str, Any] = {"queue": 1 << 16}
 
 
 def test_the_one_that_is_down_keeps_the_newest(tmp_path: Path) -> None:
-    """The other gets everything; nothing has to wait; what was dropped is counted once, in memory and in the store."""
+    """The other gets everything; nothing has to wait; what was dropped is counted once, in memory
+    and in the store.
+    """
     bench = Bench(tmp_path, down=DROPS, up={})
     bench.receivers["down"].up = False
     for _ in range(30):
@@ -112,7 +133,9 @@ def test_the_one_that_is_down_keeps_the_newest(tmp_path: Path) -> None:
 
 
 def test_a_sink_that_is_waited_for_loses_nothing(tmp_path: Path) -> None:
-    """It is named while its queue is full, however much the other takes, and no longer when there is room."""
+    """It is named while its queue is full, however much the other takes, and no longer when there
+    is room.
+    """
     bench = Bench(tmp_path, down=WAITS, up={})
     bench.receivers["down"].up = False
     while bench.queues.full() is None:
@@ -129,7 +152,9 @@ def test_a_sink_that_is_waited_for_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_on_its_way_is_not_dropped(tmp_path: Path) -> None:
-    """The receiver answers slowly, and meanwhile its queue runs over: what it takes is not counted as lost too."""
+    """The receiver answers slowly, and meanwhile its queue runs over: what it takes is not counted
+    as lost too.
+    """
     bench = Bench(tmp_path, slow=DROPS)
 
     def meanwhile(messages: Sequence[Message]) -> Report:
@@ -168,7 +193,9 @@ def test_a_full_disk_is_no_reason_to_end(tmp_path: Path, monkeypatch: pytest.Mon
     bench = Bench(tmp_path, a=DROPS)
     bench.commit(2 * ROOM)
     with monkeypatch.context() as broken:
-        broken.setattr(bench.store, "trim", lambda *_: (_ for _ in ()).throw(StoreFull("disk full")))
+        broken.setattr(
+            bench.store, "trim", lambda *_: (_ for _ in ()).throw(StoreFull("disk full"))
+        )
         assert bench.queues.full() is None
     assert bench.dropped == {}
     assert bench.queues.full() is None
@@ -184,15 +211,24 @@ def test_without_bounds_nothing_is_asked(tmp_path: Path) -> None:
 
 
 def test_bounds_that_would_never_be_reached(tmp_path: Path) -> None:
-    """Queues that drop must fit into the spool together, or reading would wait for a sink that is not to be waited for."""
-    sinks = [SinkSettings(url="stdout", name=name, **DROPS) for name in "ab"] + [SinkSettings(url="stdout", queue=1 << 30)]
+    """Queues that drop must fit into the spool together, or reading would wait for a sink that is
+    not to be waited for.
+    """
+    sinks = [SinkSettings(url="stdout", name=name, **DROPS) for name in "ab"] + [
+        SinkSettings(url="stdout", queue=1 << 30)
+    ]
     check(sinks, (2 << 16) + 1)
-    with pytest.raises(UsageError, match="the queues of a, b hold 131072 bytes together: that must be less than the spool"):
+    with pytest.raises(
+        UsageError,
+        match="the queues of a, b hold 131072 bytes together: that must be less than the spool",
+    ):
         check(sinks, 2 << 16)
 
 
 def test_a_slow_sink_keeps_the_newest(tmp_path: Path) -> None:
-    """It takes five alerts a second of the twenty that come: of what waits at the end nothing is old."""
+    """It takes five alerts a second of the twenty that come: of what waits at the end nothing is
+    old.
+    """
     bench = Bench(tmp_path, slow={**DROPS, "rate": 5})
     for _ in range(ROOM):
         bench.commit(20)
@@ -219,19 +255,26 @@ def test_half_of_a_queue_at_once(tmp_path: Path) -> None:
     bench.step()
     bench.drain()
     bench.close()
-    assert bench.receivers["slow"].took == bench.sent[: ROOM // 2] + bench.sent[-(ROOM - ROOM // 2) :]
+    assert (
+        bench.receivers["slow"].took == bench.sent[: ROOM // 2] + bench.sent[-(ROOM - ROOM // 2) :]
+    )
 
 
 ACTS = st.lists(
-    st.one_of(st.integers(1, 80), st.sampled_from(["step", "bounds", "drops:up", "drops:down", "waits:up", "waits:down"])),
+    st.one_of(
+        st.integers(1, 80),
+        st.sampled_from(["step", "bounds", "drops:up", "drops:down", "waits:up", "waits:down"]),
+    ),
     max_size=40,
 )
 
 
 @pytest.mark.parametrize("examples", [12, pytest.param(400, marks=pytest.mark.slow)])
 def test_whatever_happens_nothing_is_lost_uncounted(tmp_path: Path, examples: int) -> None:
-    """Three sinks, two with bounds, up and down at any time; reading heeds the bounds. In the end two have everything in
-    order, and the third the newest that its queue holds; what it does not have was counted."""
+    """Three sinks, two with bounds, up and down at any time; reading heeds the bounds. In the end
+    two have everything in order, and the third the newest that its queue holds; what it does not
+    have was counted.
+    """
     numbers = count()
 
     @given(ACTS)

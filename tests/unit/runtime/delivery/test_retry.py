@@ -27,17 +27,45 @@ TABLE = [
     (State(), failed(3, "busy", "503", 503), (), (), 1, {"failures": 1}),
     (State(failures=1), failed(3, "busy", "503", 503), (), (), 2, {"failures": 2}),
     (State(failures=3), failed(3, "busy", "503", 503), (), (), 8, {"failures": 4, "told": None}),
-    (State(failures=4), failed(3, "busy", "503", 503), (), (), 16, {"failures": 5, "told": "failing", "open": True}),
+    (
+        State(failures=4),
+        failed(3, "busy", "503", 503),
+        (),
+        (),
+        16,
+        {"failures": 5, "told": "failing", "open": True},
+    ),
     (State(failures=40), failed(3, "busy", "503", 503), (), (), LONGEST_WAIT, {}),
     (State(), failed(3, "busy", "429", 429, 7.0), (), (), 7, {"failures": 1}),
     (State(), failed(3, "busy", "429", 429, 0.0), (), (), 1, {"failures": 1}),
     (State(), failed(3, "busy", "429", 429, 1e9), (), (), LONGEST_RETRY_AFTER, {}),
     (State(failures=9), Report((TAKEN, AGAIN), "busy", "429"), (0,), (), 1, {"failures": 1}),
     (OPEN, all_taken(1), (0,), (), 0, {"failures": 0, "told": None, "open": False}),
-    (State(), failed(3, "blocked", "401", 401), (), (), 5, {"blocked": True, "told": "blocked", "failures": 1}),
-    (State(blocked=True, failures=30), failed(1, "blocked", "", 403), (), (), LONGEST_BLOCKED_WAIT, {"blocked": True}),
+    (
+        State(),
+        failed(3, "blocked", "401", 401),
+        (),
+        (),
+        5,
+        {"blocked": True, "told": "blocked", "failures": 1},
+    ),
+    (
+        State(blocked=True, failures=30),
+        failed(1, "blocked", "", 403),
+        (),
+        (),
+        LONGEST_BLOCKED_WAIT,
+        {"blocked": True},
+    ),
     (State(blocked=True, failures=3), failed(1, "busy", "", 503), (), (), 8, {"blocked": False}),
-    (State(blocked=True, told="blocked"), all_taken(1), (0,), (), 0, {"blocked": False, "told": None}),
+    (
+        State(blocked=True, told="blocked"),
+        all_taken(1),
+        (0,),
+        (),
+        0,
+        {"blocked": False, "told": None},
+    ),
     (State(), failed(9, "too_large", "413", 413), (), (), 0, {"limit": 4}),
     (State(limit=4), all_taken(4), (0, 1, 2, 3), (), 0, {"limit": 5}),
     (State(limit=4), all_taken(2), (0, 1), (), 0, {"limit": 4}),
@@ -45,16 +73,35 @@ TABLE = [
     (State(), failed(8, "poison", "400", 400), (), (), 0, {"suspects": 8}),
     (State(suspects=8), all_taken(4), (0, 1, 2, 3), (), 0, {"suspects": 4}),
     (State(suspects=4), failed(2, "poison", "400", 400), (), (), 0, {"suspects": 2}),
-    (State(suspects=1), failed(1, "poison", "400", 400), (), (0,), 0, {"suspects": 0, "refused": 1}),
+    (
+        State(suspects=1),
+        failed(1, "poison", "400", 400),
+        (),
+        (0,),
+        0,
+        {"suspects": 0, "refused": 1},
+    ),
     (State(), Report((TAKEN, REFUSED, AGAIN)), (0,), (1,), 0, {"refused": 0}),
     (State(refused=MANY_REFUSED - 1), Report((REFUSED,)), (), (0,), 1, {"told": "refusing"}),
-    (State(refused=MANY_REFUSED, told="refusing"), all_taken(1), (0,), (), 0, {"told": None, "refused": 0}),
+    (
+        State(refused=MANY_REFUSED, told="refusing"),
+        all_taken(1),
+        (0,),
+        (),
+        0,
+        {"told": None, "refused": 0},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("state", "report", "acked", "dead", "wait", "after"), TABLE)
 def test_the_table(
-    state: State, report: Report, acked: tuple[int, ...], dead: tuple[int, ...], wait: float, after: dict[str, object]
+    state: State,
+    report: Report,
+    acked: tuple[int, ...],
+    dead: tuple[int, ...],
+    wait: float,
+    after: dict[str, object],
 ) -> None:
     """Each row: what is struck off, what is put aside, how long to wait, what is remembered."""
     step = decide(state, report, 1.0)
@@ -98,7 +145,9 @@ def test_the_size_of_the_next_batch(state: State, size: int) -> None:
 
 def test_waits_are_spread() -> None:
     """Full jitter: the wait is anywhere below its ceiling, but never nothing."""
-    assert [decide(State(failures=3), failed(1, "busy", ""), chance).wait for chance in (0.0, 0.5, 1.0)] == [0.4, 4, 8]
+    assert [
+        decide(State(failures=3), failed(1, "busy", ""), chance).wait for chance in (0.0, 0.5, 1.0)
+    ] == [0.4, 4, 8]
 
 
 @given(st.integers(1, 64), st.sets(st.integers(0, 63)), st.booleans())
@@ -115,11 +164,17 @@ def test_every_poison_is_found_and_nothing_else(count: int, poison: set[int], si
         taken += [batch[index] for index in step.acked]
         dead += [batch[one.index] for one in step.dead]
         queue, state = queue[len(step.acked) + len(step.dead) :], step.state
-    assert (queue, set(dead), taken) == ([], poison & set(range(count)), [n for n in range(count) if n not in poison])
+    assert (queue, set(dead), taken) == (
+        [],
+        poison & set(range(count)),
+        [n for n in range(count) if n not in poison],
+    )
 
 
 _OUTCOMES = st.lists(st.sampled_from([TAKEN, AGAIN, REFUSED]), min_size=1, max_size=8).map(tuple)
-_REPORTS = st.builds(Report, _OUTCOMES, st.sampled_from([None, "busy", "blocked", "too_large", "poison"]))
+_REPORTS = st.builds(
+    Report, _OUTCOMES, st.sampled_from([None, "busy", "blocked", "too_large", "poison"])
+)
 
 
 @given(st.lists(_REPORTS, max_size=30), st.floats(0, 0.999))

@@ -37,7 +37,9 @@ from jwtleak.runtime.delivery.route import MAX_LENGTH, parse
 def test_conditions(text: str, wanted: bool) -> None:
     """Order is by how bad it is; texts are compared whole."""
     facts: Any = {"sha256": "0" * 64, "kind": "jws", "status": "live", "provider": "auth0"}
-    assert parse(text)(alert(token=TokenFacts(**facts), channel=AlertChannel("url_query"))) is wanted
+    assert (
+        parse(text)(alert(token=TokenFacts(**facts), channel=AlertChannel("url_query"))) is wanted
+    )
 
 
 def test_what_is_absent_equals_nothing() -> None:

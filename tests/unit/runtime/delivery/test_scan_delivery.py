@@ -51,7 +51,9 @@ def test_what_cannot_be_delivered_is_named_and_kept(store: Store, tmp_path: Path
     for record in records(3):
         dispatch.add(record)
     left = dispatch.close()
-    assert [(one.queued, one.reason) for one in left] == [(3, "cannot write: no such file or directory")]
+    assert [(one.queued, one.reason) for one in left] == [
+        (3, "cannot write: no such file or directory")
+    ]
     (tmp_path / "none").mkdir()
     assert Dispatch(store, Delivery(store, settings), deadline=30).close() == []
     assert lines(tmp_path / "none/out") == [record.json() for record in records(3)]
@@ -68,7 +70,11 @@ def test_a_repeat_is_a_letter_of_its_own(store: Store, tmp_path: Path) -> None:
 
 def test_what_nobody_wants_is_not_kept(store: Store, tmp_path: Path) -> None:
     """It takes no room in the outbox."""
-    dispatch = Dispatch(store, Delivery(store, [from_url(f"file:{tmp_path}/none/out?when=severity=='low'")]), deadline=0)
+    dispatch = Dispatch(
+        store,
+        Delivery(store, [from_url(f"file:{tmp_path}/none/out?when=severity=='low'")]),
+        deadline=0,
+    )
     dispatch.add(records(1)[0])
     dispatch.flush()
     assert store.spool_bytes() == 0
@@ -76,7 +82,9 @@ def test_what_nobody_wants_is_not_kept(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_full_outbox_holds_the_scan_until_nothing_moves(store: Store, tmp_path: Path) -> None:
-    """It waits for the sinks; when they take nothing for the deadline, the scan ends with an error that says so."""
+    """It waits for the sinks; when they take nothing for the deadline, the scan ends with an error
+    that says so.
+    """
     now = [0.0]
 
     def sleep(seconds: float) -> None:

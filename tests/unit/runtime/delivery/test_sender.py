@@ -40,7 +40,14 @@ class Bench:
         self.clock = Turned()
         self.said: list[str] = []
         given = SinkSettings(url="stdout", **settings)
-        self.worker = Worker(given, self.sink, opener(given, self.sink), lambda: self.box, self.said.append, self.clock)
+        self.worker = Worker(
+            given,
+            self.sink,
+            opener(given, self.sink),
+            lambda: self.box,
+            self.said.append,
+            self.clock,
+        )
 
     def steps(self, seconds: float) -> None:
         """Let time pass in quarters of a second."""
@@ -58,7 +65,9 @@ def test_what_waits_is_sent_and_struck_off() -> None:
 
 
 def test_trouble_is_waited_out() -> None:
-    """Waits double: three failures take seven seconds; nothing is lost, and nothing is sent in between."""
+    """Waits double: three failures take seven seconds; nothing is lost, and nothing is sent in
+    between.
+    """
     bench = Bench(busy, busy, busy)
     bench.steps(6.75)
     assert len(bench.sink.sent) == 3
@@ -77,7 +86,9 @@ def test_new_letters_do_not_shorten_a_wait() -> None:
 
 
 def test_an_open_circuit_sends_one_message_as_a_probe() -> None:
-    """After five failures one message at a time goes out, and people are told once; then once more when it works."""
+    """After five failures one message at a time goes out, and people are told once; then once more
+    when it works.
+    """
     bench = Bench(*[busy] * 8)
     bench.steps(400)
     assert [len(one) for one in bench.sink.sent] == [3] * 5 + [1] * 4 + [2]
@@ -91,7 +102,9 @@ def test_a_block_is_told_at_once_and_read_anew() -> None:
     """One loud warning; credentials and certificates are read again before each attempt."""
     bench = Bench(blocked, blocked)
     bench.steps(5)
-    assert bench.said == ["sink stdout: takes nothing until this is put right; alerts are kept: HTTP 401"]
+    assert bench.said == [
+        "sink stdout: takes nothing until this is put right; alerts are kept: HTTP 401"
+    ]
     assert bench.worker.health.state == "blocked"
     bench.steps(16)
     assert (bench.sink.reopened, bench.box.letters, bench.worker.health.state) == (2, {}, None)
@@ -112,7 +125,11 @@ def test_refused_messages_are_put_aside() -> None:
 
     def picky(messages: Sequence[Message]) -> Report:
         bad = any(one.alert.location.offset == 5 for one in messages)
-        return failed(len(messages), "poison", "HTTP 400 no", 400) if bad else Report(Scripted().send(messages).outcomes)
+        return (
+            failed(len(messages), "poison", "HTTP 400 no", 400)
+            if bad
+            else Report(Scripted().send(messages).outcomes)
+        )
 
     bench = Bench(*[picky] * 20, count=8)
     for _ in range(20):
@@ -143,13 +160,17 @@ def test_a_batch_may_linger_for_more() -> None:
     assert [len(one) for one in bench.sink.sent] == [2]
 
 
-@pytest.mark.parametrize("error", [ValueError("a value"), UsageError("credential gone"), OSError(5, "io")])
+@pytest.mark.parametrize(
+    "error", [ValueError("a value"), UsageError("credential gone"), OSError(5, "io")]
+)
 def test_a_sink_that_raises_loses_nothing(error: Exception) -> None:
     """The alerts stay and are sent again; what a bug's exception holds is not shown."""
     bench = Bench(error)
     bench.worker.step()
     reason = bench.worker.health.reason
-    assert reason == "credential gone" or re.fullmatch(r"internal error: \w+ at jwtleak\.runtime\.delivery\.sender:\d+", reason)
+    assert reason == "credential gone" or re.fullmatch(
+        r"internal error: \w+ at jwtleak\.runtime\.delivery\.sender:\d+", reason
+    )
     bench.steps(10)
     assert bench.box.letters == {}
 

@@ -60,7 +60,9 @@ def test_the_unwanted_and_the_unreadable_are_settled_when_read() -> None:
 
 
 def test_a_small_young_batch_lingers() -> None:
-    """It waits until it is full, half a batch in bytes, or old enough; a clock that went back does not make it wait."""
+    """It waits until it is full, half a batch in bytes, or old enough; a clock that went back does
+    not make it wait.
+    """
     for limits, count, now, lingers in [
         (Limits(5, 1 << 20, 2.0), 3, 50_500, True),
         (Limits(5, 1 << 20, 2.0), 5, 50_500, False),
@@ -75,7 +77,9 @@ def test_a_small_young_batch_lingers() -> None:
 
 
 def test_the_last_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A letter that was taken is in hand until it is struck off: nobody may count it as dropped meanwhile."""
+    """A letter that was taken is in hand until it is struck off: nobody may count it as dropped
+    meanwhile.
+    """
     letters = box(3)
     mine = hand(letters)
     assert mine.last == 0
@@ -91,7 +95,9 @@ def test_the_last_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_cannot_be_struck_off_is_owed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk a letter that was taken is not sent again; it is struck off as soon as that works."""
+    """On a full disk a letter that was taken is not sent again; it is struck off as soon as that
+    works.
+    """
     letters = box(1)
     mine = hand(letters)
     mine.fill()

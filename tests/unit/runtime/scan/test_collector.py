@@ -39,12 +39,22 @@ def collected(data: bytes, grouping: Grouping | FirstSight, *, sparing: bool) ->
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    numbers=st.lists(st.integers(0, 5), max_size=30), capacity=st.integers(1, 7), kind=st.sampled_from([Grouping, FirstSight])
+    numbers=st.lists(st.integers(0, 5), max_size=30),
+    capacity=st.integers(1, 7),
+    kind=st.sampled_from([Grouping, FirstSight]),
 )
-def test_repeats_are_only_counted(numbers: list[int], capacity: int, kind: type[Grouping | FirstSight]) -> None:
-    """What is not looked at changes no alert, and no alert begins a line later, whatever no longer fits in between."""
-    data = "".join(f'10.0.0.{n} - - "GET /?token={TOKENS[n]} HTTP/1.1" 200\n\n' for n in numbers).encode()
-    assert collected(data, kind(capacity), sparing=True) == collected(data, kind(capacity), sparing=False)
+def test_repeats_are_only_counted(
+    numbers: list[int], capacity: int, kind: type[Grouping | FirstSight]
+) -> None:
+    """What is not looked at changes no alert, and no alert begins a line later, whatever no longer
+    fits in between.
+    """
+    data = "".join(
+        f'10.0.0.{n} - - "GET /?token={TOKENS[n]} HTTP/1.1" 200\n\n' for n in numbers
+    ).encode()
+    assert collected(data, kind(capacity), sparing=True) == collected(
+        data, kind(capacity), sparing=False
+    )
 
 
 def test_who_wants_each_sighting() -> None:
@@ -63,7 +73,10 @@ def test_the_time_goes_on() -> None:
     engine = Engine(CHANNELS)
     collector = Collector(SETTING, engine, INFO, Every())
     found = [record.alert() for number in (0, 1) for record in _later(collector, engine, number)]
-    assert [one.detected_at for one in found] == ["2026-01-15T12:00:10.000Z", "2026-01-15T12:00:11.000Z"]
+    assert [one.detected_at for one in found] == [
+        "2026-01-15T12:00:10.000Z",
+        "2026-01-15T12:00:11.000Z",
+    ]
 
 
 def _later(collector: Collector, engine: Engine, number: int) -> list[Record]:

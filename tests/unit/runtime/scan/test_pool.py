@@ -44,7 +44,9 @@ def flat(results):
 @pytest.mark.parametrize("early", [24 << 20, 1])
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_order_is_that_of_one_process(plan_of_scan, tasks, jobs, early, monkeypatch):
-    """Messages come in the order of the tasks, whatever the number of workers, and however little may wait."""
+    """Messages come in the order of the tasks, whatever the number of workers, and however little
+    may wait.
+    """
     monkeypatch.setattr(pools, "_EARLY_BYTES", early)
     monkeypatch.setattr(worker, "_BATCH", 16)
     expected = flat(run_here(Worker(plan_of_scan), iter(tasks)))
@@ -85,17 +87,23 @@ def test_no_tasks(plan_of_scan):
 
 
 def test_a_dead_worker(plan_of_scan, tasks):
-    """A worker that was killed before or during its task is an error that names a task and the signal."""
+    """A worker that was killed before or during its task is an error that names a task and the
+    signal.
+    """
     with Pool(plan_of_scan, 2) as pool:
         for hand in pool._hands:
             hand.child.signal(signal.SIGKILL)
             hand.child.join()
-        with pytest.raises(WorkerError, match=r"a worker process was ended by signal 9 while scanning .*/0\.log"):
+        with pytest.raises(
+            WorkerError, match=r"a worker process was ended by signal 9 while scanning .*/0\.log"
+        ):
             list(pool.run(iter(tasks)))
 
 
 def test_a_failing_worker(plan_of_scan, tasks, monkeypatch):
-    """A failure in a worker is an error that names the place and the task, and not what was scanned."""
+    """A failure in a worker is an error that names the place and the task, and not what was
+    scanned.
+    """
 
     def fail(*_: object) -> None:
         raise ValueError(jws())

@@ -15,7 +15,9 @@ from jwtleak.types import StreamInfo
 
 
 class Numbers:
-    """A stream of reads of different lengths, each full of its number; `at_end` gives its last result, or raises."""
+    """A stream of reads of different lengths, each full of its number; `at_end` gives its last
+    result, or raises.
+    """
 
     info = StreamInfo("file", "a.gz", compressed=True)
 
@@ -71,7 +73,9 @@ def test_a_short_stream_has_no_thread() -> None:
 
 
 @pytest.mark.parametrize("error", [SourceError("a.gz", "input/output error"), MemoryError()])
-def test_errors_come_out_where_they_would(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_errors_come_out_where_they_would(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     """An exception of the stream comes out of `readinto`, behind the bytes before it."""
 
     def fail() -> int:

@@ -35,7 +35,10 @@ def test_a_silence_lets_the_rest_out() -> None:
 
 def test_a_token_outlasts_a_silence() -> None:
     """A token that a pause cuts comes out as one name."""
-    assert run(Script(b"t=" + TOKEN[:99], None, TOKEN[99:], None, b" x. ")) == [b"t=", NAME + b" x. "]
+    assert run(Script(b"t=" + TOKEN[:99], None, TOKEN[99:], None, b" x. ")) == [
+        b"t=",
+        NAME + b" x. ",
+    ]
 
 
 def test_an_interrupt_lets_out_what_is_held() -> None:

@@ -19,7 +19,9 @@ from jwtleak.store import Store
 
 
 class Runs:
-    """Scans of one directory, one after another, with one state. Knows what was read, given and said."""
+    """Scans of one directory, one after another, with one state. Knows what was read, given and
+    said.
+    """
 
     def __init__(self, plan_of_scan, logs, state):
         self.plan, self.logs, self.state = plan_of_scan, logs, state
@@ -42,12 +44,19 @@ class Runs:
             scans = store.scans("k")
             scans.begin(resume=again)
             around = Surroundings(
-                own, lambda: self.events.append("sync"), self.tally.notice, self.add, self.said.append, lambda: 5
+                own,
+                lambda: self.events.append("sync"),
+                self.tally.notice,
+                self.add,
+                self.said.append,
+                lambda: 5,
             )
             ledger = Ledger(scans, around)
             scan = Scan(self.plan, Selection(), self.tally)
             ids = []
-            for record in scan.files(walk([str(self.logs)], notice=self.tally.notice), jobs, lambda _: None, ledger):
+            for record in scan.files(
+                walk([str(self.logs)], notice=self.tally.notice), jobs, lambda _: None, ledger
+            ):
                 ids.append(record.id)
                 self.events.append("given")
                 if len(ids) == stop_after:
@@ -131,7 +140,9 @@ def test_a_changed_file_is_read_again(runs, change):
 
 
 def test_broken_off(runs):
-    """What was finished is not read again; all else is; together the alerts are those of one scan, each once."""
+    """What was finished is not read again; all else is; together the alerts are those of one scan,
+    each once.
+    """
     for name in "abcdef":
         (runs.logs / f"{name}.log").write_bytes(lines(name, name + "2"))
     whole = runs.run(again=False)
@@ -142,7 +153,9 @@ def test_broken_off(runs):
 
 
 def test_broken_off_inside_of_a_file(runs, monkeypatch):
-    """Alerts that were given of a file that is not finished are not given again, though the file is read again."""
+    """Alerts that were given of a file that is not finished are not given again, though the file is
+    read again.
+    """
     monkeypatch.setattr(worker, "_BATCH", 5)
     monkeypatch.setattr(resume, "_BATCH", 3)
     parts = [lines(*(f"{part}.{one}" for one in range(20))) + bytes(2 << 20) for part in range(8)]
@@ -162,7 +175,9 @@ def test_broken_off_inside_of_a_file(runs, monkeypatch):
 def test_a_large_file_in_parts(runs, monkeypatch):
     """It is marked with its last part, and only if all of its parts were read."""
     monkeypatch.setattr(tasks, "RANGE", 1 << 20)
-    (runs.logs / "a.log").write_bytes(b"".join(lines(f"x{one}") + bytes(1 << 20) for one in range(6)))
+    (runs.logs / "a.log").write_bytes(
+        b"".join(lines(f"x{one}") + bytes(1 << 20) for one in range(6))
+    )
     whole = runs.run(again=False)
     assert len(whole) == 6
     assert (runs.run(), runs.passed) == ([], (runs.logs / "a.log").stat().st_size)
@@ -173,7 +188,9 @@ def test_a_large_file_in_parts(runs, monkeypatch):
 
 
 def test_what_is_broken_is_told_again(runs):
-    """A damaged archive is finished, but that it is damaged is said each time; what the system refused is tried again."""
+    """A damaged archive is finished, but that it is damaged is said each time; what the system
+    refused is tried again.
+    """
     data = gzip.compress(lines("a") + bytes(100_000))
     (runs.logs / "bad.gz").write_bytes(data[:-20])
     assert len(runs.run()) == 1
@@ -201,7 +218,9 @@ def test_what_the_system_refused_is_tried_again(runs, monkeypatch):
 
 
 def test_replaced_while_it_waits(runs, monkeypatch):
-    """A file that another took the name of, between planning and reading, is not marked: it was not read."""
+    """A file that another took the name of, between planning and reading, is not marked: it was not
+    read.
+    """
     (runs.logs / "a.log").write_bytes(lines("a"))
     identify = resume.identify
 
@@ -236,7 +255,9 @@ def test_growing_while_it_waits(runs, monkeypatch):
 
 
 def test_own_files_are_left_out(runs, monkeypatch):
-    """The output and the state are not scanned, and not even opened, which would break SQLite's locks."""
+    """The output and the state are not scanned, and not even opened, which would break SQLite's
+    locks.
+    """
     monkeypatch.setattr(resume, "identify", lambda path, count: pytest.fail("was opened"))
     (runs.logs / "out.jsonl").write_bytes(lines("a"))
     found = (runs.logs / "out.jsonl").stat()

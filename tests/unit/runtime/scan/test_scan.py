@@ -36,8 +36,12 @@ def scan_files(plan_of_scan):
 
     def scan_files(paths, jobs=1, every=False, selection=None):
         tally = Tally()
-        scan = Scan(replace(plan_of_scan, every=every), selection or Selection(min_confidence="low"), tally)
-        return [record.alert() for record in scan.files(map(entry, paths), jobs, lambda _: None)], tally
+        scan = Scan(
+            replace(plan_of_scan, every=every), selection or Selection(min_confidence="low"), tally
+        )
+        return [
+            record.alert() for record in scan.files(map(entry, paths), jobs, lambda _: None)
+        ], tally
 
     return scan_files
 
@@ -51,14 +55,20 @@ def small_parts(monkeypatch):
 
 pieces = st.one_of(
     st.sampled_from([*kinds().values(), unsecured(), jws({"iss": "again"})]),
-    st.sampled_from(["\n", "\n\n", " x ", "\r\n", "GET /?t=", '", "', "Authorization: Bearer ", "-" * 300]),
+    st.sampled_from(
+        ["\n", "\n\n", " x ", "\r\n", "GET /?t=", '", "', "Authorization: Bearer ", "-" * 300]
+    ),
 )
 
 
 @given(st.lists(pieces, max_size=25))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_parts_together_are_the_whole(scan_files, tmp_path, monkeypatch, texts):
-    """A file in many parts gives the alerts that it gives in one: lines, columns, ids, sightings, grouped or not."""
+    """A file in many parts gives the alerts that it gives in one: lines, columns, ids, sightings,
+    grouped or not.
+    """
     path = tmp_path / "a"
     path.write_text(" | ".join(texts))
     for every in (False, True):
@@ -90,7 +100,11 @@ def test_processes_give_the_same(scan_files, small_parts, tmp_path):
     three, other = scan_files(paths, jobs=3)
     assert one == three
     assert len(one) == sum(min(n * 5, 7) for n in range(6))
-    assert (tally.files, tally.bytes_read, tally.statuses) == (other.files, other.bytes_read, other.statuses)
+    assert (tally.files, tally.bytes_read, tally.statuses) == (
+        other.files,
+        other.bytes_read,
+        other.statuses,
+    )
     assert tally.files == 6
 
 
@@ -103,7 +117,9 @@ def test_a_small_scan_starts_no_process(scan_files, tmp_path, monkeypatch):
 
 def test_columns_across_parts(scan_files, small_parts, tmp_path):
     """A line that began parts ago still counts the column from its beginning."""
-    (tmp_path / "a").write_text("first\n" + "-" * 3000 + jws() + " " + "-" * 3000 + jws({"iss": "2"}) + "\n" + jws({}))
+    (tmp_path / "a").write_text(
+        "first\n" + "-" * 3000 + jws() + " " + "-" * 3000 + jws({"iss": "2"}) + "\n" + jws({})
+    )
     alerts, _ = scan_files([tmp_path / "a"])
     places = [(alert.location.line, alert.location.column) for alert in alerts]
     assert places == [(2, 3001), (2, 3001 + len(jws()) + 1 + 3000), (3, 1)]
@@ -112,7 +128,9 @@ def test_columns_across_parts(scan_files, small_parts, tmp_path):
 def test_selection_and_counting(scan_files, tmp_path):
     """What is not selected is neither given nor counted."""
     (tmp_path / "a").write_text(f"{jws()} {jws({'exp': 5})}\n")
-    alerts, tally = scan_files([tmp_path / "a"], selection=Selection(statuses=frozenset({"expired"})))
+    alerts, tally = scan_files(
+        [tmp_path / "a"], selection=Selection(statuses=frozenset({"expired"}))
+    )
     assert [alert.token.status for alert in alerts] == ["expired"]
     assert (tally.alerts, dict(tally.statuses)) == (1, {"expired": 1})
 
@@ -141,7 +159,11 @@ def test_stop_between_parts(plan_of_scan, tmp_path, small_parts):
 def test_nothing_unfinished(plan_of_scan, tmp_path):
     """A scan that came to its end left nothing."""
     scan = Scan(plan_of_scan, Selection(), Tally())
-    assert (list(scan.files([], 1, lambda _: None)), scan.unfinished(), list(scan.rest())) == ([], None, [])
+    assert (list(scan.files([], 1, lambda _: None)), scan.unfinished(), list(scan.rest())) == (
+        [],
+        None,
+        [],
+    )
 
 
 # --- the joiner by itself
@@ -157,7 +179,10 @@ def test_the_joiner_forgets_the_file_before(plan_of_scan, tmp_path):
     joiner = Joiner(every=True)
     for path in "fg":
         for index in range(3):
-            assert list(joiner.done(at(index, path), Done(10, 0, lines=4, line_start=index * 10 + 5))) == []
+            assert (
+                list(joiner.done(at(index, path), Done(10, 0, lines=4, line_start=index * 10 + 5)))
+                == []
+            )
             assert joiner._lines == 4 * (index + 1)
 
 
@@ -182,9 +207,14 @@ def scan_stdin(plan_of_scan):
 
 
 def test_first_sight_and_repeat(scan_stdin):
-    """The first sight comes at once, later ones in one repeat, which is not counted as another token."""
+    """The first sight comes at once, later ones in one repeat, which is not counted as another
+    token.
+    """
     alerts, tally = scan_stdin(f"x={jws()} y\n".encode() * 3)
-    assert [(alert.event, alert.sightings.count) for alert in alerts] == [("leak", 1), ("repeat", 3)]
+    assert [(alert.event, alert.sightings.count) for alert in alerts] == [
+        ("leak", 1),
+        ("repeat", 3),
+    ]
     assert (tally.alerts, tally.files, dict(tally.statuses)) == (1, 1, {"live": 1})
     assert alerts[0].detected_at == "2026-01-15T12:00:01.000Z"
 

@@ -44,7 +44,10 @@ def test_a_large_plain_file_is_split(tmp_path):
     (first, *rest) = plan([entry(tmp_path / "a", b"x" * 2500)])
     path = str(tmp_path / "a")
     assert first == Range(0, path, 0, 1000, 2500, 7)
-    assert [(one.start, one.stop) for one in rest if isinstance(one, Range)] == [(1000, 2000), (2000, 2500)]
+    assert [(one.start, one.stop) for one in rest if isinstance(one, Range)] == [
+        (1000, 2000),
+        (2000, 2500),
+    ]
 
 
 def test_an_archive_stays_whole(tmp_path):
@@ -64,7 +67,12 @@ def test_order_and_numbers(tmp_path):
     entries = [Entry("a", 1, 0), entry(tmp_path / "b", b"x" * 1500), Entry("c", 1, 0)]
     tasks = list(plan(entries))
     assert [task.index for task in tasks] == [0, 1, 2, 3]
-    assert [task.paths if isinstance(task, Files) else task.start for task in tasks] == [("a",), 0, 1000, ("c",)]
+    assert [task.paths if isinstance(task, Files) else task.start for task in tasks] == [
+        ("a",),
+        0,
+        1000,
+        ("c",),
+    ]
 
 
 def test_tasks_come_lazily():

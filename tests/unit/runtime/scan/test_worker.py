@@ -41,7 +41,9 @@ def test_files(plan_of_scan, tmp_path):
     """Alerts come in the order of the files; the rest is counted."""
     for name in "ab":
         (tmp_path / name).write_text(f"x={jws({'iss': name})} y\n" * 2)
-    alerts, done = run(Worker(plan_of_scan), Files(0, (str(tmp_path / "a"), str(tmp_path / "b")), 1))
+    alerts, done = run(
+        Worker(plan_of_scan), Files(0, (str(tmp_path / "a"), str(tmp_path / "b")), 1)
+    )
     assert [alert.token.sha256 for alert in alerts] == [sha256(jws({"iss": name})) for name in "ab"]
     assert [alert.sightings.count for alert in alerts] == [2, 2]
     assert (done.files, done.bytes_read, done.notices, done.stopped) == (2, sum(
@@ -67,7 +69,10 @@ def test_notices(plan_of_scan, tmp_path):
     """What is gone or damaged is told, and the next file is scanned."""
     (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(range(256)) * 99)[:-50])
     (tmp_path / "c").write_text(jws())
-    alerts, done = run(Worker(plan_of_scan), Files(0, tuple(str(tmp_path / name) for name in ("a", "b.gz", "c")), 1))
+    alerts, done = run(
+        Worker(plan_of_scan),
+        Files(0, tuple(str(tmp_path / name) for name in ("a", "b.gz", "c")), 1),
+    )
     assert len(alerts) == 1
     assert {(one.kind, one.path) for one in done.notices} == {
         ("unreadable", str(tmp_path / "a")),
@@ -93,11 +98,15 @@ def test_an_error_while_reading(plan_of_scan, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "open_streams", lambda *_args, **_more: iter([Failing()]))
     alerts, done = run(Worker(plan_of_scan), Files(0, ("f",), 1))
     assert len(alerts) == 1
-    assert [(one.kind, one.reason) for one in done.notices] == [("unreadable", "input/output error")]
+    assert [(one.kind, one.reason) for one in done.notices] == [
+        ("unreadable", "input/output error")
+    ]
 
 
 def test_a_part_is_read_little_further_than_it_goes(plan_of_scan, tmp_path, monkeypatch):
-    """What is read before and behind a part is what a token at its edge could need, and not what fits into the buffer."""
+    """What is read before and behind a part is what a token at its edge could need, and not what
+    fits into the buffer.
+    """
     read = []
 
     class Watched(Counted):
@@ -131,13 +140,18 @@ def test_ranges_share_what_stands_at_their_edge(plan_of_scan, tmp_path, cut):
 
 @pytest.mark.parametrize("into", [1, 5, 11])
 def test_a_range_reads_on_for_what_is_announced_late(plan_of_scan, tmp_path, into):
-    """A JSON serialisation that begins in a part is found though its header stands behind the part and the read."""
+    """A JSON serialisation that begins in a part is found though its header stands behind the part
+    and the read.
+    """
     head, payload, signature = jws().split(".")
     text = json.dumps({"payload": payload, "signature": signature, "protected": head}).encode()
     data = b"x " * ((READ_SIZE - 100) // 2) + text + b"\n" + b"y\n" * 1000
     (tmp_path / "a").write_bytes(data)
     stop = data.index(b"{") + into
-    parts = [Range(0, str(tmp_path / "a"), 0, stop, len(data), None), Range(1, str(tmp_path / "a"), stop, len(data), len(data), None)]
+    parts = [
+        Range(0, str(tmp_path / "a"), 0, stop, len(data), None),
+        Range(1, str(tmp_path / "a"), stop, len(data), len(data), None),
+    ]
     found = [[alert.token.sha256 for alert in run(Worker(plan_of_scan), part)[0]] for part in parts]
     assert found == [[sha256(jws())], []]
 

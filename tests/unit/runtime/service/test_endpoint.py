@@ -38,7 +38,9 @@ class Served:
 
     def get(self, path: str, method: str = "GET") -> tuple[int, bytes, bytes]:
         """(Status, headers, body)."""
-        head, _, body = self.ask(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).partition(b"\r\n\r\n")
+        head, _, body = self.ask(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).partition(
+            b"\r\n\r\n"
+        )
         return int(head.split()[1]), head, body
 
 
@@ -71,7 +73,9 @@ def test_metrics(served: Served) -> None:
 
 
 def test_health(served: Served) -> None:
-    """`/readyz` is 503 before files are followed and 200 then; the body is JSON and names what is degraded."""
+    """`/readyz` is 503 before files are followed and 200 then; the body is JSON and names what is
+    degraded.
+    """
     assert served.get("/readyz")[0] == 503
     assert served.get("/healthz")[0] == 200
     served.health.phase("following")
@@ -79,7 +83,11 @@ def test_health(served: Served) -> None:
     status, head, body = served.get("/readyz")
     assert status == 200
     assert b"application/json" in head
-    assert json.loads(body) == {"status": "degraded", "phase": "following", "degraded": {"store": "disk full"}}
+    assert json.loads(body) == {
+        "status": "degraded",
+        "phase": "following",
+        "degraded": {"store": "disk full"},
+    }
 
 
 def test_head_has_no_body(served: Served) -> None:
@@ -97,7 +105,13 @@ def test_other_methods(served: Served, method: str) -> None:
 
 def test_nothing_of_a_request_comes_back(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
     """A token in a path, a method or a version is neither answered back nor logged."""
-    for line in (f"GET /{jws()} HTTP/1.1", f"{jws()} / HTTP/1.1", f"GET / {jws()}", jws(), "GET / HTTP/9." + jws()):
+    for line in (
+        f"GET /{jws()} HTTP/1.1",
+        f"{jws()} / HTTP/1.1",
+        f"GET / {jws()}",
+        jws(),
+        "GET / HTTP/9." + jws(),
+    ):
         answer = served.ask(line.encode() + b"\r\n\r\n")
         assert jws()[10:20].encode() not in answer
     assert capfd.readouterr() == ("", "")
@@ -145,7 +159,9 @@ def test_connections_are_bounded(served: Served) -> None:
 
 def test_a_port_that_is_taken(served: Served) -> None:
     """The error names the address and the reason."""
-    with pytest.raises(UsageError, match=rf"metrics: cannot serve on 127.0.0.1:{served.endpoint.port}: .* in use"):
+    with pytest.raises(
+        UsageError, match=rf"metrics: cannot serve on 127.0.0.1:{served.endpoint.port}: .* in use"
+    ):
         Endpoint(Address("127.0.0.1", served.endpoint.port), Metrics(), Health(lambda: 0.0))
 
 

@@ -28,7 +28,10 @@ def test_addresses(text: str, host: str, port: int, loopback: bool) -> None:
     assert address.loopback is loopback
 
 
-@pytest.mark.parametrize("text", ["", "x", "1:2:3", "::1:9464", "65536", "127.0.0.1", "127.0.0.1:", "[::1]", "[]:1", "-1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "1:2:3", "::1:9464", "65536", "127.0.0.1", "127.0.0.1:", "[::1]", "[]:1", "-1"],
+)
 def test_what_is_no_address(text: str) -> None:
     """Anything else is refused."""
     with pytest.raises(UsageError, match="metrics: "):

@@ -19,7 +19,9 @@ class Clock:
 
 
 def test_ready_only_while_following() -> None:
-    """Before files are followed and once stopping has begun the answer is no; the loop is alive all the while."""
+    """Before files are followed and once stopping has begun the answer is no; the loop is alive all
+    the while.
+    """
     health = Health(Clock())
     told = []
     for phase in ("starting", "following", "stopping"):
@@ -47,7 +49,10 @@ def test_degraded_is_named_until_it_is_mended() -> None:
     health.phase("following")
     assert health.degrade("sink:siem", "connection refused")
     assert not health.degrade("sink:siem", "timeout")
-    assert health.ready() == (True, {"status": "degraded", "phase": "following", "degraded": {"sink:siem": "timeout"}})
+    assert health.ready() == (
+        True,
+        {"status": "degraded", "phase": "following", "degraded": {"sink:siem": "timeout"}},
+    )
     assert health.alive().body["status"] == "degraded"
     assert health.mend("sink:siem")
     assert not health.mend("sink:siem")

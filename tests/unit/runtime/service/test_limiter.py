@@ -67,10 +67,14 @@ def test_a_rate_is_more_than_nothing() -> None:
         Limiter(0, Clock())
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is that of the machine, not of the code
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # time is that of the machine, not of the code
 @given(st.lists(st.integers(1, 10_000), max_size=30), st.integers(1, 100_000))
 def test_the_rate_holds(reads: list[int], rate: int) -> None:
-    """A reader that waits as told reads, over the whole time, no more than a burst and one read beyond the rate."""
+    """A reader that waits as told reads, over the whole time, no more than a burst and one read
+    beyond the rate.
+    """
     clock = Clock()
     limiter = Limiter(rate, clock)
     for count in reads:

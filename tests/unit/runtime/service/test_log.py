@@ -54,7 +54,9 @@ def test_json() -> None:
 
 
 def test_no_token_and_no_control() -> None:
-    """A token, a line end and an escape sequence in a path or a message do not come out, in either form."""
+    """A token, a line end and an escape sequence in a path or a message do not come out, in either
+    form.
+    """
     for form in ("text", "json"):
         log, stream, _ = start(form)
         log.error("open", f"cannot be read: {jws()}\x1b[2J", f"/var/{jws()}\nx\udcff")
@@ -96,7 +98,9 @@ def test_kinds_and_paths_are_troubles_of_their_own() -> None:
 
 
 def test_a_storm_of_paths_cannot_fill_the_journal() -> None:
-    """Of a million different troubles in a minute a hundred are said, and that the rest is counted; then it starts anew."""
+    """Of a million different troubles in a minute a hundred are said, and that the rest is counted;
+    then it starts anew.
+    """
     log, stream, clock = start()
     for number in range(5000):
         log.error("open", "gone", f"/{number}")

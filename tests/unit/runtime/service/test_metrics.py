@@ -18,7 +18,9 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
     """What a scraper sees: (name, values of the labels) to number."""
     families = text_string_to_metric_families(Exposition(metrics).text().decode())
     return {
-        (one.name, tuple(one.labels.values())): one.value for family in families for one in family.samples
+        (one.name, tuple(one.labels.values())): one.value
+        for family in families
+        for one in family.samples
     }
 
 
@@ -47,7 +49,9 @@ def test_labels_that_are_gone() -> None:
     metrics = Metrics()
     metrics.renew(m.WATCH_MODE, {("/a", "events"): 1, ("/b", "polling"): 1})
     metrics.renew(m.WATCH_MODE, {("/b", "events"): 1})
-    assert [series for metric, series in metrics.all() if metric is m.WATCH_MODE] == [[(("/b", "events"), 1.0)]]
+    assert [series for metric, series in metrics.all() if metric is m.WATCH_MODE] == [
+        [(("/b", "events"), 1.0)]
+    ]
 
 
 def test_states() -> None:
@@ -98,7 +102,9 @@ def test_what_a_scraper_sees() -> None:
 
 
 def test_names_follow_the_convention() -> None:
-    """Names are unique, of one prefix and alphabet; exactly the counters end in `_total`; every one has its help."""
+    """Names are unique, of one prefix and alphabet; exactly the counters end in `_total`; every one
+    has its help.
+    """
     names = [one.name for one in m.DECLARED]
     assert len(set(names)) == len(names)
     for one in m.DECLARED:

@@ -59,14 +59,21 @@ def test_the_watchdog(heard: tuple[str, socket.socket]) -> None:
 
 @pytest.mark.parametrize(
     "environ",
-    [{}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}],
+    [
+        {},
+        {"WATCHDOG_USEC": "0"},
+        {"WATCHDOG_USEC": "soon"},
+        {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"},
+    ],
 )
 def test_nobody_watches(environ: dict[str, str]) -> None:
     """Without a time, with a senseless one, or with one for another process there is no watchdog."""
     assert Notifier(environ).watched is None
 
 
-@pytest.mark.parametrize("name", ["", "@", "vsock:2:3", "relative", "/nowhere/notify", "/" + "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["", "@", "vsock:2:3", "relative", "/nowhere/notify", "/" + "x" * 300]
+)
 def test_nobody_listens(name: str) -> None:
     """A missing, foreign or impossible socket is no error."""
     Notifier({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1"}).ready("x")

@@ -34,7 +34,9 @@ def rolling(store: Store, window: int = 60_000, capacity: int = 100) -> Rollup:
     return Rollup(store, window, lambda: Even.ms, capacity)
 
 
-def see(rollup: Rollup, stream: str, name: str, one: Record, now_ms: int, **more: bool) -> Letter | None:
+def see(
+    rollup: Rollup, stream: str, name: str, one: Record, now_ms: int, **more: bool
+) -> Letter | None:
     """A sighting at a time."""
     Even.ms = now_ms
     return rollup.see(stream, name, one, now_ms, **more)
@@ -50,7 +52,9 @@ def record(number: int, offset: int, severity: Severity = "medium") -> tuple[str
     """A sighting of one token: its name and its record."""
     ENGINE.open(offset=offset, head=b"h" * 1024)
     (found,) = ENGINE.feed(f"{jws({'n': number})} \n".encode())
-    alert = Builder(StreamInfo("file", "/logs/a"), Setting(NOW, None, b"k")).build(found, ENGINE.occurrence(found))
+    alert = Builder(StreamInfo("file", "/logs/a"), Setting(NOW, None, b"k")).build(
+        found, ENGINE.occurrence(found)
+    )
     return alert.id, write(replace(alert, severity=severity))
 
 
@@ -75,14 +79,18 @@ def stored(rollup: Rollup, store: Store) -> None:
 def test_the_first_sight_is_told(store: Store) -> None:
     """One letter for each token and stream."""
     rollup = rolling(store)
-    letters = [see(rollup, stream, *record(number, 10), T) for stream in ("a", "b") for number in (1, 2)]
+    letters = [
+        see(rollup, stream, *record(number, 10), T) for stream in ("a", "b") for number in (1, 2)
+    ]
     assert [one and one.event for one in letters] == ["leak"] * 4
 
 
 @pytest.mark.parametrize("crash", [False, True])
 def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
-    """Repeats are counted and told once at the end of the window that the first of them opened, with the id of the newest
-    and the times of the first and the last; also by a process that did not see them."""
+    """Repeats are counted and told once at the end of the window that the first of them opened,
+    with the id of the newest and the times of the first and the last; also by a process that did
+    not see them.
+    """
     rollup = rolling(store)
     assert see(rollup, "a", *record(1, 10), T)
     for step in range(1, 4):
@@ -95,8 +103,16 @@ def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
     (letter,) = due(rollup, T + 70_000)
     told = alert(letter)
     assert letter.id == told.id == record(1, 3010)[0]
-    assert (told.event, told.sightings.count, told.sightings.first_offset, told.sightings.last_offset) == ("repeat", 3, 1010, 3010)
-    assert (told.first_seen, told.last_seen) == ("2026-01-15T12:00:10.000Z", "2026-01-15T12:00:30.000Z")
+    assert (
+        told.event,
+        told.sightings.count,
+        told.sightings.first_offset,
+        told.sightings.last_offset,
+    ) == ("repeat", 3, 1010, 3010)
+    assert (told.first_seen, told.last_seen) == (
+        "2026-01-15T12:00:10.000Z",
+        "2026-01-15T12:00:30.000Z",
+    )
     assert due(rollup, T + 70_000) == []
     stored(rollup, store)
     assert due(rollup, T + 1_000_000) == []

@@ -28,7 +28,9 @@ class Setup:
     def __init__(self, store: Store, selection: Selection | None = None) -> None:
         rollup = Rollup(store, 60_000, lambda: 0)
         self.policy = Policy()
-        self.announcer = Announcer(self.setting, selection or Selection(), rollup, lambda: float(NOW))
+        self.announcer = Announcer(
+            self.setting, selection or Selection(), rollup, lambda: float(NOW)
+        )
         self.engine = Engine(Channels(load_channels()))
         self.stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
 

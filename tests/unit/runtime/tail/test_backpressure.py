@@ -31,10 +31,14 @@ class Spool:
         return {"stdout": dropped}
 
 
-def gate(spool: Spool, clock: Clock, when_full: WhenFull = "wait") -> tuple[SpoolGate, list[dict[str, int]]]:
+def gate(
+    spool: Spool, clock: Clock, when_full: WhenFull = "wait"
+) -> tuple[SpoolGate, list[dict[str, int]]]:
     """A gate at 100 bytes, and what it says it dropped."""
     dropped: list[dict[str, int]] = []
-    return SpoolGate(spool, 100, when_full, lambda: clock.steady, dropped.append, lambda: spool.sink), dropped
+    return SpoolGate(
+        spool, 100, when_full, lambda: clock.steady, dropped.append, lambda: spool.sink
+    ), dropped
 
 
 def test_shut_while_full() -> None:

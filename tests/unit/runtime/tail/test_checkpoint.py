@@ -53,7 +53,9 @@ class Setup:
 
     def __init__(self) -> None:
         self.clock, self.disk, self.files = Clock(), Disk(), Files()
-        self.ledger = Ledger(self.disk, self.files, Rollup(self.disk, 1000, lambda: 0), lambda: self.clock.steady)
+        self.ledger = Ledger(
+            self.disk, self.files, Rollup(self.disk, 1000, lambda: 0), lambda: self.clock.steady
+        )
 
     def stream(self, name: str, offset: int = 5) -> Stream:
         """A stream that was judged up to `offset`."""
@@ -76,7 +78,9 @@ def test_when_to_write() -> None:
 
 
 def test_cursors_are_those_of_the_moment() -> None:
-    """A stream that is judged on before the transaction is stored as it is then, and told to the follower once."""
+    """A stream that is judged on before the transaction is stored as it is then, and told to the
+    follower once.
+    """
     setup = Setup()
     stream = setup.stream("a")
     setup.ledger.judged(stream)
@@ -85,7 +89,12 @@ def test_cursors_are_those_of_the_moment() -> None:
     setup.ledger.commit(1)
     (batch,) = setup.disk.commits
     (stored,) = batch.cursors
-    assert (stored.offset, stored.lines, stored.line_start, stored.provisional) == (8, 2, 6, "a" * 40)
+    assert (stored.offset, stored.lines, stored.line_start, stored.provisional) == (
+        8,
+        2,
+        6,
+        "a" * 40,
+    )
     assert setup.files.committed_to == {"a": 8}
     assert stream.cursor is stored
 
@@ -120,7 +129,9 @@ def test_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_streams_that_are_over() -> None:
-    """One is forgotten, one that was unpacked is remembered as finished; neither is asked for a cursor."""
+    """One is forgotten, one that was unpacked is remembered as finished; neither is asked for a
+    cursor.
+    """
     setup = Setup()
     for name, reason in (("a", "rotated"), ("b", "finished")):
         stream = setup.stream(name)
@@ -145,7 +156,9 @@ def test_a_stream_that_left() -> None:
 
 
 def test_the_store_is_pruned_every_hour() -> None:
-    """At the first commit, and an hour later; a disk that fills up meanwhile is no trouble of the batch."""
+    """At the first commit, and an hour later; a disk that fills up meanwhile is no trouble of the
+    batch.
+    """
     setup = Setup()
     for now, seconds in ((1, 10.0), (2, PRUNE_SECONDS), (3, 1.0), (4, 1.0)):
         setup.ledger.commit(now)

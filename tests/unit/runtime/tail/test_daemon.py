@@ -1,4 +1,6 @@
-"""The daemon in this process; signals and reload are tested with real processes (tests/system/tail/test_operations.py)."""
+"""The daemon in this process; signals and reload are tested with real processes
+(tests/system/tail/test_operations.py).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ def settings(root: Path, **flags: object) -> Settings:
 
 def found(root: Path) -> list[str]:
     """The fingerprints that were delivered."""
-    return [json.loads(line)["token"]["sha256"] for line in (root / "alerts.json").read_bytes().splitlines()]
+    return [
+        json.loads(line)["token"]["sha256"]
+        for line in (root / "alerts.json").read_bytes().splitlines()
+    ]
 
 
 def test_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,15 @@ from jwtleak.runtime.tail.heartbeat import Heartbeat
 
 
 def test_it_beats_at_its_interval() -> None:
-    """One at once, then one each interval, each with a name of its own, and an alert that can be read."""
+    """One at once, then one each interval, each with a name of its own, and an alert that can be
+    read.
+    """
     heart = Heartbeat(300.0, "web-01")
-    beats = [letter for second in range(0, 900, 50) for letter in heart.beat(100.0 + second, second * 1000, 3)]
+    beats = [
+        letter
+        for second in range(0, 900, 50)
+        for letter in heart.beat(100.0 + second, second * 1000, 3)
+    ]
     assert len({one.id for one in beats}) == len(beats) == 3
     alert = msgspec.json.decode(beats[0].body, type=Alert)
     assert (alert.event, alert.severity, alert.title) == ("heartbeat", "info", "jwtleak is running")

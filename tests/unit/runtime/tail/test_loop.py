@@ -41,7 +41,9 @@ def test_bytes_without_alerts_are_committed_every_second(rig: Rig) -> None:
 
 
 def test_a_restart_goes_on_at_the_cursor(rig: Rig) -> None:
-    """Lines and columns are those of the whole stream, in the line in which reading was broken off too."""
+    """Lines and columns are those of the whole stream, in the line in which reading was broken off
+    too.
+    """
     begin = LINE * 3 + leak(1) + b"half a line "
     rig.files.open("a", begin)
     rig.run(2)
@@ -58,7 +60,9 @@ def test_a_restart_goes_on_at_the_cursor(rig: Rig) -> None:
 
 
 def test_a_restart_where_nothing_happened_costs_nothing(rig: Rig) -> None:
-    """What stands in the store is not written again, and what is held at an end is not read again before it grows."""
+    """What stands in the store is not written again, and what is held at an end is not read again
+    before it grows.
+    """
     line = leak(3)
     stop = line.index(b" HTTP")
     for number in range(30):
@@ -80,7 +84,9 @@ def test_a_restart_where_nothing_happened_costs_nothing(rig: Rig) -> None:
 
 
 def test_what_was_held_and_not_told_before_a_crash(rig: Rig) -> None:
-    """A token at the end that was stored with nothing but an offset is read and told by the next process."""
+    """A token at the end that was stored with nothing but an offset is read and told by the next
+    process.
+    """
     line = leak(2)
     stop = line.index(b" HTTP") - 20
     rig.files.open("a", leak(1) + line[:stop])
@@ -146,7 +152,9 @@ def test_the_rest_of_a_line_is_waited_for(rig: Rig) -> None:
 
 
 def test_a_growing_token_is_told_and_replaced(rig: Rig) -> None:
-    """After a second of silence it is told; the longer alert names it, over a crash too; nothing is told twice."""
+    """After a second of silence it is told; the longer alert names it, over a crash too; nothing is
+    told twice.
+    """
     line = leak(1)
     stop = line.index(b" HTTP") - 20
     rig.files.open("a", line[:stop])
@@ -180,7 +188,9 @@ def test_a_token_that_does_not_grow_is_told_once(rig: Rig) -> None:
 def test_what_never_falls_silent_is_told_after_five_seconds(rig: Rig) -> None:
     """A split record whose rest does not come delays nothing for longer, though its stream goes on."""
     stamp = b"2026-01-15T12:00:00.123456789Z "
-    rig.files.open("a", stamp + b"stdout P t=" + leak(1)[42:100] + b"\n" + stamp + b"stderr F " + leak(2))
+    rig.files.open(
+        "a", stamp + b"stdout P t=" + leak(1)[42:100] + b"\n" + stamp + b"stderr F " + leak(2)
+    )
     for _ in range(20):
         rig.run(0.3)
         rig.files.append("a", stamp + b"stderr F more\n")
@@ -218,7 +228,9 @@ def test_moved(rig: Rig) -> None:
 
 
 def test_holes_are_stepped_over(rig: Rig) -> None:
-    """A hole of gigabytes is not read; places behind it are right, and a token that it ends is told."""
+    """A hole of gigabytes is not read; places behind it are right, and a token that it ends is
+    told.
+    """
     size = 64 << 20
     first = leak(1)[: leak(1).index(b" HTTP")]
     data = LINE + first + bytes(size) + leak(2)
@@ -236,7 +248,9 @@ def test_holes_are_stepped_over(rig: Rig) -> None:
 
 
 def test_user_patterns_are_told_once(rig: Rig) -> None:
-    """A hit is told after a silence, and not again when its block is whole, nor after a crash; a token beside it neither."""
+    """A hit is told after a silence, and not again when its block is whole, nor after a crash; a
+    token beside it neither.
+    """
     rig.close()
     pattern = UserPattern(id="test.key", title="Key", regex=r"key_[0-9a-f]{8}", keywords=("key_",))
     rig.start(UserPatterns([pattern]))
@@ -259,7 +273,9 @@ def test_what_the_follower_says_is_passed_on(rig: Rig) -> None:
 
 
 def test_catching_up(rig: Rig) -> None:
-    """Everything that is there is read, what is held is given, and a later run replaces it if it grew."""
+    """Everything that is there is read, what is held is given, and a later run replaces it if it
+    grew.
+    """
     line = leak(2)
     stop = line.index(b" HTTP") - 10
     rig.files.open("a", LINE * (2 * TURN // len(LINE)) + leak(1) + line[:stop])

@@ -25,11 +25,15 @@ def test_one_firehose_and_a_hundred_quiet_files(rig: Rig) -> None:
     assert sorted(rig.found()) == sorted(name(number) for number in range(100))
     assert len(rig.loop.turns) == 1
     rig.run()
-    assert 0 <= rig.watch.bytes - sum(len(data) for data in rig.files.data.values()) < 1000  # what was held, again
+    assert (
+        0 <= rig.watch.bytes - sum(len(data) for data in rig.files.data.values()) < 1000
+    )  # what was held, again
 
 
 def test_the_engine_stays_with_a_busy_stream(rig: Rig) -> None:
-    """A stream that is read turn after turn is read once; with more streams than seats a little is read again."""
+    """A stream that is read turn after turn is read once; with more streams than seats a little is
+    read again.
+    """
     rig.files.open("a", LINE * (3 * READ_SIZE // len(LINE)))
     rig.run()
     assert sum(count for _, _, count in rig.files.reads) == len(rig.files.data["a"])
@@ -39,7 +43,11 @@ def test_the_engine_stays_with_a_busy_stream(rig: Rig) -> None:
     rig.files.reads.clear()
     rig.files.append("a", leak(1))
     rig.run()
-    assert LOOKBACK + LOOKAHEAD < sum(count for _, _, count in rig.files.reads) < LOOKBACK + LOOKAHEAD + 2048
+    assert (
+        LOOKBACK + LOOKAHEAD
+        < sum(count for _, _, count in rig.files.reads)
+        < LOOKBACK + LOOKAHEAD + 2048
+    )
     assert rig.found() == [name(1)]
 
 
@@ -57,7 +65,9 @@ def test_a_stream_that_cannot_be_read_is_tried_again(rig: Rig) -> None:
 
 
 def test_a_full_disk_holds_everything(rig: Rig) -> None:
-    """Detection goes on, cursors stay, the follower is told nothing; when there is room all is stored."""
+    """Detection goes on, cursors stay, the follower is told nothing; when there is room all is
+    stored.
+    """
     rig.store.full = True
     rig.files.open("a", leak(1))
     rig.run()
@@ -113,7 +123,9 @@ def test_a_rate_delays_and_drops_nothing(rig: Rig) -> None:
 
 
 def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More windows than are looked through in one round end one after the other, without waiting for a second each."""
+    """More windows than are looked through in one round end one after the other, without waiting
+    for a second each.
+    """
     monkeypatch.setattr(alerting, "AT_ONCE", 2)
     monkeypatch.setattr(loop, "AT_ONCE", 2)
     rig.files.open("a", b"".join(leak(number) for number in range(9)) * 2)

@@ -39,8 +39,9 @@ def everything(one: Seat, limit: int = 1 << 30) -> list[Finding]:
 @settings(max_examples=100, deadline=None)
 @given(logs(), st.lists(st.integers(0, 1 << 30), max_size=4))
 def test_crashes_anywhere_change_no_finding(data: bytes, cuts: list[int]) -> None:
-    """A log that is read in pieces, each by a new engine from the last cursor on, gives each finding of the whole, with
-    the same line and column."""
+    """A log that is read in pieces, each by a new engine from the last cursor on, gives each
+    finding of the whole, with the same line and column.
+    """
     one, files, stream = seat(b"")
     found: dict[tuple[int, str], Finding] = {}
     for cut in sorted(place % (len(data) + 1) for place in cuts):
@@ -116,7 +117,9 @@ def test_a_hole_before_the_cursor_is_not_read() -> None:
 
 
 def test_when_to_ask() -> None:
-    """The rest of a line is waited for shortly, a growing token for a second of silence and five seconds in all."""
+    """The rest of a line is waited for shortly, a growing token for a second of silence and five
+    seconds in all.
+    """
     watch = Watch()
     assert watch.due is None
     watch.grown(10.0, "context", 5)

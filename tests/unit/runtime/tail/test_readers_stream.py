@@ -11,7 +11,13 @@ from jwtleak.runtime.tail.readers import Stream
 def test_it_begins_at_its_cursor() -> None:
     """Reading and judging begin where the cursor stands; a file without a time has none."""
     stream = Stream(Opened("a", "/logs/a", cursor("a", offset=10, lines=2, line_start=8), 30))
-    assert (stream.offset, stream.read, stream.lines, stream.line_start, stream.backlog) == (10, 10, 2, 8, 20)
+    assert (stream.offset, stream.read, stream.lines, stream.line_start, stream.backlog) == (
+        10,
+        10,
+        2,
+        8,
+        20,
+    )
     assert stream.mtime_ms is None
 
 

@@ -21,7 +21,10 @@ def cri(stream: str, tag: str, content: str) -> bytes:
 
 def docker(stream: str, content: str) -> bytes:
     """One json-file record."""
-    return json.dumps({"log": content, "stream": stream, "time": "t"}, separators=(",", ":")).encode() + b"\n"
+    return (
+        json.dumps({"log": content, "stream": stream, "time": "t"}, separators=(",", ":")).encode()
+        + b"\n"
+    )
 
 
 def parts(kind: str, stream: str = "stdout") -> tuple[bytes, bytes]:
@@ -49,7 +52,9 @@ def test_a_line_that_is_split_over_a_rotation(rig: Rig, kind: str) -> None:
 
 
 def test_a_rotation_that_is_seen_in_two_looks(rig: Rig) -> None:
-    """When the old file has left its name before the new one appears, the path tells what follows what."""
+    """When the old file has left its name before the new one appears, the path tells what follows
+    what.
+    """
     first, second = parts("cri")
     rig.files.open("old", first)
     rig.files.events.append(Moved("old", "/logs/old.1"))
@@ -94,7 +99,9 @@ def test_the_other_stream_comes_between(rig: Rig) -> None:
 
 
 def test_a_truncated_file(rig: Rig) -> None:
-    """The same when the old bytes are gone before the new ones come: first what is there, then the whole."""
+    """The same when the old bytes are gone before the new ones come: first what is there, then the
+    whole.
+    """
     first, second = parts("docker")
     rig.files.open("old", first)
     rig.run(0.1)
@@ -153,7 +160,9 @@ def test_the_new_file_is_gone_too(rig: Rig) -> None:
 
 
 def test_catching_up_does_not_wait(rig: Rig) -> None:
-    """Where nothing more will come, the parts that are there are joined, and the rest is told at once."""
+    """Where nothing more will come, the parts that are there are joined, and the rest is told at
+    once.
+    """
     first, second = parts("cri")
     rig.files.open("old", first)
     rig.files.open("new", second, follows="old")

@@ -52,7 +52,9 @@ def caught_up(root: Path, **flags: object) -> tuple[list[str], str]:
 
 
 def test_from_files_to_a_file(tmp_path: Path) -> None:
-    """What stands in followed files is delivered once, over two sessions; its own file is not followed."""
+    """What stands in followed files is delivered once, over two sessions; its own file is not
+    followed.
+    """
     settings(tmp_path)
     (tmp_path / "logs" / "a.log").write_bytes(leak(1))
     assert caught_up(tmp_path) == ([name(1)], "")
@@ -65,7 +67,9 @@ def test_what_a_sink_does_not_want_takes_no_room(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_bytes(leak(1))
     flags = {"paths": [str(tmp_path / "logs")], "state": str(tmp_path / "state"), "poll": True}
-    given = compose(None, flags, ("file:/gone/a?when=severity=='low'&name=a", "file:/gone/b?name=b"))
+    given = compose(
+        None, flags, ("file:/gone/a?when=severity=='low'&name=a", "file:/gone/b?name=b")
+    )
     with Store.open(given.state) as store:
         session = Session(given, store, b"k" * 32, voices(io.StringIO()), CLOCKS)
         session.loop.begin()
@@ -76,15 +80,20 @@ def test_what_a_sink_does_not_want_takes_no_room(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", ["", "&when_full=drop-oldest"])
 def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
-    """It is down. Reading waits for it when its queue is full, and nothing is lost; or it loses its oldest alerts, and nothing
-    waits. The other sink gets everything in both cases."""
+    """It is down. Reading waits for it when its queue is full, and nothing is lost; or it loses its
+    oldest alerts, and nothing waits. The other sink gets everything in both cases.
+    """
     logs, down = tmp_path / "logs", tmp_path / "down"
     logs.mkdir()
     for number in range(20):
         (logs / f"{number}.log").write_bytes(b"".join(leak(15 * number + one) for one in range(15)))
     flags = {"paths": [str(logs)], "state": str(tmp_path / "state"), "poll": True}
-    given = compose(None, flags, (f"file:{down}/out?name=down&queue=65536{more}", f"file:{tmp_path}/other"))
-    ticks = count()  # each look at the clock takes 10 ms: a round is one turn, and the gate is asked often
+    given = compose(
+        None, flags, (f"file:{down}/out?name=down&queue=65536{more}", f"file:{tmp_path}/other")
+    )
+    ticks = (
+        count()
+    )  # each look at the clock takes 10 ms: a round is one turn, and the gate is asked often
     clocks = Clocks(time.time, lambda: next(ticks) / 100)
     with Store.open(given.state) as store:
         session = Session(given, store, b"k" * 32, voices(io.StringIO()), clocks)
@@ -98,13 +107,18 @@ def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
         assert session.close(10) == []
         lost = store.dropped().get("down", 0)
     assert (read < 100, lost == 0) == ((True, True) if not more else (False, False))
-    told, other = ([json.loads(line)["id"] for line in path.read_bytes().splitlines()] for path in (down / "out", tmp_path / "other"))
+    told, other = (
+        [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
+        for path in (down / "out", tmp_path / "other")
+    )
     assert len(set(other)) == len(other) == 300
     assert told == other[lost:]
 
 
 def test_the_name_of_the_machine(tmp_path: Path) -> None:
-    """A name that was given stands in alerts in place of the machine's own, which in a container says nothing."""
+    """A name that was given stands in alerts in place of the machine's own, which in a container
+    says nothing.
+    """
     settings(tmp_path)
     (tmp_path / "logs" / "a.log").write_bytes(leak(1))
     assert caught_up(tmp_path, host="node-7") == ([name(1)], "")
@@ -142,7 +156,9 @@ def test_a_baseline_keeps_back(tmp_path: Path) -> None:
         ({"patterns": ["/nowhere/patterns"]}, ("stdout",)),
     ],
 )
-def test_settings_that_cannot_work(tmp_path: Path, flags: dict[str, object], sinks: tuple[str, ...]) -> None:
+def test_settings_that_cannot_work(
+    tmp_path: Path, flags: dict[str, object], sinks: tuple[str, ...]
+) -> None:
     """Everything is checked before anything begins."""
     with pytest.raises(JwtleakError):
         check(compose(None, {"paths": [str(tmp_path)], **flags}, sinks))

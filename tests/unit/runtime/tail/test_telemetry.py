@@ -33,7 +33,9 @@ class Setup:
         self.sinks = [SinkHealth("stdout")]
         self.full: str | None = None  # the sink whose queue is
         self.gate = SpoolGate(store, 1 << 20, "wait", steady, lambda _: None, lambda: self.full)
-        self.reporter = Reporter(self.voices, self.gate, lambda: self.sinks, lambda: int(self.clock.wall * 1000))
+        self.reporter = Reporter(
+            self.voices, self.gate, lambda: self.sinks, lambda: int(self.clock.wall * 1000)
+        )
 
     def steady(self) -> float:
         """Seconds."""
@@ -65,7 +67,11 @@ def test_polling_is_said_and_its_end(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "rig")
     with Store.open(tmp_path / "other") as store:
         setup = Setup(store)
-        for mode in (Mode("/a", "events", "inotify"), Mode("/b", "polling", "nfs"), Mode("/b", "events", "inotify")):
+        for mode in (
+            Mode("/a", "events", "inotify"),
+            Mode("/b", "polling", "nfs"),
+            Mode("/b", "events", "inotify"),
+        ):
             setup.reporter.mode(mode)
     first, second = setup.said()
     assert "/b: no events from here" in first
@@ -97,7 +103,9 @@ def test_lost_bytes_are_said(tmp_path: Path) -> None:
         stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
         setup.reporter.ended(stream, Ended("a", "truncated", 0))
         setup.reporter.ended(stream, Ended("a", "truncated", 120))
-    assert setup.said() == ["jwtleak: warning: /logs/a: 120 bytes were gone before they could be read (truncated)"]
+    assert setup.said() == [
+        "jwtleak: warning: /logs/a: 120 bytes were gone before they could be read (truncated)"
+    ]
 
 
 def test_alerts_are_counted_by_severity(tmp_path: Path) -> None:
@@ -105,7 +113,9 @@ def test_alerts_are_counted_by_severity(tmp_path: Path) -> None:
     letter = Letter(id="0" * 40, fingerprint="f" * 64, severity="high", event="leak", body=b"{}")
     with Store.open(tmp_path) as store:
         setup = Setup(store)
-        setup.reporter.told([letter, replace(letter, event="repeat"), replace(letter, event="heartbeat")])
+        setup.reporter.told(
+            [letter, replace(letter, event="repeat"), replace(letter, event="heartbeat")]
+        )
     assert (setup.reporter.leaks, setup.value(m.ALERTS, "high")) == (1, 1)
 
 
@@ -130,7 +140,9 @@ def test_a_store_that_is_full(tmp_path: Path) -> None:
 
 
 def test_every_second(tmp_path: Path) -> None:
-    """Lag, files, repeats, the spool and the queues are shown as they are; counters only grow over sessions."""
+    """Lag, files, repeats, the spool and the queues are shown as they are; counters only grow over
+    sessions.
+    """
     rig = Rig(tmp_path / "rig")
     rig.files.open("a", leak(1) + leak(1))
     rig.run()
@@ -138,10 +150,14 @@ def test_every_second(tmp_path: Path) -> None:
     rig.loop._on(rig.files.events.pop())
     with Store.open(tmp_path / "other") as store:
         setup = Setup(store)
-        setup.sinks[0] = SinkHealth("stdout", "failing", 3, int(setup.clock.wall * 1000) - 5000, 7, reason="broken pipe")
+        setup.sinks[0] = SinkHealth(
+            "stdout", "failing", 3, int(setup.clock.wall * 1000) - 5000, 7, reason="broken pipe"
+        )
         for _ in range(2):
             setup.reporter.tick(rig.loop)
-        again = Reporter(setup.voices, setup.gate, lambda: [SinkHealth("stdout", "recovered", sent=7)], lambda: 0)
+        again = Reporter(
+            setup.voices, setup.gate, lambda: [SinkHealth("stdout", "recovered", sent=7)], lambda: 0
+        )
         degraded = setup.voices.health.alive().body
         again.tick(rig.loop)
     assert setup.value(m.FILES_FOLLOWED) == 1

@@ -20,7 +20,9 @@ def names(turns: Turns, on: bool = True) -> list[str]:
 
 
 def test_quick_ones_in_order_then_one_backlog() -> None:
-    """A round is every stream with little to read, in the order in which they came, and one that is far behind."""
+    """A round is every stream with little to read, in the order in which they came, and one that is
+    far behind.
+    """
     turns = Turns()
     for one in (stream("big1", TURN + 1), stream("a"), stream("big2", TURN + 1), stream("b")):
         turns.update(one)
@@ -30,7 +32,9 @@ def test_quick_ones_in_order_then_one_backlog() -> None:
 
 
 def test_a_round_that_takes_long_is_broken_off() -> None:
-    """When time is over the rest waits for the next round, in its place; a backlog has its turn all the same."""
+    """When time is over the rest waits for the next round, in its place; a backlog has its turn all
+    the same.
+    """
     turns = Turns()
     for one in (stream("a"), stream("b"), stream("big", TURN + 1)):
         turns.update(one)
