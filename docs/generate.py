@@ -35,7 +35,7 @@ from jwtleak.formats import cef, csv_, ecs, facts, gelf, layout, leef, levels, o
 from jwtleak.formats import interface as formats
 from jwtleak.formats.layout import Field
 from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
-from jwtleak.runtime.config import File
+from jwtleak.runtime.config import ConfigFile
 from jwtleak.runtime.service.metrics import DECLARED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -336,8 +336,8 @@ def shown(value: float, unit: str) -> str:
 
 def configuration() -> str:
     """Every key of the sections that have no page of their own."""
-    _, parts = msgspec.json.schema_components([File])
-    sections = (("tail", "Tail"), ("metrics", "MetricsSection"), ("log", "LogSection"))
+    _, parts = msgspec.json.schema_components([ConfigFile])
+    sections = (("tail", "TailSection"), ("metrics", "MetricsSection"), ("log", "LogSection"))
     return "\n".join(f"## `[{name}]`\n\n{_keys(parts[part])}" for name, part in sections)
 
 
@@ -434,7 +434,7 @@ def named(pairs: Iterable[tuple[str, str]]) -> str:
 def sample_in(name: str) -> str:
     """The sample alert in a format."""
     alert = msgspec.convert(sample(), Alert)
-    options = formats.Options(root="/srv/logs")
+    options = formats.FormatOptions(root="/srv/logs")
     if name not in formats.DOCUMENTS:
         return _block(formats.by_name(name, options).encode(alert).decode())
     form = formats.document(name, options)

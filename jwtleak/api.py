@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.core.redaction import Redactor
-from jwtleak.patterns import builtin_channels, load_knowledge
+from jwtleak.patterns import builtin_channels, load_tables
 from jwtleak.types import Finding, StreamInfo
 
 __all__ = ["Finder", "Finding", "Redactor", "alert", "redact", "scan"]
@@ -63,5 +63,5 @@ def alert(
     """The alert for `finding` as at `now` (Unix seconds). `key` keys the HMAC that stands for
     `sub`; `name` is the alert's id, 40 hex characters.
     """
-    setting = Setting(now, None, key, know=load_knowledge)
+    setting = AlertContext(now, None, key, know=load_tables)
     return Builder(StreamInfo("file" if path else "stdin", path), setting).build(finding, name)

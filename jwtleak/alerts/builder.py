@@ -23,7 +23,7 @@ from jwtleak.types import Channel, Finding, PatternHit, Severity, Status, Stream
 if TYPE_CHECKING:
     # Loaded with the tables when the first token asks for them: most runs find none.
     from jwtleak.assess.advice import Server
-    from jwtleak.assess.assessor import Assessor, Know, Worth
+    from jwtleak.assess.assessor import Assessment, Assessor, LoadTables
     from jwtleak.assess.policy import Policy, Verdict
 
 # Rules of a policy hold for days, in UTC.
@@ -34,7 +34,7 @@ _LAST = 253_402_300_799  # the end of the year 9999
 _REMEMBER = 4096
 
 
-class Setting(msgspec.Struct, frozen=True):
+class AlertContext(msgspec.Struct, frozen=True):
     """What an alert says beyond the finding. `now` in Unix seconds; `key` names subjects without
     naming them; `know` gives the tables when the first token asks for them: reading them takes
     longer than scanning a megabyte.
@@ -44,7 +44,7 @@ class Setting(msgspec.Struct, frozen=True):
     host: str | None
     key: bytes
     leeway: float = DEFAULT_LEEWAY
-    know: Know | None = None
+    know: LoadTables | None = None
     policy: Policy | None = None
 
 
@@ -71,7 +71,7 @@ class Builder:
     token mostly has it too.
     """
 
-    def __init__(self, stream: StreamInfo, setting: Setting) -> None:
+    def __init__(self, stream: StreamInfo, setting: AlertContext) -> None:
         self.at(setting)
         self._place = (stream.source, text(stream.path), text(stream.member))
         # How a policy and a baseline name the place.
@@ -83,7 +83,7 @@ class Builder:
         self._header: dict[str, Any] = {}
         self._header_texts: tuple[Shown, Shown, Shown, Shown] = (UNSET, UNSET, UNSET, UNSET)
 
-    def at(self, setting: Setting) -> None:
+    def at(self, setting: AlertContext) -> None:
         """Go on with `setting`, of which only the time may differ."""
         self._setting = setting
         self._detected_at = rfc3339(int(setting.now * 1000))
@@ -154,7 +154,7 @@ class Builder:
         )
 
     def _by_policy(
-        self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None, weight: Severity,
+        self, policy: Policy, finding: Finding, token: Token | None, worth: Assessment | None, weight: Severity,
         reasons: tuple[str, ...],
     ) -> tuple[Severity, tuple[str, ...], str | None]:  # fmt: skip
         """Severity and reasons as the policy leaves them, and why it keeps the sighting back. Of a
@@ -168,15 +168,15 @@ class Builder:
         return raised(weight, verdict.least), (*reasons, "policy"), verdict.suppressed
 
     def _verdict(
-        self, policy: Policy, finding: Finding, token: Token | None, worth: Worth | None
+        self, policy: Policy, finding: Finding, token: Token | None, worth: Assessment | None
     ) -> Verdict:
-        from jwtleak.assess.policy import Place
+        from jwtleak.assess.policy import AlertPlace
 
         signature = (
             None if worth is None or isinstance(worth.signature, UnsetType) else worth.signature
         )
         origin = None if worth is None else worth.origin
-        place = Place(
+        place = AlertPlace(
             {} if token is None else token.header,
             (token.claims if token is not None else None) or {},
             None if origin is None else origin.provider,
@@ -189,7 +189,7 @@ class Builder:
         return policy.judge(place, self._today)
 
     def _facts(
-        self, finding: Finding, token: Token, stated: Times, now: Status, worth: Worth
+        self, finding: Finding, token: Token, stated: Times, now: Status, worth: Assessment
     ) -> TokenFacts:
         claims = token.claims or {}
         expires, issued, setting = stated.expires, stated.issued, self._setting

@@ -14,7 +14,7 @@ import stringzilla
 from msgspec import UNSET, UnsetType
 
 from jwtleak.core.lazy_regex import lazy
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 
 _EPOCH = datetime(1970, 1, 1)
@@ -61,7 +61,7 @@ def _shown(value: str) -> str:
     """A claim, header parameter or name as it may be shown: cleaned, cut, and without a token of
     its own.
     """
-    return clean(shown(value[:_LONGEST]))
+    return clean(redact_text(value[:_LONGEST]))
 
 
 _remembered = lru_cache(maxsize=_REMEMBER)(_shown)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from jwtleak.alerts.wire import Record, write
+from jwtleak.alerts.wire import WireAlert, to_wire
 
 # Tokens remembered per stream: with about 2 KiB a record this is 16 MiB. Beyond it the collected
 # alerts are given out and counting begins anew, so a token that comes back after 8,192 others has a
@@ -23,9 +23,9 @@ class Grouping:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
-        self._first: dict[str, Record] = {}
+        self._first: dict[str, WireAlert] = {}
 
-    def add(self, record: Record) -> Iterable[Record]:
+    def add(self, record: WireAlert) -> Iterable[WireAlert]:
         """One more sighting, or several that were grouped before; gives out what no longer fits."""
         group = record.group
         first = self._first.get(group)
@@ -45,7 +45,7 @@ class Grouping:
         first.count += 1
         first.last_offset = offset
 
-    def drain(self) -> Iterable[Record]:
+    def drain(self) -> Iterable[WireAlert]:
         """All that was collected, in the order of first sightings."""
         first, self._first = self._first, {}
         return first.values()
@@ -56,7 +56,7 @@ class FirstSight(Grouping):
     came again.
     """
 
-    def add(self, record: Record) -> Iterable[Record]:
+    def add(self, record: WireAlert) -> Iterable[WireAlert]:
         """One more sighting; the alert itself when it is the first."""
         first = self._first.get(record.group)
         if first is not None:
@@ -68,21 +68,21 @@ class FirstSight(Grouping):
         self._first[record.group] = replace(record)
         return given
 
-    def drain(self) -> Iterator[Record]:
+    def drain(self) -> Iterator[WireAlert]:
         """A `repeat` for each token that came more than once."""
         first, self._first = self._first, {}
         for record in first.values():
             if record.count > 1:
-                yield write(replace(record.alert(), event="repeat"))
+                yield to_wire(replace(record.alert(), event="repeat"))
 
 
 class Every:
     """Each sighting is an alert of its own."""
 
-    def add(self, record: Record) -> Iterable[Record]:
+    def add(self, record: WireAlert) -> Iterable[WireAlert]:
         """The alert itself."""
         return (record,)
 
-    def drain(self) -> Iterable[Record]:
+    def drain(self) -> Iterable[WireAlert]:
         """Nothing is kept."""
         return ()

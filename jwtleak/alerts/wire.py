@@ -20,7 +20,7 @@ _ID = len(b'{"schema":"jwtleak/1","id":"')  # which begin it
 _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"last_offset":%d}}'
 
 
-class Record(msgspec.Struct, array_like=True, gc=False):
+class WireAlert(msgspec.Struct, array_like=True, gc=False):
     """One alert: its JSON up to the line number, and the values by which it is placed, grouped and
     selected.
 
@@ -83,12 +83,12 @@ def _decoder() -> msgspec.json.Decoder[Alert]:
     return msgspec.json.Decoder(Alert)  # takes a while, and most runs read no alert
 
 
-def write(alert: Alert) -> Record:
+def to_wire(alert: Alert) -> WireAlert:
     """The record of `alert`."""
     data = to_json(alert)
     status = alert.token.status
     where, seen = alert.location, alert.sightings
-    return Record(
+    return WireAlert(
         data[: data.rindex(_OPEN)],
         alert.token.sha256,
         alert.severity,
@@ -124,7 +124,7 @@ class Selection(msgspec.Struct, frozen=True):
     statuses: frozenset[Status] = frozenset()
     suppressed: bool = False
 
-    def wants(self, alert: Record) -> bool:
+    def wants(self, alert: WireAlert) -> bool:
         """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves
         it out.
         """

@@ -6,7 +6,7 @@ nothing here reads.
 
 from __future__ import annotations
 
-from jwtleak.sources.interface import Limits, Notice, NoticeKind, Notify
+from jwtleak.sources.interface import ArchiveLimits, Notice, NoticeKind, Notify
 
 # Decompressed bytes before the ratio is asked for: a small file of repeated lines may well exceed
 # it, and 64 MiB are over in a tenth of a second.
@@ -16,7 +16,7 @@ GRACE = 64 << 20
 class Budget:
     """The account of one archive file, shared by all layers that are unfolded from it."""
 
-    def __init__(self, path: str, size: int | None, limits: Limits, notice: Notify) -> None:
+    def __init__(self, path: str, size: int | None, limits: ArchiveLimits, notice: Notify) -> None:
         self.path = path
         self.limits = limits
         self.taken = 0  # bytes of the file itself that were read

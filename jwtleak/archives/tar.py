@@ -30,7 +30,7 @@ _EMPTY = frozenset(b"123456")
 MAX_SEGMENTS = 65536
 
 
-class Header(msgspec.Struct, frozen=True):
+class TarHeader(msgspec.Struct, frozen=True):
     """One header block. `size` is that of the content in the archive, in bytes; `mtime` is in Unix
     seconds.
     """
@@ -63,7 +63,7 @@ def number(field: bytes) -> int | None:
     return int(digits, 8)
 
 
-def parse_header(block: bytes) -> Header | None:
+def parse_header(block: bytes) -> TarHeader | None:
     """The header in `block`, or None when its checksum or its numbers are not those of one."""
     checksum = number(block[148:156])
     if len(block) < BLOCK or not checksum or checksum != sum(block) - sum(block[148:156]) + 256:
@@ -73,7 +73,7 @@ def parse_header(block: bytes) -> Header | None:
         return None
     name = block[:100].split(b"\0", 1)[0]
     prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
-    return Header(prefix + b"/" + name if prefix else name, size, mtime, block[156])
+    return TarHeader(prefix + b"/" + name if prefix else name, size, mtime, block[156])
 
 
 def pax_records(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -217,7 +217,7 @@ class Tar:
             self._budget.damage(self._member, "the tar is damaged")
         self._reader.skip(BLOCK)
 
-    def _one(self, header: Header, block: bytes) -> Iterator[Member]:
+    def _one(self, header: TarHeader, block: bytes) -> Iterator[Member]:
         kind = chr(header.type)
         if kind in "LKxgX":
             self._extend(kind, header)
@@ -234,7 +234,7 @@ class Tar:
         self._pass(name, size, part.left)
 
     def _member_of(
-        self, name: str, reader: Reader, header: Header, size: int, extension: _Extension, segments: Segments | None,
+        self, name: str, reader: Reader, header: TarHeader, size: int, extension: _Extension, segments: Segments | None,
         real_size: int | None,
     ) -> Member:  # fmt: skip
         if extension.map_inside:
@@ -257,7 +257,7 @@ class Tar:
                 "truncated", joined, "the tar ends inside this member", size - missing
             )
 
-    def _extend(self, kind: str, header: Header) -> None:
+    def _extend(self, kind: str, header: TarHeader) -> None:
         """A header whose content is about the next one: long names and pax records."""
         if header.size > _MAX_EXTENSION:
             self._budget.damage(self._member, "an extended tar header is too large")

@@ -19,7 +19,7 @@ from jwtleak.archives.decompress import Decoded, skip_empty_frames
 from jwtleak.archives.reader import Readable, Reader
 from jwtleak.archives.sniff import Container, sniff
 from jwtleak.errors import SourceError
-from jwtleak.sources.interface import Limits, Notice, Notify, Stream
+from jwtleak.sources.interface import ArchiveLimits, ByteStream, Notice, Notify
 from jwtleak.sources.local import SNIFF, FileStream
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.types import StreamInfo
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from jwtleak.archives.tar import Tar
     from jwtleak.archives.zip import Zip
 
-_DEFAULT = Limits()
+_DEFAULT = ArchiveLimits()
 
 
 def open_streams(
-    source: str | FileStream | StdinStream, limits: Limits = _DEFAULT, *, notice: Notify
-) -> Iterator[Stream]:
+    source: str | FileStream | StdinStream, limits: ArchiveLimits = _DEFAULT, *, notice: Notify
+) -> Iterator[ByteStream]:
     """Give the streams of a path or an open file; each is to be read (or closed) before the next is
     asked for.
 
@@ -112,13 +112,15 @@ class _Place(msgspec.Struct, frozen=True):
 class _Archive:
     """One file that is unfolded, and the account of it."""
 
-    def __init__(self, stream: FileStream | StdinStream, limits: Limits, notice: Notify) -> None:
+    def __init__(
+        self, stream: FileStream | StdinStream, limits: ArchiveLimits, notice: Notify
+    ) -> None:
         self._stream = stream
         self._info = stream.info
         self._budget = Budget(stream.info.path or "-", stream.info.size, limits, notice)
         self._second: FileStream | None = None
 
-    def streams(self) -> Iterator[Stream]:
+    def streams(self) -> Iterator[ByteStream]:
         """Every leaf; then the raw bytes, if some of them could not be decoded."""
         repeatable = isinstance(self._stream, FileStream)
         reader = Reader(_File(self._stream, self._budget), self._reopen if repeatable else None)
@@ -147,7 +149,7 @@ class _Archive:
         self._second = stream
         return _File(stream, self._budget)
 
-    def _unfold(self, reader: Reader, place: _Place) -> Iterator[Stream]:
+    def _unfold(self, reader: Reader, place: _Place) -> Iterator[ByteStream]:
         """The leaves of a reader."""
         kind = sniff(reader.peek(SNIFF))
         # `log.tar.gz` is one archive, not an archive in an archive.
@@ -162,7 +164,7 @@ class _Archive:
         else:
             yield from self._members(kind, reader, msgspec.structs.replace(place, level=deeper))
 
-    def _decompress(self, codec: Codec, reader: Reader, place: _Place) -> Iterator[Stream]:
+    def _decompress(self, codec: Codec, reader: Reader, place: _Place) -> Iterator[ByteStream]:
         skip_empty_frames(reader, codec)
         memory = codec.memory(reader.peek(SNIFF))
         if not reader.peek(1):
@@ -180,7 +182,7 @@ class _Archive:
             with closing(Decoded(reader, codec, self._budget, place.member)) as decoded:
                 yield from self._unfold(Reader(decoded), inside)
 
-    def _members(self, kind: Container, reader: Reader, place: _Place) -> Iterator[Stream]:
+    def _members(self, kind: Container, reader: Reader, place: _Place) -> Iterator[ByteStream]:
         for member in _container(kind, reader, self._budget, place.member).members():
             name = f"{place.member}!{member.name}" if place.member else member.name
             packed = place.packed or member.packed

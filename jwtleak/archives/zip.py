@@ -47,7 +47,7 @@ SIGNATURES = (LOCAL, *_RECORDS)
 _WHOLE = 0xFFFFFFFF
 
 
-class Local(msgspec.Struct, frozen=True):
+class LocalHeader(msgspec.Struct, frozen=True):
     """A local file header. Sizes are in bytes; `compressed` is None when only the data itself tells
     where it ends.
     """
@@ -104,7 +104,7 @@ def _milliseconds(date: int, time: int) -> int:
     return calendar.timegm(parts) * 1000 if 1 <= parts[1] <= 12 and parts[2] else 0
 
 
-def parse_local(head: bytes) -> Local | None:
+def parse_local(head: bytes) -> LocalHeader | None:
     """The local header at the start of `head`, which goes on with name and extra field."""
     if len(head) < LOCAL_SIZE or not head.startswith(LOCAL):
         return None
@@ -116,7 +116,7 @@ def parse_local(head: bytes) -> Local | None:
         known = _zip64(head[LOCAL_SIZE + name : LOCAL_SIZE + name + extra], compressed, size)
     if flags & 8 and not known[0]:
         known = (None, None)
-    return Local(
+    return LocalHeader(
         flags, method, _milliseconds(date, time), None if flags & 8 else crc, *known, name, extra
     )
 
@@ -275,7 +275,7 @@ class Zip:
         if not self._ended and not self._reader.broken:
             self._budget.tell("truncated", self._member, "the zip ends without its directory")
 
-    def _one(self, header: Local, whole: bytes) -> Iterator[Member]:
+    def _one(self, header: LocalHeader, whole: bytes) -> Iterator[Member]:
         name = member_name(whole[LOCAL_SIZE : LOCAL_SIZE + header.name_length])
         label = f"{self._member}!{name}" if self._member else name
         self._reader.skip(header.length)
@@ -294,7 +294,7 @@ class Zip:
         self._finish(header, label, checked, self._reader.offset - start)
 
     def _content(
-        self, header: Local, name: str, label: str, reader: Reader
+        self, header: LocalHeader, name: str, label: str, reader: Reader
     ) -> Generator[Member, None, _Checked | None]:
         """Give the member, decompressed, and read what the caller left of it if only that shows
         where it ends.
@@ -325,7 +325,7 @@ class Zip:
         return None
 
     def _source(
-        self, header: Local, codec: Codec | None, reader: Reader, label: str, held: ExitStack
+        self, header: LocalHeader, codec: Codec | None, reader: Reader, label: str, held: ExitStack
     ) -> Readable:
         if codec:
             return held.enter_context(
@@ -344,7 +344,9 @@ class Zip:
         elif (left or unread) and checked and checked.ended and not checked.broken:
             self._budget.damage(label, "something else after the compressed data")
 
-    def _finish(self, header: Local, label: str, checked: _Checked | None, compressed: int) -> None:
+    def _finish(
+        self, header: LocalHeader, label: str, checked: _Checked | None, compressed: int
+    ) -> None:
         """Pass over the descriptor, and compare the checksum."""
         crc = header.crc
         if header.described and (

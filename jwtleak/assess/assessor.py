@@ -39,7 +39,7 @@ class Verifies(Protocol):
         ...
 
 
-class Knowledge(msgspec.Struct, frozen=True):
+class AssessmentTables(msgspec.Struct, frozen=True):
     """All tables, ready for use. `weak` and `verifier` are there only when they are asked for."""
 
     issuers: Issuers = Issuers()
@@ -51,15 +51,15 @@ class Knowledge(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1)
-def nothing() -> Knowledge:
+def nothing() -> AssessmentTables:
     """What is known without pattern files."""
-    return Knowledge()
+    return AssessmentTables()
 
 
-Know = Callable[[], Knowledge]
+LoadTables = Callable[[], AssessmentTables]
 
 
-class Worth(msgspec.Struct, frozen=True):
+class Assessment(msgspec.Struct, frozen=True):
     """What a token is by itself. `signature` is UNSET for a JWE, which has none."""
 
     origin: Origin
@@ -84,14 +84,14 @@ def _behind(prefixes: tuple[str, ...]) -> re.Pattern[str]:
 class Assessor:
     """Says what the tokens of one stream are worth."""
 
-    def __init__(self, known: Knowledge) -> None:
+    def __init__(self, known: AssessmentTables) -> None:
         self.known = known
         self._signers = Signers(known.keys)
-        self._worth: dict[tuple[str, str, str | None], Worth] = {}
+        self._worth: dict[tuple[str, str, str | None], Assessment] = {}
         self._headers: dict[int, tuple[dict[str, Any], Kind, tuple[str, ...]]] = {}
         self._prefixes = known.issuers.prefixes
 
-    def worth(self, finding: Finding, token: Token, stated: Times) -> Worth:
+    def worth(self, finding: Finding, token: Token, stated: Times) -> Assessment:
         """The worth of `token`."""
         # Only a token whose claims cannot be read is told by the name of its place.
         channel = finding.channel.name if token.claims is None else None
@@ -110,7 +110,7 @@ class Assessor:
                 return "" if found is None else found[1]
         return ""
 
-    def _assess(self, name: tuple[str, str, str | None], token: Token, stated: Times) -> Worth:
+    def _assess(self, name: tuple[str, str, str | None], token: Token, stated: Times) -> Assessment:
         sha256, before, channel = name
         known = self.known
         origin = known.issuers.recognise(token, before, channel)
@@ -124,10 +124,10 @@ class Assessor:
             found += weaknesses.in_claims(token.claims, stated, origin.lifetime)
             words = known.sensitive.find(token.claims)
         if not words:
-            return Worth(origin, example, signature, found, personal=False, secret=False)
+            return Assessment(origin, example, signature, found, personal=False, secret=False)
         personal = any(word.startswith("personal_data") for word in words)
         secret = any(word.startswith("secret_claim") for word in words)
-        return Worth(origin, example, signature, found + words, personal, secret)
+        return Assessment(origin, example, signature, found + words, personal, secret)
 
     def _in_header(self, token: Token) -> tuple[str, ...]:
         """The judge gives the same object for the same header: one look is enough."""

@@ -27,7 +27,7 @@ MAX_VALUES = 32
 Facet = tuple[str, ...]
 
 
-class Match(
+class ClaimRule(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
     """One alternative: all that it names must hold; of several globs for one thing, one must fit.
@@ -50,7 +50,7 @@ class Match(
     channel: tuple[str, ...] = ()
 
 
-class Sight(msgspec.Struct, frozen=True):
+class TokenView(msgspec.Struct, frozen=True):
     """What rules may look at. `before` and `channel` are of the place; both empty where they are
     not known.
     """
@@ -61,9 +61,9 @@ class Sight(msgspec.Struct, frozen=True):
     channel: str = ""
 
 
-def sight_of(token: Token, before: str = "", channel: str | None = None) -> Sight:
+def sight_of(token: Token, before: str = "", channel: str | None = None) -> TokenView:
     """What there is to see of `token`."""
-    return Sight(token.header, token.claims or {}, before, channel or "")
+    return TokenView(token.header, token.claims or {}, before, channel or "")
 
 
 def facet(value: object) -> Facet:
@@ -151,9 +151,9 @@ def is_self_issued(claims: dict[str, Any]) -> bool:
 
 
 class Condition:
-    """A `Match`, made ready."""
+    """A `ClaimRule`, made ready."""
 
-    def __init__(self, match: Match) -> None:
+    def __init__(self, match: ClaimRule) -> None:
         self._match = match
         by_name = {"iss": match.iss, "aud": match.aud, "azp": match.azp}
         claims = {**match.claims, **{name: globs for name, globs in by_name.items() if globs}}
@@ -169,7 +169,7 @@ class Condition:
         )
         self.before = match.before
 
-    def holds(self, sight: Sight) -> bool:
+    def holds(self, sight: TokenView) -> bool:
         """Whether all of it is true of `sight`."""
         match, claims = self._match, sight.claims
         if not self.names <= claims.keys():

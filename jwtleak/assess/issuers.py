@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from jwtleak.assess.conditions import (
+    ClaimRule,
     Condition,
     Facet,
-    Match,
-    Sight,
+    TokenView,
     fitting,
     has_small_header,
     is_self_issued,
@@ -45,7 +45,7 @@ class Use(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     use: str
-    match: tuple[Match, ...] = ()
+    match: tuple[ClaimRule, ...] = ()
     privilege: Privilege = "user"
     lifetime: int | None = None
     revoke: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     id: str
     name: str
-    match: tuple[Match, ...]
+    match: tuple[ClaimRule, ...]
     uses: tuple[Use, ...]
     revoke: tuple[str, ...]
     reference: str
@@ -74,7 +74,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     id: str
     effect: Literal["public", "admin"]
-    match: tuple[Match, ...]
+    match: tuple[ClaimRule, ...]
     why: str
     reference: str
     examples: tuple[str, ...]
@@ -107,12 +107,12 @@ class _Rule(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
     what: Any
 
-    def holds(self, sight: Sight) -> bool:
+    def holds(self, sight: TokenView) -> bool:
         """Whether one of the conditions does; none at all is no condition."""
         return not self.conditions or any(one.holds(sight) for one in self.conditions)
 
 
-def _rule(matches: Sequence[Match], what: Any) -> _Rule:
+def _rule(matches: Sequence[ClaimRule], what: Any) -> _Rule:
     return _Rule(tuple(Condition(match) for match in matches), what)
 
 
@@ -158,7 +158,7 @@ class Issuers:
         claims = token.claims
         if claims is None:
             return (
-                self._look(Sight(token.header, {}, before, channel or ""))
+                self._look(TokenView(token.header, {}, before, channel or ""))
                 if self._issuers
                 else NOWHERE
             )
@@ -171,7 +171,7 @@ class Issuers:
         key = (self._header(token), names, values, before, is_self_issued(claims))
         known = self._known.get(key)
         if known is None:
-            known = self._look(Sight(token.header, claims, before))
+            known = self._look(TokenView(token.header, claims, before))
             if (
                 key[0]
                 and is_small(names)
@@ -218,7 +218,7 @@ class Issuers:
             self._headers[number] = header
         return number
 
-    def _look(self, sight: Sight) -> Origin:
+    def _look(self, sight: TokenView) -> Origin:
         origin = self._origin(sight)
         for rule in self._notes:
             note: Note = rule.what
@@ -226,7 +226,7 @@ class Issuers:
                 origin = msgspec.structs.replace(origin, **{note.effect: note.id})
         return origin
 
-    def _origin(self, sight: Sight) -> Origin:
+    def _origin(self, sight: TokenView) -> Origin:
         for rule, uses in self._issuers:
             if not rule.holds(sight):
                 continue
@@ -245,5 +245,5 @@ class Issuers:
         lifetime = use.lifetime or self._limits.get(use.use, other)
         return Origin(provider, use.use, use.privilege, lifetime, use.revoke or steps, reference)
 
-    def _use(self, sight: Sight) -> Use | None:
+    def _use(self, sight: TokenView) -> Use | None:
         return next((one.what for one in self._uses if one.holds(sight)), None)

@@ -74,7 +74,7 @@ class Raise(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     severity: Severity
 
 
-class Place(NamedTuple):
+class AlertPlace(NamedTuple):
     """What rules see of one sighting."""
 
     header: dict[str, Any]
@@ -109,7 +109,7 @@ class Policy(msgspec.Struct, frozen=True):
         """Whether there is nothing to ask."""
         return not (self.allow or self.raises or self.known)
 
-    def judge(self, place: Place, today: date) -> Verdict:
+    def judge(self, place: AlertPlace, today: date) -> Verdict:
         """The first `[[allow]]` that fits keeps back, else a baseline does; `[[raise]]` rules speak
         of what is left.
         """
@@ -131,7 +131,7 @@ def known_name(sha256: str, path: str) -> str:
     return f"{sha256} {path}"
 
 
-def _holds(rule: Conditions, place: Place) -> bool:
+def _holds(rule: Conditions, place: AlertPlace) -> bool:
     if rule.sha256 and not _is_one(rule.sha256, place.sha256):
         return False
     if rule.channel and not _is_one(rule.channel, place.channel):

@@ -32,7 +32,7 @@ _TYPES = {
 _NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}
 
 
-class Key(NamedTuple):
+class VerificationKey(NamedTuple):
     """One key, ready for use. `key` is PyJWT's."""
 
     kid: str | None
@@ -57,7 +57,7 @@ def _jwt() -> Any:
     return jwt
 
 
-def parse_jwks(data: bytes) -> tuple[Key, ...]:
+def parse_jwks(data: bytes) -> tuple[VerificationKey, ...]:
     """The usable signature keys of a JWK set, or of one JWK (RFC 7517); raises ValueError where it
     is neither.
     """
@@ -81,7 +81,7 @@ def parse_jwks(data: bytes) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _key(jwt: Any, jwk: dict[str, Any]) -> Key | None:
+def _key(jwt: Any, jwk: dict[str, Any]) -> VerificationKey | None:
     """A JWK made ready; None for one that PyJWT cannot use: an unknown type, curve or algorithm, or
     a broken value.
     """
@@ -92,7 +92,7 @@ def _key(jwt: Any, jwk: dict[str, Any]) -> Key | None:
         # PyJWT and cryptography raise a dozen kinds of error, some with the key in their text.
         return None
     alg, kid = jwk.get("alg"), jwk.get("kid")
-    return Key(
+    return VerificationKey(
         kid if isinstance(kid, str) else None,
         alg if isinstance(alg, str) else None,
         jwk["kty"],
@@ -101,25 +101,25 @@ def _key(jwt: Any, jwk: dict[str, Any]) -> Key | None:
     )
 
 
-def secret_key(secret: bytes) -> Key:
+def secret_key(secret: bytes) -> VerificationKey:
     """An HMAC secret as a key."""
-    return Key(None, None, "oct", None, secret)
+    return VerificationKey(None, None, "oct", None, secret)
 
 
 class KeysOf(Protocol):
     """The keys of an issuer, as they are now."""
 
-    def keys(self, kid: str | None) -> Sequence[Key] | None:
+    def keys(self, kid: str | None) -> Sequence[VerificationKey] | None:
         """None where they could not be had. `kid` is asked for; a source may look for it anew."""
         ...
 
 
-class Fixed(NamedTuple):
+class FixedKeys(NamedTuple):
     """Keys that do not change."""
 
-    all: tuple[Key, ...]
+    all: tuple[VerificationKey, ...]
 
-    def keys(self, kid: str | None) -> Sequence[Key]:
+    def keys(self, kid: str | None) -> Sequence[VerificationKey]:
         """All of them."""
         return self.all
 
@@ -127,7 +127,9 @@ class Fixed(NamedTuple):
 class Verifier:
     """Checks signatures with the keys of each issuer, and with loose keys that belong to none."""
 
-    def __init__(self, issuers: Mapping[str, Sequence[KeysOf]], loose: Sequence[Key] = ()) -> None:
+    def __init__(
+        self, issuers: Mapping[str, Sequence[KeysOf]], loose: Sequence[VerificationKey] = ()
+    ) -> None:
         self._issuers = issuers
         self._loose = tuple(loose)
         self._jwt = _jwt()
@@ -154,7 +156,9 @@ class Verifier:
             else self._loosely(parts, alg, kid) or verdict
         )
 
-    def _bound(self, parts: _Parts, alg: str, kid: str | None, keys: Sequence[Key]) -> str | None:
+    def _bound(
+        self, parts: _Parts, alg: str, kid: str | None, keys: Sequence[VerificationKey]
+    ) -> str | None:
         """By keys that are all that the issuer has."""
         if not keys:
             return None
@@ -174,7 +178,7 @@ class Verifier:
             return "valid"
         return "invalid" if named else None
 
-    def _made(self, parts: _Parts, alg: str, keys: Iterable[Key]) -> bool:
+    def _made(self, parts: _Parts, alg: str, keys: Iterable[VerificationKey]) -> bool:
         kty, crv = _TYPES[alg]
         fitting = [
             key for key in keys
@@ -184,7 +188,7 @@ class Verifier:
         return any(self._verifies(algorithm, parts, key) for key in fitting[:_MAX_TRIES])
 
     @staticmethod
-    def _verifies(algorithm: Any, parts: _Parts, key: Key) -> bool:
+    def _verifies(algorithm: Any, parts: _Parts, key: VerificationKey) -> bool:
         try:
             return bool(algorithm.verify(parts.signed, key.key, parts.signature))
         except Exception:

@@ -14,7 +14,7 @@ from msgspec import UnsetType
 
 from jwtleak.assess import advice
 from jwtleak.assess.advice import Advised, Server
-from jwtleak.assess.assessor import Worth
+from jwtleak.assess.assessor import Assessment
 from jwtleak.assess.severity import Case, confidence, exposure, is_signed, severity
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.types import ChannelType, Confidence, Finding, Integrity, Kind, Severity, Status
@@ -46,7 +46,7 @@ def judged(
     integrity: Integrity,
     claims: bool,
     channel: ChannelType,
-    worth: Worth,
+    worth: Assessment,
     server: Server | None,
     clear_text: bool,
 ) -> Judged:

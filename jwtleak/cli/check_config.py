@@ -11,14 +11,14 @@ from msgspec import UNSET
 
 from jwtleak.cli import voice
 from jwtleak.cli.tail import options, settings_of
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jwtleak.follow.interface import Event
-    from jwtleak.runtime.config import Settings
+    from jwtleak.runtime.config import TailConfig
     from jwtleak.types import Cursor
 
 _MAX_PATH = 1000
@@ -35,7 +35,7 @@ def command(**given: Any) -> int:
     """
     from jwtleak.runtime.tail.session import check
 
-    settings: Settings = settings_of(given)
+    settings: TailConfig = settings_of(given)
     check(settings)
     events = _look(settings)
     lines = list(_files(events))
@@ -46,7 +46,7 @@ def command(**given: Any) -> int:
     return 0 if lines else 1
 
 
-def _look(settings: Settings) -> list[Event]:
+def _look(settings: TailConfig) -> list[Event]:
     """What a first look gives."""
     from jwtleak.follow.follower import Follower
     from jwtleak.follow.interface import Trouble
@@ -62,7 +62,7 @@ def _look(settings: Settings) -> list[Event]:
     return events
 
 
-def _cursors(settings: Settings) -> Sequence[Cursor]:
+def _cursors(settings: TailConfig) -> Sequence[Cursor]:
     """What an earlier run knows; a daemon that runs now is not disturbed."""
     from jwtleak.errors import StoreError
     from jwtleak.store import Store
@@ -88,7 +88,7 @@ def _files(events: Sequence[Event]) -> Iterator[str]:
         yield f"follow  {_safe(event.path)}  {where}, {'packed' if event.packed else f'{rest} bytes to read'}"
 
 
-def _rest(settings: Settings) -> Iterator[str]:
+def _rest(settings: TailConfig) -> Iterator[str]:
     from jwtleak.sinks.interface import open_sink
 
     for one in settings.sinks:
@@ -102,4 +102,4 @@ def _rest(settings: Settings) -> Iterator[str]:
 
 
 def _safe(text: str) -> str:
-    return clean(shown(text), _MAX_PATH)
+    return clean(redact_text(text), _MAX_PATH)

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.assess.weaknesses import meaning_of
 from jwtleak.cli import voice
 from jwtleak.cli.options import MOMENT, option, worth_options
@@ -20,7 +20,7 @@ from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
 from jwtleak.patterns import builtin_channels
-from jwtleak.runtime.assessment import Asked, prepare
+from jwtleak.runtime.assessment import AssessmentOptions, prepare
 from jwtleak.runtime.state_dir import subject_key
 from jwtleak.types import UNKNOWN_CHANNEL, StreamInfo
 
@@ -67,8 +67,8 @@ def command(
     if form == "text" and file.isatty():
         voice.hint("paste a token, then Enter and Ctrl-D")
     found = 0
-    setting = Setting(time.time() if now is None else now, None, subject_key()[0])
-    for alert in _alerts(file, prepare(setting, Asked(**worth), voice.warning)):
+    setting = AlertContext(time.time() if now is None else now, None, subject_key()[0])
+    for alert in _alerts(file, prepare(setting, AssessmentOptions(**worth), voice.warning)):
         found += 1
         if found > _MAX_TOKENS:
             voice.warning(f"more than {_MAX_TOKENS} tokens: the rest is left out; use jwtleak scan")
@@ -82,7 +82,7 @@ def command(
     return 0 if found else 1
 
 
-def _alerts(file: IO[bytes], setting: Setting) -> Iterator[Alert]:
+def _alerts(file: IO[bytes], setting: AlertContext) -> Iterator[Alert]:
     engine = Engine(Channels(builtin_channels))
     builder = Builder(StreamInfo("stdin"), setting)
     # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it

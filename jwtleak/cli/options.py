@@ -17,7 +17,7 @@ _SIZE = r"(\d{1,15})\s*([kmgt]?)(?:i?b)?"
 _LAST = 253_402_300_799
 
 
-class Size(click.ParamType[int]):
+class SizeParam(click.ParamType[int]):
     """A number of bytes: `65536`, `64k`, `2GiB`."""
 
     name = "size"
@@ -31,7 +31,7 @@ class Size(click.ParamType[int]):
         return int(found[1]) * _UNITS[found[2].lower()]
 
 
-class Moment(click.ParamType[float]):
+class MomentParam(click.ParamType[float]):
     """A time: RFC 3339, or Unix seconds. Gives Unix seconds."""
 
     name = "time"
@@ -62,7 +62,7 @@ def _seconds(text: str) -> float | None:
         return None
 
 
-class Duration(click.ParamType[float]):
+class DurationParam(click.ParamType[float]):
     """A length of time: `90`, `90s`, `1h30m`, `30d`. Gives seconds."""
 
     name = "duration"
@@ -80,7 +80,7 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
-class Place(click.ParamType[Any]):
+class PathParam(click.ParamType[Any]):
     """`click.Path`, made for a value that is given: making one for each option looks for
     translations of its name.
     """
@@ -94,9 +94,9 @@ class Place(click.ParamType[Any]):
         return click.Path(**self._checks).convert(value, param, ctx)
 
 
-SIZE = Size()
-MOMENT = Moment()
-DURATION = Duration()
+SIZE = SizeParam()
+MOMENT = MomentParam()
+DURATION = DurationParam()
 
 
 class Option(click.Option):
@@ -130,13 +130,13 @@ help_option = option(
     help="Show this message and exit.",
 )  # fmt: skip
 
-_FILE = Place(exists=True, dir_okay=False)
+_FILE = PathParam(exists=True, dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # What judges the worth of tokens, for each command that does.
 _WORTH = (
     option("--config", type=_FILE, metavar="FILE", help="Policy and keys: [[allow]], [[raise]], [verify]."),
-    option("--jwks", multiple=True, type=Place(exists=True), metavar="FILE|DIR",
+    option("--jwks", multiple=True, type=PathParam(exists=True), metavar="FILE|DIR",
            help="Verify signatures with these keys, offline (repeatable)."),
     option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
     option("--weak-keys-time", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
@@ -160,7 +160,7 @@ def sink_options(command: Command) -> Command:
 
 _SINK = (
     option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
-    option("--sink-config", type=Place(dir_okay=False), metavar="FILE",
+    option("--sink-config", type=PathParam(dir_okay=False), metavar="FILE",
            help="Also send alerts to the sinks of this configuration file."),
     option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
            help="At the end, wait so long for sinks to take what is left."),

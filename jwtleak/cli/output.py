@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import IO, Protocol, TextIO
 
 from jwtleak.alerts.fields import rfc3339
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import WireAlert
 from jwtleak.errors import UsageError
 from jwtleak.formats.interface import (
     DOCUMENTS,
     Document,
     Ending,
     Format,
-    Options,
+    FormatOptions,
     by_name,
     document,
 )
@@ -46,7 +46,7 @@ class Bar(Protocol):
 class Shows(Protocol):
     """Writes alerts in one form. `complete` unless the scan was broken off."""
 
-    def alert(self, alert: Record) -> None: ...
+    def alert(self, alert: WireAlert) -> None: ...
     def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None: ...
 
 
@@ -72,7 +72,7 @@ class Output:
         if self._bar is not None:
             self._bar.advance(count)
 
-    def alert(self, alert: Record) -> None:
+    def alert(self, alert: WireAlert) -> None:
         """One alert."""
         self._sink.alert(alert)
 
@@ -107,7 +107,7 @@ class Lines:
         self._file = file
         self._synced = 0
 
-    def alert(self, alert: Record) -> None:
+    def alert(self, alert: WireAlert) -> None:
         """One line."""
         self._write(alert.json() + b"\n")
         if self._flush is not None:
@@ -140,7 +140,7 @@ class Events:
         self._file = file
         self._each = flush
 
-    def alert(self, alert: Record) -> None:
+    def alert(self, alert: WireAlert) -> None:
         """One line."""
         self._file.write(self._form.encode(alert.alert()) + b"\n")
         if self._each:
@@ -163,7 +163,7 @@ class Whole:
         self._began = time.time()
         file.write(form.begin())
 
-    def alert(self, alert: Record) -> None:
+    def alert(self, alert: WireAlert) -> None:
         """One item."""
         if not alert.repeat or self._form.repeats:
             self._file.write(self._between + self._form.encode(alert.alert()))
@@ -184,7 +184,7 @@ def open_output(
     tally: Tally,
     *,
     progress: bool,
-    options: Options | None = None,
+    options: FormatOptions | None = None,
     append: bool = False,
 ) -> Output:
     """The output for `--output` and `--format`. Raises UsageError where FILE cannot be written."""
@@ -200,12 +200,14 @@ def open_output(
         text = _text(path)
         return Output(Table(text), bar, tally, None if path is None else text)
     if path is None:
-        return Output(_shows(sys.stdout.buffer, form, options or Options(), flush=True), bar, tally)
+        return Output(
+            _shows(sys.stdout.buffer, form, options or FormatOptions(), flush=True), bar, tally
+        )
     file = open_private(path, append=append)
-    return Output(_shows(file, form, options or Options(), flush=False), bar, tally, file)
+    return Output(_shows(file, form, options or FormatOptions(), flush=False), bar, tally, file)
 
 
-def _shows(file: IO[bytes], form: str | None, options: Options, *, flush: bool) -> Shows:
+def _shows(file: IO[bytes], form: str | None, options: FormatOptions, *, flush: bool) -> Shows:
     if form in (None, "json"):
         return Lines(file, flush=flush)
     assert form is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jwtleak.cli import voice
-from jwtleak.cli.options import Place, option
+from jwtleak.cli.options import PathParam, option
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.patterns import load_channels, load_shapes, load_user_patterns
@@ -14,7 +14,7 @@ from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_n
 from jwtleak.types import Token
 
 _DIRECTORIES = option(
-    "--patterns", "directories", multiple=True, type=Place(exists=True, file_okay=False), metavar="DIR",
+    "--patterns", "directories", multiple=True, type=PathParam(exists=True, file_okay=False), metavar="DIR",
     help="Also the patterns in DIR (repeatable).",
 )  # fmt: skip
 
@@ -61,7 +61,7 @@ def list_(directories: tuple[str, ...]) -> None:
 
 @command.command("check")
 @_DIRECTORIES
-@click.argument("more", nargs=-1, type=Place(exists=True, file_okay=False), metavar="[DIR...]")
+@click.argument("more", nargs=-1, type=PathParam(exists=True, file_okay=False), metavar="[DIR...]")
 def check_(directories: tuple[str, ...], more: tuple[str, ...]) -> int:
     """Prove every pattern by its examples; refuse those that could hang or match too much.
 

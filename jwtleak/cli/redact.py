@@ -16,12 +16,12 @@ import click
 
 from jwtleak.archives.sniff import sniff
 from jwtleak.cli import voice
-from jwtleak.cli.options import Place, option
+from jwtleak.cli.options import PathParam, option
 from jwtleak.cli.output import open_private
 from jwtleak.core.redaction import Redactor
 from jwtleak.errors import SourceError
 from jwtleak.runtime.scan.redact import redacted
-from jwtleak.runtime.scan.stdin import Waiting, always
+from jwtleak.runtime.scan.stdin import InputWait, always
 from jwtleak.sources.local import FileStream
 from jwtleak.sources.stdin import StdinStream
 
@@ -29,7 +29,7 @@ from jwtleak.sources.stdin import StdinStream
 @click.command("redact")
 @click.argument("files", nargs=-1, metavar="[FILE...|-]")
 @option("--check", is_flag=True, help="Exit with 1 when something was replaced.")
-@option("--output", "-o", type=Place(dir_okay=False), metavar="FILE", help="Write to FILE.")
+@option("--output", "-o", type=PathParam(dir_okay=False), metavar="FILE", help="Write to FILE.")
 def command(files: tuple[str, ...], check: bool, output: str | None) -> int:
     """Copy files, or standard input (-), with every token replaced by [JWT 78b91dd3].
 
@@ -81,7 +81,7 @@ class _Copy:
             with closing(StdinStream() if file == "-" else FileStream(file)) as stream:
                 self._warn_of_archive(file, stream)
                 wait = stream.wait if isinstance(stream, StdinStream) else always
-                yield from redacted(redactor, Waiting(stream, wait))
+                yield from redacted(redactor, InputWait(stream, wait))
         except SourceError as error:
             yield redactor.close()
             voice.error(f"{error.path}: {error.reason}")

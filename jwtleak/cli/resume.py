@@ -19,13 +19,13 @@ from jwtleak.cli import voice
 from jwtleak.cli.output import Output
 from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.errors import StoreFull
-from jwtleak.runtime.scan.resume import Ledger, Surroundings
+from jwtleak.runtime.scan.resume import ScanJournal, Surroundings
 from jwtleak.runtime.scan.scan import Tally
 from jwtleak.store import Store
 from jwtleak.version import __version__
 
 if TYPE_CHECKING:
-    from jwtleak.cli.scan import Options
+    from jwtleak.cli.scan import ScanOptions
     from jwtleak.cli.sinks import Sending
 
 
@@ -47,7 +47,7 @@ _FREE = (
 )
 
 
-def key_of(options: Options, patterns: UserPatterns) -> str:
+def key_of(options: ScanOptions, patterns: UserPatterns) -> str:
     """A digest of what decides which alerts a scan gives."""
     places = sorted({os.fsencode(os.path.realpath(path)) for path in options.paths})
     deciding = {
@@ -77,7 +77,7 @@ def make_ledger(
     *,
     resume: bool,
     sent: Sending | None = None,
-) -> Ledger:
+) -> ScanJournal:
     """The ledger of the scan `key`, begun anew or gone on with. A file is finished when its alerts
     are out everywhere.
     """
@@ -95,7 +95,9 @@ def make_ledger(
         if sent is not None:
             sent.flush()
 
-    return Ledger(scans, Surroundings(own, sync, tally.notice, output.progress, _trouble, _now_ms))
+    return ScanJournal(
+        scans, Surroundings(own, sync, tally.notice, output.progress, _trouble, _now_ms)
+    )
 
 
 def _trouble(text: str) -> None:

@@ -13,22 +13,22 @@ from jwtleak.assess.lifetime import DEFAULT_LEEWAY
 from jwtleak.cli.options import (
     MOMENT,
     SIZE,
-    Place,
+    PathParam,
     help_option,
     option,
     sink_options,
     worth_options,
 )
-from jwtleak.cli.scan_session import Run
+from jwtleak.cli.scan_session import ScanSession
 from jwtleak.formats import interface as formats
-from jwtleak.sources.interface import Limits
+from jwtleak.sources.interface import ArchiveLimits
 from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
 
 _STATUSES = Status.__args__  # type: ignore[attr-defined]
 _SEVERITY = click.Choice(SEVERITIES)
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one call, as given."""
 
     paths: tuple[str, ...]
@@ -129,7 +129,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     metavar="SECONDS",
     help="Clock skew allowed when judging expiry.",
 )
-@option("--output", "-o", type=Place(dir_okay=False), metavar="FILE", help="Write alerts to FILE.")
+@option(
+    "--output", "-o", type=PathParam(dir_okay=False), metavar="FILE", help="Write alerts to FILE."
+)
 @option(
     "--format",
     "-f",
@@ -154,13 +156,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @worth_options
 @option(
     "--baseline",
-    type=Place(exists=True, dir_okay=False),
+    type=PathParam(exists=True, dir_okay=False),
     metavar="FILE",
     help="Keep back the findings that FILE knows.",
 )
 @option(
     "--write-baseline",
-    type=Place(dir_okay=False),
+    type=PathParam(dir_okay=False),
     metavar="FILE",
     help="Write the findings of this scan to FILE, for --baseline.",
 )
@@ -168,7 +170,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @option(
     "--patterns",
     multiple=True,
-    type=Place(exists=True, file_okay=False),
+    type=PathParam(exists=True, file_okay=False),
     metavar="DIR",
     help="Also look for the patterns in DIR (repeatable).",
 )
@@ -178,27 +180,27 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 @option(
     "--max-archive-bytes",
     type=SIZE,
-    default=Limits().max_archive_bytes,
+    default=ArchiveLimits().max_archive_bytes,
     show_default=True,
     help="Most bytes unpacked from one archive.",
 )
 @option(
     "--max-ratio",
     type=click.IntRange(1),
-    default=Limits().max_ratio,
+    default=ArchiveLimits().max_ratio,
     show_default=True,
     help="Highest compression ratio believed.",
 )
 @option(
     "--max-depth",
     type=click.IntRange(0, 8),
-    default=Limits().max_depth,
+    default=ArchiveLimits().max_depth,
     show_default=True,
     help="Archives inside archives.",
 )
 @option(
     "--state",
-    type=Place(file_okay=False),
+    type=PathParam(file_okay=False),
     metavar="DIR",
     help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.",
 )
@@ -218,7 +220,7 @@ def command(**given: Any) -> int:
     could not be read (a PATH that does not exist is one) or a sink did not take every alert, 130
     interrupted.
     """
-    options = Options(**given)
+    options = ScanOptions(**given)
     if not options.paths:
         if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError("nothing to scan: give a path, or - for standard input")
@@ -228,10 +230,10 @@ def command(**given: Any) -> int:
     _check_state(options)
     if not 64 <= options.max_token <= MAX_TOKEN:
         raise click.UsageError(f"--max-token must be from 64 to {MAX_TOKEN}")
-    return Run(options).run()
+    return ScanSession(options).run()
 
 
-def _check_state(options: Options) -> None:
+def _check_state(options: ScanOptions) -> None:
     if options.state is None and options.resume:
         raise click.UsageError("--resume needs --state DIR")
     if options.state is not None and options.paths == ("-",):

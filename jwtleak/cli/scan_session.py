@@ -15,29 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jwtleak.alerts.builder import Setting
-from jwtleak.alerts.wire import LIVE, Record, Selection
+from jwtleak.alerts.builder import AlertContext
+from jwtleak.alerts.wire import LIVE, Selection, WireAlert
 from jwtleak.cli import voice
 from jwtleak.cli.main import forget_stdout
 from jwtleak.cli.output import Output, open_output, write_file
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPatterns
+from jwtleak.core.redaction import redact_text
 from jwtleak.formats import interface as formats
 from jwtleak.patterns import builtin_channels
-from jwtleak.runtime.assessment import Asked, prepare
-from jwtleak.runtime.scan.collector import shown
+from jwtleak.runtime.assessment import AssessmentOptions, prepare
 from jwtleak.runtime.scan.scan import Scan, Tally
 from jwtleak.runtime.scan.worker import Plan
 from jwtleak.runtime.state_dir import subject_key
-from jwtleak.sources.interface import Limits, Notify
+from jwtleak.sources.interface import ArchiveLimits, Notify
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.walk import Entry, walk
 from jwtleak.types import SEVERITIES
 
 if TYPE_CHECKING:
-    from jwtleak.cli.scan import Options
+    from jwtleak.cli.scan import ScanOptions
     from jwtleak.cli.sinks import Sending
-    from jwtleak.runtime.scan.resume import Ledger
+    from jwtleak.runtime.scan.resume import ScanJournal
     from jwtleak.store import Store
 
 
@@ -78,19 +78,19 @@ class Interrupt:
         self._stop()
 
 
-def _plan(options: Options) -> Plan:
+def _plan(options: ScanOptions) -> Plan:
     key, kept = subject_key()
     if not kept:
         voice.warning(
             "no place to keep this installation's key: subject hashes will differ in the next run"
         )
     now = time.time() if options.now is None else options.now
-    asked = Asked(
+    asked = AssessmentOptions(
         options.config, options.baseline, options.jwks, options.weak_keys, options.weak_keys_time
     )
     return Plan(
-        prepare(Setting(now, os.uname().nodename, key, options.leeway), asked, voice.warning),
-        Limits(options.max_archive_bytes, options.max_ratio, options.max_depth),
+        prepare(AlertContext(now, os.uname().nodename, key, options.leeway), asked, voice.warning),
+        ArchiveLimits(options.max_archive_bytes, options.max_ratio, options.max_depth),
         Channels(builtin_channels),
         _user_patterns(options.patterns),
         options.every,
@@ -109,12 +109,12 @@ def _user_patterns(directories: tuple[str, ...]) -> UserPatterns:
 def _here() -> str | None:
     """The working directory, as it may be shown; None where it is gone."""
     try:
-        return shown(os.getcwd())
+        return redact_text(os.getcwd())
     except FileNotFoundError:
         return None
 
 
-def _selection(options: Options) -> Selection:
+def _selection(options: ScanOptions) -> Selection:
     statuses: Any = frozenset(options.status)
     least = options.min_severity
     if options.only_live:
@@ -125,16 +125,16 @@ def _selection(options: Options) -> Selection:
     return Selection(least, options.min_confidence, statuses, options.show_suppressed)
 
 
-class Run:
+class ScanSession:
     """One scan, from its options to its exit status."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ScanOptions) -> None:
         self._options = options
         self._selection = _selection(options)
         self._baseline: set[str] = set()
         self._tally = Tally()
         self._failed = False
-        self._ledger: Ledger | None = None
+        self._ledger: ScanJournal | None = None
         self._sending: Sending | None = None
 
     def run(self) -> int:
@@ -178,7 +178,7 @@ class Run:
     def _output(self) -> Output:
         given = self._options
         form = given.format or (None if given.state is None else "json")
-        options = formats.Options(
+        options = formats.FormatOptions(
             timestamp=given.timestamp, root=_here() if form == "sarif" else None
         )
         return open_output(
@@ -190,7 +190,7 @@ class Run:
             append=given.resume,
         )
 
-    def _make_ledger(self, store: Store, plan: Plan, output: Output) -> Ledger:
+    def _make_ledger(self, store: Store, plan: Plan, output: Output) -> ScanJournal:
         from jwtleak.cli.resume import key_of, make_ledger
 
         key = key_of(self._options, plan.patterns)
@@ -246,7 +246,7 @@ class Run:
         if self._ledger is not None:
             voice.hint("go on with --resume")
 
-    def _alerts(self, scan: Scan, output: Output, interrupt: Interrupt) -> Iterator[Record]:
+    def _alerts(self, scan: Scan, output: Output, interrupt: Interrupt) -> Iterator[WireAlert]:
         options = self._options
         if options.paths == ("-",):
             fixed = options.now
@@ -265,7 +265,7 @@ class Run:
         options = self._options
         return walk(options.paths, options.include, options.exclude, notice=notice)
 
-    def _show(self, alerts: Iterator[Record], output: Output) -> None:
+    def _show(self, alerts: Iterator[WireAlert], output: Output) -> None:
         limit = self._options.fail_on
         keep = self._options.write_baseline is not None
         for alert in alerts:
@@ -282,7 +282,7 @@ class Run:
                 self._sending.add(alert)
 
 
-def _explain(tally: Tally, options: Options) -> None:
+def _explain(tally: Tally, options: ScanOptions) -> None:
     """Say what was not read, kept back or not tried."""
     for notice in tally.notices:
         where = notice.path if notice.member is None else f"{notice.path}!{notice.member}"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from jwtleak.cli import voice
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery, check
-from jwtleak.runtime.delivery.scan_delivery import MAX_SPOOL, Dispatch
-from jwtleak.runtime.delivery.sender import Health
+from jwtleak.runtime.delivery.scan_delivery import MAX_SPOOL, ScanDelivery
+from jwtleak.runtime.delivery.sender import SinkHealth
 from jwtleak.sinks.settings import SinkFile, SinkSettings, from_url
 from jwtleak.store import Store
 from jwtleak.typed_toml import read
@@ -50,7 +50,7 @@ class Sending:
         self._store = stack.enter_context(Store.open(self._own)) if self._own is not None else store
         assert self._store is not None
         delivery = Delivery(self._store, settings, say=voice.warning)
-        self._dispatch = Dispatch(self._store, delivery, deadline=deadline)
+        self._dispatch = ScanDelivery(self._store, delivery, deadline=deadline)
         self.add = self._dispatch.add
         self.flush = self._dispatch.flush
 
@@ -75,7 +75,7 @@ class Sending:
             )
         return status if not unsent or status == 130 else 3
 
-    def _tell(self, health: Health) -> None:
+    def _tell(self, health: SinkHealth) -> None:
         """Say how a sink fared."""
         if health.sent:
             voice.say(f"{health.sent} alerts sent to {health.name}")

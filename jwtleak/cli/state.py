@@ -16,9 +16,9 @@ import click
 import msgspec
 
 from jwtleak.cli import voice
-from jwtleak.cli.options import DURATION, Place, option
+from jwtleak.cli.options import DURATION, PathParam, option
+from jwtleak.core.redaction import redact_text
 from jwtleak.errors import StoreError
-from jwtleak.runtime.scan.collector import shown
 from jwtleak.runtime.state_dir import state_dir
 from jwtleak.store import Commit, DeadLetter, Store
 from jwtleak.store.lock import owner
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 def _directory(command: Decorated) -> Decorated:
     decorate = option(
-        "--state", "directory", type=Place(file_okay=False, path_type=Path), metavar="DIR",
+        "--state", "directory", type=PathParam(file_okay=False, path_type=Path), metavar="DIR",
         help="Where the state is kept.  [default: /var/lib/jwtleak for root, else ~/.local/state/jwtleak]",
     )  # fmt: skip
     return decorate(command)
@@ -83,7 +83,7 @@ def _streams(store: Store, table: bool) -> None:
     if table:
         click.echo(f"{'state':<10}{'read':>16}{'size':>16}  path")
     for one in store.cursors():
-        path = shown(one.path)
+        path = redact_text(one.path)
         if table:
             click.echo(f"{one.state:<10}{one.offset:>16}{one.size:>16}  {path}")
         else:
@@ -94,7 +94,7 @@ def _streams(store: Store, table: bool) -> None:
 def _document(store: Store) -> dict[str, Any]:
     process = owner(store.directory)
     return {
-        "directory": shown(str(store.directory)),
+        "directory": redact_text(str(store.directory)),
         "schema": len(steps()),
         **({} if process is None else {"process": process}),
         **msgspec.to_builtins(store.summary()),
@@ -105,7 +105,7 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
     """(Label, value) for a person."""
     found = store.summary()
     process = owner(store.directory)
-    yield "state in", shown(str(store.directory))
+    yield "state in", redact_text(str(store.directory))
     yield "in use by", "nobody" if process is None else f"process {process}"
     yield (
         "files",
@@ -123,7 +123,7 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
         parts += [f"{one.dead_letters} dead letters"] if one.dead_letters else []
         parts += [f"{one.dropped} dropped"] if one.dropped else []
         parts += [] if one.registered else ["no longer configured"]
-        yield f"sink {shown(one.name)}", ", ".join(parts)
+        yield f"sink {redact_text(one.name)}", ", ".join(parts)
 
 
 @command.command("reset")
@@ -141,7 +141,7 @@ def reset(directory: Path | None, paths: tuple[str, ...], yes: bool) -> int:
     if paths:
         return _forget(place, paths)
     if not yes:
-        question = f"forget everything in {shown(str(place))}{_undelivered(place)}"
+        question = f"forget everything in {redact_text(str(place))}{_undelivered(place)}"
         if not sys.stdin.isatty():
             raise click.UsageError(f"this would {question}: add --yes")
         click.confirm(f"jwtleak: {question}?", abort=True, err=True)
@@ -231,7 +231,7 @@ def show_dead(directory: Path | None, form: str | None, sink: str | None) -> Non
 
 def _row(one: DeadLetter) -> str:
     status = "-" if one.status is None else one.status
-    return f"{one.seq:>8}  {shown(one.sink):<24}{status:>6}  {one.severity:<10}{one.id:<42}{one.reason}"
+    return f"{one.seq:>8}  {redact_text(one.sink):<24}{status:>6}  {one.severity:<10}{one.id:<42}{one.reason}"
 
 
 def _dead(one: DeadLetter) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import WireAlert
 from jwtleak.core.sanitize import clean
 from jwtleak.runtime.scan.scan import Tally
 from jwtleak.types import SEVERITIES
@@ -100,7 +100,7 @@ class Table:
         self._rows: dict[str, _Row] = {}
         self._hidden = 0
 
-    def alert(self, record: Record) -> None:
+    def alert(self, record: WireAlert) -> None:
         """One more."""
         alert = record.alert()
         row = self._rows.get(alert.token.sha256)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jwtleak.cli.options import SIZE, Place, option
+from jwtleak.cli.options import SIZE, PathParam, option
 from jwtleak.types import CONFIDENCES, SEVERITIES
 
 
@@ -20,9 +20,9 @@ def options(command: Any) -> Any:
 
 _OPTIONS = (
     click.argument("paths", nargs=-1, metavar="[PATH|GLOB|DIR]..."),
-    option("--config", "-c", type=Place(dir_okay=False), metavar="FILE",
+    option("--config", "-c", type=PathParam(dir_okay=False), metavar="FILE",
            help="Read settings from this TOML file; options override it."),
-    option("--state", type=Place(file_okay=False), metavar="DIR",
+    option("--state", type=PathParam(file_okay=False), metavar="DIR",
            help="Where positions and undelivered alerts are kept.  [default: the state directory of the user]"),
     option("--from", "from_", metavar="PLACE",
            help="Where to begin in files that are there at the first start: beginning, end, since:DURATION."
@@ -35,13 +35,13 @@ _OPTIONS = (
     option("--min-severity", type=click.Choice(SEVERITIES), help="Leave out what matters less.  [default: info]"),
     option("--min-confidence", type=click.Choice(CONFIDENCES),
            help="Leave out what is less certain.  [default: medium]"),
-    option("--patterns", multiple=True, type=Place(exists=True, file_okay=False), metavar="DIR",
+    option("--patterns", multiple=True, type=PathParam(exists=True, file_okay=False), metavar="DIR",
            help="Also look for the patterns in DIR (repeatable)."),
-    option("--jwks", multiple=True, type=Place(exists=True), metavar="FILE|DIR",
+    option("--jwks", multiple=True, type=PathParam(exists=True), metavar="FILE|DIR",
            help="Verify signatures with these keys, offline (repeatable)."),
-    option("--weak-keys", type=Place(exists=True, dir_okay=False), metavar="FILE",
+    option("--weak-keys", type=PathParam(exists=True, dir_okay=False), metavar="FILE",
            help="Try each line of FILE as HMAC key."),
-    option("--baseline", type=Place(exists=True, dir_okay=False), metavar="FILE",
+    option("--baseline", type=PathParam(exists=True, dir_okay=False), metavar="FILE",
            help="Keep back the findings of this baseline of scan."),
     option("--poll", is_flag=True, help="Look by the clock alone, without file events."),
     option("--rate", type=SIZE, metavar="SIZE", help="Read at most so many bytes a second; reading waits."),

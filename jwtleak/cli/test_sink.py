@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jwtleak.cli import voice
-from jwtleak.cli.options import Place, option
+from jwtleak.cli.options import PathParam, option
 from jwtleak.cli.sinks import chosen
 from jwtleak.errors import UsageError
 from jwtleak.runtime.delivery.probe import probe
@@ -17,7 +17,7 @@ from jwtleak.sinks.settings import SinkSettings
 @option(
     "--config",
     "-c",
-    type=Place(dir_okay=False),
+    type=PathParam(dir_okay=False),
     metavar="FILE",
     help="Test the sinks of this configuration.",
 )

@@ -41,7 +41,7 @@ def hint(text: str) -> None:
 def _safe(text: str) -> str:
     encoding = sys.stderr.encoding or "ascii"
     if len(text) > _SHORT:
-        from jwtleak.core.redaction import shown
+        from jwtleak.core.redaction import redact_text
 
-        text = shown(text)
+        text = redact_text(text)
     return clean(text, _MAX_MESSAGE).encode(encoding, "replace").decode(encoding)

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from jwtleak.core.jose import (
-    Header,
-    Headers,
+    JoseHeader,
+    JoseHeaders,
     decode_object,
     is_clipped_header,
     jwe_integrity,
@@ -70,7 +70,7 @@ _LONGEST = 2048
 _GOES_ON = b"=~"
 
 
-class _Known(msgspec.Struct, frozen=True, gc=False):
+class _CachedToken(msgspec.Struct, frozen=True, gc=False):
     """A token, and how far from its first byte it reaches."""
 
     length: int
@@ -81,8 +81,8 @@ class Matcher:
     """Judges what stands at a place. Remembers headers, good and bad, and the whole tokens of late."""
 
     def __init__(self) -> None:
-        self._headers = Headers()
-        self._known: dict[bytes, _Known] = {}
+        self._headers = JoseHeaders()
+        self._known: dict[bytes, _CachedToken] = {}
 
     def at(self, buffer: Buffer, start: int, limit: int) -> Match | Rejection:
         """The token whose header begins at `start`, looking no further than `limit`."""
@@ -100,11 +100,11 @@ class Matcher:
         if isinstance(match, Match) and match.stop == stop and match.token.claims is not None:
             if len(self._known) >= _TOKENS:
                 self._known.clear()
-            self._known[text] = _Known(match.end - start, match.token)
+            self._known[text] = _CachedToken(match.end - start, match.token)
         return match
 
 
-def _judged(buffer: Buffer, found: re.Match[bytes], headers: Headers) -> Match | Rejection:
+def _judged(buffer: Buffer, found: re.Match[bytes], headers: JoseHeaders) -> Match | Rejection:
     header = headers.decode(found[1])
     if header is None:
         if is_clipped_header(found[1]):
@@ -138,7 +138,7 @@ def _match(
     return Match(start, end, token, max(end, stop, found.end()))
 
 
-def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
+def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> Match:
     payload, signature = found[2], found[3]
     if not signature:
         # `h..` says no more than the header; behind `h.p.` the empty signature is there.
@@ -166,7 +166,7 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     )
 
 
-def _unsecured(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
+def _unsecured(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> Match:
     """`h.p.` and `h.p`; a signature that an attacker left behind belongs to the span (RFC 7519
     section 6).
     """
@@ -188,7 +188,7 @@ def _unsecured(buffer: Buffer, found: re.Match[bytes], header: Header) -> Match:
     )
 
 
-def _jwe(buffer: Buffer, found: re.Match[bytes], header: Header, enc: str) -> Match:
+def _jwe(buffer: Buffer, found: re.Match[bytes], header: JoseHeader, enc: str) -> Match:
     if found[5] is None or not (
         found[3] or found[4] or found[5]
     ):  # three dots in a row are an ellipsis

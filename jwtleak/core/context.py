@@ -25,7 +25,7 @@ _AFTER, RECORD = 96, 4096
 _LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
 
 
-class Window(NamedTuple):
+class ContextWindow(NamedTuple):
     """What is there of a stream: `buffer[:end]`, of which the first byte stands at offset `base`.
     `line_start` is the offset behind the last newline before that; `mtime_ms` is when the file was
     last written.
@@ -38,7 +38,7 @@ class Window(NamedTuple):
     mtime_ms: int | None
 
 
-def wants_more(window: Window, leak: Leak) -> bool:
+def wants_more(window: ContextWindow, leak: Leak) -> bool:
     """Whether bytes that are still to come belong to what is said of `leak`."""
     if leak.after is not None and len(leak.after) < _AFTER and b"\n" not in leak.after:
         return True
@@ -50,7 +50,7 @@ def wants_more(window: Window, leak: Leak) -> bool:
 
 
 def finding_at(
-    window: Window, leak: Leak | Spot, sha256: str, line_number: int, channels: Channels
+    window: ContextWindow, leak: Leak | Spot, sha256: str, line_number: int, channels: Channels
 ) -> Finding:
     """The finding for `leak`, in line `line_number`."""
     buffer, base, end, _, mtime_ms = window
@@ -85,7 +85,7 @@ def finding_at(
     )
 
 
-def repeat_at(window: Window, leak: Leak | Spot, sha256: str) -> Finding:
+def repeat_at(window: ContextWindow, leak: Leak | Spot, sha256: str) -> Finding:
     """The finding for `leak` where its token is known: nothing is looked at around it."""
     start = leak.start
     return Finding(
@@ -118,7 +118,7 @@ def _reach(buffer: Buffer, start: int, begin: int) -> int:
     return RECORD if needs_rest_of_line(bytes(buffer[begin:start])) else _AFTER
 
 
-def _column(window: Window, start: int, begin: int) -> int:
+def _column(window: ContextWindow, start: int, begin: int) -> int:
     buffer = window.buffer
     if begin > 0 and buffer[begin - 1] == 10:
         return start - begin + 1
@@ -126,7 +126,7 @@ def _column(window: Window, start: int, begin: int) -> int:
     return start - last if last >= 0 else window.base + start - window.line_start + 1
 
 
-def _output(window: Window, begin: int, line: bytes) -> OutputStream | None:
+def _output(window: ContextWindow, begin: int, line: bytes) -> OutputStream | None:
     """The output stream that the record around buffer[begin] names; `line` is the text from there
     on.
     """

@@ -16,9 +16,9 @@ import msgspec
 import stringzilla
 
 from jwtleak.core.channel import Channels
-from jwtleak.core.context import RECORD, Window, finding_at, repeat_at, wants_more
+from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
 from jwtleak.core.custom_patterns import Spot, UserPatterns, UserSearch, without_doubles
-from jwtleak.core.fingerprint import HEAD, Occurrences, Sighted, token_sha256
+from jwtleak.core.fingerprint import HEAD, Occurrences, SeenTokens, token_sha256
 from jwtleak.core.line_buffer import count_newlines
 from jwtleak.core.matches import Leak
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
@@ -76,7 +76,7 @@ class Engine:
         owned: Owned = _ALL,
         head: bytes = b"",
         mtime_ms: int | None = None,
-        sighted: Sighted | None = None,
+        sighted: SeenTokens | None = None,
     ) -> None:
         """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where
         `offset` is not 0.
@@ -247,7 +247,9 @@ class Engine:
         self._held = scan.held
         self.pending = "growing" if scan.growing else None
         findings = []
-        window = Window(self._buffer, self._base, self._end, self._line_start, self._mtime_ms)
+        window = ContextWindow(
+            self._buffer, self._base, self._end, self._line_start, self._mtime_ms
+        )
         for leak in scan.leaks:
             if not final and patient and wants_more(window, leak):
                 self._held, self.pending = leak.held, "context"
@@ -264,7 +266,7 @@ class Engine:
         )
 
     def _with_hits(
-        self, patterns: UserSearch, window: Window, findings: list[Finding], *, final: bool
+        self, patterns: UserSearch, window: ContextWindow, findings: list[Finding], *, final: bool
     ) -> list[Finding]:
         """`findings`, and what user patterns found beside them, in order; a token that both found
         is a token.
@@ -283,7 +285,7 @@ class Engine:
             self.pending = "context" if self._waiting else "growing"
         return ready
 
-    def _finding(self, window: Window, leak: Leak | Spot) -> Finding:
+    def _finding(self, window: ContextWindow, leak: Leak | Spot) -> Finding:
         sha256 = token_sha256(leak.token.raw.reveal())
         if self._sighted is not None and self._sighted.again(sha256):
             return repeat_at(window, leak, sha256)

@@ -48,7 +48,7 @@ class Occurrences:
 # capacity.
 
 
-class Sighted:
+class SeenTokens:
     """Tells the first sighting of a token from those that follow. When `capacity` tokens are
     remembered and another one comes, all are forgotten.
     """

@@ -112,7 +112,7 @@ def is_clipped_header(segment: bytes) -> bool:
     return text.isprintable() and not text.endswith("}")
 
 
-class Header(msgspec.Struct, frozen=True):
+class JoseHeader(msgspec.Struct, frozen=True):
     """A decoded header, and what it says of the parts behind it. `enc` is None but for a JWE."""
 
     fields: dict[str, Any]
@@ -120,13 +120,13 @@ class Header(msgspec.Struct, frozen=True):
     enc: str | None
 
 
-class Headers:
+class JoseHeaders:
     """Decodes JOSE headers, remembering both the good and the bad ones."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Header | None] = {}
+        self._known: dict[bytes, JoseHeader | None] = {}
 
-    def decode(self, segment: bytes) -> Header | None:
+    def decode(self, segment: bytes) -> JoseHeader | None:
         """The header when `segment` is one: a JSON object with a string `alg`; else None."""
         known = self._known
         if segment in known:
@@ -139,11 +139,11 @@ class Headers:
         return header
 
 
-def _header(fields: dict[str, Any] | None) -> Header | None:
+def _header(fields: dict[str, Any] | None) -> JoseHeader | None:
     if fields is None or not isinstance(fields.get("alg"), str):
         return None
     enc = fields.get("enc")
-    return Header(fields, fields["alg"], enc if isinstance(enc, str) else None)
+    return JoseHeader(fields, fields["alg"], enc if isinstance(enc, str) else None)
 
 
 def signature_integrity(alg: str, length: int) -> Integrity:

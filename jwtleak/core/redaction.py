@@ -134,7 +134,7 @@ def _scanner() -> Scanner:
     return Scanner()
 
 
-def shown(text: str) -> str:
+def redact_text(text: str) -> str:
     """`text` with every token in it replaced by `[JWT ` and 8 hex of its SHA-256 and `]`."""
     if not any(needle in text for needle in _NEEDLES):
         return text

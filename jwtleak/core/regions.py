@@ -18,7 +18,7 @@ import msgspec
 from jwtleak.core.anchors import run_before
 from jwtleak.core.compact import Buffer
 from jwtleak.core.matches import Leak
-from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, View, Wide
+from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, Utf16, View
 
 # How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a
 # line that Docker split holds 16 KiB of content before escaping.
@@ -143,7 +143,7 @@ class Regions:
         for reach in (_NEAR, LOOKAHEAD):
             start = max(self._floor, place - min(reach, LOOKBACK))
             end = min(self._end, place + reach)
-            found = Wide().unwrap_at(bytes(self._buffer[start:end]), place - start)
+            found = Utf16().unwrap_at(bytes(self._buffer[start:end]), place - start)
             if found is None:
                 return Region(place, place + 1, [])
             name, view = found

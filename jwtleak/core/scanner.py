@@ -46,7 +46,7 @@ _REGIONAL = ("base64", "wide")
 _by_start = attrgetter("start")
 
 
-class Scan(msgspec.Struct, frozen=True):
+class ScanResult(msgspec.Struct, frozen=True):
     """What one pass found. Bytes from `held` on are not judged yet; `growing` when a candidate
     reaches the very end.
     """
@@ -77,13 +77,15 @@ class Scanner:
         given: int = 0,
         taken: Sequence[tuple[int, int]] = (),
         depth: int = MAX_DEPTH,
-    ) -> Scan:
+    ) -> ScanResult:
         """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow
         `end`; no leak begins before `given`, where the last one that was given ended, nor in one of
         its further pieces, `taken`.
         """
         if final and end - start < SHORTEST:
-            return Scan([], end, False)  # the end of most files: the last line break is held back
+            return ScanResult(
+                [], end, False
+            )  # the end of most files: the last line break is held back
         anchors = Anchors(buffer, start, end)
         try:
             return _Pass(self, buffer, floor, end, final, taken, depth, anchors).run(start, given)
@@ -128,7 +130,7 @@ class _Pass:
             floor
         ] * 4  # for each alignment: headers that begin before this have been tried
 
-    def run(self, start: int, given: int) -> Scan:
+    def run(self, start: int, given: int) -> ScanResult:
         leaks: list[Leak] = []
         ahead: list[
             Leak
@@ -154,7 +156,7 @@ class _Pass:
                     found = self._at(place, needle)
                 except Undecided as undecided:
                     held = max(start, given, min(place, undecided.start))
-                    return Scan(leaks, self._held(held, ahead), undecided.growing)
+                    return ScanResult(leaks, self._held(held, ahead), undecided.growing)
                 if needle.role in _REGIONAL:
                     found = [
                         replace(leak, anchor=place) if place < leak.start else leak
@@ -171,7 +173,7 @@ class _Pass:
                     for piece in leak.pieces[1:]:
                         heappush(self._taken, piece)
                     at = max(at, given)
-        return Scan(
+        return ScanResult(
             leaks, self._end if self._final else max(start, given, self._unfinished()), False
         )
 

@@ -15,7 +15,7 @@ from jwtleak.archives.codecs import Codec
 from jwtleak.archives.decompress import Decoded
 from jwtleak.archives.reader import Reader
 from jwtleak.archives.sniff import sniff
-from jwtleak.sources.interface import Limits, Notice
+from jwtleak.sources.interface import ArchiveLimits, Notice
 from jwtleak.sources.local import SNIFF, reason_of
 
 _STEP = 256 * 1024
@@ -56,7 +56,7 @@ class _Raw:
         return count
 
 
-class Packed:
+class CompressedFile:
     """The decompressed bytes of the file open as `fd`, which stays the caller's to close.
 
     `position` is how far it was decompressed; `ended` that nothing comes after it.
@@ -75,7 +75,7 @@ class Packed:
         self.position = 0
         self.ended = False
         size = os.fstat(self.fd).st_size
-        self._budget = Budget(self._path, size, Limits(), self._notice)
+        self._budget = Budget(self._path, size, ArchiveLimits(), self._notice)
         reader = Reader(
             _Raw(self.fd, 0, self._budget), lambda offset: _Raw(self.fd, offset, self._budget)
         )

@@ -95,7 +95,7 @@ def place(candidate: Candidate) -> Placement:
     return "elsewhere"
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class NewFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A name that was not there before, or leads to another file than before.
 
     `known`: another name of a file that is followed; `rest`: where a stream that lost its place
@@ -111,7 +111,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     twin: bool = False
 
 
-def welcome(arrival: Arrival) -> Welcome:
+def welcome(arrival: NewFile) -> Welcome:
     """What to do with a file that arrives."""
     if arrival.own:
         return "ignore"

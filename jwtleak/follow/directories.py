@@ -68,7 +68,7 @@ def listing(path: str) -> dict[str, int]:
         return {entry.name: entry.inode() * 4 + _kind(entry) for entry in entries}
 
 
-class Tree:
+class DirectoryIndex:
     """All directories below the targets."""
 
     def __init__(

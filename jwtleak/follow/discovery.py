@@ -15,16 +15,16 @@ from collections.abc import Iterable
 import msgspec
 
 from jwtleak.errors import SourceError
-from jwtleak.follow.decide import Arrival, Placement, begin_at, welcome
-from jwtleak.follow.directories import Tree
+from jwtleak.follow.decide import NewFile, Placement, begin_at, welcome
+from jwtleak.follow.directories import DirectoryIndex
 from jwtleak.follow.fingerprint import ANCHOR, HEAD_STEPS, compare, digest, same_generation
-from jwtleak.follow.inspect import GONE, Known
-from jwtleak.follow.lifecycle import Transitions
-from jwtleak.follow.open_file import Handle, NotRegularError, Own
-from jwtleak.follow.registry import Book
-from jwtleak.follow.rotations import Seeker, bases
+from jwtleak.follow.inspect import GONE, Inspector
+from jwtleak.follow.lifecycle import Lifecycle
+from jwtleak.follow.open_file import NotRegularError, OpenedFile, OwnFiles
+from jwtleak.follow.registry import Registry
+from jwtleak.follow.rotations import RotationFinder, bases
 from jwtleak.follow.settings import TailSettings
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import read_head, reason_of
 
 # Names that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a
@@ -32,7 +32,7 @@ from jwtleak.sources.local import read_head, reason_of
 _OPENS_PER_SECOND = 500
 
 
-class Waiting(msgspec.Struct, gc=False):
+class PendingFile(msgspec.Struct, gc=False):
     """A name that could not be decided on yet.
 
     `first`: it was there when the program started; `taken`: it is asked for, and not only a
@@ -45,18 +45,18 @@ class Waiting(msgspec.Struct, gc=False):
     retry_at: float = 0.0
 
 
-class Arrivals:
+class Discovery:
     """Decides on arrivals, look by look."""
 
     def __init__(
         self,
-        book: Book,
-        tree: Tree,
-        known: Known,
-        transitions: Transitions,
-        seeker: Seeker,
+        book: Registry,
+        tree: DirectoryIndex,
+        known: Inspector,
+        transitions: Lifecycle,
+        seeker: RotationFinder,
         settings: TailSettings,
-        own: Own,
+        own: OwnFiles,
     ) -> None:
         self._book = book
         self._tree = tree
@@ -66,7 +66,7 @@ class Arrivals:
         self._own = own
         self._known = known
         self._before: frozenset[str] = frozenset()
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[str, PendingFile] = {}
 
     def remember(self, directories: Iterable[str]) -> None:
         """Files were followed in these directories before the program was started again."""
@@ -78,7 +78,7 @@ class Arrivals:
         """A name to be decided on with `process`."""
         known = self.waiting.get(path)
         if known is None:
-            self.waiting[path] = Waiting(first, follows, taken)
+            self.waiting[path] = PendingFile(first, follows, taken)
         elif follows is not None:
             known.follows = follows
 
@@ -135,7 +135,7 @@ class Arrivals:
                 return True
         return False
 
-    def _alias(self, known: Stream, path: str, found: os.stat_result, now: float) -> bool:
+    def _alias(self, known: FollowedStream, path: str, found: os.stat_result, now: float) -> bool:
         """The file of a stream under this name: a second one, or the one that it has now."""
         if known.fd < 0 and not self._still(known, path, found):
             return False
@@ -149,14 +149,14 @@ class Arrivals:
         self._settle(path)
         return True
 
-    def _still(self, known: Stream, path: str, found: os.stat_result) -> bool:
+    def _still(self, known: FollowedStream, path: str, found: os.stat_result) -> bool:
         """Whether a file that is not held open is the stream's, and not another one with its inode
         number.
         """
         if (found.st_size, found.st_mtime_ns) == (known.size, known.mtime_ns) or known.path == path:
             return True
         try:
-            handle = Handle(path, self._book.trouble)
+            handle = OpenedFile(path, self._book.trouble)
         except OSError:
             return True
         same = handle.key == known.key and same_generation(handle.generation, known.generation)
@@ -165,7 +165,7 @@ class Arrivals:
             self._transitions.leave(known, 0.0, gone=True)
         return same
 
-    def _leads(self, known: Stream) -> bool:
+    def _leads(self, known: FollowedStream) -> bool:
         """Whether a stream's path still leads to its file."""
         try:
             found = os.stat(known.path)
@@ -175,7 +175,7 @@ class Arrivals:
 
     def _by_content(self, path: str, now: float) -> None:
         try:
-            handle = Handle(path, self._book.trouble)
+            handle = OpenedFile(path, self._book.trouble)
         except NotRegularError:
             self._settle(path)
             return
@@ -192,13 +192,13 @@ class Arrivals:
         finally:
             handle.close()
 
-    def _welcome(self, handle: Handle, path: str, now: float) -> None:
+    def _welcome(self, handle: OpenedFile, path: str, now: float) -> None:
         known = self._book.at(handle.key)
         if known is not None and self._alias(known, path, handle.found, now):
             return
         settled = self._seeker.settled(path, handle.found, now)
         stream, rest = self._rest(handle, settled)
-        arrival = Arrival(
+        arrival = NewFile(
             own=self._own.has(handle),
             rest=rest,
             packed=handle.packed is not None,
@@ -217,9 +217,9 @@ class Arrivals:
                 self._open(handle, path, now)
         self._settle(path)
 
-    def _rest(self, handle: Handle, settled: bool) -> tuple[Stream | None, Placement]:
+    def _rest(self, handle: OpenedFile, settled: bool) -> tuple[FollowedStream | None, Placement]:
         """The stream without a file that goes on in this one, and how sure that is."""
-        wait: Stream | None = None
+        wait: FollowedStream | None = None
         homeless = self._book.homeless
         for stream in [*homeless.of(handle.key), *homeless.like(handle.head)]:
             match self._seeker.judge(stream, handle, settled=settled):
@@ -229,7 +229,7 @@ class Arrivals:
                     wait = wait or stream
         return wait, "wait" if wait is not None else "elsewhere"
 
-    def _inherits(self, handle: Handle) -> bool:
+    def _inherits(self, handle: OpenedFile) -> bool:
         """Whether a file is the compressed form of one that is still read to its end: then it waits
         for that.
         """
@@ -242,13 +242,13 @@ class Arrivals:
                 return True
         return False
 
-    def unfinished(self, handle: Handle, path: str) -> bool:
+    def unfinished(self, handle: OpenedFile, path: str) -> bool:
         """Whether a file may be a copy that is being made of a live log, or a compressed form that
         is just begun.
         """
         return self._begun(handle, path) or self._twin(handle)
 
-    def _begun(self, handle: Handle, path: str) -> bool:
+    def _begun(self, handle: OpenedFile, path: str) -> bool:
         """Whether a file may be a copy of a live log that was just begun: it has none of its bytes
         yet, or its first ones.
         """
@@ -265,7 +265,7 @@ class Arrivals:
         except SourceError:
             return False
 
-    def _twin(self, handle: Handle) -> bool:
+    def _twin(self, handle: OpenedFile) -> bool:
         """Whether all of a file stands in a live one as well."""
         heads = [digest(handle.head[:step]) for step in HEAD_STEPS if step <= len(handle.head)]
         other = self._book.twin(heads, handle.key)
@@ -287,7 +287,7 @@ class Arrivals:
         finally:
             os.close(fd)
 
-    def _open(self, handle: Handle, path: str, now: float) -> None:
+    def _open(self, handle: OpenedFile, path: str, now: float) -> None:
         waiting = self.waiting[path]
         start = begin_at(
             first=waiting.first,
@@ -310,7 +310,7 @@ class Arrivals:
         self._seeker.forget(path)
 
 
-def unchanged(stream: Stream, found: os.stat_result) -> bool:
+def unchanged(stream: FollowedStream, found: os.stat_result) -> bool:
     """Whether the file of a cursor is as it was: then nothing of it has to be compared."""
     if stream.state != "sought" or found.st_mtime_ns != stream.mtime_ns:
         return False

@@ -12,21 +12,21 @@ import time
 from collections.abc import Callable, Iterable
 
 from jwtleak.follow.decide import Leaving, may_end
-from jwtleak.follow.directories import DIRECTORY, FILE, Directory, Tree
-from jwtleak.follow.discovery import Arrivals
+from jwtleak.follow.directories import DIRECTORY, FILE, Directory, DirectoryIndex
+from jwtleak.follow.discovery import Discovery
 from jwtleak.follow.fingerprint import Key
-from jwtleak.follow.inspect import Known
+from jwtleak.follow.inspect import Inspector
 from jwtleak.follow.interface import Event, FollowStats, Mode
-from jwtleak.follow.lifecycle import Transitions, from_cursor
-from jwtleak.follow.missed_rotations import Between, written
-from jwtleak.follow.open_file import Own
+from jwtleak.follow.lifecycle import Lifecycle, from_cursor
+from jwtleak.follow.missed_rotations import MissedRotations, written
+from jwtleak.follow.open_file import OwnFiles
 from jwtleak.follow.reading import Reading
-from jwtleak.follow.registry import Book
-from jwtleak.follow.rotations import Seeker, bases
+from jwtleak.follow.registry import Registry
+from jwtleak.follow.rotations import RotationFinder, bases
 from jwtleak.follow.settings import TailSettings
-from jwtleak.follow.stream import Descriptors, Stream
+from jwtleak.follow.stream import FollowedStream, OpenFiles
 from jwtleak.follow.targets import Filter, targets
-from jwtleak.follow.watcher import Hints, Watch
+from jwtleak.follow.watcher import Hints, Watcher
 from jwtleak.types import Cursor
 
 
@@ -46,8 +46,8 @@ class Follower:
         self._settings = settings
         self._clock = clock
         self._hints = Hints()
-        self._book = book = Book(Descriptors(settings.max_open))
-        self._tree = Tree(
+        self._book = book = Registry(OpenFiles(settings.max_open))
+        self._tree = DirectoryIndex(
             targets(settings.paths, settings.include),
             Filter(settings.include, settings.exclude),
             links=settings.symlinks == "follow",
@@ -56,18 +56,18 @@ class Follower:
             tell=book.trouble,
             well=book.well,
         )
-        self._watch = Watch(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
+        self._watch = Watcher(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
         self._sync_at = 0.0
         self._synced = -1, -1
-        self._outputs = outputs = Own(own, sealed)
-        transitions = Transitions(book)
+        self._outputs = outputs = OwnFiles(own, sealed)
+        transitions = Lifecycle(book)
         self._transitions = transitions
-        self._known = Known(book, transitions, settings)
-        self._seeker = Seeker(book, self._tree, transitions, settings)
-        self._arrivals = Arrivals(
+        self._known = Inspector(book, transitions, settings)
+        self._seeker = RotationFinder(book, self._tree, transitions, settings)
+        self._arrivals = Discovery(
             book, self._tree, self._known, transitions, self._seeker, settings, outputs
         )
-        self._between = Between(
+        self._between = MissedRotations(
             book, self._tree, transitions, self._seeker, self._arrivals, settings, outputs
         )
         self._reading = Reading(book, self._known, clock, self._hints.wake)
@@ -160,7 +160,7 @@ class Follower:
         for directory in self._tree.directories.values():
             directory.events = directory.path in covered
 
-    def _due(self, hints: set[str], now: float, everything: bool) -> list[Stream]:
+    def _due(self, hints: set[str], now: float, everything: bool) -> list[FollowedStream]:
         book = self._book
         names = list(book.streams) if everything else book.schedule.due(now)
         streams = [book.streams[name] for name in names if name in book.streams]
@@ -171,7 +171,7 @@ class Follower:
             )
         return list(dict.fromkeys(streams))
 
-    def _examine(self, streams: Iterable[Stream], now: float) -> None:
+    def _examine(self, streams: Iterable[FollowedStream], now: float) -> None:
         for stream in streams:
             if stream.state == "orphan":
                 self._orphan(stream, now)
@@ -211,7 +211,9 @@ class Follower:
                     0  # a copy was made of it: this is rotation, however often it happens
                 )
 
-    def _follow_on(self, stream: Stream, path: str, now: float, since: int | None = None) -> str:
+    def _follow_on(
+        self, stream: FollowedStream, path: str, now: float, since: int | None = None
+    ) -> str:
         """What came between a stream that was at `path` and what is there now, and which follows
         which.
         """
@@ -220,7 +222,7 @@ class Follower:
             self._arrivals.add(path, first=False, follows=newest)
         return newest
 
-    def _orphan(self, stream: Stream, now: float) -> None:
+    def _orphan(self, stream: FollowedStream, now: float) -> None:
         """Look for a stream's rest; when there is none for long enough, it is over."""
         if self._seeker.seek(stream, now):
             return
@@ -242,7 +244,7 @@ class Follower:
         """At the first look: the streams of cursors whose files are not where they had been, and
         what came beside them.
         """
-        known: dict[str, list[Stream]] = {}
+        known: dict[str, list[FollowedStream]] = {}
         for stream in self._book.homeless:
             path = stream.path
             if not self._seeker.seek(stream, now):

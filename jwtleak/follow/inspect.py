@@ -1,6 +1,6 @@
 """Looks at files that are known: has it grown, was it cut, does its name lead elsewhere?
 
-Promises: gathers what `decide.judge` asks for, and lets `Transitions` carry out the verdict; an
+Promises: gathers what `decide.judge` asks for, and lets `Lifecycle` carry out the verdict; an
 error is never a verdict.
 """
 
@@ -13,11 +13,11 @@ import stat
 from jwtleak.follow.compressed import codec_of
 from jwtleak.follow.decide import Leaving, Presence, Seen, judge, may_end
 from jwtleak.follow.fingerprint import Match, compare, same_generation
-from jwtleak.follow.lifecycle import Transitions
-from jwtleak.follow.open_file import Handle, NotRegularError
-from jwtleak.follow.registry import LOOKS_PER_SECOND, Book
+from jwtleak.follow.lifecycle import Lifecycle
+from jwtleak.follow.open_file import NotRegularError, OpenedFile
+from jwtleak.follow.registry import LOOKS_PER_SECOND, Registry
 from jwtleak.follow.settings import TailSettings
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import SNIFF, reason_of
 
 GONE = (errno.ENOENT, errno.ENOTDIR)
@@ -38,28 +38,28 @@ _TICK = 1.0
 _REWRITES = 3
 
 
-class Known:
+class Inspector:
     """The known files. `displaced` collects names that lead elsewhere now, to be looked at as
     arrivals.
     """
 
-    def __init__(self, book: Book, transitions: Transitions, settings: TailSettings) -> None:
+    def __init__(self, book: Registry, transitions: Lifecycle, settings: TailSettings) -> None:
         self._book = book
         self._transitions = transitions
         self._settings = settings
         self.displaced: list[str] = []
         self.cut: list[
-            tuple[Stream, str]
+            tuple[FollowedStream, str]
         ] = []  # streams that lost their name or content with this look, and the name
         self.heirs: set[str] = set()  # streams whose compressed form waits for them to end
         self.events: frozenset[str] = frozenset()  # directories from which events come
         self.events_everywhere = False
 
-    def patient(self, stream: Stream) -> bool:
+    def patient(self, stream: FollowedStream) -> bool:
         """Whether a hint is no reason to look at a file that is written anew all the time."""
         return stream.rewrites >= _REWRITES
 
-    def examine(self, stream: Stream, now: float) -> None:
+    def examine(self, stream: FollowedStream, now: float) -> None:
         """Look at one file, and plan the next look."""
         if stream.state in ("followed", "finished"):
             self._named(stream, now)
@@ -70,7 +70,7 @@ class Known:
         if stream.name in self._book.streams and stream.state not in ("orphan", "sought"):
             self._book.schedule.put(stream.name, now + self._interval(stream, now))
 
-    def _interval(self, stream: Stream, now: float) -> float:
+    def _interval(self, stream: FollowedStream, now: float) -> float:
         interval = self._settings.file_interval
         if stream.rewrites >= _REWRITES:
             return float(interval * 2 ** min(stream.rewrites - _REWRITES + 1, 6))
@@ -84,7 +84,7 @@ class Known:
         # Those that were found together are spread out.
         return max(interval, min(pause, _RAREST) * (0.75 + int(stream.name[:2], 16) / 512))
 
-    def _named(self, stream: Stream, now: float) -> None:
+    def _named(self, stream: FollowedStream, now: float) -> None:
         """A file that is looked at by its name."""
         try:
             found = os.stat(stream.path)
@@ -107,7 +107,7 @@ class Known:
         elif self.opened(stream, now):
             self._content(stream, now, thorough=confirm)
 
-    def _absent(self, stream: Stream, error: OSError | ValueError, now: float) -> None:
+    def _absent(self, stream: FollowedStream, error: OSError | ValueError, now: float) -> None:
         gone = getattr(error, "errno", None) in GONE
         presence: Presence = "gone" if gone else "unknown"
         if not gone:
@@ -115,7 +115,7 @@ class Known:
             stream.stalled = True
         self._decide(stream, Seen(presence=presence), None, now)
 
-    def _archive(self, stream: Stream, found: os.stat_result, now: float) -> None:
+    def _archive(self, stream: FollowedStream, found: os.stat_result, now: float) -> None:
         """A compressed file does not grow: when its size or time moved, it is another one."""
         stream.confirm = False
         same = found.st_mtime_ns == stream.mtime_ns and found.st_size == stream.size
@@ -124,12 +124,12 @@ class Known:
             self._decide(stream, Seen(presence="there", same=False), found, now)
             return
 
-    def opened(self, stream: Stream, now: float) -> bool:
+    def opened(self, stream: FollowedStream, now: float) -> bool:
         """Have the file open, and be sure that it is the one."""
         if stream.fd >= 0:
             return True
         try:
-            handle = Handle(stream.path, self._book.trouble)
+            handle = OpenedFile(stream.path, self._book.trouble)
         except NotRegularError:
             self._decide(stream, Seen(presence="there", same=False), None, now)
             return False
@@ -145,7 +145,7 @@ class Known:
         stream.packed = packed
         return True
 
-    def _content(self, stream: Stream, now: float, *, thorough: bool) -> None:
+    def _content(self, stream: FollowedStream, now: float, *, thorough: bool) -> None:
         """Compare what is in an open file with what was read of it."""
         try:
             found = os.fstat(stream.fd)
@@ -160,7 +160,7 @@ class Known:
         )
         self._decide(stream, seen, found, now, thorough=thorough)
 
-    def matches(self, stream: Stream) -> tuple[Match, Match]:
+    def matches(self, stream: FollowedStream) -> tuple[Match, Match]:
         """Head and anchor of an open file against those of its stream."""
         head = compare(stream.fd, 0, stream.head_length, stream.head)
         anchor = compare(
@@ -170,7 +170,7 @@ class Known:
 
     def _decide(
         self,
-        stream: Stream,
+        stream: FollowedStream,
         seen: Seen,
         found: os.stat_result | None,
         now: float,
@@ -206,7 +206,7 @@ class Known:
             except OSError as error:
                 self._absent(stream, error, now)
 
-    def _compressed(self, stream: Stream) -> None:
+    def _compressed(self, stream: FollowedStream) -> None:
         """A file that was met while it was empty turns out to be a compressed one: it arrives as
         such.
         """
@@ -214,7 +214,7 @@ class Known:
         self._transitions.end(stream)
         self.displaced.append(path)
 
-    def _by_another_name(self, stream: Stream) -> bool:
+    def _by_another_name(self, stream: FollowedStream) -> bool:
         """Whether the file is still followed under a second name that it has."""
         for path in stream.aliases:
             try:
@@ -228,7 +228,7 @@ class Known:
                 return True
         return False
 
-    def _unpack(self, stream: Stream) -> None:
+    def _unpack(self, stream: FollowedStream) -> None:
         """A compressed file that is followed ends when all of it was read."""
         self._transitions.unpack(stream)
         if may_end(
@@ -236,7 +236,7 @@ class Known:
         ):
             self._transitions.finish(stream)
 
-    def _leaving(self, stream: Stream, now: float) -> None:
+    def _leaving(self, stream: FollowedStream, now: float) -> None:
         """A file without a name that is followed: read to its end, then given the time that its
         writers may need.
         """

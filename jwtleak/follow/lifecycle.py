@@ -12,10 +12,10 @@ from typing import Literal
 
 from jwtleak.follow.fingerprint import ANCHOR, digest, head_length
 from jwtleak.follow.interface import Ended, Grown, Moved, Opened
-from jwtleak.follow.open_file import Handle
-from jwtleak.follow.registry import Book, fresh_name
+from jwtleak.follow.open_file import OpenedFile
+from jwtleak.follow.registry import Registry, fresh_name
 from jwtleak.follow.sparse import written_end, written_on
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import reason_of
 from jwtleak.types import Cursor
 
@@ -31,7 +31,13 @@ _STATES: dict[str, Literal["rotated", "finished"]] = {
 
 
 def make_cursor(
-    stream: Stream, *, offset: int, told: int, lines: int, line_start: int, alert: str | None = None
+    stream: FollowedStream,
+    *,
+    offset: int,
+    told: int,
+    lines: int,
+    line_start: int,
+    alert: str | None = None,
 ) -> Cursor:
     """The cursor of a stream as it is now."""
     return Cursor(
@@ -59,9 +65,9 @@ def make_cursor(
     )
 
 
-def from_cursor(cursor: Cursor) -> Stream:
+def from_cursor(cursor: Cursor) -> FollowedStream:
     """A stream that was followed before the program was started again."""
-    return Stream(
+    return FollowedStream(
         name=cursor.stream,
         path=cursor.path,
         stored=cursor,
@@ -78,7 +84,7 @@ def from_cursor(cursor: Cursor) -> Stream:
     )
 
 
-def read_back(fd: int, stream: Stream, offset: int) -> bytes:
+def read_back(fd: int, stream: FollowedStream, offset: int) -> bytes:
     """The bytes before `offset`, for an anchor."""
     length = min(ANCHOR, offset)
     if stream.packed is not None:
@@ -93,18 +99,25 @@ def _real(path: str) -> str:
     return os.path.realpath(path) if os.path.islink(path) else ""
 
 
-class Transitions:
+class Lifecycle:
     """What happens to the streams of a book."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Registry) -> None:
         self._book = book
 
     def open(
-        self, handle: Handle, path: str, now: float, *, start: int, taken: bool, follows: str | None
-    ) -> Stream:
+        self,
+        handle: OpenedFile,
+        path: str,
+        now: float,
+        *,
+        start: int,
+        taken: bool,
+        follows: str | None,
+    ) -> FollowedStream:
         """A stream that was never met. Raises `OSError`; the handle stays the caller's to close."""
         blank = Cursor(stream=fresh_name(), path=path, device=handle.key[0], inode=handle.key[1])
-        stream = Stream(
+        stream = FollowedStream(
             name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving"
         )
         self._attach(stream, handle, path, now)
@@ -124,7 +137,7 @@ class Transitions:
             self._tell_finished(stream)
         return stream
 
-    def _attach(self, stream: Stream, handle: Handle, path: str, now: float) -> None:
+    def _attach(self, stream: FollowedStream, handle: OpenedFile, path: str, now: float) -> None:
         """The stream is read from this file. Raises `OSError`, with nothing changed."""
         found = handle.found
         end = written_end(handle.fd, min(stream.read_to, found.st_size), found.st_size)
@@ -152,14 +165,14 @@ class Transitions:
         book.soon(stream, now)
         book.link(stream, _real(path))
 
-    def _learn_head(self, stream: Stream, head: bytes) -> None:
+    def _learn_head(self, stream: FollowedStream, head: bytes) -> None:
         length = head_length(len(head) if stream.packed is not None else min(stream.end, len(head)))
         if length > stream.head_length:
             stream.head_length, stream.head = length, digest(head[:length])
         self._book.know_head(stream)
 
     def _tell_opened(
-        self, stream: Stream, follows: str | None = None, *, kept: bool = False
+        self, stream: FollowedStream, follows: str | None = None, *, kept: bool = False
     ) -> None:
         stream.told, stream.opened = stream.end, True
         packed = stream.packed is not None
@@ -167,7 +180,9 @@ class Transitions:
             Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed, kept)
         )
 
-    def resume(self, stream: Stream, handle: Handle, path: str, now: float, *, taken: bool) -> None:
+    def resume(
+        self, stream: FollowedStream, handle: OpenedFile, path: str, now: float, *, taken: bool
+    ) -> None:
         """A stream goes on in this file. Raises `OSError`, with nothing changed."""
         before = stream.end
         finished = stream.stored.state == "finished" and stream.mtime_ns == handle.found.st_mtime_ns
@@ -184,7 +199,9 @@ class Transitions:
         else:
             self._tell_opened(stream)
 
-    def resume_unopened(self, stream: Stream, found: os.stat_result, path: str, now: float) -> None:
+    def resume_unopened(
+        self, stream: FollowedStream, found: os.stat_result, path: str, now: float
+    ) -> None:
         """A stream's file is what it was when its cursor was stored: nothing to compare."""
         book = self._book
         book.bind(stream, (found.st_dev, found.st_ino), stream.generation)
@@ -201,7 +218,9 @@ class Transitions:
         stream.state = "followed"
         self._tell_opened(stream, kept=path == stream.stored.path)
 
-    def update(self, stream: Stream, found: os.stat_result, now: float, *, thorough: bool) -> None:
+    def update(
+        self, stream: FollowedStream, found: os.stat_result, now: float, *, thorough: bool
+    ) -> None:
         """The same file, perhaps with more in it. Raises `OSError`, with nothing changed."""
         fd, size, start = stream.fd, found.st_size, min(stream.end, found.st_size)
         end = written_on(fd, start, size) if stream.reserved and not thorough else start
@@ -221,32 +240,32 @@ class Transitions:
         stream.end, stream.reserved = end, end < size
         self._tell_grown(stream)
 
-    def _learn_head_of(self, stream: Stream, end: int) -> None:
+    def _learn_head_of(self, stream: FollowedStream, end: int) -> None:
         head = os.pread(stream.fd, head_length(end), 0)
         length = head_length(min(end, len(head)))
         if length > stream.head_length:
             stream.head_length, stream.head = length, digest(head[:length])
             self._book.know_head(stream)
 
-    def _tell_grown(self, stream: Stream) -> None:
+    def _tell_grown(self, stream: FollowedStream) -> None:
         if stream.end > stream.told or stream.stalled:
             self._book.tell(Grown(stream.name, stream.end))
         stream.told, stream.stalled = stream.end, False
 
-    def unpack(self, stream: Stream) -> None:
+    def unpack(self, stream: FollowedStream) -> None:
         """Unpack on where everything unpacked was read."""
         if stream.packed is not None and not stream.packed.ended:
             stream.packed.exactly(stream.read_to, 1)
             stream.end = max(stream.end, stream.packed.position)
             self._tell_grown(stream)
 
-    def follow_again(self, stream: Stream, path: str) -> None:
+    def follow_again(self, stream: FollowedStream, path: str) -> None:
         """A file that left its name has one again that is asked for."""
         self._book.name(stream, path)
         if stream.state == "leaving":
             stream.state = "followed"
 
-    def truncate(self, stream: Stream, now: float) -> Stream | None:
+    def truncate(self, stream: FollowedStream, now: float) -> FollowedStream | None:
         """The file's old content is gone; what it holds now is a stream of its own, whose handle
         this opens.
 
@@ -261,7 +280,7 @@ class Transitions:
         if not taken:
             return None
         try:
-            handle = Handle(path, book.trouble)
+            handle = OpenedFile(path, book.trouble)
         except OSError as error:
             book.trouble("unreadable", path, reason_of(error))
             return None
@@ -275,7 +294,7 @@ class Transitions:
         fresh.rewrites = stream.rewrites + 1
         return fresh
 
-    def leave(self, stream: Stream, now: float, *, gone: bool) -> None:
+    def leave(self, stream: FollowedStream, now: float, *, gone: bool) -> None:
         """The file has not the stream's name any more."""
         book = self._book
         book.unname(stream)
@@ -287,7 +306,7 @@ class Transitions:
             book.descriptors.release(stream)
             book.orphan(stream)
 
-    def end(self, stream: Stream) -> None:
+    def end(self, stream: FollowedStream) -> None:
         """The stream is over."""
         lost = stream.lost + (
             0 if stream.packed is not None else max(0, stream.end - stream.read_to)
@@ -300,7 +319,7 @@ class Transitions:
             self._tell_opened(stream)
         self._book.end(stream, Ended(stream.name, stream.reason, lost))
 
-    def finish(self, stream: Stream) -> None:
+    def finish(self, stream: FollowedStream) -> None:
         """A compressed file that is followed was read whole."""
         self._book.descriptors.release(stream)
         stream.state = "finished"
@@ -310,6 +329,6 @@ class Transitions:
         )
         self._tell_finished(stream)
 
-    def _tell_finished(self, stream: Stream) -> None:
+    def _tell_finished(self, stream: FollowedStream) -> None:
         stream.opened = False
         self._book.tell(Ended(stream.name, "finished", stream.lost, stream.stored))

@@ -13,22 +13,22 @@ from collections.abc import Collection
 
 import msgspec
 
-from jwtleak.follow.directories import Tree
-from jwtleak.follow.discovery import Arrivals
+from jwtleak.follow.directories import DirectoryIndex
+from jwtleak.follow.discovery import Discovery
 from jwtleak.follow.inspect import GONE
-from jwtleak.follow.lifecycle import Transitions
-from jwtleak.follow.open_file import Handle, NotRegularError, Own
-from jwtleak.follow.registry import Book
-from jwtleak.follow.rotations import Seeker
+from jwtleak.follow.lifecycle import Lifecycle
+from jwtleak.follow.open_file import NotRegularError, OpenedFile, OwnFiles
+from jwtleak.follow.registry import Registry
+from jwtleak.follow.rotations import RotationFinder
 from jwtleak.follow.settings import TailSettings
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import reason_of
 
 # Logs whose neighbours are compared again. With more of them at a time the oldest are given up.
 _MAX_OPEN = 10_000
 
 
-class Window(msgspec.Struct, gc=False):
+class RotationWindow(msgspec.Struct, gc=False):
     """A log that lost its file a moment ago: when, and what its files since then cannot be older
     than.
     """
@@ -42,23 +42,23 @@ class Window(msgspec.Struct, gc=False):
     again: float  # when they were compared
 
 
-def written(stream: Stream) -> int:
+def written(stream: FollowedStream) -> int:
     """When the last byte came that was read of a stream (ns): what came after it is not older."""
     return stream.mtime_ns if stream.read_to else stream.stored.mtime_ns
 
 
-class Between:
+class MissedRotations:
     """Finds them, for each stream that lost its name."""
 
     def __init__(
         self,
-        book: Book,
-        tree: Tree,
-        transitions: Transitions,
-        seeker: Seeker,
-        arrivals: Arrivals,
+        book: Registry,
+        tree: DirectoryIndex,
+        transitions: Lifecycle,
+        seeker: RotationFinder,
+        arrivals: Discovery,
         settings: TailSettings,
-        own: Own,
+        own: OwnFiles,
     ) -> None:
         self._book = book
         self._arrivals = arrivals
@@ -68,9 +68,9 @@ class Between:
         self._own = own
         self._span = settings.directory_interval + settings.settle
         self._pause = settings.file_interval
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, RotationWindow] = {}
 
-    def find(self, stream: Stream, path: str, now: float, since: int) -> str:
+    def find(self, stream: FollowedStream, path: str, now: float, since: int) -> str:
         """Open what lies between a stream, which was at `path`, and what is there now, and is not
         older than `since` (ns).
 
@@ -82,7 +82,9 @@ class Between:
         elif len(self._windows) >= _MAX_OPEN:
             del self._windows[next(iter(self._windows))]
         listed = os.path.dirname(path) in self._tree.directories and not os.path.islink(path)
-        window = self._windows[path] = Window(since, now + self._span, stream.name, listed, now)
+        window = self._windows[path] = RotationWindow(
+            since, now + self._span, stream.name, listed, now
+        )
         self._look(window, path, now)
         return window.newest
 
@@ -98,7 +100,7 @@ class Between:
             ):
                 self._look(window, path, now)
 
-    def _look(self, window: Window, path: str, now: float) -> None:
+    def _look(self, window: RotationWindow, path: str, now: float) -> None:
         window.again = now
         found: list[tuple[int, str]] = []
         for directory, base in self._seeker.places(path, now):
@@ -120,7 +122,7 @@ class Between:
 
     def _open(self, path: str, now: float, follows: str) -> str:
         try:
-            handle = Handle(path, self._book.trouble)
+            handle = OpenedFile(path, self._book.trouble)
         except NotRegularError:
             return follows
         except OSError as error:
@@ -145,7 +147,7 @@ class Between:
             handle.close()
         return stream.name
 
-    def _taken(self, handle: Handle, settled: bool) -> bool:
+    def _taken(self, handle: OpenedFile, settled: bool) -> bool:
         """Whether a file is ours, or another stream's or its rest."""
         if self._own.has(handle) or self._book.at(handle.key) is not None:
             return True

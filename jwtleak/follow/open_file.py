@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from jwtleak.follow.compressed import Packed, codec_of
+from jwtleak.follow.compressed import CompressedFile, codec_of
 from jwtleak.follow.fingerprint import (
     HEAD_STEPS,
     Key,
@@ -21,14 +21,14 @@ from jwtleak.follow.fingerprint import (
     generation,
     same_generation,
 )
-from jwtleak.follow.stream import FLAGS, Stream
+from jwtleak.follow.stream import FLAGS, FollowedStream
 
 _HEAD = HEAD_STEPS[-1]
 
 Tell = Callable[[str, str, str], None]
 
 
-class Handle:
+class OpenedFile:
     """A file open for reading. Raises `OSError`; `NotRegular` for a pipe, socket, device or
     directory.
     """
@@ -36,7 +36,7 @@ class Handle:
     def __init__(self, path: str, tell: Tell) -> None:
         self.path = path
         self.fd = os.open(path, FLAGS)
-        self.packed: Packed | None = None
+        self.packed: CompressedFile | None = None
         try:
             self._look(tell)
         except BaseException:
@@ -51,7 +51,7 @@ class Handle:
         self.head = os.pread(self.fd, _HEAD, 0)
         codec = codec_of(self.head) if self.head else None
         if codec is not None:
-            self.packed = Packed(
+            self.packed = CompressedFile(
                 self.fd, self.path, codec, lambda reason: tell("damaged", self.path, reason)
             )
             self.head = self.packed.exactly(0, _HEAD)
@@ -61,11 +61,11 @@ class Handle:
         """Where it is."""
         return self.found.st_dev, self.found.st_ino
 
-    def head_is(self, stream: Stream) -> Match:
+    def head_is(self, stream: FollowedStream) -> Match:
         """Whether it begins as the stream did."""
         return compare_head(self.head, stream.head_length, stream.head)
 
-    def anchor_is(self, stream: Stream) -> Match:
+    def anchor_is(self, stream: FollowedStream) -> Match:
         """Whether the bytes before the place where the stream was read to are the same."""
         length, offset = stream.anchor_length, stream.read_to - stream.anchor_length
         if self.packed is None:
@@ -99,7 +99,7 @@ class NotRegularError(OSError):
 # state are never opened.
 
 
-class Own:
+class OwnFiles:
     """Files that this program writes, also after they were rotated and are its own no more."""
 
     def __init__(
@@ -123,7 +123,7 @@ class Own:
             self._sealed = self._ask_sealed()
         return key in self._sealed
 
-    def has(self, handle: Handle) -> bool:
+    def has(self, handle: OpenedFile) -> bool:
         """Whether a file is or was ours. An inode number that another file has by now does not
         count.
         """

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from jwtleak.follow import sparse
 from jwtleak.follow.fingerprint import ANCHOR, digest
-from jwtleak.follow.inspect import Known
+from jwtleak.follow.inspect import Inspector
 from jwtleak.follow.lifecycle import make_cursor
-from jwtleak.follow.registry import Book
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.registry import Registry
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import reason_of
 from jwtleak.types import Cursor
 
@@ -23,7 +23,7 @@ class Reading:
     """Reads from the files of a book."""
 
     def __init__(
-        self, book: Book, known: Known, clock: Callable[[], float], wake: Callable[[], None]
+        self, book: Registry, known: Inspector, clock: Callable[[], float], wake: Callable[[], None]
     ) -> None:
         self._book = book
         self._known = known
@@ -54,7 +54,7 @@ class Reading:
             stream.stalled = True
         return count
 
-    def _open(self, stream: Stream) -> bool:
+    def _open(self, stream: FollowedStream) -> bool:
         """Whether there is an open file to read from."""
         if stream.fd >= 0:
             return True
@@ -63,7 +63,7 @@ class Reading:
         # What becomes of it when it is another file now is for the next look to tell.
         return self._known.opened(stream, self._clock())
 
-    def _packed(self, stream: Stream, offset: int, buffer: memoryview) -> int:
+    def _packed(self, stream: FollowedStream, offset: int, buffer: memoryview) -> int:
         packed = stream.packed
         if packed is None:
             return 0
@@ -78,7 +78,7 @@ class Reading:
             self._wake()
         return count
 
-    def _plain(self, stream: Stream, offset: int, buffer: memoryview) -> int:
+    def _plain(self, stream: FollowedStream, offset: int, buffer: memoryview) -> int:
         room = stream.end - offset
         if room <= 0:
             return 0
@@ -95,14 +95,14 @@ class Reading:
             self._advance(stream, end, before + own)
         return count
 
-    def _continues(self, stream: Stream) -> bool:
+    def _continues(self, stream: FollowedStream) -> bool:
         """Whether what was just read stands behind what was read before: asked after it, so that it
         was so then.
         """
         head, anchor = self._known.matches(stream)
         return anchor == "same" if stream.anchor_length else head in ("same", "none")
 
-    def _advance(self, stream: Stream, offset: int, before: bytes) -> None:
+    def _advance(self, stream: FollowedStream, offset: int, before: bytes) -> None:
         stream.read_to = offset
         stream.anchor_length, stream.anchor = len(before), digest(before)
 

@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 
 from jwtleak.follow.fingerprint import HEAD_STEPS, Key, digest
 from jwtleak.follow.interface import Ended, Event, FollowStats, Grown, Mode, Moved, Opened, Trouble
-from jwtleak.follow.stream import Descriptors, Stream
+from jwtleak.follow.stream import FollowedStream, OpenFiles
 
 # When each stream is looked at next.
 #
@@ -74,22 +74,22 @@ def fresh_name() -> str:
     return secrets.token_hex(16)
 
 
-class Homeless:
+class OrphanIndex:
     """The streams whose file was not met yet or is lost, by what they are known by."""
 
     def __init__(self) -> None:
-        self._streams: dict[str, Stream] = {}
-        self._by_key: dict[Key, list[Stream]] = {}
-        self._by_head: dict[bytes, list[Stream]] = {}
+        self._streams: dict[str, FollowedStream] = {}
+        self._by_key: dict[Key, list[FollowedStream]] = {}
+        self._by_head: dict[bytes, list[FollowedStream]] = {}
         self._lengths: Counter[int] = Counter()
 
-    def __iter__(self) -> Iterator[Stream]:
+    def __iter__(self) -> Iterator[FollowedStream]:
         return iter(list(self._streams.values()))
 
     def __len__(self) -> int:
         return len(self._streams)
 
-    def add(self, stream: Stream) -> None:
+    def add(self, stream: FollowedStream) -> None:
         """It has no file. Its key and head stay as they are until `remove`."""
         self.remove(stream)
         self._streams[stream.name] = stream
@@ -98,7 +98,7 @@ class Homeless:
             self._by_head.setdefault(stream.head, []).append(stream)
             self._lengths[stream.head_length] += 1
 
-    def remove(self, stream: Stream) -> None:
+    def remove(self, stream: FollowedStream) -> None:
         """It has one, or is over."""
         if self._streams.pop(stream.name, None) is None:
             return
@@ -109,11 +109,11 @@ class Homeless:
             if not self._lengths[stream.head_length]:
                 del self._lengths[stream.head_length]
 
-    def of(self, key: Key) -> list[Stream]:
+    def of(self, key: Key) -> list[FollowedStream]:
         """Those that had this file."""
         return list(self._by_key.get(key, ()))
 
-    def like(self, head: bytes) -> list[Stream]:
+    def like(self, head: bytes) -> list[FollowedStream]:
         """Those that begin as `head` does."""
         if not self._streams:
             return []
@@ -121,7 +121,7 @@ class Homeless:
         return [stream for one in digests for stream in self._by_head.get(one, ())]
 
 
-def _take_out(index: dict[T, list[Stream]], key: T, stream: Stream) -> None:
+def _take_out(index: dict[T, list[FollowedStream]], key: T, stream: FollowedStream) -> None:
     streams = index.get(key, [])
     if stream in streams:
         streams.remove(stream)
@@ -129,32 +129,32 @@ def _take_out(index: dict[T, list[Stream]], key: T, stream: Stream) -> None:
         index.pop(key, None)
 
 
-class Book:
+class Registry:
     """The streams and the events that the next `take` gives."""
 
-    def __init__(self, descriptors: Descriptors) -> None:
+    def __init__(self, descriptors: OpenFiles) -> None:
         self.descriptors = descriptors
         self.schedule = Schedule()
         self.stats = FollowStats()
-        self.streams: dict[str, Stream] = {}
-        self.by_path: dict[str, Stream] = {}
+        self.streams: dict[str, FollowedStream] = {}
+        self.by_path: dict[str, FollowedStream] = {}
         self.linked: Counter[str] = (
             Counter()
         )  # directories that links lead into, by the number of streams
-        self._by_key: dict[Key, Stream] = {}
-        self._by_head: dict[bytes, Stream] = {}
-        self.homeless = Homeless()
+        self._by_key: dict[Key, FollowedStream] = {}
+        self._by_head: dict[bytes, FollowedStream] = {}
+        self.homeless = OrphanIndex()
         self._events: list[Event] = []
         self._told: dict[tuple[str, str], str] = {}
         self._ended: dict[Mark, None] = {}
 
-    def add(self, stream: Stream) -> None:
+    def add(self, stream: FollowedStream) -> None:
         """A new stream. One without a file is homeless: see `seek`."""
         self.streams[stream.name] = stream
         if stream.state in ("sought", "orphan"):
             self.homeless.add(stream)
 
-    def drop(self, stream: Stream) -> None:
+    def drop(self, stream: FollowedStream) -> None:
         """Forget a stream without a word."""
         self.descriptors.release(stream)
         self.unbind(stream)
@@ -169,18 +169,18 @@ class Book:
         self.streams.pop(stream.name, None)
         self.schedule.drop(stream.name)
 
-    def soon(self, stream: Stream, now: float) -> None:
+    def soon(self, stream: FollowedStream, now: float) -> None:
         """Look at a stream again: within a second, or when there are many, spread out so that no
         look takes long.
         """
         spread = min(max(1.0, len(self.streams) / LOOKS_PER_SECOND), _LONGEST)
         self.schedule.put(stream.name, now + spread * int(stream.name[:4], 16) / 65536)
 
-    def at(self, key: Key) -> Stream | None:
+    def at(self, key: Key) -> FollowedStream | None:
         """The stream that reads this file."""
         return self._by_key.get(key)
 
-    def bind(self, stream: Stream, key: Key, generation: int | None) -> None:
+    def bind(self, stream: FollowedStream, key: Key, generation: int | None) -> None:
         """The stream reads this file from now on."""
         self.unbind(stream)
         self.homeless.remove(stream)
@@ -188,12 +188,12 @@ class Book:
         stream.generation = generation
         self._by_key[key] = stream
 
-    def unbind(self, stream: Stream) -> None:
+    def unbind(self, stream: FollowedStream) -> None:
         """The file is not the stream's any more."""
         if self._by_key.get(stream.key) is stream:
             del self._by_key[stream.key]
 
-    def name(self, stream: Stream, path: str) -> None:
+    def name(self, stream: FollowedStream, path: str) -> None:
         """The stream's file is found at `path`."""
         if stream.path != path:
             self.unname(stream)
@@ -203,7 +203,7 @@ class Book:
         stream.named = True
         self.by_path[path] = stream
 
-    def link(self, stream: Stream, real: str) -> None:
+    def link(self, stream: FollowedStream, real: str) -> None:
         """The stream's path is a link to `real`, from where its events come."""
         if stream.real != real:
             self._unlink(stream)
@@ -212,7 +212,7 @@ class Book:
                 self.by_path.setdefault(real, stream)
                 self.linked[os.path.dirname(real)] += 1
 
-    def _unlink(self, stream: Stream) -> None:
+    def _unlink(self, stream: FollowedStream) -> None:
         if not stream.real:
             return
         directory = os.path.dirname(stream.real)
@@ -223,30 +223,30 @@ class Book:
             del self.by_path[stream.real]
         stream.real = ""
 
-    def alias(self, stream: Stream, path: str) -> None:
+    def alias(self, stream: FollowedStream, path: str) -> None:
         """The stream's file has this name as well."""
         if self.by_path.setdefault(path, stream) is stream and path not in stream.aliases:
             stream.aliases = [*stream.aliases[-MAX_ALIASES:], path]
 
-    def unname(self, stream: Stream) -> None:
+    def unname(self, stream: FollowedStream) -> None:
         """The stream's file is not found at its path any more."""
         stream.named = False
         if self.by_path.get(stream.path) is stream:
             del self.by_path[stream.path]
 
-    def orphan(self, stream: Stream) -> None:
+    def orphan(self, stream: FollowedStream) -> None:
         """There is no file to read the stream from."""
         self.unbind(stream)
         self.unname(stream)
         stream.state = "orphan"
         self.homeless.add(stream)
 
-    def know_head(self, stream: Stream) -> None:
+    def know_head(self, stream: FollowedStream) -> None:
         """The head of a stream that lives, for `twin`."""
         if stream.head_length >= HEAD_STEPS[0]:
             self._by_head[stream.head] = stream
 
-    def twin(self, heads: list[bytes], key: Key) -> Stream | None:
+    def twin(self, heads: list[bytes], key: Key) -> FollowedStream | None:
         """A live stream of another file that begins in one of these ways."""
         for head in heads:
             stream = self._by_head.get(head)
@@ -259,7 +259,7 @@ class Book:
                 return stream
         return None
 
-    def leaving_like(self, head: bytes) -> Stream | None:
+    def leaving_like(self, head: bytes) -> FollowedStream | None:
         """A stream that begins so and is read to its end from a file without a name."""
         stream = self._by_head.get(head)
         return (
@@ -268,7 +268,7 @@ class Book:
             else None
         )
 
-    def end(self, stream: Stream, event: Ended) -> None:
+    def end(self, stream: FollowedStream, event: Ended) -> None:
         """Forget a stream and tell that it ended."""
         if len(self._ended) >= MAX_ENDED:
             del self._ended[next(iter(self._ended))]

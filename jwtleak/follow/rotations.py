@@ -17,14 +17,14 @@ from collections.abc import Iterator
 import msgspec
 
 from jwtleak.follow.decide import Candidate, Placement, place
-from jwtleak.follow.directories import DIRECTORY, Directory, Tree, listing
+from jwtleak.follow.directories import DIRECTORY, Directory, DirectoryIndex, listing
 from jwtleak.follow.fingerprint import same_generation
 from jwtleak.follow.inspect import GONE
-from jwtleak.follow.lifecycle import Transitions
-from jwtleak.follow.open_file import Handle, NotRegularError
-from jwtleak.follow.registry import Book
+from jwtleak.follow.lifecycle import Lifecycle
+from jwtleak.follow.open_file import NotRegularError, OpenedFile
+from jwtleak.follow.registry import Registry
 from jwtleak.follow.settings import TailSettings
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import reason_of
 
 # How rotated files are named.
@@ -81,11 +81,11 @@ class Neighbour(msgspec.Struct, gc=False):
     since: float
 
 
-class Seeker:
+class RotationFinder:
     """Finds files for the streams that have none."""
 
     def __init__(
-        self, book: Book, tree: Tree, transitions: Transitions, settings: TailSettings
+        self, book: Registry, tree: DirectoryIndex, transitions: Lifecycle, settings: TailSettings
     ) -> None:
         self._book = book
         self._tree = tree
@@ -119,7 +119,7 @@ class Seeker:
         """A file is of no interest any more."""
         self._neighbours.pop(path, None)
 
-    def judge(self, stream: Stream, handle: Handle, *, settled: bool) -> Placement:
+    def judge(self, stream: FollowedStream, handle: OpenedFile, *, settled: bool) -> Placement:
         """Whether the stream goes on in an open file."""
         other = self._book.at(handle.key)
         same = handle.key == stream.key and same_generation(handle.generation, stream.generation)
@@ -142,7 +142,7 @@ class Seeker:
             candidate = msgspec.structs.replace(candidate, anchor=handle.anchor_is(stream))
         return place(candidate)
 
-    def seek(self, stream: Stream, now: float) -> bool:
+    def seek(self, stream: FollowedStream, now: float) -> bool:
         """Look for the stream among the files beside the one that it had; whether it was found."""
         self.waiting.discard(stream.name)
         return any(
@@ -192,7 +192,7 @@ class Seeker:
         key = found.st_dev, found.st_ino
         return Directory(path, [], key=key, entries=entries, fresh=set(entries))
 
-    def _named_by_inode(self, directory: Directory, stream: Stream, own: str) -> list[str]:
+    def _named_by_inode(self, directory: Directory, stream: FollowedStream, own: str) -> list[str]:
         """Where a file with the stream's inode number is. The number may be another file's by now."""
         if not stream.inode:
             return []
@@ -229,7 +229,7 @@ class Seeker:
                 found.append(name)
         return found
 
-    def _try(self, stream: Stream, path: str, now: float) -> bool:
+    def _try(self, stream: FollowedStream, path: str, now: float) -> bool:
         """Go on with the stream in one file, if it is the right one."""
         tried = self._tried.setdefault(stream.name, set())
         try:
@@ -237,7 +237,7 @@ class Seeker:
             mark = (path, found.st_size, found.st_mtime_ns)
             if mark in tried:
                 return False
-            handle = Handle(path, self._book.trouble)
+            handle = OpenedFile(path, self._book.trouble)
         except NotRegularError:
             return False
         except OSError as error:
@@ -264,7 +264,7 @@ class Seeker:
             tried.add(mark)
         return False
 
-    def drop(self, stream: Stream) -> None:
+    def drop(self, stream: FollowedStream) -> None:
         """The stream was found, or is over."""
         self._tried.pop(stream.name, None)
         self.waiting.discard(stream.name)

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from jwtleak.follow.compressed import Packed
+from jwtleak.follow.compressed import CompressedFile
 from jwtleak.follow.fingerprint import Key
 from jwtleak.follow.interface import Reason
 from jwtleak.types import Cursor
@@ -22,7 +22,7 @@ from jwtleak.types import Cursor
 State: TypeAlias = Literal["sought", "followed", "leaving", "orphan", "finished"]
 
 
-class Stream(msgspec.Struct, kw_only=True, eq=False, gc=False):
+class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """A stream. `size` and times are those of the last look; `end` is how much of it is written."""
 
     name: str
@@ -50,7 +50,7 @@ class Stream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     aliases: list[str] = []  # other names of the same file
     real: str = ""  # where `path` leads to, if it is a link
     fd: int = -1
-    packed: Packed | None = None
+    packed: CompressedFile | None = None
     opened: bool = False  # the caller knows of it
     told: int = 0  # the size that the caller was told
     uncommitted: bool = False
@@ -94,24 +94,24 @@ def budget() -> int:
     return max(4, 65536 if soft == resource.RLIM_INFINITY else soft // 2)
 
 
-class Descriptors:
+class OpenFiles:
     """Which streams hold their file open, least recently used first."""
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = limit or budget()
-        self._held: OrderedDict[str, Stream] = OrderedDict()
+        self._held: OrderedDict[str, FollowedStream] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def keep(self, stream: Stream, fd: int) -> None:
+    def keep(self, stream: FollowedStream, fd: int) -> None:
         """The stream's file is open as `fd`; others may be closed for it."""
         self.release(stream)
         self.make_room(1)
         stream.fd = fd
         self._held[stream.name] = stream
 
-    def use(self, stream: Stream) -> None:
+    def use(self, stream: FollowedStream) -> None:
         """The stream's file was used."""
         if stream.fd >= 0:
             self._held.move_to_end(stream.name)
@@ -121,7 +121,7 @@ class Descriptors:
         """Whether another file can be held without closing one."""
         return len(self._held) < self.limit
 
-    def release(self, stream: Stream) -> None:
+    def release(self, stream: FollowedStream) -> None:
         """Close the stream's file."""
         if stream.fd >= 0:
             os.close(stream.fd)
@@ -142,7 +142,7 @@ class Descriptors:
                 return
             self.release(victim)
 
-    def _victim(self) -> Stream | None:
+    def _victim(self) -> FollowedStream | None:
         """A file that can be closed: read and named, or at least named."""
         second = None
         for stream in list(islice(self._held.values(), _TRIES)):

@@ -158,7 +158,7 @@ class _Handler(FileSystemEventHandler):
                 self._hints.add(os.path.dirname(path))
 
 
-class Watch:
+class Watcher:
     """Which directories are watched. `covered` are those from which events come."""
 
     def __init__(self, hints: Hints, tell: TellMode, *, poll: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseconds
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
@@ -32,7 +32,7 @@ _ACTION = {
 }
 
 
-class Key(NamedTuple):
+class CefKey(NamedTuple):
     """`key=` is the fact `source`, converted to text; `label` names what a custom field holds."""
 
     key: str
@@ -46,31 +46,31 @@ def _list(values: list[str]) -> str:
 
 
 KEYS = (
-    Key("rt", "time", milliseconds),
-    Key("start", "started", milliseconds),
-    Key("end", "last_seen", milliseconds),
-    Key("externalId", "id"),
-    Key("cat", "rule.id", lambda _: "credential-leak"),
-    Key("act", "action", _ACTION.__getitem__),
-    Key("dvchost", "location.host", lambda host: host[:_MAX_HOST]),
-    Key("filePath", "location.path"),
-    Key("fname", "location.path", posixpath.basename),
-    Key("cnt", "sightings.count", lambda count: min(count, _MAX_COUNT)),
-    Key("reason", "reasons", ", ".join),
-    Key("cs1", "token.sha256", "sha256:{}".format, "jwtFingerprint"),
-    Key("cs2", "channel.type", str, "leakChannel"),
-    Key("cs3", "token.issuer", str, "jwtIss"),
-    Key("cs4", "token.audience", _list, "jwtAud"),
-    Key("cs6", "token.subject_hash", str, "jwtSubHash"),
-    Key("cn1", "location.line", int, "line"),
-    Key("cn2", "location.offset", int, "byteOffset"),
-    Key("cn3", "token.expires_in", int, "jwtTtlRemainingS"),
-    Key("deviceCustomDate1", "token.expires_at", milliseconds, "jwtExp"),
-    Key("deviceCustomDate2", "token.issued_at", milliseconds, "jwtIat"),
-    Key("flexDate1", "detected_at", milliseconds, "detectedAt"),
-    Key("flexString1", "token.status", str, "jwtStatus"),
-    Key("flexString2", "excerpt", str, "excerpt"),
-    Key("msg", "title"),
+    CefKey("rt", "time", milliseconds),
+    CefKey("start", "started", milliseconds),
+    CefKey("end", "last_seen", milliseconds),
+    CefKey("externalId", "id"),
+    CefKey("cat", "rule.id", lambda _: "credential-leak"),
+    CefKey("act", "action", _ACTION.__getitem__),
+    CefKey("dvchost", "location.host", lambda host: host[:_MAX_HOST]),
+    CefKey("filePath", "location.path"),
+    CefKey("fname", "location.path", posixpath.basename),
+    CefKey("cnt", "sightings.count", lambda count: min(count, _MAX_COUNT)),
+    CefKey("reason", "reasons", ", ".join),
+    CefKey("cs1", "token.sha256", "sha256:{}".format, "jwtFingerprint"),
+    CefKey("cs2", "channel.type", str, "leakChannel"),
+    CefKey("cs3", "token.issuer", str, "jwtIss"),
+    CefKey("cs4", "token.audience", _list, "jwtAud"),
+    CefKey("cs6", "token.subject_hash", str, "jwtSubHash"),
+    CefKey("cn1", "location.line", int, "line"),
+    CefKey("cn2", "location.offset", int, "byteOffset"),
+    CefKey("cn3", "token.expires_in", int, "jwtTtlRemainingS"),
+    CefKey("deviceCustomDate1", "token.expires_at", milliseconds, "jwtExp"),
+    CefKey("deviceCustomDate2", "token.issued_at", milliseconds, "jwtIat"),
+    CefKey("flexDate1", "detected_at", milliseconds, "detectedAt"),
+    CefKey("flexString1", "token.status", str, "jwtStatus"),
+    CefKey("flexString2", "excerpt", str, "excerpt"),
+    CefKey("msg", "title"),
 )
 _SHOWN = {one.source for one in KEYS}
 DETAILS = Layout(
@@ -80,7 +80,7 @@ DETAILS = Layout(
         for name in ("namespace", "pod", "pod_uid", "name", "id")
     ]
 )
-DETAILS_KEY = Key("cs5", "", str, "details")
+DETAILS_KEY = CefKey("cs5", "", str, "details")
 
 
 class Cef:
@@ -89,7 +89,7 @@ class Cef:
     name = "cef"
     media_type = "text/plain"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
 
     def encode(self, alert: Alert) -> bytes:
@@ -128,6 +128,6 @@ def _value(text: str) -> str:
     return text.replace("\\", "\\\\").replace("=", "\\=")
 
 
-def make(options: Options) -> Cef:
+def make(options: FormatOptions) -> Cef:
     """The format with these options."""
     return Cef(options)

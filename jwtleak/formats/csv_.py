@@ -11,7 +11,7 @@ from typing import Any
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.facts import Facts, fitted, own
-from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.interface import Ending, FormatOptions
 
 COLUMNS = (
     "id", "event", "detected_at", "logged_at", "severity", "confidence", "title", "reasons", "location.host",
@@ -38,7 +38,7 @@ class Csv:
     between = b""
     repeats = True
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._limit = options.max_bytes
 
     def begin(self) -> bytes:
@@ -74,6 +74,6 @@ def _cell(value: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
-def make(options: Options) -> Csv:
+def make(options: FormatOptions) -> Csv:
     """The format with these options."""
     return Csv(options)

@@ -14,7 +14,7 @@ from typing import Any
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, only_ascii
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
@@ -109,7 +109,7 @@ class Ecs:
     name = "ecs"
     media_type = "application/json"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
         self._finish = only_ascii if options.ascii else bytes
 
@@ -147,6 +147,6 @@ class Ecs:
         return self._finish(encode_json(_JWTLEAK.fill(found, tree)))
 
 
-def make(options: Options) -> Ecs:
+def make(options: FormatOptions) -> Ecs:
     """The format with these options."""
     return Ecs(options)

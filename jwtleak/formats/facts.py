@@ -15,7 +15,7 @@ import msgspec
 from jwtleak.alerts.alert import Alert
 from jwtleak.assess.verdict import place
 from jwtleak.core.sanitize import MAX_TEXT, clean
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.types import ChannelType
 
 Facts: TypeAlias = dict[str, Any]
@@ -44,7 +44,7 @@ _LEAK_ONLY = (
 )
 
 
-def facts(alert: Alert, options: Options) -> Facts:
+def facts(alert: Alert, options: FormatOptions) -> Facts:
     """What is known, by path: `token.kid`, `location.container.pod`. Absent means unknown.
 
     Beside the alert's own fields: `time` (where the event stands), `started` (what it is about

@@ -11,7 +11,7 @@ from typing import Any
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, encode_json, milliseconds, only_ascii
 from jwtleak.formats.levels import LEVELS
 
@@ -31,13 +31,13 @@ OWN = tuple(
 )
 
 
-class Gelf:
+class GelfFormat:
     """Alerts as GELF."""
 
     name = "gelf"
     media_type = "application/json"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
         self._finish = only_ascii if options.ascii else bytes
 
@@ -71,6 +71,6 @@ def _flat(value: Any) -> str | int:
     return value if isinstance(value, int) else str(value)
 
 
-def make(options: Options) -> Gelf:
+def make(options: FormatOptions) -> GelfFormat:
     """The format with these options."""
-    return Gelf(options)
+    return GelfFormat(options)

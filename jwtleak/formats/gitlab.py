@@ -12,7 +12,7 @@ from typing import Any
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.interface import Ending, FormatOptions
 from jwtleak.formats.layout import CUSTOM, encode_json
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
@@ -40,7 +40,7 @@ class Gitlab:
     between = b",\n"
     repeats = False
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
 
     def begin(self) -> bytes:
@@ -115,6 +115,6 @@ def _details(found: Facts) -> list[tuple[str, dict[str, Any]]]:
     return details
 
 
-def make(options: Options) -> Gitlab:
+def make(options: FormatOptions) -> Gitlab:
     """The format with these options."""
     return Gitlab(options)

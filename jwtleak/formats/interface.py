@@ -38,7 +38,7 @@ DOCUMENTS = ("sarif", "gitlab", "csv")
 EVENTS = tuple(name for name in NAMES if name not in DOCUMENTS)
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class FormatOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How events are written. `timestamp`: which of the two times an event stands at; the other one
     is always kept.
 
@@ -59,7 +59,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ocsf_class: Literal[2004, 2006] = 2004
 
 
-DEFAULT = Options()
+DEFAULT = FormatOptions()
 
 
 @runtime_checkable
@@ -98,18 +98,18 @@ class Document(Format, Protocol):
     def end(self, ending: Ending) -> bytes: ...
 
 
-def by_name(name: str, options: Options = DEFAULT) -> Format:
+def by_name(name: str, options: FormatOptions = DEFAULT) -> Format:
     """The format of that name; one of DOCUMENTS is a Document. Raises UsageError where there is
     none.
     """
     if name not in _MODULES:
         raise UsageError(f"there is no format {name}: choose one of {', '.join(NAMES)}")
     module = importlib.import_module(f"jwtleak.formats.{_MODULES[name]}")
-    make: Callable[[Options], Format] = module.make
+    make: Callable[[FormatOptions], Format] = module.make
     return make(options)
 
 
-def document(name: str, options: Options = DEFAULT) -> Document:
+def document(name: str, options: FormatOptions = DEFAULT) -> Document:
     """The document format of that name."""
     found: Any = by_name(name, options)
     assert isinstance(found, Document)

@@ -14,7 +14,7 @@ from typing import Any
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
@@ -57,7 +57,7 @@ class Leef:
     name = "leef"
     media_type = "text/plain"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
 
     def encode(self, alert: Alert) -> bytes:
@@ -95,6 +95,6 @@ def _dev_time(time: str) -> str:
     return f"{_MONTHS[moment.month - 1]} {moment.day:02} {moment.year:04} {time[11:23]} UTC"
 
 
-def make(options: Options) -> Leef:
+def make(options: FormatOptions) -> Leef:
     """The format with these options."""
     return Leef(options)

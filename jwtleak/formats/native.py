@@ -8,7 +8,7 @@ from typing import Any
 
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.formats.facts import Facts, fitted, own
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import Field, Layout, encode_json, only_ascii
 
 # No alert that was built has more, unless an attacker filled its lists: longer ones are looked at
@@ -22,7 +22,7 @@ class Native:
     name = "json"
     media_type = "application/json"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._limit = options.max_bytes
         self._most = _ORDINARY if options.max_bytes is None else min(_ORDINARY, options.max_bytes)
         self._finish = only_ascii if options.ascii else bytes
@@ -49,6 +49,6 @@ def _is_clean(data: bytes) -> bool:
     return data.isascii() and data.count(b"\\") == data.count(b'\\"') + 2 * data.count(b"\\\\")
 
 
-def make(options: Options) -> Native:
+def make(options: FormatOptions) -> Native:
     """The format with these options."""
     return Native(options)

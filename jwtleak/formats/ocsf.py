@@ -14,7 +14,7 @@ from typing import Any
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseconds, only_ascii
 from jwtleak.formats.levels import CONFIDENCES, LEVELS
 from jwtleak.version import __version__
@@ -102,7 +102,7 @@ class Ocsf:
     name = "ocsf"
     media_type = "application/json"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
         self._class = options.ocsf_class
         self._finish = only_ascii if options.ascii else bytes
@@ -207,6 +207,6 @@ def _resources(found: Facts) -> list[dict[str, Any]]:
     return resources
 
 
-def make(options: Options) -> Ocsf:
+def make(options: FormatOptions) -> Ocsf:
     """The format with these options."""
     return Ocsf(options)

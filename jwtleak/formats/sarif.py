@@ -15,7 +15,7 @@ from typing import Any
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats import levels
 from jwtleak.formats.facts import Facts, facts, fitted
-from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.interface import Ending, FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json
 from jwtleak.formats.levels import LEVELS
 from jwtleak.types import SEVERITIES, Severity
@@ -47,7 +47,7 @@ class Sarif:
     between = b",\n"
     repeats = False
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FormatOptions) -> None:
         self._options = options
         # By rule id: the rule, and the worst severity met. As many as there are channels and user
         # patterns.
@@ -214,6 +214,6 @@ def _invocation(ending: Ending) -> dict[str, Any]:
     return invocation
 
 
-def make(options: Options) -> Sarif:
+def make(options: FormatOptions) -> Sarif:
     """The format with these options."""
     return Sarif(options)

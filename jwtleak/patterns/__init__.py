@@ -1,4 +1,4 @@
-"""Pattern files: `loader` and `knowledge` read them, `check` and `check_knowledge` prove them."""
+"""Pattern files: `loader` and `tables` read them, `check` and `check_tables` prove them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jwtleak.core.channel import ChannelRule
 
 if TYPE_CHECKING:
-    from jwtleak.assess.assessor import Knowledge
+    from jwtleak.assess.assessor import AssessmentTables
     from jwtleak.patterns.loader import (
         builtin_directory,
         load_channels,
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "builtin_channels", "builtin_directory", "load_channels", "load_knowledge", "load_shapes", "load_user_patterns",
+    "builtin_channels", "builtin_directory", "load_channels", "load_shapes", "load_tables", "load_user_patterns",
 ]  # fmt: skip
 
 
@@ -30,13 +30,13 @@ def builtin_channels() -> tuple[ChannelRule, ...]:
     return load_channels()
 
 
-def load_knowledge() -> Knowledge:
+def load_tables() -> AssessmentTables:
     """What is known of issuers, keys, claims and servers; its modules are loaded when the first
     token asks.
     """
-    from jwtleak.patterns.tables import load_knowledge
+    from jwtleak.patterns.tables import load_tables
 
-    return load_knowledge()
+    return load_tables()
 
 
 def __getattr__(name: str) -> object:

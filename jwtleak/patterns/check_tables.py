@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from jwtleak.assess.advice import Server, server_of
-from jwtleak.assess.conditions import Match
+from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Example, PublishedKey
 from jwtleak.assess.issuers import Issuer, Issuers, Note, Origin, Use
 from jwtleak.assess.personal_data import plain
@@ -27,7 +27,7 @@ from jwtleak.types import Token
 _MAX_STARS = 3
 
 
-class Case(NamedTuple):
+class TableExample(NamedTuple):
     """An example as rules see it."""
 
     token: Token
@@ -35,7 +35,7 @@ class Case(NamedTuple):
     channel: str | None
 
 
-def example(text: str) -> Case:
+def example(text: str) -> TableExample:
     """The token that an example describes; raises ValueError where it describes none."""
     document = json.loads(text)
     if not isinstance(document, dict):
@@ -47,7 +47,7 @@ def example(text: str) -> Case:
     found = Matcher().at(data, 0, len(data))
     if not isinstance(found, Found):
         raise ValueError("is not a token")  # noqa: TRY004 - of the example, not of a type
-    return Case(found.token, whole.get("before", ""), whole.get("channel"))
+    return TableExample(found.token, whole.get("before", ""), whole.get("channel"))
 
 
 def mint(header: dict[str, Any], claims: dict[str, Any] | None) -> bytes:
@@ -75,7 +75,7 @@ def check_knowledge() -> list[Problem]:
     ]  # fmt: skip
 
 
-class _Asked(NamedTuple):
+class _QueryLog(NamedTuple):
     """A question to the whole table: does what it says of an example equal `answer`?"""
 
     file: str
@@ -125,7 +125,7 @@ def check_issuers(issuers: Iterable[Issuer], table: Issuers) -> Iterator[Problem
             )
         for use in issuer.uses:
             expected = (issuer.id, use.use, use.privilege)
-            asked = _Asked(
+            asked = _QueryLog(
                 file,
                 f"{issuer.id}: {use.use}",
                 table,
@@ -133,7 +133,7 @@ def check_issuers(issuers: Iterable[Issuer], table: Issuers) -> Iterator[Problem
                 expected,
             )
             yield from asked.all(use.examples)
-        yield from _Asked(file, issuer.id, table, attrgetter("provider"), issuer.id).none(
+        yield from _QueryLog(file, issuer.id, table, attrgetter("provider"), issuer.id).none(
             issuer.negative_examples
         )
 
@@ -148,7 +148,7 @@ def check_uses(uses: Iterable[Use], table: Issuers) -> Iterator[Problem]:
                 use.use,
                 "examples and negative_examples: at least one of each is needed",
             )
-        asked = _Asked(
+        asked = _QueryLog(
             "issuers.toml", use.use, table, attrgetter("provider", "use"), (None, use.use)
         )
         yield from asked.all(use.examples)
@@ -165,12 +165,12 @@ def check_notes(notes: Iterable[Note], table: Issuers) -> Iterator[Problem]:
                 note.id,
                 "examples and negative_examples: at least one of each is needed",
             )
-        asked = _Asked("public.toml", note.id, table, attrgetter(note.effect), note.id)
+        asked = _QueryLog("public.toml", note.id, table, attrgetter(note.effect), note.id)
         yield from asked.all(note.examples)
         yield from asked.none(note.negative_examples)
 
 
-def _globs(file: str, label: str, matches: Iterable[Match]) -> Iterator[Problem]:
+def _globs(file: str, label: str, matches: Iterable[ClaimRule]) -> Iterator[Problem]:
     for match in matches:
         globs = [*match.iss, *match.aud, *match.azp, *match.typ, *match.channel]
         for value in (*match.claims.values(), *match.header.values()):

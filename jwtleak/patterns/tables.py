@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jwtleak.assess.advice import Server
-from jwtleak.assess.assessor import Knowledge
+from jwtleak.assess.assessor import AssessmentTables
 from jwtleak.assess.hmac_keys import Example, Keys, PublishedKey
 from jwtleak.assess.issuers import Issuer, Issuers, Note, Use
 from jwtleak.assess.personal_data import Sensitive
@@ -93,11 +93,11 @@ def load_servers(directory: Path | None = None) -> tuple[Server, ...]:
 
 
 @lru_cache(maxsize=1)
-def load_knowledge() -> Knowledge:
+def load_tables() -> AssessmentTables:
     """All of it, as it comes with jwtleak."""
     issuers, uses, limits = load_issuers()
     keys, examples = load_keys()
-    return Knowledge(
+    return AssessmentTables(
         Issuers(issuers, uses, load_notes(), limits),
         Keys(keys, examples),
         load_sensitive(),

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from jwtleak.alerts.builder import Setting
-from jwtleak.patterns import load_knowledge
+from jwtleak.alerts.builder import AlertContext
+from jwtleak.patterns import load_tables
 
 
-class Asked(msgspec.Struct, frozen=True):
+class AssessmentOptions(msgspec.Struct, frozen=True):
     """The options that speak of worth, as given."""
 
     config: str | None = None
@@ -25,13 +25,17 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 def prepare(
-    setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False
-) -> Setting:
+    setting: AlertContext,
+    asked: AssessmentOptions,
+    warn: Callable[[str], None],
+    *,
+    live: bool = False,
+) -> AlertContext:
     """`setting` with the tables and the policy that were asked for. Raises UsageError; `warn` is
     told what is only odd. `live`: for a program that runs on, in one process.
     """
     if not any((asked.config, asked.baseline, asked.jwks, asked.weak_keys)):
-        return msgspec.structs.replace(setting, know=load_knowledge)
-    from jwtleak.runtime.tables import put_together
+        return msgspec.structs.replace(setting, know=load_tables)
+    from jwtleak.runtime.tables import assemble
 
-    return put_together(setting, asked, warn, live=live)
+    return assemble(setting, asked, warn, live=live)

@@ -16,7 +16,7 @@ from jwtleak.alerts.wire import Selection
 from jwtleak.assess.policy import Allow, Raise
 from jwtleak.errors import UsageError
 from jwtleak.follow.settings import TailSettings, duration, need_paths
-from jwtleak.runtime.assessment import Asked
+from jwtleak.runtime.assessment import AssessmentOptions
 from jwtleak.runtime.issuer_keys import VerifySettings
 from jwtleak.runtime.service.log import Format
 from jwtleak.runtime.state_dir import state_dir
@@ -33,7 +33,7 @@ def seconds(value: Duration) -> float:
     return duration(value) if isinstance(value, str) else float(value)
 
 
-class Tail(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TailSection(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section `[tail]`: what is followed, and how alerts are made of it."""
 
     host: Annotated[
@@ -109,12 +109,14 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
 
 
-class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}):
+class ConfigFile(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}
+):
     """The whole file. `scan` and `inspect` use its `[verify]`, `[[allow]]` and `[[raise]]`.
 
     Each `[[sink]]` is a table of its own (see the reference of sinks)."""
 
-    tail: Tail = Tail()
+    tail: TailSection = TailSection()
     sink: list[dict[str, Any]] = []
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
@@ -123,14 +125,14 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"rai
     raises: tuple[Raise, ...] = ()
 
 
-class Settings(msgspec.Struct, frozen=True):
+class TailConfig(msgspec.Struct, frozen=True):
     """What the daemon runs with."""
 
-    tail: Tail
+    tail: TailSection
     sinks: tuple[SinkSettings, ...]
     metrics: str | None
     log: Format
-    worth: Asked
+    worth: AssessmentOptions
 
     @property
     def state(self) -> Path:
@@ -143,19 +145,19 @@ class Settings(msgspec.Struct, frozen=True):
         return Selection(self.tail.min_severity, self.tail.min_confidence)
 
 
-def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) -> Settings:
+def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) -> TailConfig:
     """The settings of the file, in which `flags` (those that were given) take the place of its
     values.
 
     Flags are named like keys of `[tail]`, but for `metrics`, `log` and what speaks of worth
     (`runtime.worth.Asked`). Sinks that are given take the place of the file's. Raises UsageError.
     """
-    document = File() if file is None else read(file, File)
+    document = ConfigFile() if file is None else read(file, ConfigFile)
     where = "configuration" if file is None else str(file)
     given = {name: value for name, value in flags.items() if value not in (None, (), [])}
     metrics = given.pop("metrics", document.metrics.address)
     log = given.pop("log", document.log.format)
-    asked = Asked(
+    asked = AssessmentOptions(
         None if file is None else str(file), given.pop("baseline", None), tuple(given.pop("jwks", ())),
         given.pop("weak_keys", None),
     )  # fmt: skip
@@ -171,4 +173,4 @@ def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) ->
             from_table(table, f"{where}: sink[{number}]")
             for number, table in enumerate(document.sink)
         ]
-    return Settings(tail, tuple(chosen or [from_url("stdout")]), metrics, log, asked)
+    return TailConfig(tail, tuple(chosen or [from_url("stdout")]), metrics, log, asked)

@@ -16,7 +16,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from jwtleak.assess.signatures import Fixed, Key, KeysOf, Verifier, parse_jwks, secret_key
+from jwtleak.assess.signatures import (
+    FixedKeys,
+    KeysOf,
+    VerificationKey,
+    Verifier,
+    parse_jwks,
+    secret_key,
+)
 from jwtleak.errors import SourceError, UsageError
 from jwtleak.key_files import SecretSource, checked_url, fetch, read_key_files, read_secret
 
@@ -71,13 +78,13 @@ class Remote:
         self._clock = clock
         self._warn = warn
         self._lock = threading.Lock()
-        self._keys: tuple[Key, ...] | None = None
+        self._keys: tuple[VerificationKey, ...] | None = None
         self._body: bytes | None = None
         self._fetched = self._next = float("-inf")
         self._thread: threading.Thread | None = None
         self._told = ""
 
-    def keys(self, kid: str | None) -> Sequence[Key] | None:
+    def keys(self, kid: str | None) -> Sequence[VerificationKey] | None:
         """The keys as they are now; a fetch begins if they are old or lack `kid`."""
         with self._lock:
             now, keys = self._clock(), self._keys
@@ -180,7 +187,7 @@ def spec_of(settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str],
 def verifier_of(spec: Spec) -> Verifier:
     """A verifier with the keys that `spec` names."""
     fetched: dict[str, KeysOf] = {
-        issuer: Fixed(() if body is None else parse_jwks(body)) for issuer, body in spec.fetched
+        issuer: FixedKeys(() if body is None else parse_jwks(body)) for issuer, body in spec.fetched
     }  # fmt: skip
     return _verifier(fetched, spec.jwks, spec.secrets)
 
@@ -202,7 +209,7 @@ def _verifier(
     secrets: Sequence[SecretSource],
 ) -> Verifier:
     bound: dict[str, list[KeysOf]] = {issuer: [keys] for issuer, keys in issuers.items()}
-    loose: list[Key] = []
+    loose: list[VerificationKey] = []
     for path in jwks:
         for name, data in read_key_files(Path(path)):
             try:
@@ -214,5 +221,5 @@ def _verifier(
         if source.issuer is None:
             loose.append(key)
         else:
-            bound.setdefault(source.issuer, []).append(Fixed((key,)))
+            bound.setdefault(source.issuer, []).append(FixedKeys((key,)))
     return Verifier(bound, loose)

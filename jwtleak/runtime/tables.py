@@ -17,15 +17,15 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from jwtleak.alerts.builder import Setting
-from jwtleak.assess.assessor import Knowledge
+from jwtleak.alerts.builder import AlertContext
+from jwtleak.assess.assessor import AssessmentTables
 from jwtleak.assess.hmac_keys import WeakKeys
 from jwtleak.assess.policy import Policy, is_over, read_baseline
 from jwtleak.errors import UsageError
 from jwtleak.key_files import read_words
-from jwtleak.patterns import load_knowledge
-from jwtleak.runtime.assessment import Asked
-from jwtleak.runtime.config import File
+from jwtleak.patterns import load_tables
+from jwtleak.runtime.assessment import AssessmentOptions
+from jwtleak.runtime.config import ConfigFile
 from jwtleak.runtime.issuer_keys import Spec, live_verifier, spec_of, verifier_of
 from jwtleak.typed_toml import read
 
@@ -43,18 +43,22 @@ class Tables(NamedTuple):
     weak_keys_time: float = 1.0
 
 
-def put_together(
-    setting: Setting, asked: Asked, warn: Callable[[str], None], *, live: bool = False
-) -> Setting:
+def assemble(
+    setting: AlertContext,
+    asked: AssessmentOptions,
+    warn: Callable[[str], None],
+    *,
+    live: bool = False,
+) -> AlertContext:
     """`setting` with the tables and the policy that were asked for. `live`: for a program that runs
     on, whose keys are fetched anew as they grow old.
     """
-    sections = File() if asked.config is None else read(Path(asked.config), File)
+    sections = ConfigFile() if asked.config is None else read(Path(asked.config), ConfigFile)
     policy = Policy(sections.allow, sections.raises)
     if asked.baseline is not None:
         known = read_baseline(read_words(asked.baseline, MAX_BASELINE), asked.baseline)
         policy = msgspec.structs.replace(policy, known=known)
-    tell_ended(policy, setting.now, warn)
+    warn_expired_rules(policy, setting.now, warn)
     setting = replace(setting, policy=None if policy.empty else policy)
     if not asked.jwks and sections.verify.empty:
         return replace(setting, know=_know(Tables(Spec(), asked.weak_keys, asked.weak_keys_time)))
@@ -66,7 +70,7 @@ def put_together(
     return replace(setting, know=_know(Tables(verify, asked.weak_keys, asked.weak_keys_time)))
 
 
-def tell_ended(policy: Policy, now: float, warn: Callable[[str], None]) -> None:
+def warn_expired_rules(policy: Policy, now: float, warn: Callable[[str], None]) -> None:
     """Name the rules whose day is over: they do not apply any more."""
     today = datetime.fromtimestamp(now, UTC).date()
     for rule in (*policy.allow, *policy.raises):
@@ -74,21 +78,21 @@ def tell_ended(policy: Policy, now: float, warn: Callable[[str], None]) -> None:
             warn(f"a rule of the policy ended on {rule.until}: {rule.reason}")
 
 
-def _know(tables: Tables) -> Callable[[], Knowledge]:
+def _know(tables: Tables) -> Callable[[], AssessmentTables]:
     """A function that can be sent to workers: it loads the tables in the process that calls it,
     once.
     """
     if tables.weak_keys is not None and not read_words(tables.weak_keys, MAX_WORDS).split():
         raise UsageError(f"{tables.weak_keys}: holds no words")
     if tables.verify.empty and tables.weak_keys is None:
-        return load_knowledge
+        return load_tables
     return partial(load, tables)
 
 
 @lru_cache(maxsize=1)
-def load(tables: Tables) -> Knowledge:
+def load(tables: Tables) -> AssessmentTables:
     """The pattern files, and what `tables` adds to them."""
-    known = load_knowledge()
+    known = load_tables()
     if tables.weak_keys is not None:
         words = read_words(tables.weak_keys, MAX_WORDS)
         known = replace(known, weak=WeakKeys(words, time.monotonic, tables.weak_keys_time))

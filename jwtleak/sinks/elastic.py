@@ -19,7 +19,7 @@ from msgspec import UNSET
 from jwtleak.errors import UsageError
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http, problem_of
-from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Message, Outcome, Report, failed
+from jwtleak.sinks.interface import AGAIN, TAKEN, BatchLimits, Message, Outcome, Report, failed
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 
@@ -60,7 +60,7 @@ class Elastic:
     format = "ecs"
     ascii = False
     max_bytes = None
-    limits = Limits(1000, 5_000_000)
+    limits = BatchLimits(1000, 5_000_000)
     only = None
 
     def __init__(self, settings: SinkSettings) -> None:

@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Sequence
 
-from jwtleak.sinks.interface import Limits, Message, Report, all_taken, failed
+from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken, failed
 from jwtleak.sinks.settings import SinkSettings
 
 USES: frozenset[str] = frozenset()
@@ -20,7 +20,7 @@ USES: frozenset[str] = frozenset()
 _LONGEST_LINE = 64 * 1024
 
 
-class File:
+class FileSink:
     """Lines in the file at `path`."""
 
     guarantee = "at least once: on disk (fsync) before the outbox forgets it"
@@ -28,7 +28,7 @@ class File:
     ascii = False
     max_bytes = None
     # One fsync costs as much as some hundred alerts.
-    limits = Limits(2000, 4 << 20)
+    limits = BatchLimits(2000, 4 << 20)
     only = None
 
     def __init__(self, path: str) -> None:
@@ -130,6 +130,6 @@ def _write(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def open_sink(settings: SinkSettings) -> File:
+def open_sink(settings: SinkSettings) -> FileSink:
     """The sink `file:PATH`."""
-    return File(settings.address.path)
+    return FileSink(settings.address.path)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
-from jwtleak.sinks.interface import Limits, Message, Outcome, Report
+from jwtleak.sinks.interface import BatchLimits, Message, Outcome, Report
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.tcp import Stream
+from jwtleak.sinks.tcp import TcpConnection
 from jwtleak.sinks.udp import Datagram
 
 USES = tls.USES | {"resend", "timeout"}
@@ -27,7 +27,7 @@ _CHUNK = 1420 - 12
 _MAX_CHUNKS = 128
 
 
-class Gelf:
+class GelfSink:
     """One Graylog input."""
 
     format = "gelf"
@@ -40,7 +40,7 @@ class Gelf:
         port = address.port or _PORT
         udp = address.scheme == "gelf+udp"
         resend = settings.get("resend", True)
-        self.limits = Limits(200 if udp else 1000, 1 << 20)
+        self.limits = BatchLimits(200 if udp else 1000, 1 << 20)
         self.guarantee = (
             "at most once: datagrams are sent, nothing is known of what arrives"
             if udp
@@ -49,7 +49,7 @@ class Gelf:
             else "at most once over a lost connection: the protocol has no acknowledgement"
         )
         self._datagrams = Datagram(address.host, port) if udp else None
-        self._stream = None if udp else Stream(settings, port, resend=resend)
+        self._stream = None if udp else TcpConnection(settings, port, resend=resend)
 
     def send(self, messages: Sequence[Message]) -> Report:
         """Send a batch."""
@@ -97,11 +97,11 @@ def chunks(message: Message) -> list[bytes]:
     return [_MAGIC + name + bytes((number, len(parts))) + part for number, part in enumerate(parts)]
 
 
-def open_sink(settings: SinkSettings) -> Gelf:
+def open_sink(settings: SinkSettings) -> GelfSink:
     """The sink `gelf+...`."""
     if settings.get("format", "gelf") != "gelf":
         raise UsageError(f"{settings.title}: GELF is a format itself: `format` has no meaning here")
     used = settings.given() & tls.USES
     if used and settings.address.scheme != "gelf+tls":
         raise UsageError(f"{settings.title}: only gelf+tls has {', '.join(sorted(used))}")
-    return Gelf(settings)
+    return GelfSink(settings)

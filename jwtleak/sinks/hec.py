@@ -18,10 +18,10 @@ from isal import igzip
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http, Reply
+from jwtleak.sinks.http import Http, HttpReply
 from jwtleak.sinks.interface import (
     AGAIN,
-    Limits,
+    BatchLimits,
     Message,
     Outcome,
     Report,
@@ -57,7 +57,7 @@ class Hec:
     ascii = False
     max_bytes = None
     # Splunk's default `max_content_length` is 800 MB, but load balancers before it allow 1 MB.
-    limits = Limits(500, 1_000_000)
+    limits = BatchLimits(500, 1_000_000)
     only = None
 
     def __init__(
@@ -109,7 +109,7 @@ class Hec:
             event["source"] = alert.location.path
         return _encode(event)
 
-    def _accepted(self, count: int, reply: Reply, answer: dict[str, Any]) -> Report:
+    def _accepted(self, count: int, reply: HttpReply, answer: dict[str, Any]) -> Report:
         if answer.get("code") != 0:
             return failed(
                 count, "blocked", f"this is not an event collector: {reply.reason}", reply.status
@@ -156,7 +156,7 @@ class Hec:
         self._http.close()
 
 
-def _refused(count: int, reply: Reply, answer: dict[str, Any]) -> Report:
+def _refused(count: int, reply: HttpReply, answer: dict[str, Any]) -> Report:
     code = answer.get("code")
     if code in _BLOCKED:
         return failed(count, "blocked", reply.reason, reply.status)

@@ -80,7 +80,7 @@ CONNECT_TIMEOUT = 10.0
 MAX_REPLY = 64 * 1024
 
 
-class Reply(msgspec.Struct, frozen=True):
+class HttpReply(msgspec.Struct, frozen=True):
     """What came back. `problem` is None for success; `status` is None where nothing came back."""
 
     status: int | None
@@ -122,7 +122,9 @@ class Http:
         if self.credential is not None:
             self.credential.value()
 
-    def post(self, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> Reply:
+    def post(
+        self, path: str, body: bytes, headers: dict[str, str], method: str = "POST"
+    ) -> HttpReply:
         """Send one request and read the reply."""
         try:
             return self._post(method, path, body, headers)
@@ -134,7 +136,7 @@ class Http:
         except UsageError as error:  # the credential or a certificate went away
             return self._broken("blocked", str(error))
 
-    def _post(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+    def _post(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> HttpReply:
         extensions: dict[str, Any] = {}
         if self._settings.server_name is not UNSET:
             extensions["sni_hostname"] = self._settings.server_name
@@ -161,7 +163,7 @@ class Http:
         after = retry_after(response.headers.get("retry-after"), self._clock())
         # The credential may be forgotten above: what must not be shown is what was sent.
         words = self._words(response.status_code, data, *secret.values())
-        return Reply(response.status_code, data, problem, words, after)
+        return HttpReply(response.status_code, data, problem, words, after)
 
     def _words(self, status: int, data: bytes, *sent: str) -> str:
         from jwtleak.secret import Secret
@@ -180,9 +182,9 @@ class Http:
                 raise httpx.ReadTimeout("slow reply")
         return bytes(data)
 
-    def _broken(self, problem: Problem, words: str) -> Reply:
+    def _broken(self, problem: Problem, words: str) -> HttpReply:
         self.close()
-        return Reply(None, b"", problem, words)
+        return HttpReply(None, b"", problem, words)
 
     @property
     def _timeout(self) -> float:

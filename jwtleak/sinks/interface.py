@@ -98,7 +98,7 @@ def failed(
     return Report((AGAIN,) * count, problem, reason, status, retry_after)
 
 
-class Limits(msgspec.Struct, frozen=True):
+class BatchLimits(msgspec.Struct, frozen=True):
     """The largest batch, and how long (seconds) a batch that is not full may wait for more."""
 
     messages: int
@@ -113,7 +113,7 @@ class Sink(Protocol):
     format: str  # used when the settings name none
     ascii: bool  # whether only ASCII may be sent
     max_bytes: int | None  # the most that one event may have, where the settings do not say
-    limits: Limits
+    limits: BatchLimits
     only: str | None  # a condition on top of the settings' `when`
 
     def send(self, messages: Sequence[Message]) -> Report:

@@ -18,7 +18,7 @@ from jwtleak.sinks.credential import credential, refuse_in_the_clear
 from jwtleak.sinks.interface import (
     AGAIN,
     TAKEN,
-    Limits,
+    BatchLimits,
     Message,
     Outcome,
     Problem,
@@ -67,7 +67,7 @@ class Kafka:
     ascii = False
     max_bytes = None
     only = None
-    limits = Limits(1000, 1_000_000)
+    limits = BatchLimits(1000, 1_000_000)
 
     def __init__(self, settings: SinkSettings, extra: dict[str, Any] | None = None) -> None:
         try:

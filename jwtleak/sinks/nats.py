@@ -18,7 +18,7 @@ from jwtleak.sinks.credential import credential, refuse_in_the_clear
 from jwtleak.sinks.interface import (
     AGAIN,
     TAKEN,
-    Limits,
+    BatchLimits,
     Message,
     Outcome,
     Problem,
@@ -43,7 +43,7 @@ class Nats:
     max_bytes = None
     only = None
     # As many as are under way at once; the server's default limit for one message is 1 MiB.
-    limits = Limits(256, 1_000_000)
+    limits = BatchLimits(256, 1_000_000)
 
     def __init__(self, settings: SinkSettings) -> None:
         try:

@@ -14,7 +14,15 @@ from isal import igzip
 from jwtleak.errors import UsageError
 from jwtleak.sinks.http import USES as HTTP
 from jwtleak.sinks.http import Http
-from jwtleak.sinks.interface import Limits, Message, Outcome, Report, all_taken, failed, needs_extra
+from jwtleak.sinks.interface import (
+    BatchLimits,
+    Message,
+    Outcome,
+    Report,
+    all_taken,
+    failed,
+    needs_extra,
+)
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 
@@ -30,7 +38,7 @@ class Otlp:
     format = "json"
     ascii = False
     max_bytes = None
-    limits = Limits(1000, 1_000_000)
+    limits = BatchLimits(1000, 1_000_000)
     only = None
 
     def __init__(self, settings: SinkSettings) -> None:

@@ -6,7 +6,7 @@ cut, cleaned, freed of tokens and of this sink's own credentials.
 
 from __future__ import annotations
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean, mask
 from jwtleak.secret import Secret
 
@@ -24,6 +24,6 @@ def safe(text: str | bytes, *secrets: Secret) -> str:
     for secret in secrets:
         if len(secret):
             data = data.replace(secret.reveal(), b"***")
-    words = shown(data[:_LOOKED_AT].decode("utf-8", "replace"))
+    words = redact_text(data[:_LOOKED_AT].decode("utf-8", "replace"))
     masked = mask(" ".join(words.split()).encode()).decode("utf-8", "replace")
     return clean(masked, MAX_REASON).strip()

@@ -17,9 +17,9 @@ from msgspec import UNSET
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.address import parse
-from jwtleak.sinks.http import problem_of as problem_of
+from jwtleak.sinks.http import problem_of
 from jwtleak.sinks.interface import (
-    Limits,
+    BatchLimits,
     Message,
     Problem,
     Report,
@@ -60,7 +60,7 @@ class S3:
     max_bytes = None
     only = None
     # An object for each alert would cost more than it tells: ten seconds, or 5,000 alerts.
-    limits = Limits(5000, 16 << 20, 10.0)
+    limits = BatchLimits(5000, 16 << 20, 10.0)
 
     def __init__(self, settings: SinkSettings) -> None:
         try:

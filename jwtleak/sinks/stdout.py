@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from jwtleak.sinks.interface import Limits, Message, Report, all_taken, failed
+from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken, failed
 from jwtleak.sinks.settings import SinkSettings
 
 USES: frozenset[str] = frozenset()
@@ -22,7 +22,7 @@ class Stdout:
     format = "json"
     ascii = False
     max_bytes = None
-    limits = Limits(1000, 1 << 20)
+    limits = BatchLimits(1000, 1 << 20)
     only = None
 
     def __init__(self, descriptor: int) -> None:

@@ -20,9 +20,9 @@ from jwtleak.alerts.alert import Alert
 from jwtleak.errors import UsageError
 from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks import tls
-from jwtleak.sinks.interface import Limits, Message, Outcome, Report, moment_text
+from jwtleak.sinks.interface import BatchLimits, Message, Outcome, Report, moment_text
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.tcp import Stream
+from jwtleak.sinks.tcp import TcpConnection
 from jwtleak.sinks.udp import Datagram
 
 # Syslog messages: RFC 5424, and RFC 3164 for receivers that know nothing else. Pure.
@@ -131,7 +131,7 @@ class Syslog:
         datagrams = address.scheme in ("syslog+udp", "syslog+unix")
         rfc = settings.get("rfc", 5424)
         self.format = "cef" if rfc == 3164 or address.scheme == "syslog+udp" else "ecs"
-        self.limits = Limits(200, 1 << 20) if datagrams else Limits(1000, 1 << 20)
+        self.limits = BatchLimits(200, 1 << 20) if datagrams else BatchLimits(1000, 1 << 20)
         most = MAX_DATAGRAM if address.scheme == "syslog+udp" else MAX_STREAM
         self._most: int = settings.get("max_bytes", most)
         head = _OLD_HEAD if rfc == 3164 else _SLIM_HEAD if datagrams else _HEAD
@@ -202,13 +202,15 @@ def _guarantee(datagrams: bool, resend: bool) -> str:
     return "at most once over a lost connection: the protocol has no acknowledgement"
 
 
-def _transport(settings: SinkSettings, datagrams: bool) -> tuple[Datagram | None, Stream | None]:
+def _transport(
+    settings: SinkSettings, datagrams: bool
+) -> tuple[Datagram | None, TcpConnection | None]:
     address = settings.address
     port = address.port or _PORTS[address.scheme]
     if datagrams:
         path = address.path if address.scheme == "syslog+unix" else None
         return Datagram(address.host, port, path=path), None
-    return None, Stream(settings, port, resend=settings.get("resend", True))
+    return None, TcpConnection(settings, port, resend=settings.get("resend", True))
 
 
 def open_sink(settings: SinkSettings) -> Syslog:

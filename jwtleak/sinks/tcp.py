@@ -43,7 +43,7 @@ class ClosedError(OSError):
     """The receiver closed the connection."""
 
 
-class Stream:
+class TcpConnection:
     """Sends frames. A batch is `taken` when the kernel has it and the connection stands."""
 
     def __init__(

@@ -26,11 +26,11 @@ from jwtleak.secret import Secret
 from jwtleak.sinks.address import Address
 from jwtleak.sinks.credential import url_kept_elsewhere
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http, Reply
+from jwtleak.sinks.http import Http, HttpReply
 from jwtleak.sinks.interface import (
     AGAIN,
     TAKEN,
-    Limits,
+    BatchLimits,
     Message,
     Outcome,
     Report,
@@ -136,7 +136,7 @@ class Webhook:
     # The specification advises to stay below 20 kB.
     max_bytes = None
     # Requests go one by one over one connection; a batch is what is read from the outbox at once.
-    limits = Limits(50, 1_000_000)
+    limits = BatchLimits(50, 1_000_000)
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.time) -> None:
         template = settings.get("template", None)
@@ -172,7 +172,7 @@ class Webhook:
             return all_taken(len(outcomes), words)
         return Report(tuple(outcomes), reason=words)
 
-    def _post(self, message: Message) -> Reply:
+    def _post(self, message: Message) -> HttpReply:
         if self._template is not None:
             return self._http.post(
                 self._path, self._template(message.alert), {"content-type": "application/json"}

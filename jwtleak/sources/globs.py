@@ -61,7 +61,7 @@ class Globs:
         return bool(self._paths and self._paths.fullmatch(relative))
 
 
-class Selection:
+class GlobFilter:
     """Which files of a tree are wanted: not excluded (nor inside an excluded directory), and
     included if asked.
     """

@@ -14,14 +14,14 @@ import msgspec
 
 from jwtleak.types import StreamInfo
 
-__all__ = ["Limits", "Notice", "NoticeKind", "Notify", "Stream", "StreamInfo"]
+__all__ = ["ArchiveLimits", "ByteStream", "Notice", "NoticeKind", "Notify", "StreamInfo"]
 
 NoticeKind: TypeAlias = Literal[
     "skipped", "unreadable", "truncated", "corrupt", "bomb", "depth", "encrypted", "unsupported"
 ]
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """One decoded byte stream: a plain file, standard input, or one member of an archive."""
 
     @property
@@ -55,7 +55,7 @@ class Notice(msgspec.Struct, frozen=True):
 Notify: TypeAlias = Callable[[Notice], None]
 
 
-class Limits(msgspec.Struct, frozen=True):
+class ArchiveLimits(msgspec.Struct, frozen=True):
     """How far an archive may unfold before it is called a bomb."""
 
     # Decompressed bytes of one archive file. At 1 GB/s this is a minute of work: larger than any

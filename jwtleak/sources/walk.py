@@ -23,7 +23,7 @@ from typing import TypeAlias
 import msgspec
 
 from jwtleak.errors import UsageError
-from jwtleak.sources.globs import Selection
+from jwtleak.sources.globs import GlobFilter
 from jwtleak.sources.interface import Notice, NoticeKind, Notify
 from jwtleak.sources.local import reason_of
 
@@ -60,7 +60,7 @@ def walk(
     means nothing.
     """
     try:
-        selection = Selection(include, exclude)
+        selection = GlobFilter(include, exclude)
     except re.error as error:
         raise UsageError(f"invalid glob: {error}") from None
     named = list(dict.fromkeys(paths))
@@ -68,7 +68,7 @@ def walk(
 
 
 class _Walk:
-    def __init__(self, selection: Selection, notice: Notify, named: list[str]) -> None:
+    def __init__(self, selection: GlobFilter, notice: Notify, named: list[str]) -> None:
         self._selection = selection
         self._notice = notice
         # Real directories that are walked each on their own; a walk that comes upon another's root

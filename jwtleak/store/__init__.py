@@ -5,23 +5,23 @@ One SQLite file.
 from jwtleak.store.interface import (
     Commit,
     DeadLetter,
-    Letter,
+    OutboxEntry,
     Pruned,
+    QueuedAlert,
     ScannedFile,
     Sighting,
-    Stored,
 )
-from jwtleak.store.mailbox import Mailbox
+from jwtleak.store.mailbox import SinkQueue
 from jwtleak.store.store import Store
 
 __all__ = [
     "Commit",
     "DeadLetter",
-    "Letter",
-    "Mailbox",
+    "OutboxEntry",
     "Pruned",
+    "QueuedAlert",
     "ScannedFile",
     "Sighting",
+    "SinkQueue",
     "Store",
-    "Stored",
 ]

@@ -63,7 +63,7 @@ def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
             f"state needs SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}"
         )
     path = directory / NAME
-    with told(directory):
+    with translated_errors(directory):
         if not read_only:
             _make(path)
         # The name as a URI is the only way to ask for read-only; `?`, `#` and `%` in it are
@@ -143,7 +143,7 @@ def transaction(
 
 
 @contextmanager
-def told(directory: Path) -> Iterator[None]:
+def translated_errors(directory: Path) -> Iterator[None]:
     """Errors of SQLite and of the system as ours. SQLite's texts name tables, columns and
     constraints, never values.
     """
@@ -179,15 +179,15 @@ def _ours(directory: Path, error: sqlite3.Error) -> StoreError:
 # to; what was made by another program or a newer version is left as it is.
 
 
-def look(directory: Path) -> sqlite3.Connection:
+def inspect_file(directory: Path) -> sqlite3.Connection:
     """For reading only; nothing is made, mended or moved."""
-    with told(directory):
+    with translated_errors(directory):
         exists = (directory / NAME).is_file()
     if not exists:
         raise StoreError(f"there is no state in {directory}")
     connection = connect(directory, read_only=True)
     try:
-        with told(directory):
+        with translated_errors(directory):
             check(connection)
     except BaseException:
         connection.close()
@@ -201,7 +201,7 @@ def open_sound(directory: Path) -> sqlite3.Connection:
     """
     connection = connect(directory)
     try:
-        with told(directory):
+        with translated_errors(directory):
             _be_sound(connection, directory)
             migrate(connection)
     except BaseException:

@@ -41,7 +41,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes = b""
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An alert on its way. It goes to every registered sink, or to those of `sinks` that are
     registered.
     """
@@ -62,11 +62,11 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     cursors: Iterable[Cursor] = ()
     forget: Iterable[str] = ()
     sightings: Iterable[Sighting] = ()
-    alerts: Iterable[Letter] = ()
+    alerts: Iterable[OutboxEntry] = ()
     at_ms: int
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class QueuedAlert(msgspec.Struct, frozen=True, gc=False):
     """A letter in a sink's queue. `seq` grows with each letter and is never used twice."""
 
     seq: int

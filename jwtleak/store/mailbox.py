@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jwtleak.store import outbox
-from jwtleak.store.database import connect, told, transaction
-from jwtleak.store.interface import Stored
+from jwtleak.store.database import connect, transaction, translated_errors
+from jwtleak.store.interface import QueuedAlert
 
 
 def wall_ms() -> int:
@@ -20,7 +20,7 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Mailbox:
+class SinkQueue:
     """What waits for `sink`. Use it in one thread at a time; close it."""
 
     def __init__(self, directory: Path, sink: str, clock: Callable[[], int] = wall_ms) -> None:
@@ -29,7 +29,7 @@ class Mailbox:
         self._clock = clock
         self._connection = connect(directory)
 
-    def __enter__(self) -> Mailbox:
+    def __enter__(self) -> SinkQueue:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -39,20 +39,20 @@ class Mailbox:
         """Let go of the connection. May be called more than once."""
         self._connection.close()
 
-    def pending(self, limit: int, max_bytes: int, *, after: int = 0) -> list[Stored]:
+    def pending(self, limit: int, max_bytes: int, *, after: int = 0) -> list[QueuedAlert]:
         """The oldest letters behind `after`: at most `limit`, and no more than `max_bytes` together
         but for the first.
         """
-        found: list[Stored] = []
+        found: list[QueuedAlert] = []
         room = max_bytes
-        with told(self._directory):
+        with translated_errors(self._directory):
             rows = self._connection.execute(
                 "SELECT seq, id, body, at_ms FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq > ? "
                 "ORDER BY seq LIMIT ?",
                 (self.sink, after, limit),
             )
             for row in rows:
-                one = Stored(*row)
+                one = QueuedAlert(*row)
                 room -= len(one.body)
                 if found and room < 0:
                     break
@@ -62,14 +62,14 @@ class Mailbox:
 
     def ack(self, seqs: Sequence[int]) -> None:
         """The sink has them."""
-        with told(self._directory), transaction(self._connection):
+        with translated_errors(self._directory), transaction(self._connection):
             outbox.take(self._connection, self.sink, seqs)
 
     def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
         """The sink refused a letter for good: it is put away, with what the receiver said, cleaned
         and cut.
         """
-        with told(self._directory), transaction(self._connection):
+        with translated_errors(self._directory), transaction(self._connection):
             outbox.bury(
                 self._connection,
                 self.sink,
@@ -82,7 +82,7 @@ class Mailbox:
 
     def depth(self) -> int:
         """How many letters wait."""
-        with told(self._directory):
+        with translated_errors(self._directory):
             (count,) = self._connection.execute(
                 "SELECT count(*) FROM queue WHERE sink = ?", (self.sink,)
             ).fetchone()
@@ -90,7 +90,7 @@ class Mailbox:
 
     def oldest_ms(self) -> int | None:
         """When the letter that waits longest was entered; None where none waits."""
-        with told(self._directory):
+        with translated_errors(self._directory):
             found = self._connection.execute(
                 "SELECT at_ms FROM outbox WHERE seq = (SELECT min(seq) FROM queue WHERE sink = ?)",
                 (self.sink,),

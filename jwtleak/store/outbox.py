@@ -10,16 +10,16 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 from jwtleak.errors import StoreError
-from jwtleak.store.interface import DeadLetter, Letter
+from jwtleak.store.interface import DeadLetter, OutboxEntry
 
 # Letters dropped in one transaction: the sinks wait for it.
 _CHUNK = 1000
 
 
-def put(connection: sqlite3.Connection, letters: Iterable[Letter], at_ms: int) -> None:
+def put(connection: sqlite3.Connection, letters: Iterable[OutboxEntry], at_ms: int) -> None:
     """Enter letters, each into the queues it is for. A letter that is for nobody is not kept."""
     registered = _registered(connection)
     rows: list[tuple[str, int, int]] = []
@@ -170,7 +170,7 @@ def bury(
     """Move a letter from a sink's queue to the dead letters. One that is not in the queue any more
     stays as it is.
     """
-    said = clean(shown(reason[: 8 * MAX_REASON]), MAX_REASON)
+    said = clean(redact_text(reason[: 8 * MAX_REASON]), MAX_REASON)
     found = connection.execute(
         "SELECT sink, id, event, severity, fingerprint, body FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq = ?",
         (sink, seq),

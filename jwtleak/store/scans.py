@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from jwtleak.store.database import told, transaction
+from jwtleak.store.database import transaction, translated_errors
 from jwtleak.store.interface import ScannedFile
 from jwtleak.store.streams import signed
 
@@ -29,7 +29,7 @@ class Scans:
 
     def begin(self, *, resume: bool) -> int:
         """Begin anew, or go on. Gives the number of files that are finished."""
-        with told(self._directory), transaction(self._connection):
+        with translated_errors(self._directory), transaction(self._connection):
             if not resume:
                 self._connection.execute("DELETE FROM scanned_files WHERE scan = ?", (self._key,))
                 self._connection.execute("DELETE FROM given_alerts WHERE scan = ?", (self._key,))
@@ -45,7 +45,7 @@ class Scans:
 
     def find(self, device: int, inode: int) -> ScannedFile | None:
         """The finished file at this place."""
-        with told(self._directory):
+        with translated_errors(self._directory):
             found = self._connection.execute(
                 "SELECT size, mtime_ns, head, notices FROM scanned_files WHERE scan = ? AND device = ? AND inode = ?",
                 (self._key, signed(device), signed(inode)),
@@ -69,7 +69,7 @@ class Scans:
             )
             for one in files
         )
-        with told(self._directory), transaction(self._connection):
+        with translated_errors(self._directory), transaction(self._connection):
             self._connection.executemany(_PUT, rows)
             if part is not None:
                 self._connection.execute(
@@ -79,7 +79,7 @@ class Scans:
     def give(self, ids: Iterable[str], part: int, at_ms: int) -> None:
         """These alerts of a part that is not finished are out."""
         rows = ((self._key, one, part, at_ms) for one in ids)
-        with told(self._directory), transaction(self._connection):
+        with translated_errors(self._directory), transaction(self._connection):
             self._connection.executemany(
                 "INSERT OR REPLACE INTO given_alerts (scan, id, part, at_ms) VALUES (?, ?, ?, ?)",
                 rows,
@@ -89,7 +89,7 @@ class Scans:
         """Whether an earlier run gave this alert, of a file that it did not finish."""
         if not self._any_given:
             return False
-        with told(self._directory):
+        with translated_errors(self._directory):
             found = self._connection.execute(
                 "SELECT 1 FROM given_alerts WHERE scan = ? AND id = ? AND part = -1",
                 (self._key, alert),

@@ -16,10 +16,17 @@ from typing import Literal
 
 from jwtleak.errors import StoreCorrupt
 from jwtleak.store import outbox, streams
-from jwtleak.store.database import look, open_sound, remove, set_aside, told, transaction
+from jwtleak.store.database import (
+    inspect_file,
+    open_sound,
+    remove,
+    set_aside,
+    transaction,
+    translated_errors,
+)
 from jwtleak.store.interface import Commit, DeadLetter, Pruned, Sighting
 from jwtleak.store.lock import Lock
-from jwtleak.store.mailbox import Mailbox, wall_ms
+from jwtleak.store.mailbox import SinkQueue, wall_ms
 from jwtleak.store.maintenance import Keep, Summary, prune, summarise
 from jwtleak.store.scans import Scans
 from jwtleak.types import Cursor
@@ -53,8 +60,8 @@ class Store:
         `corrupt` is "fail".
         """
         if read_only:
-            return cls(directory, look(directory), None, None)
-        with told(directory):
+            return cls(directory, inspect_file(directory), None, None)
+        with translated_errors(directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(directory)
         try:
@@ -63,7 +70,7 @@ class Store:
             except StoreCorrupt:
                 if corrupt == "fail":
                     raise
-                with told(directory):
+                with translated_errors(directory):
                     aside = set_aside(directory)
                 return cls(directory, open_sound(directory), lock, aside)
         except BaseException:
@@ -77,7 +84,7 @@ class Store:
         """
         if not directory.is_dir():
             return
-        with told(directory):
+        with translated_errors(directory):
             lock = Lock(directory)
             try:
                 remove(directory)
@@ -103,7 +110,10 @@ class Store:
         then.
         """
         alerts = list(batch.alerts)
-        with told(self.directory), transaction(self._connection, "FULL" if alerts else "NORMAL"):
+        with (
+            translated_errors(self.directory),
+            transaction(self._connection, "FULL" if alerts else "NORMAL"),
+        ):
             streams.forget(self._connection, batch.forget)
             streams.put_cursors(self._connection, batch.cursors, batch.at_ms)
             streams.put_sightings(self._connection, batch.sightings)
@@ -111,18 +121,18 @@ class Store:
 
     def cursors(self) -> list[Cursor]:
         """Every stream that is remembered, by path."""
-        with told(self.directory):
+        with translated_errors(self.directory):
             return list(streams.cursors(self._connection))
 
     def sighting(self, stream: str, sha256: str) -> Sighting | None:
         """What is remembered of one token in one stream."""
-        with told(self.directory):
+        with translated_errors(self.directory):
             where = "WHERE stream = ? AND sha256 = ?"
             return next(streams.sightings(self._connection, where, (stream, sha256)), None)
 
     def sightings(self, stream: str | None = None) -> list[Sighting]:
         """All sightings, or those of one stream."""
-        with told(self.directory):
+        with translated_errors(self.directory):
             if stream is None:
                 return list(streams.sightings(self._connection))
             return list(streams.sightings(self._connection, "WHERE stream = ?", (stream,)))
@@ -130,24 +140,24 @@ class Store:
     def due(self, now_ms: int, limit: int = 1000) -> list[Sighting]:
         """Sightings whose repeats wait to be summed up, the longest first."""
         where = "WHERE since > 0 AND window_end_ms <= ? ORDER BY window_end_ms LIMIT ?"
-        with told(self.directory):
+        with translated_errors(self.directory):
             return list(streams.sightings(self._connection, where, (now_ms, limit)))
 
     def register(self, sinks: Sequence[str]) -> dict[str, int]:
         """From now on letters go to these sinks. Letters for others become dead letters; gives
         their number by sink.
         """
-        with told(self.directory), transaction(self._connection, "FULL"):
+        with translated_errors(self.directory), transaction(self._connection, "FULL"):
             gone = outbox.register(self._connection, sinks)
             return {sink: outbox.abandon(self._connection, sink, wall_ms()) for sink in gone}
 
-    def mailbox(self, sink: str) -> Mailbox:
+    def mailbox(self, sink: str) -> SinkQueue:
         """The queue of one sink, for its own thread."""
-        return Mailbox(self.directory, sink)
+        return SinkQueue(self.directory, sink)
 
     def spool_bytes(self) -> int:
         """Bytes of all letters that wait for a sink."""
-        with told(self.directory):
+        with translated_errors(self.directory):
             return outbox.spool_bytes(self._connection)
 
     def room(self, cap: int) -> int:
@@ -160,7 +170,7 @@ class Store:
         """
         dropped: dict[str, int] = {}
         while self.spool_bytes() > max(0, cap):
-            with told(self.directory), transaction(self._connection):
+            with translated_errors(self.directory), transaction(self._connection):
                 some = outbox.drop_oldest(self._connection, cap)
             dropped = {
                 sink: dropped.get(sink, 0) + some.get(sink, 0) for sink in {**dropped, **some}
@@ -171,7 +181,7 @@ class Store:
         """Bytes that wait for each sink for which something does. A letter for two sinks counts for
         both.
         """
-        with told(self.directory):
+        with translated_errors(self.directory):
             return outbox.queue_bytes(self._connection)
 
     def trim(self, sink: str, cap: int, after: int = 0) -> int:
@@ -184,12 +194,12 @@ class Store:
         return dropped
 
     def _trim(self, sink: str, cap: int, after: int) -> int:
-        with told(self.directory), transaction(self._connection):
+        with translated_errors(self.directory), transaction(self._connection):
             return outbox.trim(self._connection, sink, cap, after)
 
     def dropped(self) -> dict[str, int]:
         """How many letters each sink has lost to `drop_oldest` and `trim` since the state was made."""
-        with told(self.directory):
+        with translated_errors(self.directory):
             return outbox.dropped(self._connection)
 
     def dead_letters(
@@ -198,7 +208,7 @@ class Store:
         """Letters that were refused for good, in the order in which they died: of one sink or all,
         behind number `after`.
         """
-        with told(self.directory):
+        with translated_errors(self.directory):
             return list(outbox.dead_letters(self._connection, sink, after=after, limit=limit))
 
     def replay(
@@ -207,7 +217,7 @@ class Store:
         """Put dead letters back into a queue: all, those of `sink`, or those numbered; that of
         their sink, or of `to`.
         """
-        with told(self.directory), transaction(self._connection, "FULL"):
+        with translated_errors(self.directory), transaction(self._connection, "FULL"):
             return outbox.replay(self._connection, sink, to, seqs, wall_ms())
 
     def scans(self, key: str) -> Scans:
@@ -218,12 +228,12 @@ class Store:
         """Let go of what is older than `keep` says. Nothing that waits for a sink or a roll-up
         goes.
         """
-        with told(self.directory):
+        with translated_errors(self.directory):
             return prune(self._connection, now_ms, keep)
 
     def summary(self) -> Summary:
         """Everything in numbers."""
-        with told(self.directory):
+        with translated_errors(self.directory):
             return summarise(self._connection)
 
     def own_files(self) -> frozenset[tuple[int, int]]:
@@ -232,7 +242,7 @@ class Store:
         its file, those of SQLite too.
         """
         found = set()
-        with told(self.directory), os.scandir(self.directory) as entries:
+        with translated_errors(self.directory), os.scandir(self.directory) as entries:
             for entry in entries:
                 known = entry.stat(follow_symlinks=False)
                 found.add((known.st_dev, known.st_ino))

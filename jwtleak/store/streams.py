@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.store.interface import Sighting
 from jwtleak.types import Cursor
 
@@ -46,7 +46,7 @@ def put_cursors(connection: sqlite3.Connection, cursors: Iterable[Cursor], at_ms
 def _row(cursor: Cursor) -> tuple[Any, ...]:
     generation = None if cursor.generation is None else signed(cursor.generation)
     return (
-        cursor.stream, os.fsencode(shown(cursor.path)), signed(cursor.device), signed(cursor.inode), generation,
+        cursor.stream, os.fsencode(redact_text(cursor.path)), signed(cursor.device), signed(cursor.inode), generation,
         cursor.head_length, cursor.head, cursor.anchor_length, cursor.anchor, cursor.offset, cursor.told, cursor.read,
         cursor.lines, cursor.line_start, cursor.size, cursor.mtime_ns, cursor.state, cursor.provisional,
     )  # fmt: skip

@@ -28,7 +28,7 @@ from sending import alert
 from jwtleak.alerts.alert import to_json
 from jwtleak.runtime.delivery.delivery import Delivery
 from jwtleak.sinks.settings import from_url
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 
 # (What, URL, alerts a second that are promised)
 ROWS = {
@@ -53,7 +53,7 @@ def fill(store: Store, sink: str, count: int) -> None:
     for first in range(0, count, 5000):
         alerts = [alert(number) for number in range(first, min(first + 5000, count))]
         letters = [
-            Letter(
+            OutboxEntry(
                 id=one.id,
                 fingerprint=one.token.sha256,
                 severity="high",

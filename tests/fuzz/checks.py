@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from jwtleak.alerts.alert import to_json
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.api import redact
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
@@ -23,7 +23,7 @@ ENGINE = Engine(Channels(load_channels()))
 MTIME = 1_768_478_500_000
 SLICE = 8  # the promise: no 8 characters of a payload or a signature come out
 BUILDER = Builder(
-    StreamInfo("file", "/var/log/app.log"), Setting(1_768_478_400.0, "web-01", b"k" * 32)
+    StreamInfo("file", "/var/log/app.log"), AlertContext(1_768_478_400.0, "web-01", b"k" * 32)
 )
 
 # What an excerpt may show although it is as long as a slice: words and numbers, joined by `-` and

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sample_alerts import EVENTS, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.formats.interface import Options, by_name
+from jwtleak.formats.interface import FormatOptions, by_name
 
 pytestmark = pytest.mark.npm
 
@@ -25,7 +25,7 @@ def checked(packages, documents):
 
 def written(alert, **options):
     """The document."""
-    return json.loads(by_name("ecs", Options(**options)).encode(alert))
+    return json.loads(by_name("ecs", FormatOptions(**options)).encode(alert))
 
 
 def test_all_documents_are_valid(packages):

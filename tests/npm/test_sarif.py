@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from sample_alerts import full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.formats.interface import Ending, Options, document
+from jwtleak.formats.interface import Ending, FormatOptions, document
 
 pytestmark = pytest.mark.npm
 
@@ -22,7 +22,7 @@ ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z", complete
 
 def written(*samples):
     """The document of these alerts."""
-    sarif = document("sarif", Options(root="/srv/logs"))
+    sarif = document("sarif", FormatOptions(root="/srv/logs"))
     return json.loads(
         sarif.begin() + sarif.between.join(sarif.encode(one) for one in samples) + sarif.end(ENDING)
     )

@@ -9,7 +9,7 @@ import pytest
 from minting import NOW, sha256
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.core.compact import Match, Matcher
 from jwtleak.types import Channel, Finding, StreamInfo
 
@@ -43,6 +43,6 @@ def make() -> Make:
         }
         one = Finding(match.token, sha256(token), channel=channel, **{**values, **finding})
         stream = StreamInfo("file" if path else "stdin", path, finding.get("member"))
-        return Builder(stream, Setting(now, "web-01", b"key")).build(one, name)
+        return Builder(stream, AlertContext(now, "web-01", b"key")).build(one, name)
 
     return build

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from jwtleak.archives.unpack import open_streams
-from jwtleak.sources.interface import Limits, Notice, Stream
+from jwtleak.sources.interface import ArchiveLimits, ByteStream, Notice
 from jwtleak.types import StreamInfo
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -88,7 +88,7 @@ class Read:
         return self.streams[0][1]
 
 
-def read_stream(stream: Stream, step: int = 1 << 19) -> bytes:
+def read_stream(stream: ByteStream, step: int = 1 << 19) -> bytes:
     """A stream's bytes, `step` at a time."""
     room, out = memoryview(bytearray(step)), bytearray()
     while count := stream.readinto(room):
@@ -96,10 +96,10 @@ def read_stream(stream: Stream, step: int = 1 << 19) -> bytes:
     return bytes(out)
 
 
-def read_path(path: str, limits: Limits | None = None, step: int = 1 << 19) -> Read:
+def read_path(path: str, limits: ArchiveLimits | None = None, step: int = 1 << 19) -> Read:
     """All streams and notices of a path."""
     read = Read()
-    for stream in open_streams(path, limits or Limits(), notice=read.notices.append):
+    for stream in open_streams(path, limits or ArchiveLimits(), notice=read.notices.append):
         read.streams.append((stream.info, read_stream(stream, step)))
     return read
 
@@ -140,7 +140,7 @@ def unpack(tmp_path: Path) -> Callable[..., Read]:
     step)`.
     """
 
-    def run(data: bytes, limits: Limits | None = None, step: int = 1 << 19) -> Read:
+    def run(data: bytes, limits: ArchiveLimits | None = None, step: int = 1 << 19) -> Read:
         path = tmp_path / "input.txt"
         path.write_bytes(data)
         return read_path(str(path), limits, step)

@@ -20,9 +20,9 @@ from sending import alert
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, TokenFacts, to_json
 from jwtleak.core.sanitize import clean
 from jwtleak.runtime.delivery.delivery import Delivery
-from jwtleak.runtime.delivery.sender import Health
+from jwtleak.runtime.delivery.sender import SinkHealth
 from jwtleak.sinks.settings import SinkSettings, from_url
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 from jwtleak.types import SEVERITIES
 
 COUNT = 1000
@@ -153,13 +153,15 @@ class Sender:
         self._directory = directory
         self.said: list[str] = []
 
-    def __call__(self, url: str | SinkSettings, alerts: list[Alert], seconds: float = 90) -> Health:
+    def __call__(
+        self, url: str | SinkSettings, alerts: list[Alert], seconds: float = 90
+    ) -> SinkHealth:
         """Deliver all; the sink's figures at the end."""
         settings = from_url(url) if isinstance(url, str) else url
         with Store.open(self._directory / "state") as store:
             delivery = Delivery(store, [settings], say=self.said.append)
             letters = [
-                Letter(
+                OutboxEntry(
                     id=one.id,
                     fingerprint=one.token.sha256,
                     severity=one.severity,

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.formats.interface import Options, by_name
+from jwtleak.formats.interface import FormatOptions, by_name
 from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.settings import from_url
 from jwtleak.sinks.syslog import open_sink
@@ -23,7 +23,9 @@ def structured(text: str) -> dict[str, str]:
 def ecs(alert: Alert) -> dict[str, Any]:
     """The document that the message holds."""
     sink = open_sink(from_url("syslog+tcp://localhost"))
-    found = json.loads(by_name("ecs", Options(max_bytes=sink.max_bytes, ascii=True)).encode(alert))
+    found = json.loads(
+        by_name("ecs", FormatOptions(max_bytes=sink.max_bytes, ascii=True)).encode(alert)
+    )
     assert isinstance(found, dict)
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts, to_json
-from jwtleak.sinks.interface import Limits, Message, Report, all_taken
+from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken
 
 
 def alert(number: int = 0, **change: Any) -> Alert:
@@ -162,7 +162,7 @@ class Scripted:
     format = "json"
     ascii = False
     max_bytes: int | None = None
-    limits = Limits(100, 1 << 20)
+    limits = BatchLimits(100, 1 << 20)
     only: str | None = None
 
     def __init__(self, *answers: Callable[[Sequence[Message]], Report] | Exception) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from jwtleak.store import Letter, Sighting
+from jwtleak.store import OutboxEntry, Sighting
 from jwtleak.types import Cursor
 
 
@@ -34,7 +34,7 @@ def sighting(stream: str = "one", token: str = "t", **fields: Any) -> Sighting:
     return Sighting(stream=digest(stream)[:32], sha256=digest(token), **known)
 
 
-def letter(name: object = "a", **fields: Any) -> Letter:
+def letter(name: object = "a", **fields: Any) -> OutboxEntry:
     """An alert that is ready to go."""
     known = {
         "severity": "high",
@@ -42,4 +42,4 @@ def letter(name: object = "a", **fields: Any) -> Letter:
         "body": b'{"id":"%s"}' % alert_id(name).encode(),
         **fields,
     }
-    return Letter(id=alert_id(name), fingerprint=digest(name), **known)
+    return OutboxEntry(id=alert_id(name), fingerprint=digest(name), **known)

@@ -10,7 +10,7 @@ from typing import Any
 from minting import NOW, jws, sha256
 from msgspec.structs import replace
 
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.alerts.wire import Selection
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPatterns
@@ -19,12 +19,12 @@ from jwtleak.errors import SourceError, StoreError, StoreFull
 from jwtleak.follow.interface import Ended, Event, FollowStats, Grown, Mode, Opened, Trouble
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.alerting import Announcer, Rollup
-from jwtleak.runtime.tail.checkpoint import Ledger
+from jwtleak.runtime.tail.alerting import AlertEmitter, Rollup
+from jwtleak.runtime.tail.checkpoint import Checkpoint
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
-from jwtleak.runtime.tail.readers import Stream
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.runtime.tail.loop import Clocks, Loop, LoopParts
+from jwtleak.runtime.tail.readers import TailStream
+from jwtleak.store import Commit, OutboxEntry, Store
 from jwtleak.types import Cursor
 
 
@@ -156,7 +156,7 @@ class Keeper:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.full = False
-        self.letters: list[Letter] = []
+        self.letters: list[OutboxEntry] = []
         self.commits: list[Commit] = []
         self.sighting, self.sightings, self.due = store.sighting, store.sightings, store.due
         self.cursors, self.prune = store.cursors, store.prune
@@ -188,7 +188,7 @@ class Watch:
         """Noted."""
         self.modes.append(mode)
 
-    def ended(self, stream: Stream, ended: Ended) -> None:
+    def ended(self, stream: TailStream, ended: Ended) -> None:
         """Noted."""
         self.ends.append(ended)
 
@@ -196,10 +196,10 @@ class Watch:
         """Noted."""
         self.bytes += count
 
-    def told(self, letters: Sequence[Letter]) -> None:
+    def told(self, letters: Sequence[OutboxEntry]) -> None:
         """The store has them."""
 
-    def store(self, ledger: Ledger) -> None:
+    def store(self, ledger: Checkpoint) -> None:
         """Noted."""
         self.store_trouble = ledger.trouble
 
@@ -236,16 +236,16 @@ class Rig:
         clocks = Clocks(lambda: clock.wall, lambda: clock.steady)
         rollup = Rollup(self.store, int(self._window * 1000), clocks.even())
         channels = Channels(load_channels())
-        setting = Setting(0.0, "host", b"k" * 32)
+        setting = AlertContext(0.0, "host", b"k" * 32)
         self.loop = Loop(
-            Parts(
+            LoopParts(
                 follower=self.files,
-                announcer=Announcer(
+                announcer=AlertEmitter(
                     lambda now: replace(setting, now=now), Selection(), rollup, clocks.wall
                 ),
                 rollup=rollup,
                 heartbeat=Heartbeat(self._heartbeat, "host"),
-                ledger=Ledger(self.store, self.files, rollup, clocks.steady),
+                ledger=Checkpoint(self.store, self.files, rollup, clocks.steady),
                 make_engine=lambda: Engine(channels, None, patterns),
                 gate=self,
                 limiter=Limiter(self._rate, clocks.steady),

@@ -26,7 +26,7 @@ from minting import NOW, b64, jws, kinds, noise, unsecured
 
 import jwtleak
 from jwtleak.alerts.alert import to_json
-from jwtleak.alerts.wire import write
+from jwtleak.alerts.wire import to_wire
 from jwtleak.cli.inspect import explain
 from jwtleak.cli.table import Table
 from jwtleak.runtime.scan.scan import Tally
@@ -56,7 +56,7 @@ def shown_in_process(data: bytes) -> bytes:
     text = io.StringIO()
     table = Table(text)
     for alert in alerts:
-        table.alert(write(alert))
+        table.alert(to_wire(alert))
     table.close(Tally(), 1.0)
     parts = [to_json(alert) for alert in alerts] + [
         "\n".join(explain(alert)).encode() for alert in alerts

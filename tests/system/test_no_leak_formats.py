@@ -11,7 +11,7 @@ from minting import NOW, jws
 from test_no_leak import _BREAK, fill, place, program
 
 import jwtleak
-from jwtleak.formats.interface import DOCUMENTS, NAMES, Ending, Options, by_name, document
+from jwtleak.formats.interface import DOCUMENTS, NAMES, Ending, FormatOptions, by_name, document
 
 __all__ = ["place"]  # the fixture
 ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
@@ -35,7 +35,10 @@ def found():
 def test_no_format_shows_a_slice(found, name):
     """The alerts of the whole corpus in each format hold no forbidden slice, at any size."""
     checker, alerts = found
-    forms = [by_name(name), by_name(name, Options(max_bytes=900, ascii=True, timestamp="event"))]
+    forms = [
+        by_name(name),
+        by_name(name, FormatOptions(max_bytes=900, ascii=True, timestamp="event")),
+    ]
     assert not checker.found(b"\n".join(form.encode(alert) for alert in alerts for form in forms))
 
 

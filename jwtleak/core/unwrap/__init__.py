@@ -8,7 +8,7 @@ from jwtleak.core.unwrap.interface import LineUnwrapper, Unwrapper, View
 from jwtleak.core.unwrap.line_wrap import LineWrap
 from jwtleak.core.unwrap.percent import Percent
 from jwtleak.core.unwrap.quoted_printable import QuotedPrintable
-from jwtleak.core.unwrap.utf16 import Wide
+from jwtleak.core.unwrap.utf16 import Utf16
 
 # Those under which `eyJ` still reads `eyJ`, so that a plain needle finds the token; each has its
 # own stop bytes.
@@ -17,4 +17,4 @@ ALL: tuple[Unwrapper, ...] = (Percent(), Escapes(), Html(), QuotedPrintable(), L
 # Those whose regions are whole lines.
 LINES: tuple[LineUnwrapper, ...] = (Cri(), Docker())
 
-__all__ = ["ALL", "LINES", "Base64", "LineUnwrapper", "Unwrapper", "View", "Wide"]
+__all__ = ["ALL", "LINES", "Base64", "LineUnwrapper", "Unwrapper", "Utf16", "View"]

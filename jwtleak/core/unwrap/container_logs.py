@@ -50,7 +50,7 @@ def output_of(line: bytes) -> OutputStream | None:
     return _OUTPUTS.get(_docker_stream(line, 0, stop, log) or b"") if log else None
 
 
-class Record(msgspec.Struct, frozen=True):
+class ContainerRecord(msgspec.Struct, frozen=True):
     """The content region[start:end] that one record gives to `stream`; its line ends at `newline`,
     -1 for nowhere.
     """
@@ -62,10 +62,10 @@ class Record(msgspec.Struct, frozen=True):
     newline: int
 
 
-def _join(region: bytes, records: Iterator[Record]) -> View | None:
+def _join(region: bytes, records: Iterator[ContainerRecord]) -> View | None:
     """The lines that more than one record makes up."""
-    lines: list[list[Record]] = []
-    unfinished: dict[bytes, list[Record]] = {}
+    lines: list[list[ContainerRecord]] = []
+    unfinished: dict[bytes, list[ContainerRecord]] = {}
     for record in records:
         line = unfinished.pop(record.stream, None)
         if line is None:
@@ -79,7 +79,7 @@ def _join(region: bytes, records: Iterator[Record]) -> View | None:
     return _view(region, [line for line in lines if len(line) > 1])
 
 
-def _extent(region: bytes, records: Iterator[Record]) -> int | None:
+def _extent(region: bytes, records: Iterator[ContainerRecord]) -> int | None:
     """Behind the record with which every line is whole that began in the region; None where it is
     not in the region.
 
@@ -98,7 +98,7 @@ def _extent(region: bytes, records: Iterator[Record]) -> int | None:
     return None if unfinished or not first else first
 
 
-def _view(region: bytes, lines: list[list[Record]]) -> View | None:
+def _view(region: bytes, lines: list[list[ContainerRecord]]) -> View | None:
     parts: list[bytes] = []
     segments: list[Segment] = []
     size = 0
@@ -115,13 +115,15 @@ def _view(region: bytes, lines: list[list[Record]]) -> View | None:
     return View(b"".join(parts), tuple(segments)) if parts else None
 
 
-def _cri(region: bytes) -> Iterator[Record]:
+def _cri(region: bytes) -> Iterator[ContainerRecord]:
     for match in _CRI.finditer(region):
         start, end = match.span("content")
-        yield Record(match["stream"], match["tag"] == b"P", start, end, end if match["end"] else -1)
+        yield ContainerRecord(
+            match["stream"], match["tag"] == b"P", start, end, end if match["end"] else -1
+        )
 
 
-def _docker(region: bytes) -> Iterator[Record]:
+def _docker(region: bytes) -> Iterator[ContainerRecord]:
     start = 0
     while start < len(region):
         newline = region.find(b"\n", start)
@@ -129,7 +131,9 @@ def _docker(region: bytes) -> Iterator[Record]:
         log = _DOCKER_LOG.search(region, start, stop) if region.startswith(b"{", start) else None
         stream = _docker_stream(region, start, stop, log) if log else None
         if log and stream:
-            yield Record(stream, not _ends_line(log["content"]), *log.span("content"), newline)
+            yield ContainerRecord(
+                stream, not _ends_line(log["content"]), *log.span("content"), newline
+            )
         start = stop + 1
 
 

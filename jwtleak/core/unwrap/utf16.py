@@ -96,7 +96,7 @@ def _segments(region: bytes, first: int, last: int, width: int, big: bool) -> tu
     return tuple(whole)
 
 
-class Wide:
+class Utf16:
     """Undoes UTF-16 and UTF-32."""
 
     def unwrap_at(self, region: bytes, hit: int) -> tuple[str, View] | None:

@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from jwtleak.errors import UsageError
 from jwtleak.runtime.clock import Clock, SystemClock
 from jwtleak.runtime.delivery import queues
-from jwtleak.runtime.delivery.messages import Mailbox, Unreadable, opener, read, route_of
+from jwtleak.runtime.delivery.messages import PendingQueue, Unreadable, opener, read, route_of
 from jwtleak.runtime.delivery.queues import Queues
 from jwtleak.runtime.delivery.route import Route, everything
-from jwtleak.runtime.delivery.sender import Health, Say, Worker
+from jwtleak.runtime.delivery.sender import Say, Sender, SinkHealth
 from jwtleak.sinks.interface import Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.store.interface import Letter
+from jwtleak.store.interface import OutboxEntry
 
 # Which sinks a letter is for: what a sink's condition leaves out does not come into its queue, and
 # takes no room there.
@@ -38,11 +38,11 @@ class Addressing:
     def __init__(self, routes: Mapping[str, Route]) -> None:
         self._routes = routes if any(one is not everything for one in routes.values()) else {}
 
-    def of(self, letters: Iterable[Letter]) -> list[Letter]:
+    def of(self, letters: Iterable[OutboxEntry]) -> list[OutboxEntry]:
         """The same letters, with the sinks that they are for."""
         return [self._addressed(one) for one in letters] if self._routes else list(letters)
 
-    def _addressed(self, letter: Letter) -> Letter:
+    def _addressed(self, letter: OutboxEntry) -> OutboxEntry:
         try:
             alert = read(letter.body)
         except Unreadable:
@@ -60,7 +60,7 @@ class Outbox(Protocol):
     """What delivery needs of the store."""
 
     def register(self, sinks: Sequence[str]) -> object: ...
-    def mailbox(self, sink: str) -> Mailbox: ...
+    def mailbox(self, sink: str) -> PendingQueue: ...
     def queue_bytes(self) -> dict[str, int]: ...
     def trim(self, sink: str, cap: int, after: int = 0) -> int: ...
 
@@ -110,7 +110,7 @@ class Delivery:
             self._threads.append(thread)
             thread.start()
 
-    def addressed(self, letters: Iterable[Letter]) -> list[Letter]:
+    def addressed(self, letters: Iterable[OutboxEntry]) -> list[OutboxEntry]:
         """The letters with the sinks that want them: to be done before they enter the store."""
         return self._addressing.of(letters)
 
@@ -132,7 +132,7 @@ class Delivery:
                 f"sink {name}: certificates are not checked (verify = false): alerts may go to anybody"
             )
 
-    def health(self) -> list[Health]:
+    def health(self) -> list[SinkHealth]:
         """How each sink is; the queues are as they were counted within the last second or so."""
         return [
             replace(worker.health, dropped=self._dropped[worker.name]) for worker in self._workers
@@ -148,7 +148,7 @@ class Delivery:
         """
         return self._queues.full()
 
-    def close(self, deadline: float) -> list[Health]:
+    def close(self, deadline: float) -> list[SinkHealth]:
         """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still
         have letters.
         """
@@ -181,8 +181,8 @@ def _open(settings: SinkSettings) -> Sink:
         ) from None
 
 
-def _worker(store: Outbox, settings: SinkSettings, sink: Sink, say: Say, clock: Clock) -> Worker:
-    return Worker(
+def _worker(store: Outbox, settings: SinkSettings, sink: Sink, say: Say, clock: Clock) -> Sender:
+    return Sender(
         settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock
     )
 

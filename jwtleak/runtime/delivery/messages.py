@@ -21,7 +21,7 @@ from jwtleak.sinks.settings import SinkSettings
 _decode = msgspec.json.Decoder(Alert).decode
 
 
-class Stored(Protocol):
+class PendingEntry(Protocol):
     """A letter in a mailbox."""
 
     @property
@@ -34,10 +34,10 @@ class Stored(Protocol):
     def at_ms(self) -> int: ...
 
 
-class Mailbox(Protocol):
-    """The queue of one sink (`jwtleak.store.Mailbox`)."""
+class PendingQueue(Protocol):
+    """The queue of one sink (`jwtleak.store.SinkQueue`)."""
 
-    def pending(self, limit: int, max_bytes: int) -> Sequence[Stored]: ...
+    def pending(self, limit: int, max_bytes: int) -> Sequence[PendingEntry]: ...
     def ack(self, seqs: Sequence[int]) -> None: ...
     def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None: ...
     def depth(self) -> int: ...
@@ -50,7 +50,7 @@ class Unreadable(Exception):  # noqa: N818 - a fact about a letter, not an error
 
 
 # None: the sink's route does not want it.
-Opener: TypeAlias = Callable[[Stored], Message | None]
+Opener: TypeAlias = Callable[[PendingEntry], Message | None]
 
 
 def opener(settings: SinkSettings, sink: Sink) -> Opener:
@@ -60,7 +60,7 @@ def opener(settings: SinkSettings, sink: Sink) -> Opener:
     wanted = route_of(settings, sink)  # the condition may have changed since a letter came
     encode = _encoder(settings, sink)
 
-    def open_letter(letter: Stored) -> Message | None:
+    def open_letter(letter: PendingEntry) -> Message | None:
         alert = read(letter.body)
         if not wanted(alert):
             return None
@@ -104,7 +104,7 @@ def _limit(settings: SinkSettings, sink: Sink) -> int | None:
 
 def encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes]:
     """The format of the settings, or the sink's own. Raises UsageError."""
-    from jwtleak.formats.interface import EVENTS, Options, by_name
+    from jwtleak.formats.interface import EVENTS, FormatOptions, by_name
 
     name = settings.get("format", sink.format)
     if name not in EVENTS:
@@ -113,5 +113,5 @@ def encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes]:
         )
     timestamp = settings.get("timestamp", "detected")
     return by_name(
-        name, Options(timestamp=timestamp, max_bytes=_limit(settings, sink), ascii=sink.ascii)
+        name, FormatOptions(timestamp=timestamp, max_bytes=_limit(settings, sink), ascii=sink.ascii)
     ).encode

@@ -19,7 +19,7 @@ from jwtleak.sinks.interface import Message, Report, Sink, failed, open_sink
 from jwtleak.sinks.settings import SinkSettings
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ProbeResult(msgspec.Struct, frozen=True):
     """What came back. `words` are the receiver's or about it; `hints` say what to look at."""
 
     taken: bool
@@ -30,7 +30,7 @@ class Answer(msgspec.Struct, frozen=True):
     hints: tuple[str, ...] = ()
 
 
-def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> Answer:
+def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> ProbeResult:
     """Send it. Raises UsageError for settings that cannot work."""
     sink = open_sink(settings)
     try:
@@ -45,7 +45,7 @@ def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -
     taken = outcome.kind == "taken"
     words = outcome.reason or report.reason or "no reason was given"
     hints = () if taken else tuple(_hints(settings, report))
-    return Answer(taken, words, seconds, alert.id, sink.guarantee, hints)
+    return ProbeResult(taken, words, seconds, alert.id, sink.guarantee, hints)
 
 
 def _send(sink: Sink, message: Message) -> Report:

@@ -17,7 +17,7 @@ from jwtleak.sinks.settings import SinkSettings
 from jwtleak.types import WhenFull
 
 
-class Spool(Protocol):
+class QueueStore(Protocol):
     """What bounds need of the store."""
 
     def queue_bytes(self) -> dict[str, int]: ...
@@ -41,7 +41,7 @@ class Queues:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: QueueStore,
         workers: Sequence[Bounded],
         dropped: Callable[[str, int], None],
         say: Say,

@@ -32,7 +32,7 @@ MANY_REFUSED = 10
 News: TypeAlias = Literal["failing", "blocked", "refusing", "recovered"]
 
 
-class State(msgspec.Struct, frozen=True):
+class RetryState(msgspec.Struct, frozen=True):
     """What is remembered from batch to batch.
 
     `limit` is the most messages that the receiver took at once, where it refused more (None: no
@@ -53,7 +53,7 @@ class State(msgspec.Struct, frozen=True):
         return self.blocked or self.failures >= OPEN_AFTER
 
 
-class Dead(msgspec.Struct, frozen=True):
+class DeadEntry(msgspec.Struct, frozen=True):
     """The message at `index` of the batch will never be taken."""
 
     index: int
@@ -64,15 +64,15 @@ class Dead(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """What to do: forget the acknowledged, put the dead aside, wait (seconds), tell people."""
 
-    state: State
+    state: RetryState
     acked: tuple[int, ...] = ()
-    dead: tuple[Dead, ...] = ()
+    dead: tuple[DeadEntry, ...] = ()
     wait: float = 0.0
     news: News | None = None
     retried: int = 0
 
 
-def batch_size(state: State, most: int) -> int:
+def batch_size(state: RetryState, most: int) -> int:
     """How many messages the next batch may hold, of `most`."""
     if state.open:
         return 1
@@ -80,17 +80,17 @@ def batch_size(state: State, most: int) -> int:
     return min(size, max(1, state.suspects // 2)) if state.suspects else size
 
 
-def decide(state: State, report: Report, chance: float) -> Step:
+def decide(state: RetryState, report: Report, chance: float) -> Step:
     """The next state and what to do. `chance` in [0, 1) spreads the waits (full jitter)."""
     count = len(report.outcomes)
     acked = tuple(index for index, one in enumerate(report.outcomes) if one.kind == "taken")
     dead = tuple(
-        Dead(index, one.reason, one.status)
+        DeadEntry(index, one.reason, one.status)
         for index, one in enumerate(report.outcomes)
         if one.kind == "refused"
     )
     if count == 1 and report.problem in ("poison", "too_large"):
-        dead = (Dead(0, report.reason, report.status),)
+        dead = (DeadEntry(0, report.reason, report.status),)
     retried = count - len(acked) - len(dead)
     if report.problem == "busy":
         return _busy(state, report, chance, acked, dead, retried)
@@ -105,11 +105,11 @@ def decide(state: State, report: Report, chance: float) -> Step:
 
 
 def _busy(
-    state: State,
+    state: RetryState,
     report: Report,
     chance: float,
     acked: tuple[int, ...],
-    dead: tuple[Dead, ...],
+    dead: tuple[DeadEntry, ...],
     retried: int,
 ) -> Step:
     failures = 1 if acked else state.failures + 1
@@ -125,11 +125,11 @@ def _busy(
 
 
 def _blocked(
-    state: State,
+    state: RetryState,
     report: Report,
     chance: float,
     acked: tuple[int, ...],
-    dead: tuple[Dead, ...],
+    dead: tuple[DeadEntry, ...],
     retried: int,
 ) -> Step:
     failures = state.failures + 1 if state.blocked else 1
@@ -142,11 +142,11 @@ def _blocked(
 
 
 def _progress(
-    state: State,
+    state: RetryState,
     chance: float,
     count: int,
     acked: tuple[int, ...],
-    dead: tuple[Dead, ...],
+    dead: tuple[DeadEntry, ...],
     retried: int,
 ) -> Step:
     """The receiver works: it took messages, or said which it does not want."""
@@ -163,7 +163,9 @@ def _progress(
             news = told = "refusing"
     elif acked and told is not None:
         news, told = "recovered", None
-    after = State(0, False, limit, max(0, state.suspects - len(acked) - len(dead)), refused, told)
+    after = RetryState(
+        0, False, limit, max(0, state.suspects - len(acked) - len(dead)), refused, told
+    )
     return Step(after, acked, dead, wait, news, retried)
 
 

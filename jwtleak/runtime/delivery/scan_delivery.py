@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import WireAlert
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery
-from jwtleak.runtime.delivery.sender import Health
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.runtime.delivery.sender import SinkHealth
+from jwtleak.store import Commit, OutboxEntry, Store
 
 # Alerts that share a transaction, which costs a sync of the disk; and how long one waits for
 # others.
@@ -26,7 +26,7 @@ MAX_SPOOL = 256 << 20
 _FULL_WAIT = 0.1
 
 
-class Dispatch:
+class ScanDelivery:
     """Takes records in; `close` says which sinks still have some to get."""
 
     def __init__(
@@ -45,17 +45,17 @@ class Dispatch:
         self._spool = spool
         self._clock = clock
         self._sleep = sleep
-        self._letters: list[Letter] = []
+        self._letters: list[OutboxEntry] = []
         self._since = 0.0
         delivery.start()
         delivery.poke()  # what an earlier run left
 
-    def add(self, record: Record) -> None:
+    def add(self, record: WireAlert) -> None:
         """One alert. Raises DeliveryError where the outbox is full and no sink takes anything."""
         if not self._letters:
             self._since = self._clock()
         self._letters.append(
-            Letter(
+            OutboxEntry(
                 id=record.id,
                 fingerprint=record.sha256,
                 severity=record.severity,
@@ -94,7 +94,7 @@ class Dispatch:
                 )
             self._sleep(_FULL_WAIT)
 
-    def _full(self) -> Health | None:
+    def _full(self) -> SinkHealth | None:
         """The sink that has to be waited for: the one whose own queue is full, or, of a full
         outbox, the one that lags most.
         """
@@ -103,7 +103,7 @@ class Dispatch:
             return None
         return max(self._delivery.health(), key=lambda one: (one.name == sink, one.queued))
 
-    def close(self) -> list[Health]:
+    def close(self) -> list[SinkHealth]:
         """Deliver what can be delivered, and stop. Gives the sinks that still have letters."""
         try:
             self.flush()
@@ -111,6 +111,6 @@ class Dispatch:
             left = self._delivery.close(self._deadline)
         return left
 
-    def health(self) -> list[Health]:
+    def health(self) -> list[SinkHealth]:
         """How each sink is."""
         return self._delivery.health()

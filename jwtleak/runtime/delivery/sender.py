@@ -14,16 +14,16 @@ import msgspec
 
 from jwtleak.errors import JwtleakError, place_of
 from jwtleak.runtime.clock import Clock
-from jwtleak.runtime.delivery.messages import Mailbox, Opener, Unreadable
-from jwtleak.runtime.delivery.retry import News, State, Step, batch_size, decide
-from jwtleak.sinks.interface import Limits, Message, Report, Sink, failed
+from jwtleak.runtime.delivery.messages import Opener, PendingQueue, Unreadable
+from jwtleak.runtime.delivery.retry import News, RetryState, Step, batch_size, decide
+from jwtleak.sinks.interface import BatchLimits, Message, Report, Sink, failed
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.types import WhenFull
 
 # How a sink is: what metrics, the health page and the end of a scan tell.
 
 
-class Health(msgspec.Struct, frozen=True):
+class SinkHealth(msgspec.Struct, frozen=True):
     """One sink. `state` is None while all is well; `dropped` counts letters that went because the
     spool or its queue was full.
     """
@@ -39,7 +39,7 @@ class Health(msgspec.Struct, frozen=True):
     last_sent_ms: int | None = None
     reason: str = ""  # of the trouble
 
-    def after(self, report: Report, step: Step, now_ms: int) -> Health:
+    def after(self, report: Report, step: Step, now_ms: int) -> SinkHealth:
         """After a batch."""
         sent = len(step.acked)
         trouble = report.problem is not None or bool(step.dead)
@@ -81,10 +81,10 @@ class Ready(NamedTuple):
     message: Message
 
 
-class Hand:
+class InFlight:
     """Letters between one mailbox and one sink."""
 
-    def __init__(self, mailbox: Mailbox, open_letter: Opener, limits: Limits) -> None:
+    def __init__(self, mailbox: PendingQueue, open_letter: Opener, limits: BatchLimits) -> None:
         self._mailbox = mailbox
         self._open_letter = open_letter
         self._limits = limits
@@ -193,7 +193,7 @@ _BROKEN_WAIT = 5.0
 Say = Callable[[str], None]
 
 
-class Worker:
+class Sender:
     """Drains one mailbox into one sink. `step` does one thing; `run` is the thread."""
 
     def __init__(
@@ -201,17 +201,17 @@ class Worker:
         settings: SinkSettings,
         sink: Sink,
         open_letter: Opener,
-        mailbox: Callable[[], Mailbox],
+        mailbox: Callable[[], PendingQueue],
         say: Say,
         clock: Clock,
     ) -> None:
         self.name = settings.title
-        self.health = Health(self.name)
+        self.health = SinkHealth(self.name)
         self._sink = sink
         self._open_letter = open_letter
         self._open_mailbox = mailbox
-        self._mailbox: Mailbox | None = None  # opened in the thread that uses it
-        self._hand: Hand | None = None
+        self._mailbox: PendingQueue | None = None  # opened in the thread that uses it
+        self._hand: InFlight | None = None
         self._say = say
         self._clock = clock
         self.queue: int | None = settings.get("queue", None)
@@ -219,7 +219,7 @@ class Worker:
         self._reading = threading.Lock()  # held while letters come into the hand
         self._rate: float | None = settings.get("rate", None)
         self._limits = limits_of(settings, sink.limits)
-        self._state = State()
+        self._state = RetryState()
         self._not_before = self._counted_at = float("-inf")
         self._wake = threading.Event()
         self._reopen = self._hurry = self._draining = self._stopping = False
@@ -325,13 +325,13 @@ class Worker:
             return 0.0 if more else IDLE
         return self._deliver(hand, batch)
 
-    def _in_hand(self) -> Hand:
+    def _in_hand(self) -> InFlight:
         if self._hand is None:
             self._mailbox = self._open_mailbox()
-            self._hand = Hand(self._mailbox, self._open_letter, self._limits)
+            self._hand = InFlight(self._mailbox, self._open_letter, self._limits)
         return self._hand
 
-    def _deliver(self, hand: Hand, batch: list[Ready]) -> float:
+    def _deliver(self, hand: InFlight, batch: list[Ready]) -> float:
         if (
             self._state.blocked
         ):  # a renewed certificate or credential is used only after it is read again
@@ -364,7 +364,7 @@ class Worker:
         self.health = msgspec.structs.replace(self.health, queued=queued, oldest_ms=oldest)
 
 
-def limits_of(settings: SinkSettings, limits: Limits) -> Limits:
+def limits_of(settings: SinkSettings, limits: BatchLimits) -> BatchLimits:
     """The sink's own limits, or those of the settings. With a rate no more go at once than in a
     second; with a queue no more than half of it, so that the newest have the other half while a
     batch is on its way.
@@ -374,7 +374,7 @@ def limits_of(settings: SinkSettings, limits: Limits) -> Limits:
         settings.get("batch_bytes", limits.size),
     )
     rate, queue = settings.get("rate", None), settings.get("queue", None)
-    return Limits(
+    return BatchLimits(
         messages if rate is None else min(messages, max(1, int(rate))),
         size if queue is None else min(size, queue // 2),
         settings.get("linger", limits.linger),

@@ -10,25 +10,23 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.alerts.grouping import Every, Grouping
-from jwtleak.alerts.wire import Record, write
+from jwtleak.alerts.wire import WireAlert, to_wire
 from jwtleak.core.engine import Engine
-from jwtleak.core.fingerprint import Sighted
-from jwtleak.core.redaction import shown
+from jwtleak.core.fingerprint import SeenTokens
+from jwtleak.core.redaction import redact_text
 from jwtleak.sources.interface import Notice
 from jwtleak.types import Finding, StreamInfo
 
 # Names of streams as they may be shown: a path or the name of an archive member can hold a token
 # too.
 
-__all__ = ["shown", "shown_info", "shown_notice"]
 
-
-def shown_info(info: StreamInfo) -> StreamInfo:
+def safe_info(info: StreamInfo) -> StreamInfo:
     """`info` with names that may be shown."""
-    path = info.path and shown(info.path)
-    member = info.member and shown(info.member)
+    path = info.path and redact_text(info.path)
+    member = info.member and redact_text(info.member)
     return (
         info
         if path == info.path and member == info.member
@@ -36,9 +34,9 @@ def shown_info(info: StreamInfo) -> StreamInfo:
     )
 
 
-def shown_notice(notice: Notice) -> Notice:
+def safe_notice(notice: Notice) -> Notice:
     """`notice` with names that may be shown."""
-    path, member = shown(notice.path), notice.member and shown(notice.member)
+    path, member = redact_text(notice.path), notice.member and redact_text(notice.member)
     return (
         notice
         if path == notice.path and member == notice.member
@@ -53,7 +51,7 @@ class Collector:
     """
 
     def __init__(
-        self, setting: Setting, engine: Engine, info: StreamInfo, grouping: Grouping | Every
+        self, setting: AlertContext, engine: Engine, info: StreamInfo, grouping: Grouping | Every
     ) -> None:
         self._setting = setting
         self._engine = engine
@@ -64,7 +62,7 @@ class Collector:
         # hits of user patterns are put between the tokens only after these were counted.
         counted = setting.policy is None and not engine.has_patterns
         self.sighted = (
-            Sighted(grouping.capacity) if counted and not isinstance(grouping, Every) else None
+            SeenTokens(grouping.capacity) if counted and not isinstance(grouping, Every) else None
         )
 
     def at(self, now: float) -> None:
@@ -73,22 +71,22 @@ class Collector:
         if self._builder is not None:
             self._builder.at(self._setting)
 
-    def add(self, findings: list[Finding]) -> Iterator[Record]:
+    def add(self, findings: list[Finding]) -> Iterator[WireAlert]:
         """More findings; gives out what need not wait, or no longer can."""
         if not findings:
             return
         if self._builder is None:
-            self._builder = Builder(shown_info(self._info), self._setting)
+            self._builder = Builder(safe_info(self._info), self._setting)
         for finding in findings:
             if finding.repeat:
                 assert not isinstance(self._grouping, Every)
                 self._grouping.again(finding.sha256, finding.offset)
             else:
                 yield from self._grouping.add(
-                    write(self._builder.build(finding, self._engine.occurrence(finding)))
+                    to_wire(self._builder.build(finding, self._engine.occurrence(finding)))
                 )
 
-    def drain(self) -> Iterable[Record]:
+    def drain(self) -> Iterable[WireAlert]:
         """What has waited."""
         return self._grouping.drain()
 

@@ -19,7 +19,16 @@ from typing import NoReturn
 import msgspec
 
 from jwtleak.errors import WorkerError, place_of
-from jwtleak.runtime.scan.worker import Alerts, Done, Failed, Message, Plan, Task, Worker, describe
+from jwtleak.runtime.scan.worker import (
+    Alerts,
+    Done,
+    Failed,
+    Message,
+    Plan,
+    ScanWorker,
+    Task,
+    describe,
+)
 
 # A forked process, and messages to and from it.
 #
@@ -137,7 +146,7 @@ _decode_task = msgspec.msgpack.Decoder(Task).decode
 
 def _serve(plan: Plan, ends: Ends) -> None:
     """The life of a worker: it ends when the parent closes the pipe, or is gone."""
-    worker = Worker(plan)
+    worker = ScanWorker(plan)
 
     def stop(*_: object) -> None:
         worker.stopping = True

@@ -12,16 +12,16 @@ from queue import SimpleQueue
 from threading import Thread
 
 from jwtleak.core.engine import READ_SIZE
-from jwtleak.sources.interface import Stream
+from jwtleak.sources.interface import ByteStream
 
 # A stream that is shorter ends before a thread would have paid for itself.
 _LONG = 8 * 1024 * 1024
 
 
-class Ahead:
+class ReadAhead:
     """A stream, read ahead of its reader once it is long."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self.info = stream.info
         self._stream = stream
         self._count = 0

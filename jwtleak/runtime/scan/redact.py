@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jwtleak.core.redaction import Redactor
-from jwtleak.runtime.scan.stdin import Waiting
+from jwtleak.runtime.scan.stdin import InputWait
 
 # As large as the redactor's own step.
 _READ = 512 * 1024
@@ -22,7 +22,7 @@ _OFF_PAGE = 2048
 SILENCE = 1.0
 
 
-def redacted(redactor: Redactor, source: Waiting) -> Iterator[bytes]:
+def redacted(redactor: Redactor, source: InputWait) -> Iterator[bytes]:
     """The stream without its tokens, in pieces, which may be empty."""
     view = memoryview(bytearray(_READ + _OFF_PAGE))[_OFF_PAGE:]
     flushed = True

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import WireAlert
 from jwtleak.core.fingerprint import HEAD
 from jwtleak.errors import SourceError, StoreError
-from jwtleak.runtime.scan.collector import shown_notice
+from jwtleak.runtime.scan.collector import safe_notice
 from jwtleak.runtime.scan.worker import Done, Message, Range, Task
 from jwtleak.sources.interface import Notice
 from jwtleak.sources.local import Identity, identify
@@ -47,7 +47,7 @@ class Surroundings(NamedTuple):
     clock_ms: Callable[[], int]
 
 
-class Ledger:
+class ScanJournal:
     """Stands between a scan and its store. `remaining` thins out the files, `watch` and `unseen`
     see what comes of them.
     """
@@ -103,7 +103,7 @@ class Ledger:
             if isinstance(message, Done):
                 self._done(task, message)
 
-    def unseen(self, records: Iterable[Record]) -> Iterator[Record]:
+    def unseen(self, records: Iterable[WireAlert]) -> Iterator[WireAlert]:
         """Those that no earlier run has given."""
         for record in records:
             if len(self._given) >= _BATCH:
@@ -141,7 +141,7 @@ class Ledger:
         """The first `count` of the part's files were read whole."""
         by_path: dict[str, list[Notice]] = {}
         for notice in notices:
-            by_path.setdefault(notice.path, []).append(shown_notice(notice))
+            by_path.setdefault(notice.path, []).append(safe_notice(notice))
         marks = [
             mark
             for path in paths[:count]

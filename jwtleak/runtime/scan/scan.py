@@ -13,12 +13,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from jwtleak.alerts.grouping import Every, FirstSight, Grouping
-from jwtleak.alerts.wire import Record, Selection
+from jwtleak.alerts.wire import Selection, WireAlert
 from jwtleak.archives.unpack import open_streams
 from jwtleak.core.engine import Engine
+from jwtleak.core.redaction import redact_text
 from jwtleak.errors import SourceError
-from jwtleak.runtime.scan.collector import Collector, shown, shown_notice
-from jwtleak.runtime.scan.stdin import Waiting, always, follow
+from jwtleak.runtime.scan.collector import Collector, safe_notice
+from jwtleak.runtime.scan.stdin import InputWait, always, follow
 from jwtleak.runtime.scan.tasks import plan
 from jwtleak.runtime.scan.worker import (
     Alerts,
@@ -27,20 +28,20 @@ from jwtleak.runtime.scan.worker import (
     Message,
     Plan,
     Range,
+    ScanWorker,
     Task,
-    Worker,
     describe,
     make_engine,
     run_here,
     unreadable,
 )
-from jwtleak.sources.interface import Notice, Stream
+from jwtleak.sources.interface import ByteStream, Notice
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.sources.walk import Entry
 
 if TYPE_CHECKING:
     from jwtleak.runtime.scan.resume import (
-        Ledger,
+        ScanJournal,
     )  # brings SQLite along: loaded only where a scan keeps a ledger
 
 # Below this, starting processes costs more than they save.
@@ -71,7 +72,7 @@ class Tally:
         """Something could not be read."""
         self.notice_kinds[notice.kind] += 1
         if len(self.notices) < self.MAX_NOTICES:
-            self.notices.append(shown_notice(notice))
+            self.notices.append(safe_notice(notice))
 
     def done(self, done: Done) -> None:
         """A task is finished."""
@@ -107,19 +108,19 @@ class Joiner:
         if task.path != self._path:
             self._reset(task.path)
 
-    def alerts(self, task: Range, alerts: list[Record]) -> Iterator[Record]:
+    def alerts(self, task: Range, alerts: list[WireAlert]) -> Iterator[WireAlert]:
         """Some of the sightings of one part."""
         self._begin(task)
         for alert in alerts:
             yield from self._grouping.add(self._placed(alert))
 
-    def _placed(self, alert: Record) -> Record:
+    def _placed(self, alert: WireAlert) -> WireAlert:
         if alert.line == 1:
             alert.column = alert.offset - self._line_start + 1
         alert.line += self._lines
         return alert
 
-    def done(self, task: Range, done: Done) -> Iterator[Record]:
+    def done(self, task: Range, done: Done) -> Iterator[WireAlert]:
         """A part is finished; the alerts of the file if it was the last."""
         self._begin(task)
         self._lines += done.lines
@@ -129,7 +130,7 @@ class Joiner:
             yield from self._grouping.drain()
             self._path = None
 
-    def rest(self) -> Iterable[Record]:
+    def rest(self) -> Iterable[WireAlert]:
         """What was collected when a scan is broken off."""
         return self._grouping.drain()
 
@@ -144,8 +145,8 @@ class Scan:
         self._selection = selection
         self._tally = tally
         self._joiner = Joiner(plan.every)
-        self._collected: Callable[[], Iterable[Record]] = self._joiner.rest
-        self._ledger: Ledger | None = None
+        self._collected: Callable[[], Iterable[WireAlert]] = self._joiner.rest
+        self._ledger: ScanJournal | None = None
         self._next: Task | None = None
         self._stopping = False
         self._tell_workers: Callable[[], None] = lambda: None
@@ -155,8 +156,8 @@ class Scan:
         entries: Iterable[Entry],
         jobs: int,
         progress: Callable[[int], None],
-        ledger: Ledger | None = None,
-    ) -> Iterator[Record]:
+        ledger: ScanJournal | None = None,
+    ) -> Iterator[WireAlert]:
         """The alerts of `entries`. `progress` is told the bytes of each finished task; `ledger`
         knows what is finished.
         """
@@ -171,14 +172,14 @@ class Scan:
                 self._tell_workers = pool.stop
                 yield from self._given(pool.run(tasks), progress)
         else:
-            worker = Worker(self._plan, ahead=_cores() > 1)
+            worker = ScanWorker(self._plan, ahead=_cores() > 1)
             self._tell_workers = lambda: setattr(worker, "stopping", True)
             yield from self._given(run_here(worker, tasks), progress)
         yield from self.rest()  # of a file that was broken off
 
     def _given(
         self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]
-    ) -> Iterator[Record]:
+    ) -> Iterator[WireAlert]:
         if self._ledger is None:
             return self._select(self._alerts(messages, progress))
         return self._select(
@@ -199,7 +200,7 @@ class Scan:
                 return
             yield task
 
-    def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[Record]:
+    def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[WireAlert]:
         """The alerts of standard input as they become certain; `clock` gives Unix seconds. What
         comes packed is unpacked.
         """
@@ -213,10 +214,10 @@ class Scan:
     def _followed(
         self,
         engine: Engine,
-        leaf: Stream,
+        leaf: ByteStream,
         wait: Callable[[float], bool],
         clock: Callable[[], float],
-    ) -> Iterator[Record]:
+    ) -> Iterator[WireAlert]:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
         counted = Counted(leaf)
@@ -224,7 +225,7 @@ class Scan:
         engine.open(mtime_ms=leaf.info.mtime_ms, sighted=records.sighted)
         before = self._tally.bytes_read
         try:
-            for findings in follow(engine, Waiting(counted, wait)):
+            for findings in follow(engine, InputWait(counted, wait)):
                 self._tally.bytes_read = before + counted.count
                 if findings:
                     records.at(clock())
@@ -236,7 +237,7 @@ class Scan:
         self._tally.untried = records.untried
         yield from grouping.drain()
 
-    def rest(self) -> Iterator[Record]:
+    def rest(self) -> Iterator[WireAlert]:
         """What was collected when the scan was broken off."""
         records = self._collected()
         return self._select(records if self._ledger is None else self._ledger.unseen(records))
@@ -246,12 +247,12 @@ class Scan:
         everything was.
         """
         if self._tally.stopped is not None:
-            return shown(self._tally.stopped)
+            return redact_text(self._tally.stopped)
         return None if self._next is None else describe(self._next)
 
     def _alerts(
         self, messages: Iterator[tuple[Task, Message]], progress: Callable[[int], None]
-    ) -> Iterator[Record]:
+    ) -> Iterator[WireAlert]:
         for task, message in messages:
             if isinstance(message, Alerts):
                 yield from (
@@ -267,7 +268,7 @@ class Scan:
                 self._tally.files += task.start == 0
                 yield from self._joiner.done(task, message)
 
-    def _select(self, alerts: Iterable[Record]) -> Iterator[Record]:
+    def _select(self, alerts: Iterable[WireAlert]) -> Iterator[WireAlert]:
         tally = self._tally
         for alert in alerts:
             if self._selection.wants(alert):

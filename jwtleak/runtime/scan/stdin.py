@@ -21,16 +21,16 @@ CONTEXT_WAIT = 0.02
 GROWING_WAIT = 1.0
 
 
-class Readable(Protocol):
+class PollableInput(Protocol):
     """A stream; 0 bytes mean its end."""
 
     def readinto(self, buffer: memoryview, /) -> int: ...
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class InputWait(msgspec.Struct, frozen=True):
     """A stream, and a way to wait for its bytes: `wait(seconds)` says whether some have come."""
 
-    stream: Readable
+    stream: PollableInput
     wait: Callable[[float], bool]
 
 
@@ -41,7 +41,7 @@ def always(_: float) -> bool:
     return True
 
 
-def follow(engine: Engine, source: Waiting) -> Iterator[list[Finding]]:
+def follow(engine: Engine, source: InputWait) -> Iterator[list[Finding]]:
     """Findings in the order in which they become certain; an empty list after bytes that completed
     nothing.
     """
@@ -57,7 +57,7 @@ def follow(engine: Engine, source: Waiting) -> Iterator[list[Finding]]:
     yield engine.close()
 
 
-def _more(engine: Engine, source: Waiting) -> int | None:
+def _more(engine: Engine, source: InputWait) -> int | None:
     """Bytes read, 0 at the end, None after a silence."""
     if engine.pending is not None:
         patience = CONTEXT_WAIT if engine.pending == "context" else GROWING_WAIT

@@ -11,19 +11,20 @@ from contextlib import closing
 
 import msgspec
 
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.alerts.grouping import Every, Grouping
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import WireAlert
 from jwtleak.archives.unpack import open_streams
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.core.engine import Engine, Owned
 from jwtleak.core.fingerprint import HEAD
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.errors import SourceError
-from jwtleak.runtime.scan.collector import Collector, shown
-from jwtleak.sources.interface import Limits, Notice, Stream
+from jwtleak.runtime.scan.collector import Collector
+from jwtleak.sources.interface import ArchiveLimits, ByteStream, Notice
 from jwtleak.sources.local import FileStream, read_head
 from jwtleak.types import StreamInfo
 
@@ -60,7 +61,7 @@ Task = Files | Range
 class Alerts(msgspec.Struct, frozen=True, tag=True):
     """Finished alerts (of whole streams), or the sightings of a part."""
 
-    alerts: list[Record]
+    alerts: list[WireAlert]
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -93,8 +94,8 @@ Message = Alerts | Done | Failed
 class Plan(msgspec.Struct, frozen=True):
     """What every task of a scan shares."""
 
-    setting: Setting
-    limits: Limits
+    setting: AlertContext
+    limits: ArchiveLimits
     channels: Channels
     patterns: UserPatterns
     every: bool
@@ -106,7 +107,7 @@ def make_engine(plan: Plan) -> Engine:
     return Engine(plan.channels, Scanner(plan.max_token), plan.patterns)
 
 
-class Worker:
+class ScanWorker:
     """Does tasks one after another with one engine. Set `stopping` from a signal handler: the
     worker then gives what it has found and reads no further. A part of a large file is finished
     first, which takes milliseconds: the lines of the parts behind it depend on it.
@@ -128,7 +129,7 @@ class Worker:
 
     def _files(self, task: Files) -> Iterator[Message]:
         notices: list[Notice] = []
-        batch: list[Record] = []
+        batch: list[WireAlert] = []
         read = files = 0
         stopped: str | None = None
         for path in task.paths:
@@ -154,14 +155,14 @@ class Worker:
             yield Alerts(batch)
         yield self._done(read, files, notices, stopped=stopped)
 
-    def _read_ahead(self, stream: Stream) -> Stream:
+    def _read_ahead(self, stream: ByteStream) -> ByteStream:
         if not (self._ahead and stream.info.compressed):
             return stream
-        from jwtleak.runtime.scan.readahead import Ahead  # threads are loaded for archives only
+        from jwtleak.runtime.scan.readahead import ReadAhead  # threads are loaded for archives only
 
-        return Ahead(stream)
+        return ReadAhead(stream)
 
-    def _stream(self, stream: Counted) -> Iterator[Record]:
+    def _stream(self, stream: Counted) -> Iterator[WireAlert]:
         engine, records = self._engine, self._collector(stream.info)
         engine.open(mtime_ms=stream.info.mtime_ms, sighted=records.sighted)
         while not self.stopping and (count := stream.readinto(engine.get_buffer())):
@@ -206,7 +207,9 @@ class Worker:
             min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start
         )
 
-    def _part(self, stream: Counted, records: Collector, begin: int, stop: int) -> Iterator[Record]:
+    def _part(
+        self, stream: Counted, records: Collector, begin: int, stop: int
+    ) -> Iterator[WireAlert]:
         """The sightings in `stream`, whose first byte is `begin`, until everything before offset
         `stop` is judged.
         """
@@ -252,8 +255,8 @@ class Worker:
         )
 
 
-def _batches(records: Iterable[Record]) -> Iterator[Alerts]:
-    batch: list[Record] = []
+def _batches(records: Iterable[WireAlert]) -> Iterator[Alerts]:
+    batch: list[WireAlert] = []
     for record in records:
         batch.append(record)
         if len(batch) >= _BATCH:
@@ -266,7 +269,7 @@ def _batches(records: Iterable[Record]) -> Iterator[Alerts]:
 class Counted:
     """A stream that counts its bytes and ends, rather than raises, at an error; the error is kept."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self.info = stream.info
         self.close: Callable[[], None] = stream.close
         self.count = 0
@@ -292,12 +295,12 @@ def unreadable(info: StreamInfo, error: SourceError, read: int) -> Notice:
 def describe(task: Task) -> str:
     """What a task covers, for people."""
     if isinstance(task, Range):
-        return f"{shown(task.path)} (bytes {task.start} to {task.stop})"
+        return f"{redact_text(task.path)} (bytes {task.start} to {task.stop})"
     more = f" and {len(task.paths) - 1} more" if len(task.paths) > 1 else ""
-    return shown(task.paths[0]) + more
+    return redact_text(task.paths[0]) + more
 
 
-def run_here(worker: Worker, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
+def run_here(worker: ScanWorker, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
     """The same in this process."""
     for task in tasks:
         for message in worker.run(task):

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.service.health import Answer, Health
+from jwtleak.runtime.service.health import HealthAnswer, ServiceHealth
 from jwtleak.runtime.service.metrics import Exposition, Metrics
 
 # Where metrics and health are served: `--metrics ADDR`.
@@ -34,7 +34,7 @@ from jwtleak.runtime.service.metrics import Exposition, Metrics
 _FORM = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]*):)?(?P<port>[0-9]{1,5})")
 
 
-class Address(NamedTuple):
+class ListenAddress(NamedTuple):
     """A host that is an IP address, and a port; 0 for any that is free."""
 
     host: str
@@ -46,14 +46,14 @@ class Address(NamedTuple):
         return ipaddress.ip_address(self.host).is_loopback
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> ListenAddress:
     """`9464`, `:9464`, `localhost:9464`, `127.0.0.1:9464`, `[::1]:9464`, `0.0.0.0:9464`."""
     match = _FORM.fullmatch(text)
     if match is None or int(match["port"]) > 65535:
         raise UsageError(f"metrics: {text}: is not PORT or ADDRESS:PORT")
     host = (match["host"] or "127.0.0.1").strip("[]").replace("localhost", "127.0.0.1")
     try:
-        return Address(str(ipaddress.ip_address(host)), int(match["port"]))
+        return ListenAddress(str(ipaddress.ip_address(host)), int(match["port"]))
     except ValueError:
         raise UsageError(
             f"metrics: {host}: is not an IP address: write the address to serve on, 0.0.0.0 or [::] for all"
@@ -70,7 +70,7 @@ MAX_CONNECTIONS = 8
 _JSON = "application/json"
 
 
-class Reply(NamedTuple):
+class EndpointReply(NamedTuple):
     """What a path is answered with."""
 
     status: HTTPStatus
@@ -78,18 +78,20 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def _told(answer: Answer) -> Reply:
+def _told(answer: HealthAnswer) -> EndpointReply:
     status = HTTPStatus.OK if answer.good else HTTPStatus.SERVICE_UNAVAILABLE
-    return Reply(status, _JSON, msgspec.json.encode(answer.body) + b"\n")
+    return EndpointReply(status, _JSON, msgspec.json.encode(answer.body) + b"\n")
 
 
 class Endpoint:
     """Serves `metrics` and `health` at `address` from `start()` to `close()`."""
 
-    def __init__(self, address: Address, metrics: Metrics, health: Health) -> None:
+    def __init__(self, address: ListenAddress, metrics: Metrics, health: ServiceHealth) -> None:
         exposition = Exposition(metrics)
-        paths: dict[str, Callable[[], Reply]] = {
-            "/metrics": lambda: Reply(HTTPStatus.OK, exposition.content_type, exposition.text()),
+        paths: dict[str, Callable[[], EndpointReply]] = {
+            "/metrics": lambda: EndpointReply(
+                HTTPStatus.OK, exposition.content_type, exposition.text()
+            ),
             "/healthz": lambda: _told(health.alive()),
             "/readyz": lambda: _told(health.ready()),
         }
@@ -124,9 +126,9 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _server(address: Address, paths: dict[str, Callable[[], Reply]]) -> _Server:
+def _server(address: ListenAddress, paths: dict[str, Callable[[], EndpointReply]]) -> _Server:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    return _Server(family, address, type("Handler", (_Handler,), {"paths": paths}))
+    return _Server(family, address, type("Handler", (_EndpointHandler,), {"paths": paths}))
 
 
 class _Server(ThreadingHTTPServer):
@@ -134,7 +136,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, family: socket.AddressFamily, address: Address, handler: type[_Handler]
+        self, family: socket.AddressFamily, address: ListenAddress, handler: type[_EndpointHandler]
     ) -> None:
         self.address_family = family
         self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
@@ -160,8 +162,8 @@ class _Server(ThreadingHTTPServer):
         """A client that went away is nobody's trouble, and a traceback could show a request."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    paths: dict[str, Callable[[], Reply]]
+class _EndpointHandler(BaseHTTPRequestHandler):
+    paths: dict[str, Callable[[], EndpointReply]]
     timeout = DEADLINE
     # Without versions: who can reach the port need not know them.
     server_version = "jwtleak"

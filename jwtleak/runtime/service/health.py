@@ -30,14 +30,14 @@ class Degraded(NamedTuple):
     halts: bool
 
 
-class Answer(NamedTuple):
+class HealthAnswer(NamedTuple):
     """What a probe is told."""
 
     good: bool
     body: dict[str, object]
 
 
-class Health:
+class ServiceHealth:
     """What the loop and the sinks tell, and what probes ask."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -72,21 +72,21 @@ class Health:
         with self._lock:
             return self._degraded.pop(fit(what, _MAX_REASON), None) is not None
 
-    def alive(self) -> Answer:
+    def alive(self) -> HealthAnswer:
         """Whether the loop goes round: for liveness probes."""
         with self._lock:
             since = self._clock() - self._beat
             going = since < STALLED_SECONDS
             status = "stalled" if not going else "degraded" if self._degraded else "ok"
-            return Answer(going, {"status": status, "phase": self._phase, **self._troubles()})
+            return HealthAnswer(going, {"status": status, "phase": self._phase, **self._troubles()})
 
-    def ready(self) -> Answer:
+    def ready(self) -> HealthAnswer:
         """Whether files are followed and read: for readiness probes."""
         with self._lock:
             halted = any(one.halts for one in self._degraded.values())
             good = self._phase == "following" and not halted
             status = "halted" if halted else "degraded" if self._degraded else "ok"
-            return Answer(good, {"status": status, "phase": self._phase, **self._troubles()})
+            return HealthAnswer(good, {"status": status, "phase": self._phase, **self._troubles()})
 
     def _troubles(self) -> dict[str, object]:
         if not self._degraded:

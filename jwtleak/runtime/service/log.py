@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 import msgspec
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 
 Level: TypeAlias = Literal["info", "warning", "error"]
@@ -149,7 +149,7 @@ class _Line(NamedTuple):
 def fit(text: str, limit: int) -> str:
     """`text` as it may be shown: no token, no control character, cut."""
     # Cut before it is searched too: a path of a megabyte is an attack on time.
-    return clean(shown(text[: 4 * limit]), limit)
+    return clean(redact_text(text[: 4 * limit]), limit)
 
 
 def _as_text(line: _Line) -> str:

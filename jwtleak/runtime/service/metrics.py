@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 
 # Series of one metric: directories are an attacker's to make on a shared host, and a server of
@@ -175,7 +175,7 @@ class Metrics:
 
 
 def _fit(labels: Labels) -> Labels:
-    return tuple(clean(shown(one), MAX_LABEL) for one in labels)
+    return tuple(clean(redact_text(one), MAX_LABEL) for one in labels)
 
 
 class _Collector:

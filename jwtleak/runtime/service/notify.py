@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 
 _MAX_STATUS = 200  # one line of `systemctl status`
@@ -92,4 +92,4 @@ def _interval(environ: Mapping[str, str]) -> float | None:
 
 
 def _status(text: str) -> tuple[str, ...]:
-    return (f"STATUS={clean(shown(text), _MAX_STATUS)}",) if text else ()
+    return (f"STATUS={clean(redact_text(text), _MAX_STATUS)}",) if text else ()

@@ -15,13 +15,13 @@ import msgspec
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert, Sightings, to_json
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.alerts.fields import rfc3339
-from jwtleak.alerts.wire import Record, Selection, write
+from jwtleak.alerts.wire import Selection, WireAlert, to_wire
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.scan.collector import shown_info
-from jwtleak.runtime.tail.readers import Stream
-from jwtleak.store.interface import Letter, Sighting
+from jwtleak.runtime.scan.collector import safe_info
+from jwtleak.runtime.tail.readers import TailStream
+from jwtleak.store.interface import OutboxEntry, Sighting
 from jwtleak.types import SEVERITIES, Finding, StreamInfo
 
 # Tokens remembered outside the store, about a kilobyte each with the alert that would sum them up.
@@ -50,7 +50,7 @@ class _Known:
 
     def __init__(self, sighting: Sighting) -> None:
         self.sighting = sighting
-        self.newest: Record | None = None
+        self.newest: WireAlert | None = None
         self.opened = 0
         self.place = 0
 
@@ -75,8 +75,8 @@ class Rollup:
         self.suppressed = 0  # sightings that had no alert of their own
 
     def see(
-        self, stream: str, name: str, record: Record, now_ms: int, *, always: bool = False
-    ) -> Letter | None:
+        self, stream: str, name: str, record: WireAlert, now_ms: int, *, always: bool = False
+    ) -> OutboxEntry | None:
         """One more sighting, named `name`. `always`: it is told even where its token is known."""
         key = (stream, record.sha256)
         known = self._recall(key)
@@ -96,7 +96,7 @@ class Rollup:
         key: tuple[str, str],
         known: _Known,
         name: str,
-        record: Record,
+        record: WireAlert,
         now_ms: int,
         *,
         told: bool,
@@ -121,14 +121,14 @@ class Rollup:
         )
         self._put(key, known)
 
-    def due(self) -> Iterator[Letter]:
+    def due(self) -> Iterator[OutboxEntry]:
         """One `repeat` for each token whose window is over, at most AT_ONCE of them."""
         for one in self._memory.due(self._even_ms(), AT_ONCE):
             letter = self._sum_up((one.stream, one.sha256), one)
             if letter is not None:
                 yield letter
 
-    def end(self, stream: str) -> Iterator[Letter]:
+    def end(self, stream: str) -> Iterator[OutboxEntry]:
         """The stream is over: what is still to be summed up. Nothing of it is remembered."""
         keys = {key: known.sighting for key, known in self._known.items() if key[0] == stream}
         for one in self._memory.sightings(stream):
@@ -140,7 +140,7 @@ class Rollup:
             self._known.pop(key, None)
             self._changed.pop(key, None)
 
-    def _sum_up(self, key: tuple[str, str], stored: Sighting) -> Letter | None:
+    def _sum_up(self, key: tuple[str, str], stored: Sighting) -> OutboxEntry | None:
         known = self._recall(key, stored)
         assert known is not None
         seen = known.sighting
@@ -151,7 +151,7 @@ class Rollup:
         known.sighting = replace(seen, since=0, body=b"")
         self._put(key, known)
         alert = _decode(body)
-        return Letter(
+        return OutboxEntry(
             id=alert.id, fingerprint=seen.sha256, severity=alert.severity, event="repeat", body=body
         )
 
@@ -200,7 +200,7 @@ class Rollup:
         self._known.move_to_end(key)
 
 
-def _first(stream: str, name: str, record: Record, now_ms: int) -> Sighting:
+def _first(stream: str, name: str, record: WireAlert, now_ms: int) -> Sighting:
     return Sighting(
         stream=stream,
         sha256=record.sha256,
@@ -217,8 +217,8 @@ def _first(stream: str, name: str, record: Record, now_ms: int) -> Sighting:
     )
 
 
-def _letter(name: str, record: Record) -> Letter:
-    return Letter(
+def _letter(name: str, record: WireAlert) -> OutboxEntry:
+    return OutboxEntry(
         id=name,
         fingerprint=record.sha256,
         severity=record.severity,
@@ -260,14 +260,14 @@ def _body(known: _Known) -> bytes:
 BUILDERS = 256
 
 
-class Announcer:
+class AlertEmitter:
     """Makes letters. `setting` gives what alerts say beyond the finding, for a time; `clock` gives
     Unix seconds.
     """
 
     def __init__(
         self,
-        setting: Callable[[float], Setting],
+        setting: Callable[[float], AlertContext],
         selection: Selection,
         rollup: Rollup,
         clock: Callable[[], float],
@@ -280,8 +280,8 @@ class Announcer:
         self.kept_back = 0  # sightings that the policy keeps back
 
     def tell(
-        self, stream: Stream, engine: Engine, found: list[Finding], *, early: bool = False
-    ) -> Iterator[Letter]:
+        self, stream: TailStream, engine: Engine, found: list[Finding], *, early: bool = False
+    ) -> Iterator[OutboxEntry]:
         """The letters for what was found in `stream`; `early`: more bytes could change it."""
         if found:
             yield from self._letters(stream, engine, found, early)
@@ -289,8 +289,8 @@ class Announcer:
             stream.early = {at: name for at, name in stream.early.items() if at >= stream.offset}
 
     def _letters(
-        self, stream: Stream, engine: Engine, found: list[Finding], early: bool
-    ) -> Iterator[Letter]:
+        self, stream: TailStream, engine: Engine, found: list[Finding], early: bool
+    ) -> Iterator[OutboxEntry]:
         now = self._clock()
         builder = self._builder(stream, self._setting(now))
         for one in found:
@@ -301,7 +301,7 @@ class Announcer:
             alert = builder.build(one, name)
             if before is not None:
                 alert = replace(alert, supersedes=before)
-            record = write(alert)
+            record = to_wire(alert)
             if not self._wants(record):
                 continue
             if early:
@@ -312,18 +312,18 @@ class Announcer:
             if letter is not None:
                 yield letter
 
-    def _wants(self, record: Record) -> bool:
+    def _wants(self, record: WireAlert) -> bool:
         if record.suppressed:
             self.kept_back += 1
             return False
         return self._selection.wants(record)
 
-    def _builder(self, stream: Stream, setting: Setting) -> Builder:
+    def _builder(self, stream: TailStream, setting: AlertContext) -> Builder:
         """One for each stream, since it remembers; another one when the stream has another path."""
         key = stream.name, stream.path
         builder = self._builders.get(key)
         if builder is None:
-            builder = Builder(shown_info(StreamInfo("file", stream.path)), setting)
+            builder = Builder(safe_info(StreamInfo("file", stream.path)), setting)
             if len(self._builders) >= BUILDERS:
                 self._builders.popitem(last=False)
             self._builders[key] = builder

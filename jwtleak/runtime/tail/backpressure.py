@@ -18,21 +18,21 @@ from jwtleak.types import WhenFull
 EVERY = 0.05
 
 
-class Spool(Protocol):
+class SpoolStore(Protocol):
     """What the gate needs of the store."""
 
     def spool_bytes(self) -> int: ...
     def drop_oldest(self, cap: int) -> dict[str, int]: ...
 
 
-class SpoolGate:
+class Backpressure:
     """Shut while `cap` bytes or more wait, or while `queues` names a sink whose queue is full
     (`Delivery.full`). `dropped` is told what went, by sink.
     """
 
     def __init__(
         self,
-        spool: Spool,
+        spool: SpoolStore,
         cap: int,
         when_full: WhenFull,
         steady: Callable[[], float],

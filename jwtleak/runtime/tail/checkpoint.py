@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from jwtleak.errors import StoreError
 from jwtleak.follow.interface import Ended
 from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.readers import Stream
-from jwtleak.store.interface import Commit, Letter
+from jwtleak.runtime.tail.readers import TailStream
+from jwtleak.store.interface import Commit, OutboxEntry
 from jwtleak.types import Cursor
 
 # Without alerts a crash costs only reading again what one second brought.
@@ -53,7 +53,7 @@ class Marking(Protocol):
     def committed(self, stream: str, offset: int) -> None: ...
 
 
-class Ledger:
+class Checkpoint:
     """Collects and commits. `steady` gives seconds that only grow, `addressed` letters with the
     sinks that they are for.
     """
@@ -64,37 +64,37 @@ class Ledger:
         follower: Marking,
         rollup: Rollup,
         steady: Callable[[], float],
-        addressed: Callable[[Iterable[Letter]], list[Letter]] = list,
+        addressed: Callable[[Iterable[OutboxEntry]], list[OutboxEntry]] = list,
     ) -> None:
         self._store = store
         self._follower = follower
         self._rollup = rollup
         self._steady = steady
         self._addressed = addressed
-        self._letters: list[Letter] = []
+        self._letters: list[OutboxEntry] = []
         self._bytes = 0
-        self._judged: dict[str, Stream] = {}
+        self._judged: dict[str, TailStream] = {}
         self._over: dict[str, Cursor | None] = {}
         self._last = self._tried = self._prune = steady()
         self.trouble: StoreError | None = None
         self.commits = 0
 
-    def letters(self, letters: Iterable[Letter]) -> int:
+    def letters(self, letters: Iterable[OutboxEntry]) -> int:
         """Alerts that are to be delivered; gives their number."""
         before = len(self._letters)
         self._letters += self._addressed(letters)
         self._bytes += sum(len(one.body) for one in self._letters[before:])
         return len(self._letters) - before
 
-    def judged(self, stream: Stream) -> None:
+    def judged(self, stream: TailStream) -> None:
         """Bytes of the stream were taken, or its cursor moved."""
         self._judged[stream.name] = stream
 
-    def left(self, stream: Stream) -> None:
+    def left(self, stream: TailStream) -> None:
         """The stream cannot be asked any more; its end is still to come."""
         self._judged.pop(stream.name, None)
 
-    def over(self, stream: Stream, ended: Ended) -> None:
+    def over(self, stream: TailStream, ended: Ended) -> None:
         """The stream has ended, and its last letters are here. What was unpacked is remembered as
         finished.
         """
@@ -151,7 +151,7 @@ class Ledger:
                 self._store.prune(now_ms)
         return count
 
-    def _cursor(self, stream: Stream) -> Cursor:
+    def _cursor(self, stream: TailStream) -> Cursor:
         provisional = stream.early[min(stream.early)] if stream.early else None
         return self._follower.cursor(
             stream.name,

@@ -16,9 +16,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.config import Settings, seconds
+from jwtleak.runtime.config import TailConfig, seconds
 from jwtleak.runtime.service import metrics as m
-from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 class Daemon:
     """Runs. `load` reads the configuration, at the start and again on SIGHUP."""
 
-    def __init__(self, load: Callable[[], Settings]) -> None:
+    def __init__(self, load: Callable[[], TailConfig]) -> None:
         self._load = load
         self._settings = load()
         check(self._settings)
         self._clocks = Clocks(time.time, time.monotonic)
         steady = self._clocks.steady
         self._voices = Voices(
-            Log(time.time, steady, self._settings.log), Metrics(), Health(steady), Notifier()
+            Log(time.time, steady, self._settings.log), Metrics(), ServiceHealth(steady), Notifier()
         )
         self._voices.metrics.put(m.BUILD_INFO, 1, __version__)
         self._ending = 0

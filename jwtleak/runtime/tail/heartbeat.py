@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts, to_json
 from jwtleak.alerts.fields import rfc3339
-from jwtleak.store.interface import Letter
+from jwtleak.store.interface import OutboxEntry
 
 _NO_TOKEN = "0" * 64
 
@@ -24,14 +24,16 @@ class Heartbeat:
         self._host = host
         self._due = 0.0
 
-    def beat(self, now: float, now_ms: int, following: int) -> Iterator[Letter]:
+    def beat(self, now: float, now_ms: int, following: int) -> Iterator[OutboxEntry]:
         """A letter when one is due. `following`: how many streams are followed."""
         if self._interval is None or now < self._due:
             return
         self._due = now + self._interval
         name = hashlib.sha256(f"heartbeat {self._host} {now_ms}".encode()).hexdigest()[:40]
         body = to_json(self._alert(name, now_ms, following))
-        yield Letter(id=name, fingerprint=_NO_TOKEN, severity="info", event="heartbeat", body=body)
+        yield OutboxEntry(
+            id=name, fingerprint=_NO_TOKEN, severity="info", event="heartbeat", body=body
+        )
 
     def _alert(self, name: str, now_ms: int, following: int) -> Alert:
         return Alert(

@@ -15,33 +15,33 @@ from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Ended, Event, Following, Grown, Mode, Moved, Opened, Trouble
 from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.alerting import AT_ONCE, Announcer, Rollup
-from jwtleak.runtime.tail.checkpoint import Ledger
+from jwtleak.runtime.tail.alerting import AT_ONCE, AlertEmitter, Rollup
+from jwtleak.runtime.tail.checkpoint import Checkpoint
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.readers import Desk, Seat, Stream
-from jwtleak.runtime.tail.rotation_joins import Joints
+from jwtleak.runtime.tail.readers import ReaderPool, StreamReader, TailStream
+from jwtleak.runtime.tail.rotation_joins import RotationJoins
 from jwtleak.runtime.tail.turns import TURN, Turns
-from jwtleak.store.interface import Letter
+from jwtleak.store.interface import OutboxEntry
 from jwtleak.types import Finding
 
 # What the loop works with, and what it asks of each part.
 
 
-class Gate(Protocol):
+class ReadGate(Protocol):
     """Says whether there is room for more alerts."""
 
     def shut(self) -> bool: ...
 
 
-class Watcher(Protocol):
+class LoopObserver(Protocol):
     """Is told what happens: words, metrics, health."""
 
     def trouble(self, trouble: Trouble) -> None: ...
     def mode(self, mode: Mode) -> None: ...
-    def ended(self, stream: Stream, ended: Ended) -> None: ...
+    def ended(self, stream: TailStream, ended: Ended) -> None: ...
     def read(self, count: int) -> None: ...
-    def told(self, letters: list[Letter]) -> None: ...
-    def store(self, ledger: Ledger) -> None: ...
+    def told(self, letters: list[OutboxEntry]) -> None: ...
+    def store(self, ledger: Checkpoint) -> None: ...
     def tick(self, loop: Loop) -> None: ...
 
 
@@ -61,18 +61,18 @@ class Clocks(NamedTuple):
         return lambda: int((self.steady() + ahead) * 1000)
 
 
-class Parts(NamedTuple):
+class LoopParts(NamedTuple):
     """What the loop works with."""
 
     follower: Following
-    announcer: Announcer
+    announcer: AlertEmitter
     rollup: Rollup
     heartbeat: Heartbeat
-    ledger: Ledger
+    ledger: Checkpoint
     make_engine: Callable[[], Engine]
-    gate: Gate
+    gate: ReadGate
     limiter: Limiter
-    watcher: Watcher
+    watcher: LoopObserver
     poke: Callable[[], None]
     clocks: Clocks
 
@@ -87,17 +87,17 @@ TICK = 1.0
 class Loop:
     """Goes round. `step` does one round and says how long to sleep."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: LoopParts) -> None:
         self._parts = parts
         self.follower = self._follower = parts.follower
         self._ledger, self._rollup = parts.ledger, parts.rollup
         self._steady = parts.clocks.steady
-        self.streams: dict[str, Stream] = {}
-        self._at: dict[str, Stream] = {}  # the last stream that appeared at a path
+        self.streams: dict[str, TailStream] = {}
+        self._at: dict[str, TailStream] = {}  # the last stream that appeared at a path
         self.turns = Turns()
-        self._unread: dict[str, Stream] = {}
-        self._desk = Desk(parts.make_engine, parts.follower, self._look_early)
-        self._joints = Joints(parts.follower, self._desk, self._found, self._over)
+        self._unread: dict[str, TailStream] = {}
+        self._desk = ReaderPool(parts.make_engine, parts.follower, self._look_early)
+        self._joints = RotationJoins(parts.follower, self._desk, self._found, self._over)
         self._stopping = False
         self._shut = False
         self._round = ROUND_SECONDS
@@ -206,7 +206,7 @@ class Loop:
             self._parts.watcher.mode(event)
 
     def _opened(self, event: Opened) -> None:
-        stream = self.streams[event.stream] = Stream(event)
+        stream = self.streams[event.stream] = TailStream(event)
         if event.cursor.provisional is not None:
             stream.early = self._rollup.early(stream.name, stream.offset)
         # Where the old file left its name some looks ago, nobody says what the new one follows.
@@ -237,7 +237,7 @@ class Loop:
             self._desk.free(stream.name)
         self._over(stream, event)
 
-    def _over(self, stream: Stream, event: Ended) -> None:
+    def _over(self, stream: TailStream, event: Ended) -> None:
         self._tell(self._rollup.end(stream.name))
         self._ledger.over(stream, event)
         self._parts.watcher.ended(stream, event)
@@ -259,7 +259,7 @@ class Loop:
         if self.turns and self._parts.limiter.wait() > 0:
             self._throttled_at = self._steady()
 
-    def _turn(self, stream: Stream, on: Callable[[], bool]) -> None:
+    def _turn(self, stream: TailStream, on: Callable[[], bool]) -> None:
         self._joints.grew(stream.name)
         try:
             seat = self._desk.seat(stream)
@@ -279,7 +279,7 @@ class Loop:
         self._judged(stream, seat)
         self.turns.update(stream)
 
-    def _judged(self, stream: Stream, seat: Seat) -> None:
+    def _judged(self, stream: TailStream, seat: StreamReader) -> None:
         if seat.engine.pending is None:
             stream.told = max(stream.told, stream.read)
         self._ledger.judged(stream)
@@ -293,7 +293,7 @@ class Loop:
             if due is not None and now >= due:
                 self._settle(seat)
 
-    def _settle(self, seat: Seat) -> None:
+    def _settle(self, seat: StreamReader) -> None:
         if seat.engine.pending == "context":
             stream = seat.stream
             assert stream is not None
@@ -303,7 +303,7 @@ class Loop:
             self._look_early(seat)
         seat.watch.asked(self._steady(), seat.engine.pending)
 
-    def _look_early(self, seat: Seat) -> None:
+    def _look_early(self, seat: StreamReader) -> None:
         """What an engine holds is given as if nothing followed; the offset stays before it."""
         stream = seat.stream
         if stream is None or seat.engine.pending is None:
@@ -312,7 +312,7 @@ class Loop:
         stream.told = max(stream.told, stream.read)
         self._ledger.judged(stream)
 
-    def _every_second(self) -> Iterator[Letter]:
+    def _every_second(self) -> Iterator[OutboxEntry]:
         """What time alone brings: repeats to be summed up, the heartbeat, what could not be read
         before.
         """
@@ -332,11 +332,11 @@ class Loop:
         yield from self._parts.heartbeat.beat(now, now_ms, len(self.streams))
 
     def _found(
-        self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False
+        self, stream: TailStream, seat: StreamReader, found: list[Finding], *, early: bool = False
     ) -> None:
         self._tell(self._parts.announcer.tell(stream, seat.engine, found, early=early))
 
-    def _tell(self, letters: Iterable[Letter]) -> None:
+    def _tell(self, letters: Iterable[OutboxEntry]) -> None:
         told = list(letters)
         if told:
             self._ledger.letters(told)

@@ -28,7 +28,7 @@ from jwtleak.types import Cursor, Finding
 # it holds was given. A record is small: fifty thousand of them are in memory at once.
 
 
-class Stream:
+class TailStream:
     """One stream. `early` holds, by offset, the ids of alerts that were given before their token
     had ended.
     """
@@ -84,7 +84,7 @@ class Bytes(Protocol):
     def data_after(self, stream: str, offset: int) -> int: ...
 
 
-class Watch:
+class ReaderWatch:
     """When to stop waiting for what an engine holds. Times are those of the clock that is given."""
 
     def __init__(self) -> None:
@@ -114,19 +114,19 @@ class Watch:
         return min(self._grown + GROWING_WAIT, self._since + LONGEST_WAIT)
 
 
-class Seat:
+class StreamReader:
     """Reads `stream` with `engine`."""
 
     def __init__(self, engine: Engine, source: Bytes) -> None:
         self.engine = engine
         self._source = source
-        self.stream: Stream | None = None
-        self.watch = Watch()
+        self.stream: TailStream | None = None
+        self.watch = ReaderWatch()
 
-    def sit(self, stream: Stream) -> None:
+    def sit(self, stream: TailStream) -> None:
         """Begin with `stream` at its offset. Raises SourceError where its bytes cannot be read."""
         self.stream = stream
-        self.watch = Watch()
+        self.watch = ReaderWatch()
         begin = max(0, stream.offset - LOOKBACK - LOOKAHEAD)
         if begin < stream.offset and self._source.data_after(stream.name, begin) > begin:
             begin = stream.offset  # nothing but a hole stands before
@@ -147,7 +147,7 @@ class Seat:
             stream.read += count
             self.engine.buffer_updated(count)
 
-    def _open(self, stream: Stream, begin: int, owned: int) -> None:
+    def _open(self, stream: TailStream, begin: int, owned: int) -> None:
         head = b""
         if begin:
             room = bytearray(HEAD)
@@ -177,7 +177,7 @@ class Seat:
         self._advance(stream)
         return taken, found
 
-    def _over_hole(self, stream: Stream) -> list[Finding]:
+    def _over_hole(self, stream: TailStream) -> list[Finding]:
         """Step over a hole; gives what ended before it, since zeros end everything."""
         if stream.backlog <= HOLE:
             return []
@@ -213,11 +213,11 @@ class Seat:
         self._advance(self._stream())
         return found
 
-    def _stream(self) -> Stream:
+    def _stream(self) -> TailStream:
         assert self.stream is not None
         return self.stream
 
-    def _advance(self, stream: Stream) -> None:
+    def _advance(self, stream: TailStream) -> None:
         offset = self.engine.resume_offset
         if offset <= stream.offset:
             return
@@ -234,7 +234,7 @@ class Seat:
             self._place(one, stream) for one in found if one.offset + one.length > stream.offset
         ]
 
-    def _place(self, one: Finding, stream: Stream) -> Finding:
+    def _place(self, one: Finding, stream: TailStream) -> Finding:
         column = one.column
         if (
             self._begin
@@ -259,7 +259,7 @@ class Seat:
 SEATS = 16
 
 
-class Desk:
+class ReaderPool:
     """Seats for streams. `leave` is called with a seat that must be given up, while it still has
     its stream.
     """
@@ -268,17 +268,17 @@ class Desk:
         self,
         make: Callable[[], Engine],
         source: Bytes,
-        leave: Callable[[Seat], None],
+        leave: Callable[[StreamReader], None],
         capacity: int = SEATS,
     ) -> None:
         self._make = make
         self._source = source
         self._leave = leave
         self._capacity = capacity
-        self._taken: OrderedDict[str, Seat] = OrderedDict()
-        self._free: list[Seat] = []
+        self._taken: OrderedDict[str, StreamReader] = OrderedDict()
+        self._free: list[StreamReader] = []
 
-    def seat(self, stream: Stream) -> Seat:
+    def seat(self, stream: TailStream) -> StreamReader:
         """The seat of `stream`, a new one where it has none. Raises SourceError where it cannot be
         read.
         """
@@ -295,17 +295,17 @@ class Desk:
         self._taken[stream.name] = seat
         return seat
 
-    def _another(self) -> Seat:
+    def _another(self) -> StreamReader:
         if self._free:
             return self._free.pop()
         if len(self._taken) < self._capacity:
-            return Seat(self._make(), self._source)
+            return StreamReader(self._make(), self._source)
         name, seat = next(iter(self._taken.items()))
         self._leave(seat)
         del self._taken[name]
         return seat
 
-    def of(self, name: str) -> Seat | None:
+    def of(self, name: str) -> StreamReader | None:
         """The seat that the stream has."""
         return self._taken.get(name)
 
@@ -320,12 +320,12 @@ class Desk:
         """The stream's seat is used elsewhere; it will be given back."""
         del self._taken[name]
 
-    def give_back(self, seat: Seat) -> None:
+    def give_back(self, seat: StreamReader) -> None:
         """A seat that was taken away is free again."""
         seat.stream = None
         if len(self._free) + len(self._taken) < self._capacity:
             self._free.append(seat)
 
-    def seats(self) -> list[Seat]:
+    def seats(self) -> list[StreamReader]:
         """All that are taken."""
         return list(self._taken.values())

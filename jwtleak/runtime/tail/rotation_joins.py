@@ -15,46 +15,50 @@ from jwtleak.core.regions import LOOKAHEAD
 from jwtleak.core.unwrap import LINES
 from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Ended
-from jwtleak.runtime.tail.readers import LONGEST_WAIT, Bytes, Desk, Seat, Stream
+from jwtleak.runtime.tail.readers import LONGEST_WAIT, Bytes, ReaderPool, StreamReader, TailStream
 from jwtleak.types import Finding
 
 
-class Teller(Protocol):
+class EmitFindings(Protocol):
     """Takes what was found in a stream; `early`: more bytes could change it."""
 
     def __call__(
-        self, stream: Stream, seat: Seat, found: list[Finding], *, early: bool = False
+        self, stream: TailStream, seat: StreamReader, found: list[Finding], *, early: bool = False
     ) -> None: ...
 
 
-class _Joint:
+class _RotationJoin:
     """`old` and what follows it. `seat` is the old one's engine once it is fed with the new one's
     bytes.
     """
 
-    def __init__(self, old: Stream, new: Stream, until: float) -> None:
+    def __init__(self, old: TailStream, new: TailStream, until: float) -> None:
         self.old, self.new, self.until = old, new, until
-        self.seat: Seat | None = None
+        self.seat: StreamReader | None = None
         self.fed = 0
         self.end = 0
         self.over: Ended | None = None
 
 
-class Joints:
+class RotationJoins:
     """All that are open. `over` is called for an old stream whose end had to wait."""
 
     def __init__(
-        self, source: Bytes, desk: Desk, tell: Teller, over: Callable[[Stream, Ended], None]
+        self,
+        source: Bytes,
+        desk: ReaderPool,
+        tell: EmitFindings,
+        over: Callable[[TailStream, Ended], None],
     ) -> None:
         self._source = source
         self._desk = desk
         self._tell = tell
         self._over = over
-        self._open: dict[str, _Joint] = {}
+        self._open: dict[str, _RotationJoin] = {}
 
-    def opened(self, new: Stream, old: Stream, now: float) -> None:
+    def opened(self, new: TailStream, old: TailStream, now: float) -> None:
         """`new` took the place of `old`."""
-        self._open[old.name] = _Joint(old, new, now + LONGEST_WAIT)
+        self._open[old.name] = _RotationJoin(old, new, now + LONGEST_WAIT)
 
     def grew(self, name: str) -> None:
         """A stream is read on: what was tried with its end so far does not count."""
@@ -63,7 +67,7 @@ class Joints:
             self._desk.give_back(joint.seat)
             joint.seat, joint.fed = None, 0
 
-    def ended(self, stream: Stream, ended: Ended) -> bool:
+    def ended(self, stream: TailStream, ended: Ended) -> bool:
         """A stream is over; True when its end has to wait for a joint."""
         for joint in [one for one in self._open.values() if one.new is stream]:
             self._close(joint)
@@ -93,7 +97,7 @@ class Joints:
         for joint in list(self._open.values()):
             self._close(joint)
 
-    def _begin(self, joint: _Joint) -> None:
+    def _begin(self, joint: _RotationJoin) -> None:
         seat = self._desk.of(joint.old.name)
         if seat is None or seat.engine.pending != "growing":
             return
@@ -104,7 +108,7 @@ class Joints:
             self._desk.take_away(joint.old.name)
             joint.seat, joint.end, joint.fed = seat, joint.old.read, 0
 
-    def _feed(self, joint: _Joint, seat: Seat) -> bool:
+    def _feed(self, joint: _RotationJoin, seat: StreamReader) -> bool:
         """Whether all that begins in the old stream is judged."""
         found: list[Finding] = []
         while joint.fed < min(joint.new.size, LOOKAHEAD) and seat.engine.resume_offset < joint.end:
@@ -120,7 +124,7 @@ class Joints:
         self._tell(joint.old, seat, [one for one in found if one.offset < joint.end])
         return seat.engine.resume_offset >= joint.end
 
-    def _close(self, joint: _Joint) -> None:
+    def _close(self, joint: _RotationJoin) -> None:
         del self._open[joint.old.name]
         if joint.seat is not None:
             if joint.seat.engine.resume_offset < joint.end:

@@ -14,23 +14,23 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.core.engine import Engine
 from jwtleak.follow.follower import Follower
 from jwtleak.patterns import load_channels, load_user_patterns
 from jwtleak.runtime.assessment import prepare
-from jwtleak.runtime.config import Settings, seconds
+from jwtleak.runtime.config import TailConfig, seconds
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
 from jwtleak.runtime.delivery.delivery import check as check_sinks
-from jwtleak.runtime.delivery.sender import Health as SinkHealth
+from jwtleak.runtime.delivery.sender import SinkHealth
 from jwtleak.runtime.service.limiter import Limiter
-from jwtleak.runtime.tail.alerting import Announcer, Rollup
-from jwtleak.runtime.tail.backpressure import SpoolGate
-from jwtleak.runtime.tail.checkpoint import Ledger
+from jwtleak.runtime.tail.alerting import AlertEmitter, Rollup
+from jwtleak.runtime.tail.backpressure import Backpressure
+from jwtleak.runtime.tail.checkpoint import Checkpoint
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.loop import Clocks, Loop, Parts
+from jwtleak.runtime.tail.loop import Clocks, Loop, LoopParts
 from jwtleak.runtime.tail.telemetry import Reporter, Voices
 from jwtleak.store import Store
 
@@ -43,7 +43,7 @@ class Session:
     """Everything at work. `run` or `catch_up`, then `close`."""
 
     def __init__(
-        self, settings: Settings, store: Store, key: bytes, voices: Voices, clocks: Clocks
+        self, settings: TailConfig, store: Store, key: bytes, voices: Voices, clocks: Clocks
     ) -> None:
         self._settings = settings
         tail = settings.tail
@@ -61,7 +61,7 @@ class Session:
             own=_outputs(settings),
             sealed=store.own_files,
         )
-        gate = SpoolGate(
+        gate = Backpressure(
             store,
             tail.spool,
             tail.when_full,
@@ -74,18 +74,18 @@ class Session:
         host = tail.host or os.uname().nodename
         setting = _Daily(
             settings,
-            Setting(clocks.wall(), host, key),
+            AlertContext(clocks.wall(), host, key),
             lambda text: voices.log.warning("policy", text),
         )
         self.loop = Loop(
-            Parts(
+            LoopParts(
                 follower=self._follower,
-                announcer=Announcer(setting.at, settings.selection, rollup, clocks.wall),
+                announcer=AlertEmitter(setting.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(
                     None if tail.heartbeat is None else seconds(tail.heartbeat), host
                 ),
-                ledger=Ledger(
+                ledger=Checkpoint(
                     store, self._follower, rollup, clocks.steady, self._delivery.addressed
                 ),
                 make_engine=_maker(patterns),
@@ -118,7 +118,7 @@ class Session:
         self._delivery.reopen()
 
 
-def check(settings: Settings) -> None:
+def check(settings: TailConfig) -> None:
     """Raises JwtleakError for settings with which no session could begin; nothing is changed or
     connected.
     """
@@ -128,7 +128,7 @@ def check(settings: Settings) -> None:
 
         parse(settings.metrics)
     load_user_patterns(settings.tail.patterns)
-    prepare(Setting(0.0, None, b""), settings.worth, lambda _: None)
+    prepare(AlertContext(0.0, None, b""), settings.worth, lambda _: None)
     Follower(settings.tail).close()
 
 
@@ -137,19 +137,21 @@ class _Daily:
     told.
     """
 
-    def __init__(self, settings: Settings, setting: Setting, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: TailConfig, setting: AlertContext, warn: Callable[[str], None]
+    ) -> None:
         self._warn = warn
         self._setting = prepare(setting, settings.worth, warn, live=True)
         self._day = setting.now // _DAY
 
-    def at(self, now: float) -> Setting:
+    def at(self, now: float) -> AlertContext:
         """As it is at this time."""
         if now // _DAY != self._day:
             self._day = now // _DAY
             if self._setting.policy is not None:
-                from jwtleak.runtime.tables import tell_ended
+                from jwtleak.runtime.tables import warn_expired_rules
 
-                tell_ended(self._setting.policy, now, self._warn)
+                warn_expired_rules(self._setting.policy, now, self._warn)
         return replace(self._setting, now=now)
 
 
@@ -159,7 +161,7 @@ def _maker(patterns: UserPatterns) -> Callable[[], Engine]:
     return lambda: Engine(channels, None, patterns)
 
 
-def _outputs(settings: Settings) -> Callable[[], frozenset[tuple[int, int]]]:
+def _outputs(settings: TailConfig) -> Callable[[], frozenset[tuple[int, int]]]:
     """Own outputs, by (device, inode): reading them would feed the program with itself."""
     written: list[Path | int] = [*own_files(settings.sinks), *_STANDARD]
     return lambda: frozenset(one for output in written for one in _identity(output))

@@ -10,19 +10,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from jwtleak.follow.interface import Ended, Mode, Trouble
-from jwtleak.runtime.delivery.sender import Health as SinkHealth
+from jwtleak.runtime.delivery.sender import SinkHealth
 from jwtleak.runtime.service import metrics as m
-from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
 from jwtleak.runtime.service.notify import Notifier
-from jwtleak.runtime.tail.backpressure import SpoolGate
-from jwtleak.store.interface import Letter
+from jwtleak.runtime.tail.backpressure import Backpressure
+from jwtleak.store.interface import OutboxEntry
 
 if TYPE_CHECKING:
-    from jwtleak.runtime.tail.checkpoint import Ledger
+    from jwtleak.runtime.tail.checkpoint import Checkpoint
     from jwtleak.runtime.tail.loop import Loop
-    from jwtleak.runtime.tail.readers import Stream
+    from jwtleak.runtime.tail.readers import TailStream
 
 
 class Voices(NamedTuple):
@@ -30,7 +30,7 @@ class Voices(NamedTuple):
 
     log: Log
     metrics: Metrics
-    health: Health
+    health: ServiceHealth
     notifier: Notifier
 
 
@@ -40,7 +40,7 @@ class Reporter:
     def __init__(
         self,
         voices: Voices,
-        gate: SpoolGate,
+        gate: Backpressure,
         sinks: Callable[[], Sequence[SinkHealth]],
         wall_ms: Callable[[], int],
         *,
@@ -82,7 +82,7 @@ class Reporter:
         elif before is not None and before.mode == "polling":
             self._log.say("events", f"events come again: {mode.reason}", path=mode.directory)
 
-    def ended(self, stream: Stream, ended: Ended) -> None:
+    def ended(self, stream: TailStream, ended: Ended) -> None:
         """A stream is over."""
         if ended.lost:
             self._metrics.add(m.ERRORS, 1, "lost")
@@ -96,14 +96,14 @@ class Reporter:
         """Bytes were taken."""
         self._metrics.add(m.BYTES_READ, count)
 
-    def told(self, letters: list[Letter]) -> None:
+    def told(self, letters: list[OutboxEntry]) -> None:
         """Alerts were made."""
         for one in letters:
             if one.event == "leak":
                 self.leaks += 1
                 self._metrics.add(m.ALERTS, 1, one.severity)
 
-    def store(self, ledger: Ledger) -> None:
+    def store(self, ledger: Checkpoint) -> None:
         """The ledger was to be written."""
         trouble = ledger.trouble
         self._metrics.state(m.STORE_STATE, m.STORE_STATES, "ok" if trouble is None else "full")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from jwtleak.runtime.tail.readers import Stream
+from jwtleak.runtime.tail.readers import TailStream
 
 # Bytes of one turn: some milliseconds of reading where there are no tokens.
 TURN = 4 * 1024 * 1024
@@ -19,13 +19,13 @@ class Turns:
     """Streams that have bytes to read."""
 
     def __init__(self) -> None:
-        self._live: OrderedDict[str, Stream] = OrderedDict()
-        self._behind: OrderedDict[str, Stream] = OrderedDict()
+        self._live: OrderedDict[str, TailStream] = OrderedDict()
+        self._behind: OrderedDict[str, TailStream] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._live) + len(self._behind)
 
-    def update(self, stream: Stream) -> None:
+    def update(self, stream: TailStream) -> None:
         """`stream` has more, less or nothing to read; one that waits keeps its place."""
         if stream.backlog == 0:
             self.remove(stream.name)
@@ -42,7 +42,7 @@ class Turns:
         self._live.pop(name, None)
         self._behind.pop(name, None)
 
-    def round(self, on: Callable[[], bool]) -> Iterator[Stream]:
+    def round(self, on: Callable[[], bool]) -> Iterator[TailStream]:
         """The streams whose turn it is: the quick ones for as long as `on` says so, then one that
         is behind.
 

@@ -12,7 +12,7 @@ from minting import CLAIMS, NOW, jws, kinds
 from msgspec import UNSET
 
 from jwtleak.alerts.alert import SCHEMA, Alert, json_schema, to_json
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.secret import Secret
 from jwtleak.types import Channel, Finding, PatternHit, StreamInfo
 
@@ -51,7 +51,9 @@ def test_a_pattern_hit_keeps_to_the_schema() -> None:
     hit = PatternHit("acme.key", "Acme key", "info", "low", (), Secret(b"x" * 9))
     finding = Finding(hit, "a" * 64, 0, 9, 1, 1, Channel("unknown"), (), None, "")
     value = json.loads(
-        to_json(Builder(StreamInfo("stdin"), Setting(NOW, None, b"k")).build(finding, "1" * 40))
+        to_json(
+            Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k")).build(finding, "1" * 40)
+        )
     )
     assert [error.message for error in CHECK.iter_errors(value)] == []
     assert value["pattern"] == "acme.key"

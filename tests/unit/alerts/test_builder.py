@@ -11,7 +11,7 @@ from minting import CLAIMS, NOW, jwe, jws, kinds, sha256, unsecured
 from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.secret import Secret
 from jwtleak.types import Channel, Finding, PatternHit, StreamInfo
 
@@ -245,7 +245,7 @@ def test_a_pattern_hit() -> None:
     finding = Finding(
         hit, "a" * 64, 3, 15, 2, 1, Channel("unknown"), (), NOW * 1000, "k=[SECRET aaaaaaaa]"
     )
-    alert = Builder(StreamInfo("stdin"), Setting(NOW, None, b"k")).build(finding, "1" * 40)
+    alert = Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k")).build(finding, "1" * 40)
     assert (alert.pattern, alert.title, alert.severity, alert.confidence) == (
         "acme.key",
         "Acme key",

@@ -11,26 +11,26 @@ from minting import jws, sha256
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.grouping import Every, FirstSight, Grouping
-from jwtleak.alerts.wire import Record, write
+from jwtleak.alerts.wire import WireAlert, to_wire
 
 Make = Callable[..., Alert]
-See = Callable[[int, int], Record]
+See = Callable[[int, int], WireAlert]
 TOKENS = [jws({"n": number}) for number in range(6)]
 
 
 @pytest.fixture
 def see(make: Make) -> See:
     """see(token's number, offset): one sighting."""
-    return lambda number, offset: write(make(TOKENS[number], offset=offset))
+    return lambda number, offset: to_wire(make(TOKENS[number], offset=offset))
 
 
-def told(records: Iterator[Record]) -> list[tuple[int, int, int]]:
+def told(records: Iterator[WireAlert]) -> list[tuple[int, int, int]]:
     """(First offset, count, last offset) of each alert."""
     seen = [record.alert().sightings for record in records]
     return [(one.first_offset, one.count, one.last_offset) for one in seen]
 
 
-def run(grouping: Grouping | FirstSight | Every, sightings: list[Record]) -> Iterator[Record]:
+def run(grouping: Grouping | FirstSight | Every, sightings: list[WireAlert]) -> Iterator[WireAlert]:
     for sighting in sightings:
         yield from grouping.add(sighting)
     yield from grouping.drain()
@@ -64,7 +64,7 @@ def test_grouping_begins_anew(see: See) -> None:
 def test_nothing_is_lost(see: See, numbers: list[int], capacity: int) -> None:
     """Whatever comes in whatever order, all sightings are counted once, and Every gives each."""
 
-    def sightings() -> list[Record]:
+    def sightings() -> list[WireAlert]:
         return [see(number, offset) for offset, number in enumerate(numbers)]
 
     counts = told(run(Grouping(capacity), sightings()))

@@ -10,7 +10,7 @@ from minting import NOW, jws, kinds
 
 import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
-from jwtleak.alerts.wire import Record, write
+from jwtleak.alerts.wire import WireAlert, to_wire
 
 
 def alerts_of(text: str) -> list[Alert]:
@@ -23,7 +23,7 @@ def alerts_of(text: str) -> list[Alert]:
 def test_a_record_is_its_alert(kind):
     """Writing and reading give the same alert, and the same text."""
     (alert,) = alerts_of(f"x {kinds()[kind]} y\n")
-    record = write(alert)
+    record = to_wire(alert)
     assert record.alert() == alert
     assert record.json() == to_json(alert)
     assert record.id == alert.id
@@ -35,7 +35,7 @@ def test_texts_that_look_like_the_end_do_not_cut(text):
     """A claim or a name that reads `,"line":` does not end the head."""
     token = jws({"iss": ',"line":' + text, "sub": "s"}, kid='","line":1,"column":' + text)
     (alert,) = alerts_of(f'{{"line": "{token}"}}\n')
-    record = write(alert)
+    record = to_wire(alert)
     record.line, record.column, record.count = 77, 5, 3
     moved = record.alert()
     assert (moved.location.line, moved.location.column, moved.sightings.count) == (77, 5, 3)
@@ -45,5 +45,5 @@ def test_texts_that_look_like_the_end_do_not_cut(text):
 def test_a_record_travels():
     """What one process packs another unpacks."""
     (alert,) = alerts_of(jws())
-    record = write(alert)
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) == record
+    record = to_wire(alert)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=WireAlert) == record

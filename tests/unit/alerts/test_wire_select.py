@@ -10,7 +10,7 @@ from minting import jws
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.wire import Selection, write
+from jwtleak.alerts.wire import Selection, to_wire
 from jwtleak.types import CONFIDENCES, SEVERITIES
 
 Make = Callable[..., Alert]
@@ -22,7 +22,7 @@ def test_thresholds(make: Make) -> None:
     for asked, sure, severity, confidence in product(
         SEVERITIES, CONFIDENCES, SEVERITIES, CONFIDENCES
     ):
-        record = write(replace(alert, severity=severity, confidence=confidence))
+        record = to_wire(replace(alert, severity=severity, confidence=confidence))
         expected = SEVERITIES.index(severity) <= SEVERITIES.index(asked) and CONFIDENCES.index(
             confidence
         ) <= CONFIDENCES.index(sure)
@@ -32,8 +32,8 @@ def test_thresholds(make: Make) -> None:
 def test_defaults(make: Make) -> None:
     """By default everything of medium confidence is wanted, whatever its severity."""
     alert = replace(make(jws()), severity="info")
-    assert Selection().wants(write(alert))
-    assert not Selection().wants(write(replace(alert, confidence="low")))
+    assert Selection().wants(to_wire(alert))
+    assert not Selection().wants(to_wire(replace(alert, confidence="low")))
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_defaults(make: Make) -> None:
 )
 def test_statuses(make: Make, statuses: frozenset[str], expected: bool) -> None:
     """Where statuses are named, only theirs are wanted."""
-    assert Selection(statuses=statuses).wants(write(make(jws()))) == expected  # type: ignore[arg-type]
+    assert Selection(statuses=statuses).wants(to_wire(make(jws()))) == expected  # type: ignore[arg-type]
 
 
 def test_pattern_hits_have_no_status(make: Make) -> None:
     """Naming statuses leaves out what has none."""
-    record = write(make(jws()))
+    record = to_wire(make(jws()))
     record.status = None
     assert Selection().wants(record)
     assert not Selection(statuses=frozenset({"live"})).wants(record)

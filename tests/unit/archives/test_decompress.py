@@ -11,7 +11,7 @@ from jwtleak.archives.budget import Budget
 from jwtleak.archives.codecs import GZIP
 from jwtleak.archives.decompress import Decoded
 from jwtleak.archives.reader import Reader
-from jwtleak.sources.interface import Limits
+from jwtleak.sources.interface import ArchiveLimits
 
 SKIPPABLE = b"\x53\x2a\x4d\x18\x05\0\0\0abcde"
 
@@ -41,7 +41,7 @@ def test_each_frame_has_its_own_memory(unpack):
     data = random.Random(3).randbytes(5000)
     read = unpack(zstandard.compress(b"small") + _window(24, data))
     assert (read.content, read.notices) == (b"small" + data, [])
-    read = unpack(_window(10, b"small") + _window(24, data), Limits(max_memory=8 << 20))
+    read = unpack(_window(10, b"small") + _window(24, data), ArchiveLimits(max_memory=8 << 20))
     assert read.streams[0][1] == b"small"
     assert read.kinds == ["unsupported"]
 
@@ -49,7 +49,7 @@ def test_each_frame_has_its_own_memory(unpack):
 def test_memory_is_given_back(unpack, tar):
     """Members decoded one after another share the memory of one."""
     data = _window(24, b"x" * 100)
-    read = unpack(tar({str(n): data for n in range(5)}), Limits(max_memory=20 << 20))
+    read = unpack(tar({str(n): data for n in range(5)}), ArchiveLimits(max_memory=20 << 20))
     assert len(read.members) == 5
     assert read.notices == []
 
@@ -101,7 +101,9 @@ def test_a_read_is_filled_from_the_input_at_hand(pack):
     """A read takes several steps; but it waits for no input once it has something to give."""
     text = bytes(range(256)) * 4096
     source = _Pieces(pack("gzip", text), pack("gzip", b"more"))
-    decoded = Decoded(Reader(source), GZIP, Budget("a.gz", 10_000, Limits(), lambda _: None), None)
+    decoded = Decoded(
+        Reader(source), GZIP, Budget("a.gz", 10_000, ArchiveLimits(), lambda _: None), None
+    )
     buffer = memoryview(bytearray(len(text)))
     first = decoded.readinto(buffer)
     assert (first > len(text) // 2, source.given) == (True, 1)

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from jwtleak.sources.interface import Limits
+from jwtleak.sources.interface import ArchiveLimits
 
 END = bytes(1024)
 DATA = b"GET / HTTP/1.1\n" * 500
@@ -103,7 +103,7 @@ def test_old_tar_without_magic(unpack):
 
 def test_missing_end_mark_is_told(unpack, tar):
     """A tar that ends where a member ends may still lack others."""
-    read = unpack(_entry("a", b"a"), Limits())
+    read = unpack(_entry("a", b"a"), ArchiveLimits())
     assert (read.members, read.kinds) == ({"a": b"a"}, ["truncated"])
 
 

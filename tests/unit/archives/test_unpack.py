@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jwtleak.archives.unpack import open_streams
 from jwtleak.errors import SourceError
-from jwtleak.sources.interface import Limits, Notice
+from jwtleak.sources.interface import ArchiveLimits, Notice
 from jwtleak.sources.local import FileStream
 from jwtleak.sources.stdin import StdinStream
 
@@ -137,7 +137,7 @@ def test_ratio_bomb_stops(unpack, pack):
     """A file that unfolds to more than its size allows ends with one notice that says how far it
     was read.
     """
-    read = unpack(pack("bzip2", bytes(80 << 20)), Limits(max_ratio=100))
+    read = unpack(pack("bzip2", bytes(80 << 20)), ArchiveLimits(max_ratio=100))
     assert len(read.content) <= 64 << 20
     assert read.kinds == ["bomb"]
     assert read.notices[0].bytes_read == len(read.content)
@@ -146,7 +146,7 @@ def test_ratio_bomb_stops(unpack, pack):
 def test_total_bound_stops_the_whole_archive(unpack, pack, tar, zipped):
     """The bound on bytes counts all members together, and what comes behind it is not read."""
     data = zipped({str(n): bytes(1 << 20) for n in range(9)})
-    read = unpack(data, Limits(max_archive_bytes=3 << 20))
+    read = unpack(data, ArchiveLimits(max_archive_bytes=3 << 20))
     assert sum(len(data) for _, data in read.streams) <= 3 << 20
     assert read.kinds == ["bomb"]
 
@@ -181,7 +181,7 @@ def test_damaged_zip_member_costs_only_itself(unpack, zipped):
 
 def test_too_much_memory_is_told(unpack, pack):
     """An xz that asks for more memory than is allowed is told and not decoded."""
-    read = unpack(pack("xz", TEXT), Limits(max_memory=1 << 16))
+    read = unpack(pack("xz", TEXT), ArchiveLimits(max_memory=1 << 16))
     assert read.kinds == ["unsupported"]
     assert "MiB of memory" in read.notices[0].reason
 

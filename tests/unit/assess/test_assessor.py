@@ -6,8 +6,8 @@ import pytest
 from minting import NOW, detached, jwe, jws, kinds, sha256, unsecured
 from msgspec import UNSET
 
-from jwtleak.assess.assessor import Assessor, Knowledge, Worth, nothing
-from jwtleak.assess.conditions import Match
+from jwtleak.assess.assessor import Assessment, AssessmentTables, Assessor, nothing
+from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Keys, PublishedKey, WeakKeys
 from jwtleak.assess.issuers import Issuer, Issuers, Use
 from jwtleak.assess.lifetime import times
@@ -32,7 +32,7 @@ class Says:
 
 def worth(
     assessor: Assessor, token: str, excerpt: str = "t=[JWT 12345678]", channel: str | None = "t"
-) -> Worth:
+) -> Assessment:
     """What `assessor` says of a token at a place."""
     found = MATCHER.at(token.encode(), 0, len(token))
     assert isinstance(found, Found)
@@ -79,7 +79,7 @@ def test_signatures(token: str, expected: object) -> None:
     """Only a whole signature is verified; a cut one is truncated, none is none, and a JWE has none
     to speak of.
     """
-    assert worth(Assessor(Knowledge(verifier=Says("valid"))), token).signature == expected
+    assert worth(Assessor(AssessmentTables(verifier=Says("valid"))), token).signature == expected
 
 
 def test_what_is_asked_first() -> None:
@@ -92,19 +92,21 @@ def test_what_is_asked_first() -> None:
     weak = WeakKeys(b"a throw-away key of the test suite", lambda: 0.0, 1.0)
     verifier = Says("invalid")
     assert (
-        worth(Assessor(Knowledge(keys=published, weak=weak, verifier=verifier)), jws()).signature
+        worth(
+            Assessor(AssessmentTables(keys=published, weak=weak, verifier=verifier)), jws()
+        ).signature
         == "published_key"
     )
-    said = worth(Assessor(Knowledge(weak=weak, verifier=verifier)), jws())
+    said = worth(Assessor(AssessmentTables(weak=weak, verifier=verifier)), jws())
     assert (said.signature, said.weaknesses, verifier.asked) == ("weak_key", ("weak_key",), 0)
-    assert worth(Assessor(Knowledge(verifier=verifier)), jws()).signature == "invalid"
-    assert worth(Assessor(Knowledge(verifier=Says(None))), jws()).signature == "unchecked"
+    assert worth(Assessor(AssessmentTables(verifier=verifier)), jws()).signature == "invalid"
+    assert worth(Assessor(AssessmentTables(verifier=Says(None))), jws()).signature == "unchecked"
 
 
 def test_a_token_is_looked_at_once() -> None:
     """A token that comes again costs no verification, in any place; another stream asks anew."""
     verifier = Says("valid")
-    assessor = Assessor(Knowledge(verifier=verifier))
+    assessor = Assessor(AssessmentTables(verifier=verifier))
     assert worth(assessor, jws()) is worth(assessor, jws(), "other=[JWT 12345678]", "other")
     assert verifier.asked == 1
     worth(assessor, jws({"sub": "2", "exp": NOW}))
@@ -129,12 +131,12 @@ def test_what_stands_before() -> None:
     issuer = Issuer(
         id="g",
         name="g",
-        match=(Match(before="ghs_"),),
+        match=(ClaimRule(before="ghs_"),),
         uses=(Use(use="access"),),
         revoke=("x",),
         reference="y",
     )
-    assessor = Assessor(Knowledge(Issuers([issuer])))
+    assessor = Assessor(AssessmentTables(Issuers([issuer])))
     for excerpt, provider in (
         ("x ghs_12345_[JWT 12345678]", "g"), ("ghs_[JWT 12345678]", "g"), ("ghs_1 [JWT 12345678]", None),
         ("aghs_1_[JWT 12345678]", None), ("[JWT 12345678] ghs_", None),
@@ -144,7 +146,7 @@ def test_what_stands_before() -> None:
 
 def test_weaknesses_of_all_sorts() -> None:
     """Header, key and claims are named in this order, each header once looked at for each kind."""
-    known = Knowledge(
+    known = AssessmentTables(
         keys=Keys([PublishedKey(id="a", reference="b", key="a throw-away key of the test suite")])
     )
     said = worth(Assessor(known), jws({"iss": "x"}, jku="https://evil.test"))

@@ -11,9 +11,9 @@ from minting import jws
 from jwtleak.assess.conditions import (
     LONGEST,
     MAX_VALUES,
+    ClaimRule,
     Condition,
-    Match,
-    Sight,
+    TokenView,
     facet,
     fits,
     sight_of,
@@ -66,33 +66,33 @@ def test_facets(value: object, expected: tuple[str, ...]) -> None:
 
 
 def holds(
-    match: Match,
+    match: ClaimRule,
     claims: dict[str, Any],
     header: dict[str, Any] | None = None,
     before: str = "",
     channel: str = "",
 ) -> bool:
     """Whether `match` is true."""
-    return Condition(match).holds(Sight(header or {}, claims, before, channel))
+    return Condition(match).holds(TokenView(header or {}, claims, before, channel))
 
 
 @pytest.mark.parametrize(
     ("match", "fit", "other"),
     [
-        (Match(iss=("a",)), {"iss": "a"}, {"iss": "b"}),
-        (Match(aud=("a",)), {"aud": ["x", "a"]}, {"aud": ["x"]}),
-        (Match(azp=("a",)), {"azp": "a"}, {}),
-        (Match(claims={"r": "anon"}), {"r": "anon"}, {"r": "anonymous"}),
-        (Match(claims={"r": ("a", "b")}), {"r": "b"}, {"r": "c"}),
-        (Match(claims={"r": "*"}), {"r": None}, {"s": 1}),
-        (Match(claims={"r": "true"}), {"r": True}, {"r": False}),
-        (Match(claims={"r": "1"}, without=("x",)), {"r": 1}, {"r": 1, "x": 0}),
-        (Match(self_issued=True), {"iss": "a", "sub": "a"}, {"iss": "a", "sub": "b"}),
-        (Match(claims={"scope": "admin"}), {"scope": "read admin"}, {"scope": "administer"}),
-        (Match(iss=("a",), aud=("b",)), {"iss": "a", "aud": "b"}, {"iss": "a", "aud": "c"}),
+        (ClaimRule(iss=("a",)), {"iss": "a"}, {"iss": "b"}),
+        (ClaimRule(aud=("a",)), {"aud": ["x", "a"]}, {"aud": ["x"]}),
+        (ClaimRule(azp=("a",)), {"azp": "a"}, {}),
+        (ClaimRule(claims={"r": "anon"}), {"r": "anon"}, {"r": "anonymous"}),
+        (ClaimRule(claims={"r": ("a", "b")}), {"r": "b"}, {"r": "c"}),
+        (ClaimRule(claims={"r": "*"}), {"r": None}, {"s": 1}),
+        (ClaimRule(claims={"r": "true"}), {"r": True}, {"r": False}),
+        (ClaimRule(claims={"r": "1"}, without=("x",)), {"r": 1}, {"r": 1, "x": 0}),
+        (ClaimRule(self_issued=True), {"iss": "a", "sub": "a"}, {"iss": "a", "sub": "b"}),
+        (ClaimRule(claims={"scope": "admin"}), {"scope": "read admin"}, {"scope": "administer"}),
+        (ClaimRule(iss=("a",), aud=("b",)), {"iss": "a", "aud": "b"}, {"iss": "a", "aud": "c"}),
     ],
 )
-def test_conditions_on_claims(match: Match, fit: dict[str, Any], other: dict[str, Any]) -> None:
+def test_conditions_on_claims(match: ClaimRule, fit: dict[str, Any], other: dict[str, Any]) -> None:
     """All that a match names must hold."""
     assert holds(match, fit)
     assert not holds(match, other)
@@ -102,15 +102,15 @@ def test_conditions_on_header_and_place() -> None:
     """The header's `typ` in any case, other parameters as they are; the literal before; the
     channel's name in any case.
     """
-    assert holds(Match(typ=("at+jwt",)), {}, {"typ": "AT+JWT"})
-    assert not holds(Match(typ=("at+jwt",)), {}, {"typ": "JWT"})
-    assert not holds(Match(typ=("at+jwt",)), {}, {})
-    assert holds(Match(header={"alg": "dir"}), {}, {"alg": "dir"})
-    assert not holds(Match(header={"alg": "dir"}), {}, {"alg": "DIR"})
-    assert holds(Match(before="ghs_"), {}, before="ghs_")
-    assert not holds(Match(before="ghs_"), {}, before="ghp_")
-    assert holds(Match(channel=("*session-token*",)), {}, channel="__Secure-Session-Token.0")
-    assert not holds(Match(channel=("*session-token*",)), {}, channel="sid")
+    assert holds(ClaimRule(typ=("at+jwt",)), {}, {"typ": "AT+JWT"})
+    assert not holds(ClaimRule(typ=("at+jwt",)), {}, {"typ": "JWT"})
+    assert not holds(ClaimRule(typ=("at+jwt",)), {}, {})
+    assert holds(ClaimRule(header={"alg": "dir"}), {}, {"alg": "dir"})
+    assert not holds(ClaimRule(header={"alg": "dir"}), {}, {"alg": "DIR"})
+    assert holds(ClaimRule(before="ghs_"), {}, before="ghs_")
+    assert not holds(ClaimRule(before="ghs_"), {}, before="ghp_")
+    assert holds(ClaimRule(channel=("*session-token*",)), {}, channel="__Secure-Session-Token.0")
+    assert not holds(ClaimRule(channel=("*session-token*",)), {}, channel="sid")
 
 
 def test_what_a_token_shows() -> None:

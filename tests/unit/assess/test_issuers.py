@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
-from jwtleak.assess.conditions import Match
+from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.issuers import Issuer, Issuers, Use
 from jwtleak.core.compact import Match as Found
 from jwtleak.core.compact import Matcher
@@ -135,7 +135,7 @@ def test_privileges_raise() -> None:
         assert (plain.severity, minted(json.dumps(more)).severity) == ("high", "critical")
 
 
-def issuer_of(name: str, *matches: Match) -> Issuer:
+def issuer_of(name: str, *matches: ClaimRule) -> Issuer:
     """A provider with one use."""
     return Issuer(
         id=name, name=name, match=matches, uses=(Use(use="access"),), revoke=("x",), reference="y"
@@ -144,7 +144,7 @@ def issuer_of(name: str, *matches: Match) -> Issuer:
 
 def test_the_first_fits() -> None:
     """Of two providers that fit, the first in the table is the one."""
-    table = Issuers([issuer_of("a", Match(iss=("x",))), issuer_of("b", Match(iss=("*",)))])
+    table = Issuers([issuer_of("a", ClaimRule(iss=("x",))), issuer_of("b", ClaimRule(iss=("*",)))])
     assert [table.recognise(token_of(json.dumps({"iss": one}))).provider for one in ("x", "y")] == [
         "a",
         "b",
@@ -156,7 +156,10 @@ def test_tokens_of_one_kind_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
     subject does.
     """
     table = Issuers(
-        [issuer_of("a", Match(claims={"sub": "spiffe://**"})), issuer_of("b", Match(iss=("x",)))]
+        [
+            issuer_of("a", ClaimRule(claims={"sub": "spiffe://**"})),
+            issuer_of("b", ClaimRule(iss=("x",))),
+        ]
     )
     looks = []
     look = table._look
@@ -179,7 +182,7 @@ def test_tokens_of_one_kind_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_memory_is_bounded() -> None:
     """Issuers, headers and claim names that an attacker varies are not kept for ever."""
-    table = Issuers([issuer_of("a", Match(iss=("x",)))])
+    table = Issuers([issuer_of("a", ClaimRule(iss=("x",)))])
     for number in range(5000):
         table.recognise(token_of(json.dumps({"iss": f"i{number}", f"c{number}": 1})))
     assert (
@@ -193,7 +196,7 @@ def test_values_of_all_claims_share_one_bound() -> None:
     than with one.
     """
     names = [f"c{number}" for number in range(20)]
-    table = Issuers([issuer_of("a", Match(claims=dict.fromkeys(names, "x*")))])
+    table = Issuers([issuer_of("a", ClaimRule(claims=dict.fromkeys(names, "x*")))])
     for number in range(500):
         table.recognise(token_of(json.dumps(dict.fromkeys(names, f"v{number}"))))
     assert 0 < sum(map(len, table._seen.values())) <= 2048
@@ -203,7 +206,7 @@ def test_large_tokens_are_not_remembered() -> None:
     """Tokens with thousands of claims, long values or a long header are judged, and leave nothing
     behind.
     """
-    table = Issuers([issuer_of("a", Match(iss=("x",))), issuer_of("b", Match(aud=("y",)))])
+    table = Issuers([issuer_of("a", ClaimRule(iss=("x",))), issuer_of("b", ClaimRule(aud=("y",)))])
     claims = {f"a-claim-{number}": 1 for number in range(2000)}
     assert table.recognise(token_of(json.dumps({"iss": "x", **claims}))).provider == "a"
     assert table.recognise(token_of(json.dumps({"aud": ["y", *["z" * 500] * 30]}))).provider == "b"

@@ -10,11 +10,11 @@ import pytest
 from minting import CLAIMS, NOW, jws, sha256
 from msgspec import UNSET
 
-from jwtleak.alerts.builder import Builder, Setting
-from jwtleak.alerts.wire import write
+from jwtleak.alerts.builder import AlertContext, Builder
+from jwtleak.alerts.wire import to_wire
 from jwtleak.assess.policy import (
+    AlertPlace,
     Allow,
-    Place,
     Policy,
     Raise,
     is_over,
@@ -24,17 +24,17 @@ from jwtleak.assess.policy import (
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import UsageError
-from jwtleak.patterns import load_channels, load_knowledge
+from jwtleak.patterns import load_channels, load_tables
 from jwtleak.typed_toml import convert
 from jwtleak.types import StreamInfo
 
 TODAY = date(2026, 1, 15)
-PLACE = Place(
+PLACE = AlertPlace(
     {"kid": "k1"}, {"iss": "https://idp.test/", "aud": ["api", "web"]}, "auth0", "access", "valid", "url_query",
     "/var/log/nginx/access.log", "a" * 64,
 )  # fmt: skip
 
-CONDITIONS: list[tuple[dict[str, Any], Place]] = [
+CONDITIONS: list[tuple[dict[str, Any], AlertPlace]] = [
     ({"issuer": "https://idp.test/"}, PLACE._replace(claims={"iss": "https://idp.test"})),
     ({"issuer": ["x", "https://*.test/"]}, PLACE._replace(claims={})),
     ({"audience": "web"}, PLACE._replace(claims={"aud": "other"})),
@@ -54,7 +54,7 @@ CONDITIONS: list[tuple[dict[str, Any], Place]] = [
 
 
 @pytest.mark.parametrize(("asked", "other"), CONDITIONS, ids=str)
-def test_each_condition(asked: dict[str, Any], other: Place) -> None:
+def test_each_condition(asked: dict[str, Any], other: AlertPlace) -> None:
     """A rule fits when all of its conditions do, for keeping back and for raising."""
     raising = convert({"reason": "r", "severity": "high", **asked}, Raise, "t")
     policy = Policy((convert({"reason": "known", **asked}, Allow, "t"),), (raising,))
@@ -119,7 +119,7 @@ def alerts(
     engine = Engine(Channels(load_channels()))
     builder = Builder(
         StreamInfo("file", path, member),
-        Setting(now, None, b"k", know=load_knowledge, policy=policy),
+        AlertContext(now, None, b"k", know=load_tables, policy=policy),
     )
     return [
         builder.build(finding, "0" * 40) for finding in engine.feed(text.encode()) + engine.close()
@@ -159,7 +159,7 @@ def test_baseline() -> None:
     """A baseline knows a token at its place; the same token elsewhere, and another there, are new."""
     token = jws()
     (alert,) = alerts(f"t={token}\n", Policy(), "logs/a.tar", "x/y.log")
-    name = write(alert).known_name()
+    name = to_wire(alert).known_name()
     assert name == f"{sha256(token)} logs/a.tar!x/y.log"
     known = read_baseline(write_baseline({name}), "b.json")
     assert known == {name}

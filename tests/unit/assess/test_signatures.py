@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from minting import CLAIMS, NOW, b64, detached, jwe, jws, unsecured
 
 import jwtleak
-from jwtleak.assess.signatures import Fixed, Key, Verifier, parse_jwks, secret_key
+from jwtleak.assess.signatures import FixedKeys, VerificationKey, Verifier, parse_jwks, secret_key
 from jwtleak.core.compact import Match, Matcher
 from jwtleak.types import Token
 
@@ -36,7 +36,7 @@ def jwk(alg: str, kid: str | None = "k1", **more: Any) -> dict[str, Any]:
     return {**made, **({} if kid is None else {"kid": kid}), **more}
 
 
-def keys(*made: dict[str, Any]) -> tuple[Key, ...]:
+def keys(*made: dict[str, Any]) -> tuple[VerificationKey, ...]:
     """A key set, read."""
     return parse_jwks(json.dumps({"keys": made}).encode())
 
@@ -56,9 +56,9 @@ def token_of(text: str) -> Token:
     return found.token
 
 
-def bound(*all_: Key) -> Verifier:
+def bound(*all_: VerificationKey) -> Verifier:
     """A verifier for the issuer of minted tokens."""
-    return Verifier({CLAIMS["iss"]: [Fixed(all_)]})
+    return Verifier({CLAIMS["iss"]: [FixedKeys(all_)]})
 
 
 ALGORITHMS = [*KEYS, "HS256", "HS384", "HS512"]
@@ -136,7 +136,7 @@ def test_loose_keys() -> None:
     assert verifier.check(signed("RS256", key=OTHER_RSA)) == "invalid"
     assert verifier.check(signed("RS256", key=OTHER_RSA, kid="x")) is None
     assert (
-        Verifier({CLAIMS["iss"]: [Fixed(keys(jwk("ES256")))]}, keys(jwk("RS256"))).check(
+        Verifier({CLAIMS["iss"]: [FixedKeys(keys(jwk("ES256")))]}, keys(jwk("RS256"))).check(
             signed("RS256")
         )
         == "valid"
@@ -258,12 +258,12 @@ def test_verdicts_reach_the_alert() -> None:
     """A valid signature weighs one step more, an invalid one at most low and less certain; both say
     why.
     """
-    from jwtleak.alerts.builder import Builder, Setting
-    from jwtleak.assess.assessor import Knowledge
+    from jwtleak.alerts.builder import AlertContext, Builder
+    from jwtleak.assess.assessor import AssessmentTables
     from jwtleak.types import StreamInfo
 
-    known = Knowledge(verifier=bound(*keys(jwk("RS256"))))
-    builder = Builder(StreamInfo("stdin"), Setting(NOW, None, b"k", know=lambda: known))
+    known = AssessmentTables(verifier=bound(*keys(jwk("RS256"))))
+    builder = Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k", know=lambda: known))
     said = []
     for key in (RSA, OTHER_RSA):
         (finding,) = jwtleak.scan(

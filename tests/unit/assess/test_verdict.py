@@ -7,13 +7,13 @@ from minting import NOW, jws
 from msgspec.structs import replace
 
 import jwtleak
-from jwtleak.assess.assessor import Worth
+from jwtleak.assess.assessor import Assessment
 from jwtleak.assess.issuers import Origin
 from jwtleak.assess.verdict import is_clear, judged
 from jwtleak.types import Finding
 
 ORIGIN = Origin("auth0", "refresh", "user", 60, ("do this",), "https://auth0.test/revoke")
-WORTH = Worth(ORIGIN, False, "unchecked", ("no_aud",), False, False)
+WORTH = Assessment(ORIGIN, False, "unchecked", ("no_aud",), False, False)
 
 
 def test_the_parts_agree() -> None:
@@ -39,7 +39,7 @@ def test_the_parts_agree() -> None:
         (replace(WORTH, origin=Origin(public="x")), "Public JWT in a cookie"),
     ],
 )
-def test_titles_follow(worth: Worth, title: str) -> None:
+def test_titles_follow(worth: Assessment, title: str) -> None:
     """What matters more than the status is in the title."""
     assert judged("live", None, "jws", "whole", True, "cookie", worth, None, False).title == title
 

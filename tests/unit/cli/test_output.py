@@ -11,10 +11,10 @@ import pytest
 from minting import NOW, jws
 
 import jwtleak
-from jwtleak.alerts.wire import write
+from jwtleak.alerts.wire import to_wire
 from jwtleak.cli.output import Events, Lines, Output, Whole, open_output
 from jwtleak.errors import UsageError
-from jwtleak.formats.interface import DOCUMENTS, NAMES, Options, by_name, document
+from jwtleak.formats.interface import DOCUMENTS, NAMES, FormatOptions, by_name, document
 from jwtleak.runtime.scan.scan import Tally
 
 
@@ -22,7 +22,7 @@ from jwtleak.runtime.scan.scan import Tally
 def record():
     """One alert."""
     (finding,) = jwtleak.scan(jws().encode())
-    return write(jwtleak.alert(finding, now=NOW, key=b"k"))
+    return to_wire(jwtleak.alert(finding, now=NOW, key=b"k"))
 
 
 class Watched(io.BytesIO):
@@ -188,7 +188,7 @@ def test_a_document_is_whole(record, name, repeats):
     whole = Whole(file, document(name))
     assert file.getvalue() == document(name).begin()
     whole.alert(record)
-    whole.alert(write(msgspec.structs.replace(record.alert(), event="repeat")))
+    whole.alert(to_wire(msgspec.structs.replace(record.alert(), event="repeat")))
     assert file.flushes == 0
     whole.close(Tally(), 1.0, complete=False)
     text = file.getvalue().decode()
@@ -203,7 +203,7 @@ def test_a_document_is_whole(record, name, repeats):
 @pytest.mark.parametrize("form", NAMES)
 def test_every_format_can_be_written_to_a_file(tmp_path, record, form):
     """`--output` takes each format; the options reach it."""
-    options = Options(timestamp="event")
+    options = FormatOptions(timestamp="event")
     output = open_output(str(tmp_path / "o"), form, Tally(), progress=False, options=options)
     output.alert(record)
     output.close(1.0)

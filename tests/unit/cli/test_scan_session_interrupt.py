@@ -151,7 +151,7 @@ def test_the_parent_is_killed(program):
 
 FAILING = """
 import sys
-from jwtleak.core.jose import Headers
+from jwtleak.core.jose import JoseHeaders
 from jwtleak.core.engine import Engine
 import jwtleak.core.engine, jwtleak.runtime.scan.scan as scan
 scan._WORTH_A_POOL = 1

@@ -9,7 +9,7 @@ from minting import NOW, jws
 
 import jwtleak
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.wire import write
+from jwtleak.alerts.wire import to_wire
 from jwtleak.cli.table import Table, duration, size
 from jwtleak.runtime.scan.scan import Tally
 
@@ -28,7 +28,7 @@ def shown(*alerts: Alert, tty: bool = False, encoding: str = "utf-8") -> str:
         file.isatty = lambda: True  # type: ignore[method-assign]
     table = Table(file)
     for one in alerts:
-        table.alert(write(one))
+        table.alert(to_wire(one))
     table.close(Tally(), 0.5)
     file.flush()
     return raw.getvalue().decode(encoding)

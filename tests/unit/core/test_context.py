@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Match, Matcher
-from jwtleak.core.context import RECORD, Window, finding_at, repeat_at, wants_more
+from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
 from jwtleak.core.matches import Leak
 from jwtleak.patterns import load_channels
 from jwtleak.types import UNKNOWN_CHANNEL, Finding
@@ -25,8 +25,8 @@ def leak_in(text: str) -> Leak:
     return Leak(found.start, found.end, found.token)
 
 
-def window_of(text: str, base: int = 0, line_start: int = 0) -> Window:
-    return Window(text.encode(), base, len(text), line_start, None)
+def window_of(text: str, base: int = 0, line_start: int = 0) -> ContextWindow:
+    return ContextWindow(text.encode(), base, len(text), line_start, None)
 
 
 def finding_in(text: str, base: int = 0, line_start: int = 0) -> Finding:

@@ -19,7 +19,7 @@ from reference_detector import plain_tokens
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPattern, UserPatterns
 from jwtleak.core.engine import READ_SIZE, Engine, Owned
-from jwtleak.core.fingerprint import HEAD, Sighted
+from jwtleak.core.fingerprint import HEAD, SeenTokens
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.patterns import load_channels
 from jwtleak.types import Finding, Token
@@ -786,9 +786,9 @@ def test_repeats_of_tokens(data: bytes, cuts: list[int], capacity: int) -> None:
     it is, however it is cut.
     """
     whole = run(data)
-    sighted = Sighted(capacity)
+    sighted = SeenTokens(capacity)
     repeats = [sighted.again(one.sha256) for one in whole]
-    ENGINE.open(mtime_ms=MTIME, sighted=Sighted(capacity))
+    ENGINE.open(mtime_ms=MTIME, sighted=SeenTokens(capacity))
     found = []
     for first, last in pairwise([0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]):
         found += ENGINE.feed(data[first:last])

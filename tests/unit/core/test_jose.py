@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from minting import SIGNATURE_BYTES, b64, jwe, noise
 
 from jwtleak.core.jose import (
-    Headers,
+    JoseHeaders,
     decode_object,
     decode_segment,
     is_clipped_header,
@@ -45,7 +45,7 @@ def test_impossible_lengths_are_refused() -> None:
 )
 def test_headers_in_every_spelling(text: str, pad: bool) -> None:
     """A header is a JSON object with a string `alg`, however it is spelled."""
-    header = Headers().decode(b64(text, pad=pad).encode())
+    header = JoseHeaders().decode(b64(text, pad=pad).encode())
     assert header is not None
     assert header.fields == json.loads(text)
     assert header.alg == header.fields["alg"]
@@ -68,19 +68,19 @@ def test_headers_in_every_spelling(text: str, pad: bool) -> None:
 )
 def test_what_is_no_header(text: str) -> None:
     """Without a string `alg` in a JSON object there is no header."""
-    assert Headers().decode(b64(text).encode()) is None
+    assert JoseHeaders().decode(b64(text).encode()) is None
 
 
 def test_enc_makes_a_jwe() -> None:
     """`enc` counts only as a string."""
-    headers = Headers()
+    headers = JoseHeaders()
     assert headers.decode(b64({"alg": "dir", "enc": "A256GCM"}).encode()).enc == "A256GCM"  # type: ignore[union-attr]
     assert headers.decode(b64({"alg": "dir", "enc": 1}).encode()).enc is None  # type: ignore[union-attr]
 
 
 def test_memory_of_headers_is_bounded() -> None:
     """Headers are remembered, good and bad, up to a bound; long ones are not."""
-    headers = Headers()
+    headers = JoseHeaders()
     for number in range(5000):
         assert headers.decode(b64({"alg": "HS256", "kid": str(number)}).encode()) is not None
     assert len(headers._known) <= 1024
@@ -208,7 +208,7 @@ def test_the_last_of_equal_keys_counts() -> None:
 @given(st.binary(max_size=60) | st.text('{}[]":,alg01.eE+-\\u ', max_size=40).map(str.encode))
 def test_no_segment_raises(data: bytes) -> None:
     """Any bytes, as a segment or encoded as one, give an object or None."""
-    headers = Headers()
+    headers = JoseHeaders()
     for segment in (data, b64(data).encode()):
         value: Any = decode_object(segment)
         assert value is None or isinstance(value, dict)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import CLAIMS, b64, jwe, jws, noise
 
-from jwtleak.core.jose import Headers
+from jwtleak.core.jose import JoseHeaders
 from jwtleak.core.json_serialization import is_protected_value, match_object
 from jwtleak.core.matches import Leak
 from jwtleak.core.scanner import Scanner
@@ -146,7 +146,7 @@ def test_two_objects_are_two_tokens() -> None:
 def test_broken_objects_never_raise(before: str, after: str) -> None:
     """Whatever JSON, whole or broken, stands around a member, there is an answer."""
     data = f'{before}"protected":"{HEAD}"{after}'.encode()
-    header = Headers().decode(HEAD.encode())
+    header = JoseHeaders().decode(HEAD.encode())
     assert header is not None
     match_object(data, data.index(HEAD.encode()), header.fields, 0, len(data))
     scan(data)

@@ -8,26 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minting import jws, kinds, sha256
 
-from jwtleak.core.redaction import shown
+from jwtleak.core.redaction import redact_text
 
 
 @pytest.mark.parametrize("token", kinds().values(), ids=kinds())
 def test_a_token_is_replaced(token):
     """A token of any kind in a path is replaced by its label; what stands around it stays."""
-    assert shown(f"/srv/logs/{token}/a.log") == f"/srv/logs/[JWT {sha256(token)[:8]}]/a.log"
+    assert redact_text(f"/srv/logs/{token}/a.log") == f"/srv/logs/[JWT {sha256(token)[:8]}]/a.log"
 
 
 @pytest.mark.parametrize("encoding", TEXT)
 def test_an_encoded_token_is_replaced(encoding):
     """A token in any text encoding is replaced too."""
     encode, _ = TEXT[encoding]
-    assert shown(f"/a {encode(jws()).decode()} b") == f"/a [JWT {sha256(jws())[:8]}] b"
+    assert redact_text(f"/a {encode(jws()).decode()} b") == f"/a [JWT {sha256(jws())[:8]}] b"
 
 
 def test_what_is_left_of_a_token_is_masked():
     """A payload that stands alone is masked."""
     payload = jws().split(".")[1]
-    assert shown(f"x/{payload}.gz") == "x/[...].gz"
+    assert redact_text(f"x/{payload}.gz") == "x/[...].gz"
 
 
 @given(st.text())
@@ -35,19 +35,19 @@ def test_what_is_left_of_a_token_is_masked():
 def test_other_text_stays(text):
     """Text without a needle is given back as it is, whatever surrogates it holds."""
     if "eyJ" not in text:
-        assert shown(text) == text
+        assert redact_text(text) == text
 
 
 @given(st.text(), st.text())
 @settings(max_examples=100)
 def test_never_raises(before, after):
     """Any text around a needle, lone surrogates among it, is shown somehow."""
-    assert isinstance(shown(f"{before}eyJ{after}"), str)
+    assert isinstance(redact_text(f"{before}eyJ{after}"), str)
 
 
 def test_surrogates():
     """Bytes of a path that are no UTF-8 survive; so does a lone surrogate of a claim, as some
     character.
     """
-    assert shown(f"\udcff{jws()}") == f"\udcff[JWT {sha256(jws())[:8]}]"
-    assert shown(f"\ud800 {jws()}").endswith(f" [JWT {sha256(jws())[:8]}]")
+    assert redact_text(f"\udcff{jws()}") == f"\udcff[JWT {sha256(jws())[:8]}]"
+    assert redact_text(f"\ud800 {jws()}").endswith(f" [JWT {sha256(jws())[:8]}]")

@@ -10,30 +10,30 @@ from pathlib import Path
 
 import pytest
 
-from jwtleak.follow.compressed import Packed, codec_of
+from jwtleak.follow.compressed import CompressedFile, codec_of
 
 DATA = b"".join(b"%d %d\n" % (number, number * number) for number in range(200_000))
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Callable[[bytes], tuple[Packed, list[str]]]:
+def opened(tmp_path: Path) -> Callable[[bytes], tuple[CompressedFile, list[str]]]:
     """Write bytes to a file and open it as a compressed one; the file is closed with the process's
     other files.
     """
 
-    def run(packed: bytes) -> tuple[Packed, list[str]]:
+    def run(packed: bytes) -> tuple[CompressedFile, list[str]]:
         path = tmp_path / "a"
         path.write_bytes(packed)
         fd = os.open(path, os.O_RDONLY)
         codec = codec_of(packed)
         assert codec is not None
         told: list[str] = []
-        return Packed(fd, str(path), codec, told.append), told
+        return CompressedFile(fd, str(path), codec, told.append), told
 
     return run
 
 
-def read_all(packed: Packed, offset: int = 0, step: int = 100_000) -> bytes:
+def read_all(packed: CompressedFile, offset: int = 0, step: int = 100_000) -> bytes:
     """From an offset to the end."""
     out, buffer = bytearray(), bytearray(step)
     while count := packed.read(offset + len(out), memoryview(buffer)):
@@ -42,7 +42,9 @@ def read_all(packed: Packed, offset: int = 0, step: int = 100_000) -> bytes:
 
 
 def test_every_codec(
-    opened: Callable[[bytes], tuple[Packed, list[str]]], codec: str, pack: Callable[..., bytes]
+    opened: Callable[[bytes], tuple[CompressedFile, list[str]]],
+    codec: str,
+    pack: Callable[..., bytes],
 ) -> None:
     """All formats are read to the end, and end there."""
     packed, told = opened(pack(codec, DATA))
@@ -53,7 +55,7 @@ def test_every_codec(
     os.close(packed.fd)
 
 
-def test_any_order(opened: Callable[[bytes], tuple[Packed, list[str]]]) -> None:
+def test_any_order(opened: Callable[[bytes], tuple[CompressedFile, list[str]]]) -> None:
     """Forwards, a little back and far back give the same bytes."""
     packed, _ = opened(gzip.compress(DATA, 1))
     chance = random.Random(7)
@@ -63,14 +65,14 @@ def test_any_order(opened: Callable[[bytes], tuple[Packed, list[str]]]) -> None:
     os.close(packed.fd)
 
 
-def test_several_members(opened: Callable[[bytes], tuple[Packed, list[str]]]) -> None:
+def test_several_members(opened: Callable[[bytes], tuple[CompressedFile, list[str]]]) -> None:
     """A file that was appended to in frames is one stream."""
     packed, _ = opened(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
     assert read_all(packed) == b"one\ntwo\n"
     os.close(packed.fd)
 
 
-def test_damage(opened: Callable[[bytes], tuple[Packed, list[str]]]) -> None:
+def test_damage(opened: Callable[[bytes], tuple[CompressedFile, list[str]]]) -> None:
     """What comes before a damage is given; it is told once, also when the bytes are read again."""
     whole = gzip.compress(DATA)
     packed, told = opened(whole[: len(whole) // 2])

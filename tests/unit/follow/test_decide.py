@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from jwtleak.follow.decide import (
-    Arrival,
     Candidate,
     Leaving,
+    NewFile,
     Placement,
     Seen,
     Verdict,
@@ -128,7 +128,7 @@ def test_every_arrival() -> None:
         twin=BOOLS,
     )
     for facts in every:
-        assert welcome(msgspec.convert(facts, Arrival)) == expected(ARRIVALS, facts), facts
+        assert welcome(msgspec.convert(facts, NewFile)) == expected(ARRIVALS, facts), facts
 
 
 def test_every_leaving_stream() -> None:

@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from jwtleak.follow import directories as module
-from jwtleak.follow.directories import Tree, listing
+from jwtleak.follow.directories import DirectoryIndex, listing
 from jwtleak.follow.targets import Filter, targets
 
 
-def grow(*paths: Path | str, links: bool = True) -> tuple[Tree, list[tuple[str, str, str]]]:
+def grow(
+    *paths: Path | str, links: bool = True
+) -> tuple[DirectoryIndex, list[tuple[str, str, str]]]:
     """A tree of some arguments, and its troubles."""
     told: list[tuple[str, str, str]] = []
     arguments = [str(path) for path in paths]
     tell: Callable[[str, str, str], None] = lambda *trouble: told.append(trouble)  # noqa: E731
-    tree = Tree(
+    tree = DirectoryIndex(
         targets(arguments),
         Filter([], []),
         links=links,
@@ -30,7 +32,7 @@ def grow(*paths: Path | str, links: bool = True) -> tuple[Tree, list[tuple[str, 
     return tree, told
 
 
-def fresh(tree: Tree, now: float, *hints: Path) -> set[str]:
+def fresh(tree: DirectoryIndex, now: float, *hints: Path) -> set[str]:
     """The base names that came with a refresh."""
     changed = tree.refresh(now, [str(hint) for hint in hints])
     return {name for directory in changed for name in directory.fresh}
@@ -91,7 +93,7 @@ def test_new_directories_are_entered_at_once(tmp_path: Path) -> None:
 
 def test_without_events_time_stamps_are_looked_at_more_often(tmp_path: Path) -> None:
     """A name that comes is found with the pace of files; with events only with that of directories."""
-    tree = Tree(
+    tree = DirectoryIndex(
         targets([str(tmp_path)]),
         Filter([], []),
         links=True,

@@ -13,7 +13,7 @@ from followed import Driver, append, lines
 from jwtleak.follow import directories
 from jwtleak.follow import discovery as module
 from jwtleak.follow.directories import listing
-from jwtleak.follow.open_file import Handle
+from jwtleak.follow.open_file import OpenedFile
 
 Drive = Callable[..., Driver]
 
@@ -26,11 +26,11 @@ def test_a_file_that_cannot_be_opened_is_tried_again(
     log.write_bytes(lines(0, 10))
     driver = drive(log)
 
-    def refuse(path: str, tell: object) -> Handle:
+    def refuse(path: str, tell: object) -> OpenedFile:
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "Handle", refuse)
+        patch.setattr(module, "OpenedFile", refuse)
         driver.turn(times=5)
     assert driver.troubles() == [("unreadable", "a.log")]
     assert driver.follower.unsettled() == 1

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from jwtleak.follow.fingerprint import digest
-from jwtleak.follow.open_file import Handle, NotRegularError
-from jwtleak.follow.stream import Stream
+from jwtleak.follow.open_file import NotRegularError, OpenedFile
+from jwtleak.follow.stream import FollowedStream
 from jwtleak.types import Cursor
 
 DATA = b"".join(b"%06d line\n" % number for number in range(1000))
@@ -20,11 +20,11 @@ def nothing(*_: str) -> None:
     """Troubles that nobody asks for."""
 
 
-def reader(read_to: int) -> Stream:
+def reader(read_to: int) -> FollowedStream:
     """A stream that has read `DATA` up to an offset."""
     cursor = Cursor(stream="s", path="/a", device=0, inode=0)
     anchor = DATA[max(0, read_to - 256) : read_to]
-    return Stream(
+    return FollowedStream(
         name="s",
         path="/a",
         stored=cursor,
@@ -41,7 +41,7 @@ def test_is_it_what_was_read(tmp_path: Path, packed: bool) -> None:
     """Head and anchor are those of the content, compressed or not."""
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(DATA) if packed else DATA)
-    handle = Handle(str(path), nothing)
+    handle = OpenedFile(str(path), nothing)
     assert (handle.packed is not None) == packed
     assert handle.head == DATA[:1024]
     assert (handle.head_is(reader(5000)), handle.anchor_is(reader(5000))) == ("same", "same")
@@ -59,16 +59,16 @@ def test_only_regular_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path):
         with pytest.raises(NotRegularError):
-            Handle(str(path), nothing)
+            OpenedFile(str(path), nothing)
     with pytest.raises(FileNotFoundError):
-        Handle(str(tmp_path / "none"), nothing)
+        OpenedFile(str(tmp_path / "none"), nothing)
 
 
 def test_a_descriptor_that_is_given_away_stays_open(tmp_path: Path) -> None:
     """Closing the handle does not close it."""
     path = tmp_path / "a"
     path.write_bytes(DATA)
-    handle = Handle(str(path), nothing)
+    handle = OpenedFile(str(path), nothing)
     fd = handle.give()
     handle.close()
     assert os.pread(fd, 6, 0) == b"000000"

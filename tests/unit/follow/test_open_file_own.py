@@ -10,14 +10,14 @@ from followed import Driver, lines
 
 from jwtleak.follow import discovery
 from jwtleak.follow.follower import Follower
-from jwtleak.follow.open_file import Handle, Own
+from jwtleak.follow.open_file import OpenedFile, OwnFiles
 
 Drive = Callable[..., Driver]
 
 
-def handle(path: Path) -> Handle:
+def handle(path: Path) -> OpenedFile:
     """A file, open."""
-    return Handle(str(path), lambda *_: None)
+    return OpenedFile(str(path), lambda *_: None)
 
 
 def test_what_was_ours_stays_ours(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_what_was_ours_stays_ours(tmp_path: Path) -> None:
     path.write_bytes(lines(0, 10))
     mine = handle(path)
     ids = {mine.key}
-    own = Own(lambda: frozenset(ids))
+    own = OwnFiles(lambda: frozenset(ids))
     ids.clear()
     assert not own.has(mine)
     ids.add(mine.key)
@@ -47,11 +47,11 @@ def test_what_is_sealed_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monkey
     """Neither the state nor its logs: closing a descriptor of them would let go of their locks."""
     opened: list[str] = []
 
-    def spy(path: str, *more: object) -> Handle:
+    def spy(path: str, *more: object) -> OpenedFile:
         opened.append(path)
-        return Handle(path, *more)  # type: ignore[arg-type]
+        return OpenedFile(path, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(discovery, "Handle", spy)
+    monkeypatch.setattr(discovery, "OpenedFile", spy)
     for name in ("state.db", "a.log"):
         (tmp_path / name).write_bytes(lines(0, 2))
     found = (tmp_path / "state.db").stat()

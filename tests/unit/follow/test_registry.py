@@ -7,17 +7,19 @@ import pytest
 from jwtleak.follow import registry as module
 from jwtleak.follow.fingerprint import digest
 from jwtleak.follow.interface import Ended, Moved, Opened, Trouble
-from jwtleak.follow.registry import Book, Homeless, fresh_name
-from jwtleak.follow.stream import Descriptors, State, Stream
+from jwtleak.follow.registry import OrphanIndex, Registry, fresh_name
+from jwtleak.follow.stream import FollowedStream, OpenFiles, State
 from jwtleak.types import Cursor
 
 
-def stream(path: str, head: bytes = b"", *, inode: int = 1, state: State = "followed") -> Stream:
+def stream(
+    path: str, head: bytes = b"", *, inode: int = 1, state: State = "followed"
+) -> FollowedStream:
     """A stream that begins with `head`."""
     name = fresh_name()
     cursor = Cursor(stream=name, path=path, device=1, inode=inode)
     known = (len(head), digest(head)) if head else (0, b"")
-    return Stream(
+    return FollowedStream(
         name=name,
         path=path,
         stored=cursor,
@@ -30,9 +32,9 @@ def stream(path: str, head: bytes = b"", *, inode: int = 1, state: State = "foll
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> Registry:
     """An empty book."""
-    return Book(Descriptors(4))
+    return Registry(OpenFiles(4))
 
 
 def test_names_are_unique() -> None:
@@ -42,7 +44,7 @@ def test_names_are_unique() -> None:
     assert all(len(name) == 32 for name in names)
 
 
-def test_a_file_belongs_to_one_stream(book: Book) -> None:
+def test_a_file_belongs_to_one_stream(book: Registry) -> None:
     """Binding moves it; unbinding by another stream does nothing."""
     one, two = stream("/a"), stream("/b")
     book.bind(one, (1, 5), 7)
@@ -53,7 +55,7 @@ def test_a_file_belongs_to_one_stream(book: Book) -> None:
     assert book.at((1, 5)) is None
 
 
-def test_a_new_name_is_told(book: Book) -> None:
+def test_a_new_name_is_told(book: Registry) -> None:
     """The old one leads nowhere then; the same one again is no news."""
     one = stream("/a")
     one.opened = True
@@ -68,7 +70,7 @@ def test_a_new_name_is_told(book: Book) -> None:
     assert book.by_path == {}
 
 
-def test_everything_of_a_stream_goes_with_it(book: Book) -> None:
+def test_everything_of_a_stream_goes_with_it(book: Registry) -> None:
     """Names, links, files, heads and plans."""
     one = stream("/a", b"x" * 64)
     book.add(one)
@@ -88,7 +90,7 @@ def test_everything_of_a_stream_goes_with_it(book: Book) -> None:
     assert (book.stats.rotated, book.stats.bytes_lost) == (1, 3)
 
 
-def test_twins_are_live_files_that_begin_alike(book: Book) -> None:
+def test_twins_are_live_files_that_begin_alike(book: Registry) -> None:
     """Not the file itself, and none of less than 64 bytes."""
     one, short = stream("/a", b"x" * 64), stream("/b", b"y" * 10, inode=2)
     for each in (one, short):
@@ -105,7 +107,7 @@ def test_twins_are_live_files_that_begin_alike(book: Book) -> None:
 
 def test_the_homeless_are_found_by_file_and_by_head() -> None:
     """Until they are removed, from all indexes."""
-    homeless = Homeless()
+    homeless = OrphanIndex()
     one, two, bare = stream("/a", b"abc"), stream("/b", b"abcdef", inode=2), stream("/c", inode=3)
     for each in (one, two, bare, one):
         homeless.add(each)
@@ -124,7 +126,7 @@ def test_the_homeless_are_found_by_file_and_by_head() -> None:
     )
 
 
-def test_an_orphan_is_homeless(book: Book) -> None:
+def test_an_orphan_is_homeless(book: Registry) -> None:
     """It keeps its key, so that its file is known when it is met."""
     one = stream("/a")
     book.add(one)
@@ -140,7 +142,7 @@ def test_an_orphan_is_homeless(book: Book) -> None:
     assert book.homeless.of((1, 5)) == [one]
 
 
-def test_a_trouble_is_told_once(book: Book) -> None:
+def test_a_trouble_is_told_once(book: Registry) -> None:
     """Until its reason changes, or it was over in between."""
     for _ in range(3):
         book.trouble("unreadable", "/a", "permission denied")
@@ -151,7 +153,7 @@ def test_a_trouble_is_told_once(book: Book) -> None:
     assert book.stats.troubles == {"unreadable": 3}
 
 
-def test_troubles_are_bounded(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_troubles_are_bounded(book: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """More are counted and not told."""
     monkeypatch.setattr(module, "MAX_TROUBLES", 2)
     for number in range(5):
@@ -162,7 +164,7 @@ def test_troubles_are_bounded(book: Book, monkeypatch: pytest.MonkeyPatch) -> No
     assert book.stats.troubles == {"unreadable": 5}
 
 
-def test_events_are_counted(book: Book) -> None:
+def test_events_are_counted(book: Registry) -> None:
     """Opened streams and every way to end."""
     one = stream("/a")
     book.tell(Opened(one.name, "/a", one.stored, 0))

@@ -12,7 +12,7 @@ import pytest
 from followed import Driver, append, lines
 
 from jwtleak.follow import rotations as module
-from jwtleak.follow.open_file import Handle
+from jwtleak.follow.open_file import OpenedFile
 
 Drive = Callable[..., Driver]
 
@@ -74,12 +74,12 @@ def test_no_file_is_opened_again_that_did_not_change(
     os.truncate(log, 0)
     opened: list[str] = []
 
-    class Counted(Handle):
+    class Counted(OpenedFile):
         def __init__(self, path: str, tell: Callable[[str, str, str], None]) -> None:
             opened.append(path)
             super().__init__(path, tell)
 
-    monkeypatch.setattr(module, "Handle", Counted)
+    monkeypatch.setattr(module, "OpenedFile", Counted)
     driver.turn(times=3)
     assert opened.count(str(other)) == 1
     append(other, lines(600, 601))

@@ -7,16 +7,16 @@ import resource
 
 import pytest
 
-from jwtleak.follow.stream import Descriptors, Stream, budget
+from jwtleak.follow.stream import FollowedStream, OpenFiles, budget
 from jwtleak.types import Cursor
 
 
 def stream(
     name: str, *, read_to: int = 10, end: int = 10, named: bool = True, uncommitted: bool = False
-) -> Stream:
+) -> FollowedStream:
     """A stream that has read so much."""
     cursor = Cursor(stream=name, path="/" + name, device=1, inode=1)
-    return Stream(
+    return FollowedStream(
         name=name,
         path="/" + name,
         stored=cursor,
@@ -32,9 +32,9 @@ def null() -> int:
     return os.open("/dev/null", os.O_RDONLY)
 
 
-def held(*streams: Stream, limit: int = 3) -> tuple[Descriptors, list[str]]:
+def held(*streams: FollowedStream, limit: int = 3) -> tuple[OpenFiles, list[str]]:
     """Hold the files of all streams, and which are still held."""
-    descriptors = Descriptors(limit)
+    descriptors = OpenFiles(limit)
     for one in streams:
         descriptors.keep(one, null())
     names = [one.name for one in streams if one.fd >= 0]
@@ -44,7 +44,7 @@ def held(*streams: Stream, limit: int = 3) -> tuple[Descriptors, list[str]]:
 
 def test_the_least_recently_used_goes() -> None:
     """Use keeps a file open."""
-    descriptors = Descriptors(3)
+    descriptors = OpenFiles(3)
     streams = [stream(name) for name in "abc"]
     for one in streams:
         descriptors.keep(one, null())
@@ -76,7 +76,7 @@ def test_a_named_file_goes_before_the_budget_is_broken() -> None:
 def test_files_without_a_name_are_never_closed() -> None:
     """They break the budget rather, and it is kept again as soon as they are gone."""
     lost = [stream(name, named=False) for name in "abcd"]
-    descriptors = Descriptors(3)
+    descriptors = OpenFiles(3)
     for one in [*lost, stream("e")]:
         descriptors.keep(one, null())
     assert len(descriptors) == 5

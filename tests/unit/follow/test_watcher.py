@@ -13,19 +13,19 @@ import pytest
 from watchdog.observers.api import BaseObserver
 
 from jwtleak.follow import watcher as module
-from jwtleak.follow.watcher import Hints, Watch
+from jwtleak.follow.watcher import Hints, Watcher
 
-Make = Callable[..., tuple[Watch, Hints, list[tuple[str, str, str]]]]
+Make = Callable[..., tuple[Watcher, Hints, list[tuple[str, str, str]]]]
 
 
 @pytest.fixture
 def make() -> Iterator[Make]:
     """A watch that is started, its hints, and what it tells."""
-    made: list[tuple[Watch, Hints]] = []
+    made: list[tuple[Watcher, Hints]] = []
 
-    def run(*, poll: bool = False) -> tuple[Watch, Hints, list[tuple[str, str, str]]]:
+    def run(*, poll: bool = False) -> tuple[Watcher, Hints, list[tuple[str, str, str]]]:
         hints, told = Hints(), list[tuple[str, str, str]]()
-        watch = Watch(hints, lambda *mode: told.append(mode), poll=poll)
+        watch = Watcher(hints, lambda *mode: told.append(mode), poll=poll)
         watch.start()
         made.append((watch, hints))
         return watch, hints, told
@@ -196,7 +196,7 @@ def test_an_overflow_makes_everything_due(make: Make) -> None:
 def test_nothing_before_the_start(tmp_path: Path) -> None:
     """A watch that was not started tells nothing and watches nothing."""
     hints, told = Hints(), list[tuple[str, str, str]]()
-    watch = Watch(hints, lambda *mode: told.append(mode), poll=False)
+    watch = Watcher(hints, lambda *mode: told.append(mode), poll=False)
     watch.sync([str(tmp_path)], 0)
     watch.close()
     hints.close()

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from sample_alerts import EVENTS, alerts, filled_with, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.formats.cef import KEYS, make
-from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.formats.interface import DEFAULT, FormatOptions
 
 
 def written(alert, **options):
     """The event as text."""
-    return make(Options(**options)).encode(alert).decode()
+    return make(FormatOptions(**options)).encode(alert).decode()
 
 
 def samples():

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from sample_alerts import alerts, full, kept_back, least, leaves, pattern_hit
 
 from jwtleak.formats.ecs import make
-from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.formats.interface import DEFAULT, FormatOptions
 
 
 def written(alert, **options):
     """The document."""
-    return json.loads(make(Options(**options)).encode(alert))
+    return json.loads(make(FormatOptions(**options)).encode(alert))
 
 
 def test_the_fields_that_rules_look_at():

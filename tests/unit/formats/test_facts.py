@@ -6,7 +6,7 @@ import pytest
 from sample_alerts import EVENTS, fields, full, kept_back, least, pattern_hit
 
 from jwtleak.formats.facts import DROP, drop, facts, fitted, own, rule
-from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.formats.interface import DEFAULT, FormatOptions
 
 DERIVED = {"time", "action", "started", "rule.id", "rule.name", "attack", "host_again"}
 
@@ -31,7 +31,7 @@ def test_the_time_of_an_event(option, alert, time):
     """An event stands at the time of detection, or at that on its line, or at the last one that a
     repeat sums up.
     """
-    assert facts(alert, Options(timestamp=option))["time"] == time
+    assert facts(alert, FormatOptions(timestamp=option))["time"] == time
 
 
 def test_what_began_when():
@@ -46,8 +46,8 @@ def test_what_began_when():
 
 def test_a_host_is_filled_in():
     """The host of the options stands in where the alert names none."""
-    assert facts(least(), Options(host="log-1\n"))["location.host"] == "log-1\ufffd"
-    assert facts(full(), Options(host="log-1"))["location.host"] == "web-01.example.com"
+    assert facts(least(), FormatOptions(host="log-1\n"))["location.host"] == "log-1\ufffd"
+    assert facts(full(), FormatOptions(host="log-1"))["location.host"] == "web-01.example.com"
 
 
 def test_rules():

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, least
 
 from jwtleak.formats.gelf import make
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 
 
 def written(alert, **options):
     """The message."""
-    return json.loads(make(Options(**options)).encode(alert))
+    return json.loads(make(FormatOptions(**options)).encode(alert))
 
 
 def problems(message):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, kept_back, least, pattern_hit
 
 from jwtleak.formats.gitlab import make
-from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.interface import Ending, FormatOptions
 
 TEXT = {"type": "string", "minLength": 1}
 TIME = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"}
@@ -88,7 +88,7 @@ ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.999Z")
 
 def report(samples, ending=ENDING):
     """The report of these alerts."""
-    gitlab = make(Options())
+    gitlab = make(FormatOptions())
     return json.loads(
         gitlab.begin()
         + gitlab.between.join(gitlab.encode(one) for one in samples)

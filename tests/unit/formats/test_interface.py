@@ -25,7 +25,15 @@ from sample_alerts import (
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.errors import UsageError
-from jwtleak.formats.interface import DOCUMENTS, NAMES, Document, Format, Options, by_name, document
+from jwtleak.formats.interface import (
+    DOCUMENTS,
+    NAMES,
+    Document,
+    Format,
+    FormatOptions,
+    by_name,
+    document,
+)
 
 UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -115,11 +123,11 @@ def test_a_size_is_kept_to(name):
     """
     alert = replace(full(), truncated=False)
     whole = by_name(name).encode(alert)
-    smallest = by_name(name, Options(max_bytes=1)).encode(alert)
+    smallest = by_name(name, FormatOptions(max_bytes=1)).encode(alert)
     assert len(smallest) < len(whole) * 0.75
     before = len(whole) + 1
     for limit in range(len(whole), len(smallest) - 1, -40):
-        data = by_name(name, Options(max_bytes=limit)).encode(alert)
+        data = by_name(name, FormatOptions(max_bytes=limit)).encode(alert)
         assert len(data) <= limit
         assert len(data) <= before
         before = len(data)
@@ -137,7 +145,7 @@ def test_a_size_is_kept_to(name):
 def test_both_times_are_kept(name):
     """Whichever time an event stands at, the other one is in it too."""
     for timestamp in ("event", "detected"):
-        shown = by_name(name, Options(timestamp=timestamp)).encode(full()).decode()
+        shown = by_name(name, FormatOptions(timestamp=timestamp)).encode(full()).decode()
         for time in (full().detected_at, full().logged_at):
             assert any(text in shown for text in spellings(time)), (timestamp, time)
 
@@ -147,7 +155,7 @@ def test_ascii_is_the_same_json(name):
     """In ASCII the JSON is the same, whatever the characters."""
     for case, alert in hostile():
         plain = by_name(name).encode(alert)
-        data = by_name(name, Options(ascii=True)).encode(alert)
+        data = by_name(name, FormatOptions(ascii=True)).encode(alert)
         assert data.isascii(), case
         assert json.loads(data) == json.loads(plain)
     assert any(not text.isascii() for text in HOSTILE.values())

@@ -8,13 +8,13 @@ from grammars import leef
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, least
 
-from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.formats.interface import DEFAULT, FormatOptions
 from jwtleak.formats.leef import KNOWN, OWN, camel, make
 
 
 def written(alert, **options):
     """The event as text."""
-    return make(Options(**options)).encode(alert).decode()
+    return make(FormatOptions(**options)).encode(alert).decode()
 
 
 def test_the_attributes_that_qradar_maps():

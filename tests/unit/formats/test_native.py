@@ -14,8 +14,8 @@ from sample_alerts import EVENTS, alerts, full, least, pattern_hit
 
 import jwtleak
 from jwtleak.alerts.alert import Alert, json_schema, to_json
-from jwtleak.alerts.wire import write
-from jwtleak.formats.interface import DEFAULT, Options
+from jwtleak.alerts.wire import to_wire
+from jwtleak.formats.interface import DEFAULT, FormatOptions
 from jwtleak.formats.native import make
 
 SCHEMA = jsonschema.Draft202012Validator(json_schema())
@@ -26,7 +26,7 @@ SCHEMA = jsonschema.Draft202012Validator(json_schema())
 )
 def test_it_is_what_scan_writes(alert):
     """Byte for byte the JSON of the alert's record."""
-    assert make(DEFAULT).encode(alert) == to_json(alert) == write(alert).json()
+    assert make(DEFAULT).encode(alert) == to_json(alert) == to_wire(alert).json()
 
 
 def test_a_real_alert_takes_the_short_way():
@@ -48,7 +48,7 @@ def test_any_alert_obeys_the_schema(alert):
 @pytest.mark.parametrize("limit", range(300, 2400, 150))
 def test_small_alerts_obey_the_schema(limit):
     """An alert that lost fields obeys the JSON Schema too."""
-    data = make(Options(max_bytes=limit)).encode(full())
+    data = make(FormatOptions(max_bytes=limit)).encode(full())
     SCHEMA.validate(json.loads(data))
 
 

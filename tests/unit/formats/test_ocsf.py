@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from sample_alerts import EVENTS, alerts, full, hostile, kept_back, least, pattern_hit
 
-from jwtleak.formats.interface import Options
+from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.ocsf import make
 
 CLASSES = {2004: "detection_finding", 2006: "data_security_finding"}
@@ -36,7 +36,7 @@ def problems(document: dict, version: str = "1.8.0", number: int = 2004) -> list
 def written(alert, version="1.8.0", number=2004, **options):
     """The finding."""
     return json.loads(
-        make(Options(ocsf_version=version, ocsf_class=number, **options)).encode(alert)
+        make(FormatOptions(ocsf_version=version, ocsf_class=number, **options)).encode(alert)
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 from sample_alerts import alerts, full, hostile, kept_back, least, leaves, pattern_hit
 
-from jwtleak.formats.interface import Ending, Options
+from jwtleak.formats.interface import Ending, FormatOptions
 from jwtleak.formats.sarif import make
 
 ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
@@ -17,7 +17,7 @@ ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.000Z")
 
 def document(samples, ending=ENDING, **options):
     """The document of these alerts."""
-    sarif = make(Options(**options))
+    sarif = make(FormatOptions(**options))
     return json.loads(
         sarif.begin() + sarif.between.join(sarif.encode(one) for one in samples) + sarif.end(ending)
     )

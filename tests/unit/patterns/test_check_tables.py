@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jwtleak.assess.advice import Server
-from jwtleak.assess.conditions import Match
+from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Example, PublishedKey
 from jwtleak.assess.issuers import Issuer, Issuers, Note, Use
 from jwtleak.patterns.check_tables import (
@@ -31,7 +31,7 @@ def issuer(**more: Any) -> Issuer:
     """A sound provider but for `more`."""
     use = Use(use="access", examples=('{"iss":"x"}',))
     whole = {
-        "match": (Match(iss=("x",)),),
+        "match": (ClaimRule(iss=("x",)),),
         "uses": (use,),
         "revoke": ("r",),
         "negative_examples": ('{"iss":"y"}',),
@@ -54,9 +54,9 @@ def issuer(**more: Any) -> Issuer:
         ),
         ({"uses": (Use(use="access", examples=("{",)),)}, "example 1: "),
         ({"uses": (Use(use="access", examples=("[]",)),)}, "example 1: is not an object"),
-        ({"match": (Match(iss=("x",)), Match(aud=("*a*b*c*",)))}, "more than 3 stars"),
+        ({"match": (ClaimRule(iss=("x",)), ClaimRule(aud=("*a*b*c*",)))}, "more than 3 stars"),
         (
-            {"match": (Match(iss=("x",)), Match(claims={"r": ("a", "****a****b****")}))},
+            {"match": (ClaimRule(iss=("x",)), ClaimRule(claims={"r": ("a", "****a****b****")}))},
             "more than 3 stars",
         ),
     ],
@@ -83,7 +83,7 @@ def test_uses_and_notes(
     examples: tuple[str, ...], negative: tuple[str, ...], told: str | None
 ) -> None:
     """A use and a note fit their examples and no negative one."""
-    match = (Match(claims={"a": "*"}),)
+    match = (ClaimRule(claims={"a": "*"}),)
     use = Use(use="u", match=match, examples=examples, negative_examples=negative)
     note = Note(
         id="n",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jwtleak.errors import PatternError
-from jwtleak.patterns import load_knowledge
+from jwtleak.patterns import load_tables
 from jwtleak.patterns.loader import builtin_directory
 from jwtleak.patterns.tables import (
     load_claims,
@@ -33,8 +33,8 @@ def copy(tmp_path: Path) -> Path:
 
 def test_all_is_there() -> None:
     """What comes with jwtleak is complete, and read once."""
-    known = load_knowledge()
-    assert known is load_knowledge()
+    known = load_tables()
+    assert known is load_tables()
     assert known.keys.secrets
     assert known.servers
     assert (known.weak, known.verifier) == (None, None)

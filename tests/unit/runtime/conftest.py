@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 from minting import NOW
 
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.scan.worker import Plan
-from jwtleak.sources.interface import Limits
+from jwtleak.sources.interface import ArchiveLimits
 from jwtleak.types import MAX_TOKEN
 
 
 @pytest.fixture
 def plan_of_scan() -> Plan:
     """Everything as by default, judged at the moment at which tokens are minted."""
-    setting = Setting(NOW, "host", b"k" * 32)
-    return Plan(setting, Limits(), Channels(load_channels()), UserPatterns(()), False, MAX_TOKEN)
+    setting = AlertContext(NOW, "host", b"k" * 32)
+    return Plan(
+        setting, ArchiveLimits(), Channels(load_channels()), UserPatterns(()), False, MAX_TOKEN
+    )

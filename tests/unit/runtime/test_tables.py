@@ -8,27 +8,27 @@ from pathlib import Path
 import pytest
 from minting import CLAIMS, NOW, jws, sha256
 
-from jwtleak.alerts.builder import Builder, Setting
+from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.assess.policy import write_baseline
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import UsageError
-from jwtleak.patterns import load_channels, load_knowledge
-from jwtleak.runtime.assessment import Asked
-from jwtleak.runtime.tables import Tables, load, put_together
+from jwtleak.patterns import load_channels, load_tables
+from jwtleak.runtime.assessment import AssessmentOptions
+from jwtleak.runtime.tables import Tables, assemble, load
 from jwtleak.types import StreamInfo
 
-SETTING = Setting(NOW, "host", b"k" * 32)
+SETTING = AlertContext(NOW, "host", b"k" * 32)
 
 
-def prepared(asked: Asked, warned: list[str] | None = None) -> Setting:
+def prepared(asked: AssessmentOptions, warned: list[str] | None = None) -> AlertContext:
     """A setting as a worker gets it: sent over a pipe."""
-    setting = put_together(SETTING, asked, (warned if warned is not None else []).append)
-    there: Setting = pickle.loads(pickle.dumps(setting))
+    setting = assemble(SETTING, asked, (warned if warned is not None else []).append)
+    there: AlertContext = pickle.loads(pickle.dumps(setting))
     return there
 
 
-def signature_of(setting: Setting, token: str) -> object:
+def signature_of(setting: AlertContext, token: str) -> object:
     """What is said of a token's signature."""
     engine = Engine(Channels(load_channels()))
     (finding,) = engine.feed(f"t={token}\n".encode()) + engine.close()
@@ -37,9 +37,9 @@ def signature_of(setting: Setting, token: str) -> object:
 
 def test_without_options() -> None:
     """The pattern files, no policy, and nothing to verify."""
-    setting = prepared(Asked())
+    setting = prepared(AssessmentOptions())
     assert setting.know is not None
-    assert (setting.know(), setting.policy) == (load_knowledge(), None)
+    assert (setting.know(), setting.policy) == (load_tables(), None)
     assert setting.now == NOW
 
 
@@ -57,7 +57,7 @@ def test_policy(tmp_path: Path) -> None:
         '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n[[sink]]\nurl = "stdout"\n',
     )
     warned: list[str] = []
-    policy = prepared(Asked(config), warned).policy
+    policy = prepared(AssessmentOptions(config), warned).policy
     assert policy is not None
     assert [rule.reason for rule in policy.allow] == ["known", "old"]
     assert [rule.severity for rule in policy.raises] == ["critical"]
@@ -77,14 +77,14 @@ def test_policy(tmp_path: Path) -> None:
 def test_broken_configurations(tmp_path: Path, text: str, told: str) -> None:
     """An error names the file and the key."""
     with pytest.raises(UsageError, match=told) as raised:
-        prepared(Asked(write(tmp_path / "jwtleak.toml", text)))
+        prepared(AssessmentOptions(write(tmp_path / "jwtleak.toml", text)))
     assert "jwtleak.toml" in str(raised.value)
 
 
 def test_baseline(tmp_path: Path) -> None:
     """The findings of a baseline are part of the policy."""
     (tmp_path / "b.json").write_bytes(write_baseline({f"{sha256(jws())} a.log"}))
-    policy = prepared(Asked(baseline=str(tmp_path / "b.json"))).policy
+    policy = prepared(AssessmentOptions(baseline=str(tmp_path / "b.json"))).policy
     assert policy is not None
     assert policy.known == {f"{sha256(jws())} a.log"}
 
@@ -92,17 +92,17 @@ def test_baseline(tmp_path: Path) -> None:
 def test_word_list(tmp_path: Path) -> None:
     """A word list is read where it is used; an empty one is refused at once."""
     words = write(tmp_path / "words", "x\na throw-away key of the test suite\n")
-    assert signature_of(prepared(Asked(weak_keys=words)), jws()) == "weak_key"
-    assert signature_of(prepared(Asked()), jws()) == "unchecked"
+    assert signature_of(prepared(AssessmentOptions(weak_keys=words)), jws()) == "weak_key"
+    assert signature_of(prepared(AssessmentOptions()), jws()) == "unchecked"
     with pytest.raises(UsageError, match="holds no words"):
-        prepared(Asked(weak_keys=write(tmp_path / "empty", "\n\n")))
+        prepared(AssessmentOptions(weak_keys=write(tmp_path / "empty", "\n\n")))
 
 
 def test_secrets_stay_where_they_are(tmp_path: Path) -> None:
     """What goes to workers names the secret's file; the worker reads it."""
     secret = write(tmp_path / "secret", "a throw-away key of the test suite\n")
     text = f'[[verify.secret]]\nissuer = "{CLAIMS["iss"]}"\nfile = "{secret}"\n'
-    setting = prepared(Asked(write(tmp_path / "c.toml", text)))
+    setting = prepared(AssessmentOptions(write(tmp_path / "c.toml", text)))
     assert b"throw-away" not in pickle.dumps(setting)
     assert signature_of(setting, jws()) == "valid"
 
@@ -129,7 +129,7 @@ file = "{key}"
 '''
     path = write(tmp_path / "jwtleak.toml", text)
     warned: list[str] = []
-    setting = put_together(SETTING, Asked(config=str(path)), warned.append, live=True)
+    setting = assemble(SETTING, AssessmentOptions(config=str(path)), warned.append, live=True)
     assert warned == ["a rule of the policy ended on 2020-01-01: old"]
     assert setting.policy is not None
     assert signature_of(setting, jws()) == "valid"

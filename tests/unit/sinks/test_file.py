@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sending import message, messages
 
-from jwtleak.sinks.file import File, open_sink
+from jwtleak.sinks.file import FileSink, open_sink
 from jwtleak.sinks.settings import from_url
 
 
@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sink(path: Path) -> Iterator[File]:
+def sink(path: Path) -> Iterator[FileSink]:
     """The sink, closed at the end."""
     made = open_sink(from_url(f"file:{path}"))
     yield made
@@ -36,7 +36,7 @@ def lines(path: Path) -> list[bytes]:
     return data.splitlines()
 
 
-def test_alerts_are_appended(sink: File, path: Path) -> None:
+def test_alerts_are_appended(sink: FileSink, path: Path) -> None:
     """What stands there stays; the file is made for its owner alone."""
     batch = messages(3)
     assert [one.kind for one in sink.send(batch[:2]).outcomes] == ["taken", "taken"]
@@ -45,7 +45,7 @@ def test_alerts_are_appended(sink: File, path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_rotated_file_is_left(sink: File, path: Path) -> None:
+def test_a_rotated_file_is_left(sink: FileSink, path: Path) -> None:
     """After a rename or a removal the next batch begins a new file."""
     batch = messages(3)
     sink.send(batch[:1])
@@ -57,7 +57,7 @@ def test_a_rotated_file_is_left(sink: File, path: Path) -> None:
     assert lines(path) == [batch[2].body]
 
 
-def test_reopen_lets_go(sink: File, path: Path) -> None:
+def test_reopen_lets_go(sink: FileSink, path: Path) -> None:
     """After SIGHUP no descriptor of the old file is held."""
     sink.send(messages(1))
     held = sink._descriptor
@@ -68,7 +68,7 @@ def test_reopen_lets_go(sink: File, path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 7, 200])
-def test_a_line_that_a_crash_cut_is_completed(sink: File, path: Path, cut: int) -> None:
+def test_a_line_that_a_crash_cut_is_completed(sink: FileSink, path: Path, cut: int) -> None:
     """The rest of the line is written, never a byte removed: who follows the file sees whole lines
     only.
     """
@@ -79,14 +79,14 @@ def test_a_line_that_a_crash_cut_is_completed(sink: File, path: Path, cut: int) 
 
 
 @pytest.mark.parametrize("foreign", [b"something else", b"\0" * 100, b"x" * 100_000])
-def test_a_last_line_of_others_is_ended(sink: File, path: Path, foreign: bytes) -> None:
+def test_a_last_line_of_others_is_ended(sink: FileSink, path: Path, foreign: bytes) -> None:
     """What is not ours stays as it is, on a line of its own."""
     path.write_bytes(foreign)
     sink.send(messages(1))
     assert lines(path) == [foreign, message(0).body]
 
 
-def test_a_full_disk_keeps_the_alerts(sink: File, path: Path) -> None:
+def test_a_full_disk_keeps_the_alerts(sink: FileSink, path: Path) -> None:
     """A write that stops halfway is trouble; later its line is completed and nothing is missing."""
     batch = messages(3)
     sink.send(batch[:1])
@@ -105,7 +105,7 @@ def test_a_full_disk_keeps_the_alerts(sink: File, path: Path) -> None:
 
 def test_a_directory_that_is_missing_is_waited_for(tmp_path: Path) -> None:
     """The sink says why, and writes once the directory is there."""
-    sink = File(str(tmp_path / "later" / "alerts"))
+    sink = FileSink(str(tmp_path / "later" / "alerts"))
     assert sink.send(messages(1)).reason == "cannot write: no such file or directory"
     (tmp_path / "later").mkdir()
     assert sink.send(messages(1)).problem is None
@@ -114,7 +114,7 @@ def test_a_directory_that_is_missing_is_waited_for(tmp_path: Path) -> None:
 
 def test_what_is_no_regular_file_is_written_to() -> None:
     """A device takes lines and needs no sync."""
-    sink = File(os.devnull)
+    sink = FileSink(os.devnull)
     assert sink.send(messages(1)).problem is None
     sink.idle()
     sink.close()

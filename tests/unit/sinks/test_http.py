@@ -12,7 +12,7 @@ from certificates import Authority
 from receiving import Answer, Web
 
 from jwtleak.errors import UsageError
-from jwtleak.sinks.http import MAX_REPLY, Http, Reply
+from jwtleak.sinks.http import MAX_REPLY, Http, HttpReply
 from jwtleak.sinks.settings import SinkSettings
 
 TOKEN = "s3cr3t-0123456789-TOKEN"
@@ -36,7 +36,7 @@ def client(server: Web, secure: bool = False, **settings: Any) -> Http:
     return Http(SinkSettings(url=f"{scheme}://{server.address}", **settings), bearer)
 
 
-def post(http: Http, body: bytes = b"x") -> Reply:
+def post(http: Http, body: bytes = b"x") -> HttpReply:
     """One request; the connection is closed afterwards."""
     try:
         return http.post("/p", body, {"content-type": "text/plain"})

@@ -22,10 +22,10 @@ import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.errors import UsageError
 from jwtleak.runtime.delivery.messages import encoder, opener
-from jwtleak.runtime.delivery.sender import Worker
+from jwtleak.runtime.delivery.sender import Sender
 from jwtleak.sinks.interface import Message, open_sink
 from jwtleak.sinks.settings import SinkSettings, from_url
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
@@ -144,7 +144,7 @@ def refused(directory: Path, settings: SinkSettings) -> bytes:
     with Store.open(directory / "state") as store:
         store.register([settings.title])
         one = alerts[0]
-        letter = Letter(
+        letter = OutboxEntry(
             id=one.id,
             fingerprint=one.token.sha256,
             severity="high",
@@ -153,7 +153,7 @@ def refused(directory: Path, settings: SinkSettings) -> bytes:
         )
         store.commit(Commit(alerts=[letter], at_ms=1))
         sink = open_sink(settings)
-        worker = Worker(
+        worker = Sender(
             settings,
             sink,
             opener(settings, sink),

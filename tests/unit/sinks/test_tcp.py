@@ -14,7 +14,7 @@ from certificates import Authority
 from receiving import Bytes
 
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.sinks.tcp import Stream
+from jwtleak.sinks.tcp import TcpConnection
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -26,10 +26,12 @@ def until(true: Callable[[], bool]) -> None:
     raise AssertionError("did not happen")
 
 
-def stream(server: Bytes, *, secure: bool = False, resend: bool = True, **settings: Any) -> Stream:
+def stream(
+    server: Bytes, *, secure: bool = False, resend: bool = True, **settings: Any
+) -> TcpConnection:
     """A connection to `server`."""
     scheme = "syslog+tls" if secure else "syslog+tcp"
-    return Stream(
+    return TcpConnection(
         SinkSettings(url=f"{scheme}://127.0.0.1:{server.port}", **settings), 0, resend=resend
     )
 
@@ -48,7 +50,7 @@ def test_a_receiver_that_is_not_there_is_waited_for() -> None:
     """Nothing is taken; later it is."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    mine = Stream(SinkSettings(url=f"syslog+tcp://127.0.0.1:{port}"), 0, resend=True)
+    mine = TcpConnection(SinkSettings(url=f"syslog+tcp://127.0.0.1:{port}"), 0, resend=True)
     report = mine.send([b"one"])
     assert (report.problem, report.reason) == ("busy", "connection refused")
     with Bytes(port=port) as server:
@@ -109,7 +111,7 @@ def test_what_a_standing_connection_delivered_is_forgotten() -> None:
     now = [0.0]
     with Bytes() as server:
         settings = SinkSettings(url=f"syslog+tcp://127.0.0.1:{server.port}")
-        mine = Stream(settings, 0, resend=True, clock=lambda: now[0])
+        mine = TcpConnection(settings, 0, resend=True, clock=lambda: now[0])
         mine.send([b"one"])
         now[0] = 31
         mine.idle()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from jwtleak.sources.globs import Globs, Selection
+from jwtleak.sources.globs import GlobFilter, Globs
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_invalid_class():
 
 def test_selection():
     """Exclude wins, and what lies in an excluded directory is not reached."""
-    selection = Selection(["*.log"], ["secret", "x.*"])
+    selection = GlobFilter(["*.log"], ["secret", "x.*"])
     assert selection.takes("a.log")
     assert not selection.takes("x.log")
     assert not selection.takes("a.txt")

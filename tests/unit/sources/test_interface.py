@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from jwtleak.sources.interface import Limits, Notice, NoticeKind
+from jwtleak.sources.interface import ArchiveLimits, Notice, NoticeKind
 from jwtleak.sources.local import FileStream
 from jwtleak.sources.stdin import StdinStream
 
@@ -29,6 +29,6 @@ def test_a_notice_says_what_where_and_why() -> None:
 
 def test_limits_are_bounds() -> None:
     """Every limit is finite by default."""
-    limits = Limits()
+    limits = ArchiveLimits()
     for name in limits.__struct_fields__:
         assert 0 < getattr(limits, name) < 1 << 40

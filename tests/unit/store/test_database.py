@@ -11,7 +11,7 @@ import pytest
 
 from jwtleak.errors import StoreError, StoreFull
 from jwtleak.store import database
-from jwtleak.store.database import connect, told, transaction
+from jwtleak.store.database import connect, transaction, translated_errors
 
 
 @pytest.fixture
@@ -83,7 +83,10 @@ def test_a_name_full_of_marks(tmp_path):
 )
 def test_errors_of_the_system(tmp_path, number, kind):
     """No space is `StoreFull`, the rest `StoreError`; the system's words are in it."""
-    with pytest.raises(StoreError, match=os.strerror(number).lower()) as caught, told(tmp_path):
+    with (
+        pytest.raises(StoreError, match=os.strerror(number).lower()) as caught,
+        translated_errors(tmp_path),
+    ):
         raise OSError(number, os.strerror(number))
     assert type(caught.value) is kind
 
@@ -93,9 +96,13 @@ def test_a_foreign_lock(tmp_path, connection, monkeypatch):
     monkeypatch.setattr(database, "_BUSY_SECONDS", 0.0)
     with closing(connect(tmp_path)) as other:
         connection.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreFull, match="another program"), told(tmp_path), transaction(other):
+        with (
+            pytest.raises(StoreFull, match="another program"),
+            translated_errors(tmp_path),
+            transaction(other),
+        ):
             pass
         connection.execute("ROLLBACK")
-        with told(tmp_path), transaction(other):
+        with translated_errors(tmp_path), transaction(other):
             other.execute("INSERT INTO t VALUES (3)")
     assert rows(connection) == [3]

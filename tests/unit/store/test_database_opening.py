@@ -10,7 +10,7 @@ from stored import cursor
 
 from jwtleak.errors import StoreCorrupt, StoreError
 from jwtleak.store import Commit, Store
-from jwtleak.store.database import look, open_sound, remove, set_aside
+from jwtleak.store.database import inspect_file, open_sound, remove, set_aside
 
 
 def test_reset(directory):
@@ -40,7 +40,7 @@ def test_what_a_killed_process_leaves_is_read(directory, tmp_path):
         killed.mkdir()
         for name in ("state.db", "state.db-wal"):
             (killed / name).write_bytes((directory / name).read_bytes())
-    with closing(look(killed)) as connection:
+    with closing(inspect_file(killed)) as connection:
         assert connection.execute("SELECT count(*) FROM streams").fetchone() == (1,)
     with Store.open(killed) as store:
         assert store.cursors() == [cursor()]
@@ -51,7 +51,7 @@ def test_looking_mends_nothing(directory):
     Store.open(directory).close()
     (directory / "state.db").write_bytes(b"x" * 5000)
     with pytest.raises(StoreCorrupt):
-        look(directory)
+        inspect_file(directory)
     assert sorted(one.name for one in directory.iterdir()) == ["lock", "state.db"]
 
 
@@ -60,7 +60,7 @@ def test_a_newer_version(directory):
     Store.open(directory).close()
     with closing(sqlite3.connect(directory / "state.db")) as connection:
         connection.execute("PRAGMA user_version = 99")
-    for way in (look, open_sound, Store.open):
+    for way in (inspect_file, open_sound, Store.open):
         with pytest.raises(StoreError, match="newer version") as caught:
             way(directory)
         assert not isinstance(caught.value, StoreCorrupt)

@@ -8,7 +8,7 @@ from stored import alert_id, cursor, sighting
 
 import jwtleak
 from jwtleak.alerts.alert import to_json
-from jwtleak.store import Commit, Letter, ScannedFile
+from jwtleak.store import Commit, OutboxEntry, ScannedFile
 
 
 def bytes_of(directory):
@@ -24,7 +24,7 @@ def test_nothing_of_a_token(store, directory):
     findings = [finding for _, data in list(corpus(checker))[::7] for finding in jwtleak.scan(data)]
     alerts = [jwtleak.alert(finding, now=NOW, key=b"k" * 32) for finding in findings]
     letters = [
-        Letter(
+        OutboxEntry(
             id=alert_id(n),
             fingerprint=one.token.sha256,
             severity=one.severity,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jwtleak.core.unwrap.interface import View
-from jwtleak.core.unwrap.utf16 import Wide
+from jwtleak.core.unwrap.utf16 import Utf16
 
 ENCODINGS = ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 TOKEN = "eyJhbGciOiJub25lIn0"
@@ -34,7 +34,7 @@ def test_ascii_comes_back(encoding: str, before: str, after: str, data: st.DataO
     """
     text = before + "eyJ" + after
     region = text.encode(encoding)
-    found = Wide().unwrap_at(region, hit_of(region, encoding))
+    found = Utf16().unwrap_at(region, hit_of(region, encoding))
     assert found is not None
     name, view = found
     start = data.draw(st.integers(0, len(text) - 1))
@@ -46,7 +46,7 @@ def test_ascii_comes_back(encoding: str, before: str, after: str, data: st.DataO
 
 
 def token_in(region: bytes, encoding: str) -> tuple[View, bytes]:
-    found = Wide().unwrap_at(region, hit_of(region, encoding))
+    found = Utf16().unwrap_at(region, hit_of(region, encoding))
     assert found is not None
     view = found[1]
     at = view.data.index(TOKEN.encode())
@@ -88,7 +88,7 @@ def test_a_unit_cut_by_the_end_is_what_there_is_of_it(encoding: str) -> None:
     region = "eyJhbGci".encode(encoding)
     for cut in range(1, 4 if "32" in encoding else 2):
         part = region[:-cut]
-        found = Wide().unwrap_at(part, hit_of(part, encoding))
+        found = Utf16().unwrap_at(part, hit_of(part, encoding))
         assert found is not None
         view = found[1]
         assert view.data == (b"eyJhbGci" if encoding.endswith("le") else b"eyJhbGc")
@@ -116,7 +116,7 @@ def test_a_region_may_begin_inside_a_unit(encoding: str) -> None:
 )
 def test_what_is_no_run_is_declined(region: bytes, hit: int) -> None:
     """Fewer than three wide characters, or a hit that is no character, give nothing."""
-    assert Wide().unwrap_at(region, hit) is None
+    assert Utf16().unwrap_at(region, hit) is None
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

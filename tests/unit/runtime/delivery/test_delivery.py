@@ -14,7 +14,7 @@ from jwtleak.alerts.alert import to_json
 from jwtleak.errors import UsageError
 from jwtleak.runtime.delivery.delivery import Delivery, check, own_files
 from jwtleak.sinks.settings import SinkSettings, from_url
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def commit(store: Store, *numbers: int) -> None:
     """Alerts enter the outbox."""
     alerts = [alert(number) for number in numbers]
     letters = [
-        Letter(
+        OutboxEntry(
             id=one.id,
             fingerprint=one.token.sha256,
             severity=one.severity,
@@ -93,7 +93,7 @@ def test_a_sink_that_hangs_does_not_hold_up_the_end(
     import threading
 
     free = threading.Event()
-    monkeypatch.setattr("jwtleak.sinks.file.File.send", lambda *_: free.wait(30))
+    monkeypatch.setattr("jwtleak.sinks.file.FileSink.send", lambda *_: free.wait(30))
     delivery = Delivery(store, [from_url(f"file:{tmp_path}/a")])
     commit(store, 1)
     delivery.start()

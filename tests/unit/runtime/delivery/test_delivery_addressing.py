@@ -7,12 +7,12 @@ from sending import alert
 from jwtleak.alerts.alert import to_json
 from jwtleak.runtime.delivery.delivery import Addressing
 from jwtleak.runtime.delivery.route import everything, parse
-from jwtleak.store.interface import Letter
+from jwtleak.store.interface import OutboxEntry
 
 
-def letter(body: bytes) -> Letter:
+def letter(body: bytes) -> OutboxEntry:
     """One for everybody."""
-    return Letter(id="0" * 40, fingerprint="f" * 64, severity="high", event="leak", body=body)
+    return OutboxEntry(id="0" * 40, fingerprint="f" * 64, severity="high", event="leak", body=body)
 
 
 def test_conditions_choose() -> None:

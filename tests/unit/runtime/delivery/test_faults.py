@@ -18,20 +18,20 @@ from sending import Scripted, Turned, alert
 
 from jwtleak.alerts.alert import to_json
 from jwtleak.runtime.delivery.messages import opener
-from jwtleak.runtime.delivery.sender import Worker
+from jwtleak.runtime.delivery.sender import Sender
 from jwtleak.sinks.interface import AGAIN, TAKEN, Message, Report, Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings, from_url
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 
 COUNT = 40
 IDS = {alert(number).id for number in range(COUNT)}
 
 
-def letters(first: int, count: int) -> list[Letter]:
+def letters(first: int, count: int) -> list[OutboxEntry]:
     """Alerts from `first` on."""
     made = [alert(number) for number in range(first, first + count)]
     return [
-        Letter(
+        OutboxEntry(
             id=one.id,
             fingerprint=one.token.sha256,
             severity="high",
@@ -55,9 +55,9 @@ class Matrix:
         self.workers = [self._worker(one, open_sink(one)) for one in settings]
         self.other = directory / "other"
 
-    def _worker(self, settings: SinkSettings, sink: Sink) -> Worker:
+    def _worker(self, settings: SinkSettings, sink: Sink) -> Sender:
         mailbox = lambda: self.store.mailbox(settings.title)  # noqa: E731
-        return Worker(settings, sink, opener(settings, sink), mailbox, self.said.append, self.clock)
+        return Sender(settings, sink, opener(settings, sink), mailbox, self.said.append, self.clock)
 
     def run(self, done: Callable[[], bool], limit: int = 3000) -> float:
         """Step both, a quarter of a second at a time, until it is done; gives the seconds that
@@ -172,7 +172,7 @@ def test_an_event_that_is_too_large_is_put_aside_alone(tmp_path: Path) -> None:
     with Web(otherwise=narrow) as web:
         matrix = Matrix(tmp_path, f"elastic+http://{web.address}?compress=false&format=json")
         huge = to_json(alert(77, advice=("x" * 40_000,)))
-        big = Letter(
+        big = OutboxEntry(
             id=alert(77).id, fingerprint="0" * 64, severity="high", event="leak", body=huge
         )
         matrix.store.commit(Commit(alerts=[big], at_ms=1))
@@ -198,7 +198,7 @@ def test_memory_stays_flat_while_a_hundred_thousand_wait(tmp_path: Path) -> None
         for first in range(0, 100_000, 10_000):
             store.commit(Commit(alerts=letters(first, 10_000), at_ms=1))
         clock = Turned()
-        worker = Worker(
+        worker = Sender(
             settings,
             sink,
             opener(settings, sink),

@@ -16,10 +16,10 @@ from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull, UsageError
 from jwtleak.runtime.delivery.messages import opener
 from jwtleak.runtime.delivery.queues import Queues, check
-from jwtleak.runtime.delivery.sender import Worker
+from jwtleak.runtime.delivery.sender import Sender
 from jwtleak.sinks.interface import Message, Report, all_taken, failed
 from jwtleak.sinks.settings import SinkSettings
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 
 SIZE = len(to_json(alert(999_999)))  # every letter here has that size
 ROOM = (1 << 16) // SIZE  # letters in the smallest queue
@@ -57,9 +57,9 @@ class Bench:
         self.queues = Queues(self.store, self.workers, self.count, self.said.append)
         self.sent: list[str] = []
 
-    def _worker(self, one: SinkSettings) -> Worker:
+    def _worker(self, one: SinkSettings) -> Sender:
         sink = self.receivers[one.title]
-        return Worker(
+        return Sender(
             one,
             sink,
             opener(one, sink),
@@ -76,7 +76,7 @@ class Bench:
         """That many new alerts, each as large as any other."""
         made = [alert(len(self.sent) + number) for number in range(count)]
         made = [
-            Letter(
+            OutboxEntry(
                 id=one.id,
                 fingerprint="0" * 64,
                 severity="high",

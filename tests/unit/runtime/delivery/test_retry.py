@@ -12,37 +12,44 @@ from jwtleak.runtime.delivery.retry import (
     LONGEST_WAIT,
     MANY_REFUSED,
     OPEN_AFTER,
-    State,
+    RetryState,
     batch_size,
     decide,
 )
 from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Problem, Report, all_taken, failed
 
 REFUSED = Outcome("refused", "bad field", 400)
-OPEN = State(failures=OPEN_AFTER, told="failing")
+OPEN = RetryState(failures=OPEN_AFTER, told="failing")
 
 # (state, report) -> (acked, dead, wait with chance 1, what of the state)
 TABLE = [
-    (State(), all_taken(3), (0, 1, 2), (), 0, {}),
-    (State(), failed(3, "busy", "503", 503), (), (), 1, {"failures": 1}),
-    (State(failures=1), failed(3, "busy", "503", 503), (), (), 2, {"failures": 2}),
-    (State(failures=3), failed(3, "busy", "503", 503), (), (), 8, {"failures": 4, "told": None}),
+    (RetryState(), all_taken(3), (0, 1, 2), (), 0, {}),
+    (RetryState(), failed(3, "busy", "503", 503), (), (), 1, {"failures": 1}),
+    (RetryState(failures=1), failed(3, "busy", "503", 503), (), (), 2, {"failures": 2}),
     (
-        State(failures=4),
+        RetryState(failures=3),
+        failed(3, "busy", "503", 503),
+        (),
+        (),
+        8,
+        {"failures": 4, "told": None},
+    ),
+    (
+        RetryState(failures=4),
         failed(3, "busy", "503", 503),
         (),
         (),
         16,
         {"failures": 5, "told": "failing", "open": True},
     ),
-    (State(failures=40), failed(3, "busy", "503", 503), (), (), LONGEST_WAIT, {}),
-    (State(), failed(3, "busy", "429", 429, 7.0), (), (), 7, {"failures": 1}),
-    (State(), failed(3, "busy", "429", 429, 0.0), (), (), 1, {"failures": 1}),
-    (State(), failed(3, "busy", "429", 429, 1e9), (), (), LONGEST_RETRY_AFTER, {}),
-    (State(failures=9), Report((TAKEN, AGAIN), "busy", "429"), (0,), (), 1, {"failures": 1}),
+    (RetryState(failures=40), failed(3, "busy", "503", 503), (), (), LONGEST_WAIT, {}),
+    (RetryState(), failed(3, "busy", "429", 429, 7.0), (), (), 7, {"failures": 1}),
+    (RetryState(), failed(3, "busy", "429", 429, 0.0), (), (), 1, {"failures": 1}),
+    (RetryState(), failed(3, "busy", "429", 429, 1e9), (), (), LONGEST_RETRY_AFTER, {}),
+    (RetryState(failures=9), Report((TAKEN, AGAIN), "busy", "429"), (0,), (), 1, {"failures": 1}),
     (OPEN, all_taken(1), (0,), (), 0, {"failures": 0, "told": None, "open": False}),
     (
-        State(),
+        RetryState(),
         failed(3, "blocked", "401", 401),
         (),
         (),
@@ -50,41 +57,55 @@ TABLE = [
         {"blocked": True, "told": "blocked", "failures": 1},
     ),
     (
-        State(blocked=True, failures=30),
+        RetryState(blocked=True, failures=30),
         failed(1, "blocked", "", 403),
         (),
         (),
         LONGEST_BLOCKED_WAIT,
         {"blocked": True},
     ),
-    (State(blocked=True, failures=3), failed(1, "busy", "", 503), (), (), 8, {"blocked": False}),
     (
-        State(blocked=True, told="blocked"),
+        RetryState(blocked=True, failures=3),
+        failed(1, "busy", "", 503),
+        (),
+        (),
+        8,
+        {"blocked": False},
+    ),
+    (
+        RetryState(blocked=True, told="blocked"),
         all_taken(1),
         (0,),
         (),
         0,
         {"blocked": False, "told": None},
     ),
-    (State(), failed(9, "too_large", "413", 413), (), (), 0, {"limit": 4}),
-    (State(limit=4), all_taken(4), (0, 1, 2, 3), (), 0, {"limit": 5}),
-    (State(limit=4), all_taken(2), (0, 1), (), 0, {"limit": 4}),
-    (State(limit=1), failed(1, "too_large", "413", 413), (), (0,), 0, {"limit": 1, "refused": 1}),
-    (State(), failed(8, "poison", "400", 400), (), (), 0, {"suspects": 8}),
-    (State(suspects=8), all_taken(4), (0, 1, 2, 3), (), 0, {"suspects": 4}),
-    (State(suspects=4), failed(2, "poison", "400", 400), (), (), 0, {"suspects": 2}),
+    (RetryState(), failed(9, "too_large", "413", 413), (), (), 0, {"limit": 4}),
+    (RetryState(limit=4), all_taken(4), (0, 1, 2, 3), (), 0, {"limit": 5}),
+    (RetryState(limit=4), all_taken(2), (0, 1), (), 0, {"limit": 4}),
     (
-        State(suspects=1),
+        RetryState(limit=1),
+        failed(1, "too_large", "413", 413),
+        (),
+        (0,),
+        0,
+        {"limit": 1, "refused": 1},
+    ),
+    (RetryState(), failed(8, "poison", "400", 400), (), (), 0, {"suspects": 8}),
+    (RetryState(suspects=8), all_taken(4), (0, 1, 2, 3), (), 0, {"suspects": 4}),
+    (RetryState(suspects=4), failed(2, "poison", "400", 400), (), (), 0, {"suspects": 2}),
+    (
+        RetryState(suspects=1),
         failed(1, "poison", "400", 400),
         (),
         (0,),
         0,
         {"suspects": 0, "refused": 1},
     ),
-    (State(), Report((TAKEN, REFUSED, AGAIN)), (0,), (1,), 0, {"refused": 0}),
-    (State(refused=MANY_REFUSED - 1), Report((REFUSED,)), (), (0,), 1, {"told": "refusing"}),
+    (RetryState(), Report((TAKEN, REFUSED, AGAIN)), (0,), (1,), 0, {"refused": 0}),
+    (RetryState(refused=MANY_REFUSED - 1), Report((REFUSED,)), (), (0,), 1, {"told": "refusing"}),
     (
-        State(refused=MANY_REFUSED, told="refusing"),
+        RetryState(refused=MANY_REFUSED, told="refusing"),
         all_taken(1),
         (0,),
         (),
@@ -96,7 +117,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("state", "report", "acked", "dead", "wait", "after"), TABLE)
 def test_the_table(
-    state: State,
+    state: RetryState,
     report: Report,
     acked: tuple[int, ...],
     dead: tuple[int, ...],
@@ -112,16 +133,16 @@ def test_the_table(
 @pytest.mark.parametrize(
     ("state", "report", "news"),
     [
-        (State(failures=4), failed(1, "busy", ""), "failing"),
+        (RetryState(failures=4), failed(1, "busy", ""), "failing"),
         (OPEN, failed(1, "busy", ""), None),
-        (State(), failed(1, "blocked", ""), "blocked"),
-        (State(told="blocked", blocked=True), failed(1, "blocked", ""), None),
+        (RetryState(), failed(1, "blocked", ""), "blocked"),
+        (RetryState(told="blocked", blocked=True), failed(1, "blocked", ""), None),
         (OPEN, failed(1, "blocked", ""), "blocked"),
         (OPEN, all_taken(1), "recovered"),
-        (State(failures=2), all_taken(1), None),
+        (RetryState(failures=2), all_taken(1), None),
     ],
 )
-def test_people_are_told_once(state: State, report: Report, news: str | None) -> None:
+def test_people_are_told_once(state: RetryState, report: Report, news: str | None) -> None:
     """Trouble is told when it begins and when it ends, not each time."""
     assert decide(state, report, 0.5).news == news
 
@@ -129,16 +150,16 @@ def test_people_are_told_once(state: State, report: Report, news: str | None) ->
 @pytest.mark.parametrize(
     ("state", "size"),
     [
-        (State(), 100),
-        (State(limit=7), 7),
-        (State(limit=700), 100),
-        (State(suspects=9), 4),
-        (State(suspects=1), 1),
+        (RetryState(), 100),
+        (RetryState(limit=7), 7),
+        (RetryState(limit=700), 100),
+        (RetryState(suspects=9), 4),
+        (RetryState(suspects=1), 1),
         (OPEN, 1),
-        (State(blocked=True, failures=1), 1),
+        (RetryState(blocked=True, failures=1), 1),
     ],
 )
-def test_the_size_of_the_next_batch(state: State, size: int) -> None:
+def test_the_size_of_the_next_batch(state: RetryState, size: int) -> None:
     """A probe is one message; suspects are halved; what the receiver once took is not exceeded."""
     assert batch_size(state, 100) == size
 
@@ -146,14 +167,15 @@ def test_the_size_of_the_next_batch(state: State, size: int) -> None:
 def test_waits_are_spread() -> None:
     """Full jitter: the wait is anywhere below its ceiling, but never nothing."""
     assert [
-        decide(State(failures=3), failed(1, "busy", ""), chance).wait for chance in (0.0, 0.5, 1.0)
+        decide(RetryState(failures=3), failed(1, "busy", ""), chance).wait
+        for chance in (0.0, 0.5, 1.0)
     ] == [0.4, 4, 8]
 
 
 @given(st.integers(1, 64), st.sets(st.integers(0, 63)), st.booleans())
 def test_every_poison_is_found_and_nothing_else(count: int, poison: set[int], sizes: bool) -> None:
     """Bisection puts aside exactly the messages that the receiver refuses, whatever their number."""
-    queue, taken, dead, state = list(range(count)), [], [], State()
+    queue, taken, dead, state = list(range(count)), [], [], RetryState()
     for _ in range(20 * count + 20):
         if not queue:
             break
@@ -180,7 +202,7 @@ _REPORTS = st.builds(
 @given(st.lists(_REPORTS, max_size=30), st.floats(0, 0.999))
 def test_nothing_is_lost(reports: list[Report], chance: float) -> None:
     """A message is struck off only when taken, put aside only when refused, and never both."""
-    state = State()
+    state = RetryState()
     for report in reports:
         step = decide(state, report, chance)
         kinds = [one.kind for one in report.outcomes]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sending import alert
 
-from jwtleak.alerts.wire import Record, write
+from jwtleak.alerts.wire import WireAlert, to_wire
 from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery
-from jwtleak.runtime.delivery.scan_delivery import Dispatch
+from jwtleak.runtime.delivery.scan_delivery import ScanDelivery
 from jwtleak.sinks.settings import from_url
 from jwtleak.store import Store
 
@@ -23,9 +23,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield made
 
 
-def records(count: int) -> list[Record]:
+def records(count: int) -> list[WireAlert]:
     """Alerts as a scan gives them."""
-    return [write(alert(number)) for number in range(count)]
+    return [to_wire(alert(number)) for number in range(count)]
 
 
 def lines(path: Path) -> list[bytes]:
@@ -35,7 +35,7 @@ def lines(path: Path) -> list[bytes]:
 
 def test_every_alert_is_delivered(store: Store, tmp_path: Path) -> None:
     """In order, each once; the outbox is empty at the end."""
-    dispatch = Dispatch(store, Delivery(store, [from_url(f"file:{tmp_path}/out")]), deadline=30)
+    dispatch = ScanDelivery(store, Delivery(store, [from_url(f"file:{tmp_path}/out")]), deadline=30)
     for record in records(1200):
         dispatch.add(record)
     assert dispatch.close() == []
@@ -47,7 +47,7 @@ def test_every_alert_is_delivered(store: Store, tmp_path: Path) -> None:
 def test_what_cannot_be_delivered_is_named_and_kept(store: Store, tmp_path: Path) -> None:
     """A later run with the same state sends it."""
     settings = [from_url(f"file:{tmp_path}/none/out")]
-    dispatch = Dispatch(store, Delivery(store, settings), deadline=0.2)
+    dispatch = ScanDelivery(store, Delivery(store, settings), deadline=0.2)
     for record in records(3):
         dispatch.add(record)
     left = dispatch.close()
@@ -55,22 +55,22 @@ def test_what_cannot_be_delivered_is_named_and_kept(store: Store, tmp_path: Path
         (3, "cannot write: no such file or directory")
     ]
     (tmp_path / "none").mkdir()
-    assert Dispatch(store, Delivery(store, settings), deadline=30).close() == []
+    assert ScanDelivery(store, Delivery(store, settings), deadline=30).close() == []
     assert lines(tmp_path / "none/out") == [record.json() for record in records(3)]
 
 
 def test_a_repeat_is_a_letter_of_its_own(store: Store, tmp_path: Path) -> None:
     """The same id with another event is not the same letter."""
-    dispatch = Dispatch(store, Delivery(store, [from_url(f"file:{tmp_path}/out")]), deadline=30)
+    dispatch = ScanDelivery(store, Delivery(store, [from_url(f"file:{tmp_path}/out")]), deadline=30)
     for event in ("leak", "leak", "repeat"):
-        dispatch.add(write(alert(1, event=event)))
+        dispatch.add(to_wire(alert(1, event=event)))
     dispatch.close()
     assert len(lines(tmp_path / "out")) == 2
 
 
 def test_what_nobody_wants_is_not_kept(store: Store, tmp_path: Path) -> None:
     """It takes no room in the outbox."""
-    dispatch = Dispatch(
+    dispatch = ScanDelivery(
         store,
         Delivery(store, [from_url(f"file:{tmp_path}/none/out?when=severity=='low'")]),
         deadline=0,
@@ -91,7 +91,9 @@ def test_a_full_outbox_holds_the_scan_until_nothing_moves(store: Store, tmp_path
         now[0] += seconds
 
     delivery = Delivery(store, [from_url(f"file:{tmp_path}/none/out")])
-    dispatch = Dispatch(store, delivery, deadline=5, spool=100, clock=lambda: now[0], sleep=sleep)
+    dispatch = ScanDelivery(
+        store, delivery, deadline=5, spool=100, clock=lambda: now[0], sleep=sleep
+    )
     dispatch.add(records(1)[0])
     dispatch.flush()
     dispatch.add(records(2)[1])

@@ -13,8 +13,8 @@ from sending import Box, Scripted, Turned, alert
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull, UsageError
 from jwtleak.runtime.delivery.messages import opener
-from jwtleak.runtime.delivery.sender import IDLE, Worker
-from jwtleak.sinks.interface import Limits, Message, Report, failed
+from jwtleak.runtime.delivery.sender import IDLE, Sender
+from jwtleak.sinks.interface import BatchLimits, Message, Report, failed
 from jwtleak.sinks.settings import SinkSettings
 
 Answer = Callable[[Sequence[Message]], Report]
@@ -40,7 +40,7 @@ class Bench:
         self.clock = Turned()
         self.said: list[str] = []
         given = SinkSettings(url="stdout", **settings)
-        self.worker = Worker(
+        self.worker = Sender(
             given,
             self.sink,
             opener(given, self.sink),
@@ -204,7 +204,7 @@ def test_memory_holds_one_batch() -> None:
 def test_the_thread_drains_and_ends() -> None:
     """Told to drain, it sends what is left, at once even in a wait, and closes sink and mailbox."""
     bench = Bench(busy, count=5)
-    bench.sink.limits = Limits(2, 1 << 20)
+    bench.sink.limits = BatchLimits(2, 1 << 20)
     thread = threading.Thread(target=bench.worker.run)
     thread.start()
     bench.worker.drain()

@@ -8,15 +8,18 @@ from sending import Box, Scripted, alert
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull
 from jwtleak.runtime.delivery.messages import opener
-from jwtleak.runtime.delivery.retry import State, decide
-from jwtleak.runtime.delivery.sender import Hand
-from jwtleak.sinks.interface import AGAIN, TAKEN, Limits, Outcome, Report, failed
+from jwtleak.runtime.delivery.retry import RetryState, decide
+from jwtleak.runtime.delivery.sender import InFlight
+from jwtleak.sinks.interface import AGAIN, TAKEN, BatchLimits, Outcome, Report, failed
 from jwtleak.sinks.settings import SinkSettings
 
 
-def hand(box: Box, limits: Limits = Limits(10, 1 << 20), when: str = 'severity != "info"') -> Hand:  # noqa: B008 - frozen
+_LIMITS = BatchLimits(10, 1 << 20)
+
+
+def hand(box: Box, limits: BatchLimits = _LIMITS, when: str = 'severity != "info"') -> InFlight:
     """A hand for a sink that wants everything but what is mere information."""
-    return Hand(box, opener(SinkSettings(url="stdout", when=when), Scripted()), limits)
+    return InFlight(box, opener(SinkSettings(url="stdout", when=when), Scripted()), limits)
 
 
 def box(count: int, **change: object) -> Box:
@@ -29,10 +32,10 @@ def box(count: int, **change: object) -> Box:
 def test_a_batch_is_bounded_in_number_and_size() -> None:
     """A message that is larger than a batch goes alone."""
     size = len(to_json(alert(0)))
-    mine = hand(box(10), Limits(4, size * 2 + size // 2))
+    mine = hand(box(10), BatchLimits(4, size * 2 + size // 2))
     mine.fill()
     assert [len(mine.batch(9)), len(mine.batch(1))] == [2, 1]
-    small = hand(box(10), Limits(4, 10))
+    small = hand(box(10), BatchLimits(4, 10))
     small.fill()
     assert len(small.batch(9)) == 1
 
@@ -43,8 +46,10 @@ def test_what_is_taken_or_refused_leaves_and_the_rest_keeps_its_place() -> None:
     mine = hand(letters)
     mine.fill()
     first = mine.batch(3)
-    mine.settle(first, decide(State(), failed(3, "busy", "503"), 0))
-    mine.settle(first, decide(State(), Report((TAKEN, Outcome("refused", "bad", 400), AGAIN)), 0))
+    mine.settle(first, decide(RetryState(), failed(3, "busy", "503"), 0))
+    mine.settle(
+        first, decide(RetryState(), Report((TAKEN, Outcome("refused", "bad", 400), AGAIN)), 0)
+    )
     assert letters.buried == {2: ("bad", 400, 2)}
     assert [one.seq for one in mine.batch(3)] == [3]
     assert list(letters.letters) == [3]
@@ -64,12 +69,12 @@ def test_a_small_young_batch_lingers() -> None:
     not make it wait.
     """
     for limits, count, now, lingers in [
-        (Limits(5, 1 << 20, 2.0), 3, 50_500, True),
-        (Limits(5, 1 << 20, 2.0), 5, 50_500, False),
-        (Limits(5, 1500, 2.0), 3, 50_500, False),
-        (Limits(5, 1 << 20, 2.0), 3, 52_000, False),
-        (Limits(5, 1 << 20, 2.0), 3, 49_000, False),
-        (Limits(5, 1 << 20), 3, 50_500, False),
+        (BatchLimits(5, 1 << 20, 2.0), 3, 50_500, True),
+        (BatchLimits(5, 1 << 20, 2.0), 5, 50_500, False),
+        (BatchLimits(5, 1500, 2.0), 3, 50_500, False),
+        (BatchLimits(5, 1 << 20, 2.0), 3, 52_000, False),
+        (BatchLimits(5, 1 << 20, 2.0), 3, 49_000, False),
+        (BatchLimits(5, 1 << 20), 3, 50_500, False),
     ]:
         mine = hand(box(count), limits)
         mine.fill()
@@ -87,7 +92,7 @@ def test_the_last_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mine.last == 3
     seen: list[int] = []
     monkeypatch.setattr(letters, "ack", lambda _: seen.append(mine.last))
-    mine.settle(mine.batch(3), decide(State(), Report((TAKEN, TAKEN, TAKEN)), 0))
+    mine.settle(mine.batch(3), decide(RetryState(), Report((TAKEN, TAKEN, TAKEN)), 0))
     assert (seen, mine.last) == ([3], 0)
     mine.fill()
     mine.drop()
@@ -104,7 +109,7 @@ def test_what_cannot_be_struck_off_is_owed(monkeypatch: pytest.MonkeyPatch) -> N
     with monkeypatch.context() as broken:
         broken.setattr(letters, "ack", lambda _: (_ for _ in ()).throw(StoreFull("disk full")))
         with pytest.raises(StoreFull):
-            mine.settle(mine.batch(1), decide(State(), Report((TAKEN,)), 0))
+            mine.settle(mine.batch(1), decide(RetryState(), Report((TAKEN,)), 0))
         with pytest.raises(StoreFull):
             mine.pay()
     assert mine.batch(1) == []

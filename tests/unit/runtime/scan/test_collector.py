@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from minting import NOW, jws, sha256
 from msgspec.structs import replace
 
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.alerts.grouping import Every, FirstSight, Grouping
-from jwtleak.alerts.wire import Record
+from jwtleak.alerts.wire import WireAlert
 from jwtleak.assess.policy import Policy
 from jwtleak.core.channel import Channels
 from jwtleak.core.custom_patterns import UserPattern, UserPatterns
@@ -18,7 +18,7 @@ from jwtleak.patterns import load_channels
 from jwtleak.runtime.scan.collector import Collector
 from jwtleak.types import StreamInfo
 
-SETTING = Setting(NOW, None, b"k" * 32)
+SETTING = AlertContext(NOW, None, b"k" * 32)
 INFO = StreamInfo("file", "/var/log/a.log")
 CHANNELS = Channels(load_channels())
 TOKENS = [jws({"n": number}) for number in range(6)]
@@ -30,7 +30,7 @@ def collected(data: bytes, grouping: Grouping | FirstSight, *, sparing: bool) ->
     collector = Collector(SETTING, engine, INFO, grouping)
     assert collector.sighted is not None
     engine.open(sighted=collector.sighted if sparing else None)
-    records: list[Record] = []
+    records: list[WireAlert] = []
     for at in range(0, len(data), 700):
         records += collector.add(engine.feed(data[at : at + 700]))
     records += collector.add(engine.close())
@@ -79,7 +79,7 @@ def test_the_time_goes_on() -> None:
     ]
 
 
-def _later(collector: Collector, engine: Engine, number: int) -> list[Record]:
+def _later(collector: Collector, engine: Engine, number: int) -> list[WireAlert]:
     collector.at(SETTING.now + 10 + number)
     return list(collector.add(engine.feed(f"token={TOKENS[number]} x\n".encode())))
 

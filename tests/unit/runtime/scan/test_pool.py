@@ -14,7 +14,7 @@ from jwtleak.errors import WorkerError
 from jwtleak.runtime.scan import pool as pools
 from jwtleak.runtime.scan import worker
 from jwtleak.runtime.scan.pool import Pool
-from jwtleak.runtime.scan.worker import Alerts, Done, Files, Range, Worker, run_here
+from jwtleak.runtime.scan.worker import Alerts, Done, Files, Range, ScanWorker, run_here
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_order_is_that_of_one_process(plan_of_scan, tasks, jobs, early, monkeypa
     """
     monkeypatch.setattr(pools, "_EARLY_BYTES", early)
     monkeypatch.setattr(worker, "_BATCH", 16)
-    expected = flat(run_here(Worker(plan_of_scan), iter(tasks)))
+    expected = flat(run_here(ScanWorker(plan_of_scan), iter(tasks)))
     with Pool(plan_of_scan, jobs) as pool:
         assert flat(pool.run(iter(tasks))) == expected
         assert (pool._early, pool._early_bytes) == ({}, 0)
@@ -108,7 +108,7 @@ def test_a_failing_worker(plan_of_scan, tasks, monkeypatch):
     def fail(*_: object) -> None:
         raise ValueError(jws())
 
-    monkeypatch.setattr(Worker, "_files", fail)
+    monkeypatch.setattr(ScanWorker, "_files", fail)
     with Pool(plan_of_scan, 1) as pool, pytest.raises(WorkerError) as raised:
         list(pool.run(iter(tasks)))
     said = str(raised.value)

@@ -10,7 +10,7 @@ import pytest
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.errors import SourceError
 from jwtleak.runtime.scan import readahead
-from jwtleak.runtime.scan.readahead import Ahead
+from jwtleak.runtime.scan.readahead import ReadAhead
 from jwtleak.types import StreamInfo
 
 
@@ -43,7 +43,7 @@ class Numbers:
         self.closed = True
 
 
-def read(stream: Ahead | Numbers) -> list[bytes]:
+def read(stream: ReadAhead | Numbers) -> list[bytes]:
     """Every read of `stream`."""
     buffer = memoryview(bytearray(READ_SIZE))
     parts = []
@@ -56,7 +56,7 @@ def read(stream: Ahead | Numbers) -> list[bytes]:
 def test_the_same_bytes(monkeypatch: pytest.MonkeyPatch, long: int) -> None:
     """What is read ahead is what the stream gives, and after its end nothing more."""
     monkeypatch.setattr(readahead, "_LONG", long)
-    stream = Ahead(Numbers(40))
+    stream = ReadAhead(Numbers(40))
     assert read(stream) == read(Numbers(40))
     assert read(stream) == []
     stream.close()
@@ -65,7 +65,7 @@ def test_the_same_bytes(monkeypatch: pytest.MonkeyPatch, long: int) -> None:
 def test_a_short_stream_has_no_thread() -> None:
     """A thread begins only behind the first megabytes."""
     numbers = Numbers(3)
-    stream = Ahead(numbers)
+    stream = ReadAhead(numbers)
     read(stream)
     stream.close()
     assert numbers.threads == {threading.get_ident()}
@@ -82,7 +82,7 @@ def test_errors_come_out_where_they_would(
         raise error
 
     monkeypatch.setattr(readahead, "_LONG", 0)
-    stream = Ahead(Numbers(5, fail))
+    stream = ReadAhead(Numbers(5, fail))
     buffer = memoryview(bytearray(READ_SIZE))
     for _ in range(5):
         assert stream.readinto(buffer)
@@ -97,7 +97,7 @@ def test_closing_early_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readahead, "_LONG", 0)
     numbers = Numbers(10_000)
     before = threading.active_count()
-    stream = Ahead(numbers)
+    stream = ReadAhead(numbers)
     stream.readinto(memoryview(bytearray(READ_SIZE)))
     stream.close()
     stream.close()

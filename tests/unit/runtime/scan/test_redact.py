@@ -8,7 +8,7 @@ from pauses import Script
 
 from jwtleak.core.redaction import Redactor
 from jwtleak.runtime.scan.redact import SILENCE, redacted
-from jwtleak.runtime.scan.stdin import Waiting
+from jwtleak.runtime.scan.stdin import InputWait
 
 TOKEN = jws().encode()
 NAME = f"[JWT {sha256(jws())[:8]}]".encode()
@@ -16,7 +16,7 @@ NAME = f"[JWT {sha256(jws())[:8]}]".encode()
 
 def run(script: Script) -> list[bytes]:
     """The pieces that come out, without the empty ones."""
-    return [part for part in redacted(Redactor(), Waiting(script, script.wait)) if part]
+    return [part for part in redacted(Redactor(), InputWait(script, script.wait)) if part]
 
 
 def test_what_is_settled_does_not_wait() -> None:
@@ -44,7 +44,7 @@ def test_a_token_outlasts_a_silence() -> None:
 def test_an_interrupt_lets_out_what_is_held() -> None:
     """Ctrl-C loses nothing."""
     script = Script(b"t=" + TOKEN, KeyboardInterrupt)
-    parts = redacted(Redactor(), Waiting(script, script.wait))
+    parts = redacted(Redactor(), InputWait(script, script.wait))
     assert next(parts) == b"t="
     assert next(parts) == NAME
     with pytest.raises(KeyboardInterrupt):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from jwtleak.alerts.wire import Selection
 from jwtleak.errors import StoreFull
 from jwtleak.runtime.scan import resume, tasks, worker
-from jwtleak.runtime.scan.resume import Ledger, Surroundings
+from jwtleak.runtime.scan.resume import ScanJournal, Surroundings
 from jwtleak.runtime.scan.scan import Scan, Tally
 from jwtleak.sources.walk import walk
 from jwtleak.store import Store
@@ -51,7 +51,7 @@ class Runs:
                 self.said.append,
                 lambda: 5,
             )
-            ledger = Ledger(scans, around)
+            ledger = ScanJournal(scans, around)
             scan = Scan(self.plan, Selection(), self.tally)
             ids = []
             for record in scan.files(

@@ -10,12 +10,12 @@ from pauses import Script
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT, Waiting, always, follow
+from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT, InputWait, always, follow
 
 
 def run(script: Script) -> Iterator[list[str]]:
     """The fingerprints of each step."""
-    for findings in follow(Engine(Channels(())), Waiting(script, script.wait)):
+    for findings in follow(Engine(Channels(())), InputWait(script, script.wait)):
         yield [one.sha256 for one in findings]
 
 

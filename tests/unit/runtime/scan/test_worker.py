@@ -22,15 +22,15 @@ from jwtleak.runtime.scan.worker import (
     Files,
     Message,
     Range,
+    ScanWorker,
     Task,
-    Worker,
     describe,
     unreadable,
 )
 from jwtleak.types import StreamInfo
 
 
-def run(worker: Worker, task: Task):
+def run(worker: ScanWorker, task: Task):
     """(The alerts, the done) of a task."""
     *batches, done = worker.run(task)
     assert isinstance(done, Done)
@@ -42,7 +42,7 @@ def test_files(plan_of_scan, tmp_path):
     for name in "ab":
         (tmp_path / name).write_text(f"x={jws({'iss': name})} y\n" * 2)
     alerts, done = run(
-        Worker(plan_of_scan), Files(0, (str(tmp_path / "a"), str(tmp_path / "b")), 1)
+        ScanWorker(plan_of_scan), Files(0, (str(tmp_path / "a"), str(tmp_path / "b")), 1)
     )
     assert [alert.token.sha256 for alert in alerts] == [sha256(jws({"iss": name})) for name in "ab"]
     assert [alert.sightings.count for alert in alerts] == [2, 2]
@@ -53,7 +53,9 @@ def test_files(plan_of_scan, tmp_path):
 def test_every(plan_of_scan, tmp_path):
     """With `every` each sighting is an alert."""
     (tmp_path / "a").write_text(f"x={jws()} y\n" * 3)
-    alerts, _ = run(Worker(replace(plan_of_scan, every=True)), Files(0, (str(tmp_path / "a"),), 1))
+    alerts, _ = run(
+        ScanWorker(replace(plan_of_scan, every=True)), Files(0, (str(tmp_path / "a"),), 1)
+    )
     assert [alert.location.line for alert in alerts] == [1, 2, 3]
 
 
@@ -61,7 +63,7 @@ def test_batches(plan_of_scan, tmp_path, monkeypatch):
     """Many alerts leave in batches."""
     monkeypatch.setattr(worker, "_BATCH", 4)
     (tmp_path / "a").write_text("".join(f"x={jws({'iss': str(n)})} y\n" for n in range(10)))
-    messages = list(Worker(plan_of_scan).run(Files(0, (str(tmp_path / "a"),), 1)))
+    messages = list(ScanWorker(plan_of_scan).run(Files(0, (str(tmp_path / "a"),), 1)))
     assert [len(one.alerts) for one in messages if isinstance(one, Alerts)] == [4, 4, 2]
 
 
@@ -70,7 +72,7 @@ def test_notices(plan_of_scan, tmp_path):
     (tmp_path / "b.gz").write_bytes(gzip.compress(bytes(range(256)) * 99)[:-50])
     (tmp_path / "c").write_text(jws())
     alerts, done = run(
-        Worker(plan_of_scan),
+        ScanWorker(plan_of_scan),
         Files(0, tuple(str(tmp_path / name) for name in ("a", "b.gz", "c")), 1),
     )
     assert len(alerts) == 1
@@ -96,7 +98,7 @@ def test_an_error_while_reading(plan_of_scan, tmp_path, monkeypatch):
         def close(self) -> None: ...
 
     monkeypatch.setattr(worker, "open_streams", lambda *_args, **_more: iter([Failing()]))
-    alerts, done = run(Worker(plan_of_scan), Files(0, ("f",), 1))
+    alerts, done = run(ScanWorker(plan_of_scan), Files(0, ("f",), 1))
     assert len(alerts) == 1
     assert [(one.kind, one.reason) for one in done.notices] == [
         ("unreadable", "input/output error")
@@ -117,7 +119,7 @@ def test_a_part_is_read_little_further_than_it_goes(plan_of_scan, tmp_path, monk
     monkeypatch.setattr(worker, "Counted", Watched)
     size = 4 << 20
     (tmp_path / "a").write_bytes(b"a line of a log\n" * (size // 16))
-    run(Worker(plan_of_scan), Range(0, str(tmp_path / "a"), 1 << 20, 2 << 20, size, None))
+    run(ScanWorker(plan_of_scan), Range(0, str(tmp_path / "a"), 1 << 20, 2 << 20, size, None))
     assert sum(read) <= (1 << 20) + LOOKAHEAD + 2 * LOOKBACK + 8192
 
 
@@ -126,7 +128,7 @@ def test_ranges_share_what_stands_at_their_edge(plan_of_scan, tmp_path, cut):
     """A token at the edge of two ranges is found once, by the range in which it begins."""
     data = f"{'-' * 50}\n{'-' * 50}{jws()} and\n{jws({'iss': 'b'})}\n".encode()
     (tmp_path / "a").write_bytes(data)
-    worker = Worker(plan_of_scan)
+    worker = ScanWorker(plan_of_scan)
     found = []
     for index, (start, stop) in enumerate([(0, cut), (cut, len(data))]):
         alerts, done = run(worker, Range(index, str(tmp_path / "a"), start, stop, len(data), None))
@@ -152,13 +154,15 @@ def test_a_range_reads_on_for_what_is_announced_late(plan_of_scan, tmp_path, int
         Range(0, str(tmp_path / "a"), 0, stop, len(data), None),
         Range(1, str(tmp_path / "a"), stop, len(data), len(data), None),
     ]
-    found = [[alert.token.sha256 for alert in run(Worker(plan_of_scan), part)[0]] for part in parts]
+    found = [
+        [alert.token.sha256 for alert in run(ScanWorker(plan_of_scan), part)[0]] for part in parts
+    ]
     assert found == [[sha256(jws())], []]
 
 
 def test_a_range_of_a_file_that_is_gone(plan_of_scan, tmp_path):
     """A range that cannot be opened is told."""
-    alerts, done = run(Worker(plan_of_scan), Range(0, str(tmp_path / "gone"), 0, 10, 10, None))
+    alerts, done = run(ScanWorker(plan_of_scan), Range(0, str(tmp_path / "gone"), 0, 10, 10, None))
     assert (alerts, [one.kind for one in done.notices]) == ([], ["unreadable"])
 
 
@@ -166,7 +170,7 @@ def test_stopping(plan_of_scan, tmp_path):
     """A worker that is told to stop gives what it has, and names the file it did not finish."""
     for name in "abc":
         (tmp_path / name).write_text(jws({"iss": name}))
-    worker = Worker(plan_of_scan)
+    worker = ScanWorker(plan_of_scan)
     worker.stopping = True
     alerts, done = run(worker, Files(0, tuple(str(tmp_path / name) for name in "abc"), 1))
     assert (alerts, done.files, done.stopped) == ([], 0, str(tmp_path / "a"))
@@ -175,7 +179,7 @@ def test_stopping(plan_of_scan, tmp_path):
 def test_stopping_in_the_middle(plan_of_scan, tmp_path, monkeypatch):
     """What stands in the bytes that were read is found though the file goes on."""
     (tmp_path / "a").write_bytes(f"x={jws()} y\n".encode() + bytes(3 << 20))
-    worker = Worker(plan_of_scan)
+    worker = ScanWorker(plan_of_scan)
     readinto = Counted.readinto
 
     def stop(self: Counted, buffer: memoryview) -> int:
@@ -212,7 +216,7 @@ def test_counted():
 def test_messages_survive_the_way(plan_of_scan, tmp_path):
     """Every message is the same after the pipe."""
     (tmp_path / "a").write_text(jws({"sub": "x", "scope": "a b", "exp": NOW}))
-    messages = list(Worker(plan_of_scan).run(Files(0, (str(tmp_path / "a"), "gone"), 1)))
+    messages = list(ScanWorker(plan_of_scan).run(Files(0, (str(tmp_path / "a"), "gone"), 1)))
     for message in [*messages, Failed("why")]:
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=Message) == message
 

@@ -13,8 +13,8 @@ from minting import jws
 from jwtleak.errors import UsageError
 from jwtleak.runtime.service import endpoint as module
 from jwtleak.runtime.service import metrics as m
-from jwtleak.runtime.service.endpoint import Address, Endpoint
-from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.endpoint import Endpoint, ListenAddress
+from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.metrics import Metrics
 
 
@@ -22,8 +22,8 @@ class Served:
     """A running endpoint and what it tells of."""
 
     def __init__(self) -> None:
-        self.metrics, self.health = Metrics(), Health(lambda: 0.0)
-        self.endpoint = Endpoint(Address("127.0.0.1", 0), self.metrics, self.health)
+        self.metrics, self.health = Metrics(), ServiceHealth(lambda: 0.0)
+        self.endpoint = Endpoint(ListenAddress("127.0.0.1", 0), self.metrics, self.health)
         self.endpoint.start()
 
     def connect(self) -> socket.socket:
@@ -162,9 +162,11 @@ def test_a_port_that_is_taken(served: Served) -> None:
     with pytest.raises(
         UsageError, match=rf"metrics: cannot serve on 127.0.0.1:{served.endpoint.port}: .* in use"
     ):
-        Endpoint(Address("127.0.0.1", served.endpoint.port), Metrics(), Health(lambda: 0.0))
+        Endpoint(
+            ListenAddress("127.0.0.1", served.endpoint.port), Metrics(), ServiceHealth(lambda: 0.0)
+        )
 
 
 def test_closing_without_a_start() -> None:
     """An endpoint that never served gives its port back."""
-    Endpoint(Address("127.0.0.1", 0), Metrics(), Health(lambda: 0.0)).close()
+    Endpoint(ListenAddress("127.0.0.1", 0), Metrics(), ServiceHealth(lambda: 0.0)).close()

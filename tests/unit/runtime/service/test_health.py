@@ -5,7 +5,7 @@ from __future__ import annotations
 from minting import jws
 
 from jwtleak.runtime.service import health as module
-from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.health import ServiceHealth
 
 
 class Clock:
@@ -22,7 +22,7 @@ def test_ready_only_while_following() -> None:
     """Before files are followed and once stopping has begun the answer is no; the loop is alive all
     the while.
     """
-    health = Health(Clock())
+    health = ServiceHealth(Clock())
     told = []
     for phase in ("starting", "following", "stopping"):
         health.phase(phase)
@@ -33,7 +33,7 @@ def test_ready_only_while_following() -> None:
 def test_a_loop_that_hangs() -> None:
     """Without a beat for a minute the program is not alive; a beat makes it so again."""
     clock = Clock()
-    health = Health(clock)
+    health = ServiceHealth(clock)
     clock.now = module.STALLED_SECONDS - 1
     assert health.alive().good
     clock.now += 1
@@ -45,7 +45,7 @@ def test_a_loop_that_hangs() -> None:
 
 def test_degraded_is_named_until_it_is_mended() -> None:
     """A sink that is down is named with its reason; the program stays alive and ready."""
-    health = Health(Clock())
+    health = ServiceHealth(Clock())
     health.phase("following")
     assert health.degrade("sink:siem", "connection refused")
     assert not health.degrade("sink:siem", "timeout")
@@ -61,7 +61,7 @@ def test_degraded_is_named_until_it_is_mended() -> None:
 
 def test_what_halts_reading_is_not_ready() -> None:
     """A full spool stops reading: not ready, but a restart would not help, so alive."""
-    health = Health(Clock())
+    health = ServiceHealth(Clock())
     health.phase("following")
     health.degrade("spool", "256 MiB wait", halts=True)
     assert not health.ready().good
@@ -71,7 +71,7 @@ def test_what_halts_reading_is_not_ready() -> None:
 
 def test_troubles_are_bounded_and_clean() -> None:
     """More troubles than can be shown are left out; no name or reason shows a token."""
-    health = Health(Clock())
+    health = ServiceHealth(Clock())
     for number in range(1000):
         health.degrade(f"watch:/{number}", jws())
     degraded = health.alive().body["degraded"]

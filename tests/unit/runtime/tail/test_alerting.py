@@ -11,12 +11,12 @@ from minting import NOW, jws
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert
-from jwtleak.alerts.builder import Builder, Setting
-from jwtleak.alerts.wire import Record, write
+from jwtleak.alerts.builder import AlertContext, Builder
+from jwtleak.alerts.wire import WireAlert, to_wire
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.store import Commit, Letter, Store
+from jwtleak.store import Commit, OutboxEntry, Store
 from jwtleak.types import Severity, StreamInfo
 
 T = NOW * 1000
@@ -35,30 +35,30 @@ def rolling(store: Store, window: int = 60_000, capacity: int = 100) -> Rollup:
 
 
 def see(
-    rollup: Rollup, stream: str, name: str, one: Record, now_ms: int, **more: bool
-) -> Letter | None:
+    rollup: Rollup, stream: str, name: str, one: WireAlert, now_ms: int, **more: bool
+) -> OutboxEntry | None:
     """A sighting at a time."""
     Even.ms = now_ms
     return rollup.see(stream, name, one, now_ms, **more)
 
 
-def due(rollup: Rollup, now_ms: int) -> list[Letter]:
+def due(rollup: Rollup, now_ms: int) -> list[OutboxEntry]:
     """What is due at a time."""
     Even.ms = now_ms
     return list(rollup.due())
 
 
-def record(number: int, offset: int, severity: Severity = "medium") -> tuple[str, Record]:
+def record(number: int, offset: int, severity: Severity = "medium") -> tuple[str, WireAlert]:
     """A sighting of one token: its name and its record."""
     ENGINE.open(offset=offset, head=b"h" * 1024)
     (found,) = ENGINE.feed(f"{jws({'n': number})} \n".encode())
-    alert = Builder(StreamInfo("file", "/logs/a"), Setting(NOW, None, b"k")).build(
+    alert = Builder(StreamInfo("file", "/logs/a"), AlertContext(NOW, None, b"k")).build(
         found, ENGINE.occurrence(found)
     )
-    return alert.id, write(replace(alert, severity=severity))
+    return alert.id, to_wire(replace(alert, severity=severity))
 
 
-def alert(letter: Letter) -> Alert:
+def alert(letter: OutboxEntry) -> Alert:
     """What the letter holds."""
     return msgspec.json.decode(letter.body, type=Alert)
 

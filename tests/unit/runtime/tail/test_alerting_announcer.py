@@ -9,7 +9,7 @@ import pytest
 from minting import NOW
 from tailing import cursor, leak, name
 
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.alerts.wire import Selection
 from jwtleak.assess.policy import Allow, Policy
 from jwtleak.core.channel import Channels
@@ -17,9 +17,9 @@ from jwtleak.core.engine import Engine
 from jwtleak.follow.interface import Opened
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.tail import alerting as module
-from jwtleak.runtime.tail.alerting import Announcer, Rollup
-from jwtleak.runtime.tail.readers import Stream
-from jwtleak.store import Letter, Store
+from jwtleak.runtime.tail.alerting import AlertEmitter, Rollup
+from jwtleak.runtime.tail.readers import TailStream
+from jwtleak.store import OutboxEntry, Store
 
 
 class Setup:
@@ -28,17 +28,17 @@ class Setup:
     def __init__(self, store: Store, selection: Selection | None = None) -> None:
         rollup = Rollup(store, 60_000, lambda: 0)
         self.policy = Policy()
-        self.announcer = Announcer(
+        self.announcer = AlertEmitter(
             self.setting, selection or Selection(), rollup, lambda: float(NOW)
         )
         self.engine = Engine(Channels(load_channels()))
-        self.stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
+        self.stream = TailStream(Opened("a", "/logs/a", cursor("a"), 0))
 
-    def setting(self, now: float) -> Setting:
+    def setting(self, now: float) -> AlertContext:
         """What alerts say beyond the finding."""
-        return Setting(now, "web-01", b"k", policy=self.policy)
+        return AlertContext(now, "web-01", b"k", policy=self.policy)
 
-    def tell(self, data: bytes, *, early: bool = False) -> list[Letter]:
+    def tell(self, data: bytes, *, early: bool = False) -> list[OutboxEntry]:
         """Letters for what is found in `data`."""
         self.engine.open()
         found = self.engine.feed(data)

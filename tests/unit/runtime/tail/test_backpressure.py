@@ -5,7 +5,7 @@ from __future__ import annotations
 from tailing import Clock
 
 from jwtleak.errors import StoreFull
-from jwtleak.runtime.tail.backpressure import EVERY, SpoolGate
+from jwtleak.runtime.tail.backpressure import EVERY, Backpressure
 from jwtleak.types import WhenFull
 
 
@@ -33,10 +33,10 @@ class Spool:
 
 def gate(
     spool: Spool, clock: Clock, when_full: WhenFull = "wait"
-) -> tuple[SpoolGate, list[dict[str, int]]]:
+) -> tuple[Backpressure, list[dict[str, int]]]:
     """A gate at 100 bytes, and what it says it dropped."""
     dropped: list[dict[str, int]] = []
-    return SpoolGate(
+    return Backpressure(
         spool, 100, when_full, lambda: clock.steady, dropped.append, lambda: spool.sink
     ), dropped
 

@@ -9,11 +9,13 @@ from jwtleak.errors import StoreFull
 from jwtleak.follow.interface import Ended, Opened
 from jwtleak.runtime.tail import checkpoint as module
 from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.checkpoint import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Ledger
-from jwtleak.runtime.tail.readers import Stream
-from jwtleak.store import Commit, Letter, Sighting
+from jwtleak.runtime.tail.checkpoint import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Checkpoint
+from jwtleak.runtime.tail.readers import TailStream
+from jwtleak.store import Commit, OutboxEntry, Sighting
 
-LETTER = Letter(id="0" * 40, fingerprint="f" * 64, severity="low", event="leak", body=b"{}" * 100)
+LETTER = OutboxEntry(
+    id="0" * 40, fingerprint="f" * 64, severity="low", event="leak", body=b"{}" * 100
+)
 
 
 class Disk:
@@ -53,14 +55,14 @@ class Setup:
 
     def __init__(self) -> None:
         self.clock, self.disk, self.files = Clock(), Disk(), Files()
-        self.ledger = Ledger(
+        self.ledger = Checkpoint(
             self.disk, self.files, Rollup(self.disk, 1000, lambda: 0), lambda: self.clock.steady
         )
 
-    def stream(self, name: str, offset: int = 5) -> Stream:
+    def stream(self, name: str, offset: int = 5) -> TailStream:
         """A stream that was judged up to `offset`."""
         self.files.data[name] = b"x" * 10
-        stream = Stream(Opened(name, f"/logs/{name}", cursor(name), 10))
+        stream = TailStream(Opened(name, f"/logs/{name}", cursor(name), 10))
         stream.offset = offset
         return stream
 

@@ -12,11 +12,11 @@ import pytest
 from tailing import leak, name
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.config import Settings, compose
+from jwtleak.runtime.config import TailConfig, compose
 from jwtleak.runtime.tail.daemon import Daemon
 
 
-def settings(root: Path, **flags: object) -> Settings:
+def settings(root: Path, **flags: object) -> TailConfig:
     """Follow `logs`, alerts into a file beside it."""
     (root / "logs").mkdir(exist_ok=True)
     given = {"paths": [str(root / "logs")], "state": str(root / "state"), **flags}

@@ -15,23 +15,23 @@ from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Opened
 from jwtleak.patterns import load_channels
 from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT
-from jwtleak.runtime.tail.readers import LONGEST_WAIT, Seat, Stream, Watch
+from jwtleak.runtime.tail.readers import LONGEST_WAIT, ReaderWatch, StreamReader, TailStream
 from jwtleak.types import Finding
 
 ENGINE = Engine(Channels(load_channels()))
 
 
-def seat(data: bytes, **fields: int) -> tuple[Seat, Files, Stream]:
+def seat(data: bytes, **fields: int) -> tuple[StreamReader, Files, TailStream]:
     """A seat before `data`, from a cursor on."""
     files = Files()
     files.data["a"] = data
-    stream = Stream(Opened("a", "/logs/a", cursor("a", **fields), len(data)))
-    one = Seat(ENGINE, files)
+    stream = TailStream(Opened("a", "/logs/a", cursor("a", **fields), len(data)))
+    one = StreamReader(ENGINE, files)
     one.sit(stream)
     return one, files, stream
 
 
-def everything(one: Seat, limit: int = 1 << 30) -> list[Finding]:
+def everything(one: StreamReader, limit: int = 1 << 30) -> list[Finding]:
     """What is found up to now."""
     return one.take(limit, lambda: True)[1]
 
@@ -120,7 +120,7 @@ def test_when_to_ask() -> None:
     """The rest of a line is waited for shortly, a growing token for a second of silence and five
     seconds in all.
     """
-    watch = Watch()
+    watch = ReaderWatch()
     assert watch.due is None
     watch.grown(10.0, "context", 5)
     assert watch.due == 10.0 + CONTEXT_WAIT

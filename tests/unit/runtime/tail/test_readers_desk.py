@@ -9,7 +9,7 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError
 from jwtleak.follow.interface import Opened
-from jwtleak.runtime.tail.readers import Desk, Stream
+from jwtleak.runtime.tail.readers import ReaderPool, TailStream
 
 
 class Setup:
@@ -19,17 +19,19 @@ class Setup:
         self.files = Files()
         self.made = 0
         self.left: list[str] = []
-        self.desk = Desk(self.make, self.files, lambda seat: self.left.append(seat.stream.name), 2)  # type: ignore[union-attr]
+        self.desk = ReaderPool(
+            self.make, self.files, lambda seat: self.left.append(seat.stream.name), 2
+        )  # type: ignore[union-attr]
 
     def make(self) -> Engine:
         """One more engine."""
         self.made += 1
         return Engine(Channels(()))
 
-    def stream(self, name: str) -> Stream:
+    def stream(self, name: str) -> TailStream:
         """A stream that can be read."""
         self.files.data[name] = b"x"
-        return Stream(Opened(name, f"/logs/{name}", cursor(name), 1))
+        return TailStream(Opened(name, f"/logs/{name}", cursor(name), 1))
 
 
 def test_a_stream_keeps_its_seat() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tailing import cursor
 
 from jwtleak.follow.interface import Opened
-from jwtleak.runtime.tail.readers import Stream
+from jwtleak.runtime.tail.readers import TailStream
 
 
 def test_it_begins_at_its_cursor() -> None:
     """Reading and judging begin where the cursor stands; a file without a time has none."""
-    stream = Stream(Opened("a", "/logs/a", cursor("a", offset=10, lines=2, line_start=8), 30))
+    stream = TailStream(Opened("a", "/logs/a", cursor("a", offset=10, lines=2, line_start=8), 30))
     assert (stream.offset, stream.read, stream.lines, stream.line_start, stream.backlog) == (
         10,
         10,
@@ -23,7 +23,7 @@ def test_it_begins_at_its_cursor() -> None:
 
 def test_what_was_told_is_not_read_again() -> None:
     """It begins behind that, unless it is asked to."""
-    stream = Stream(Opened("a", "/logs/a", cursor("a", offset=10, told=25, read=28), 30))
+    stream = TailStream(Opened("a", "/logs/a", cursor("a", offset=10, told=25, read=28), 30))
     assert (stream.offset, stream.read, stream.backlog) == (10, 25, 5)
     stream.again()
     assert (stream.read, stream.told, stream.backlog) == (10, 25, 20)
@@ -31,12 +31,12 @@ def test_what_was_told_is_not_read_again() -> None:
 
 def test_a_stored_cursor_brings_the_time_of_the_file() -> None:
     """The time of the last change dates lines that have none."""
-    stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
+    stream = TailStream(Opened("a", "/logs/a", cursor("a"), 0))
     stream.stored(cursor("a", mtime_ns=1_768_478_400_123_000_000))
     assert stream.mtime_ms == 1_768_478_400_123
 
 
 def test_a_backlog_is_never_negative() -> None:
     """A file that was cut has nothing to read."""
-    stream = Stream(Opened("a", "/logs/a", cursor("a", offset=10), 3))
+    stream = TailStream(Opened("a", "/logs/a", cursor("a", offset=10), 3))
     assert stream.backlog == 0

@@ -12,8 +12,8 @@ import pytest
 from tailing import leak, name
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.config import Settings, compose
-from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.config import TailConfig, compose
+from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
@@ -25,7 +25,7 @@ from jwtleak.store import Store
 CLOCKS = Clocks(time.time, time.monotonic)
 
 
-def settings(root: Path, **flags: object) -> Settings:
+def settings(root: Path, **flags: object) -> TailConfig:
     """Follow `logs`, alerts into a file beside it."""
     (root / "logs").mkdir(exist_ok=True)
     given = {"paths": [str(root / "logs")], "state": str(root / "state"), "poll": True, **flags}
@@ -35,7 +35,9 @@ def settings(root: Path, **flags: object) -> Settings:
 def voices(words: io.StringIO) -> Voices:
     """Words in memory."""
     steady = time.monotonic
-    return Voices(Log(time.time, steady, stream=words), Metrics(), Health(steady), Notifier({}))
+    return Voices(
+        Log(time.time, steady, stream=words), Metrics(), ServiceHealth(steady), Notifier({})
+    )
 
 
 def caught_up(root: Path, **flags: object) -> tuple[list[str], str]:

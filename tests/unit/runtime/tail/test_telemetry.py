@@ -10,16 +10,16 @@ from tailing import Clock, Rig, cursor, leak
 
 from jwtleak.errors import StoreFull
 from jwtleak.follow.interface import Ended, Mode, Opened, Trouble
-from jwtleak.runtime.delivery.sender import Health as SinkHealth
+from jwtleak.runtime.delivery.sender import SinkHealth
 from jwtleak.runtime.service import metrics as m
-from jwtleak.runtime.service.health import Health
+from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
 from jwtleak.runtime.service.notify import Notifier
-from jwtleak.runtime.tail.backpressure import SpoolGate
-from jwtleak.runtime.tail.readers import Stream
+from jwtleak.runtime.tail.backpressure import Backpressure
+from jwtleak.runtime.tail.readers import TailStream
 from jwtleak.runtime.tail.telemetry import Reporter, Voices
-from jwtleak.store import Letter, Store
+from jwtleak.store import OutboxEntry, Store
 
 
 class Setup:
@@ -29,10 +29,10 @@ class Setup:
         self.clock, self.words = Clock(), io.StringIO()
         steady = self.steady
         log = Log(lambda: self.clock.wall, steady, stream=self.words)
-        self.voices = Voices(log, Metrics(), Health(steady), Notifier({}))
+        self.voices = Voices(log, Metrics(), ServiceHealth(steady), Notifier({}))
         self.sinks = [SinkHealth("stdout")]
         self.full: str | None = None  # the sink whose queue is
-        self.gate = SpoolGate(store, 1 << 20, "wait", steady, lambda _: None, lambda: self.full)
+        self.gate = Backpressure(store, 1 << 20, "wait", steady, lambda _: None, lambda: self.full)
         self.reporter = Reporter(
             self.voices, self.gate, lambda: self.sinks, lambda: int(self.clock.wall * 1000)
         )
@@ -100,7 +100,7 @@ def test_lost_bytes_are_said(tmp_path: Path) -> None:
     """With the path and the reason."""
     with Store.open(tmp_path) as store:
         setup = Setup(store)
-        stream = Stream(Opened("a", "/logs/a", cursor("a"), 0))
+        stream = TailStream(Opened("a", "/logs/a", cursor("a"), 0))
         setup.reporter.ended(stream, Ended("a", "truncated", 0))
         setup.reporter.ended(stream, Ended("a", "truncated", 120))
     assert setup.said() == [
@@ -110,7 +110,9 @@ def test_lost_bytes_are_said(tmp_path: Path) -> None:
 
 def test_alerts_are_counted_by_severity(tmp_path: Path) -> None:
     """Repeats and heartbeats are no leaks."""
-    letter = Letter(id="0" * 40, fingerprint="f" * 64, severity="high", event="leak", body=b"{}")
+    letter = OutboxEntry(
+        id="0" * 40, fingerprint="f" * 64, severity="high", event="leak", body=b"{}"
+    )
     with Store.open(tmp_path) as store:
         setup = Setup(store)
         setup.reporter.told(

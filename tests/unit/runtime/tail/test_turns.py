@@ -5,13 +5,13 @@ from __future__ import annotations
 from tailing import cursor
 
 from jwtleak.follow.interface import Opened
-from jwtleak.runtime.tail.readers import Stream
+from jwtleak.runtime.tail.readers import TailStream
 from jwtleak.runtime.tail.turns import TURN, Turns
 
 
-def stream(name: str, size: int = 1) -> Stream:
+def stream(name: str, size: int = 1) -> TailStream:
     """A stream with `size` bytes to read."""
-    return Stream(Opened(name, f"/logs/{name}", cursor(name), size))
+    return TailStream(Opened(name, f"/logs/{name}", cursor(name), size))
 
 
 def names(turns: Turns, on: bool = True) -> list[str]:
