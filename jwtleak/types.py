@@ -127,17 +127,33 @@ class Finding(msgspec.Struct, frozen=True):
     repeat: bool = False
 
 
-class StreamInfo(msgspec.Struct, frozen=True):
-    """What a finding's bytes were read from. `path` and `member` are for display (surrogateescape
-    text).
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source or container knows about its bytes, so that no text rule has to guess it.
+
+    A HAR file knows the header that held a value, a journal the host and time of an entry. Each
+    field wins over what the text suggests; None means that the source does not know.
+    `logged_at` is in Unix milliseconds.
     """
 
-    source: Literal["file", "stdin"]
+    channel: Channel | None = None
+    url: str | None = None
+    origin: str | None = None
+    host: str | None = None
+    logged_at: int | None = None
+
+
+class StreamInfo(msgspec.Struct, frozen=True):
+    """What a finding's bytes were read from. `path` and `member` are for display (surrogateescape
+    text). `source` is `file`, `stdin`, or the URL scheme of another source.
+    """
+
+    source: str
     path: str | None = None
     member: str | None = None
     size: int | None = None
     mtime_ms: int | None = None
     compressed: bool = False
+    context: Context | None = None
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):

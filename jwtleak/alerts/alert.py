@@ -94,7 +94,13 @@ class Container(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
     """Where the token stands; offsets and lines are those of the decompressed bytes."""
 
-    source: Literal["file", "stdin"]
+    source: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z][a-z0-9+.-]*$",
+            description="`file`, `stdin`, or the URL scheme of another source",
+        ),
+    ]
     path: Text | UnsetType = UNSET
     member: Annotated[Text, Meta(description="path inside an archive")] | UnsetType = UNSET
     host: Text | UnsetType = UNSET
