@@ -106,7 +106,7 @@ def fitting(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     ready = [(max(pattern.split("*"), key=len), pattern) for pattern in patterns]
 
     def fit(value: str) -> bool:
-        for literal, pattern in ready:  # noqa: SIM110 - twice as fast as any()
+        for literal, pattern in ready:
             if literal in value and _expression(pattern).match(value) is not None:
                 return True
         return False

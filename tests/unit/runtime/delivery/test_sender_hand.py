@@ -13,7 +13,6 @@ from jwtleak.runtime.delivery.sender import InFlight
 from jwtleak.sinks.interface import AGAIN, TAKEN, BatchLimits, Outcome, Report, failed
 from jwtleak.sinks.settings import SinkSettings
 
-
 _LIMITS = BatchLimits(10, 1 << 20)
 
 
