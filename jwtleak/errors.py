@@ -33,7 +33,7 @@ class SourceError(JwtleakError):
 
 
 class WorkerError(JwtleakError):
-    """A worker process died or failed; what it had in hand is named, never silently skipped."""
+    """A worker process died or failed; its task is named, never skipped in silence."""
 
 
 class DeliveryError(JwtleakError):
@@ -54,12 +54,27 @@ class StoreCorrupt(StoreError):  # noqa: N818  a state of the file
     """The file with the state is damaged."""
 
 
-# Where the program itself failed, told without a value: a traceback or a message could show what
-# was scanned.
+def reason_of(error: OSError | ValueError, otherwise: str | None = None) -> str:
+    """Why the system refused, in its own words: lower case at the start, as all our messages.
+
+    `otherwise` replaces the text of an OSError that the system did not raise itself. A caller that
+    wants lower case throughout asks for it: of the texts that can occur only "Remote I/O error"
+    differs.
+    """
+    if not isinstance(error, OSError):
+        # The only ValueError of a path is a NUL byte in it; Python words it differently from
+        # version to version.
+        return "embedded null byte"
+    text = error.strerror or otherwise or str(error)
+    return text[:1].lower() + text[1:]
 
 
 def place_of(broken: BaseException) -> str:
-    """The exception's type and the module and line of the deepest own frame."""
+    """Where the program itself failed: the exception's type, the module and line of the deepest
+    frame that is ours.
+
+    The message is left out, as it could show what was scanned.
+    """
     frame, place = broken.__traceback__, "?"
     while frame is not None:
         name = str(frame.tb_frame.f_globals.get("__name__", ""))

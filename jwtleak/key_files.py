@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from jwtleak.errors import SourceError, UsageError
+from jwtleak.errors import SourceError, UsageError, reason_of
 
 # The largest key sets of public providers are some tens of kilobytes, certificates included.
 MAX_BYTES = 512 * 1024
@@ -97,7 +97,7 @@ def read_key_files(path: Path) -> list[tuple[str, bytes]]:
             raise UsageError(f"{path}: holds more than {MAX_FILES} files")
         return [(one.name, _read(one, MAX_BYTES)) for one in files]
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {(error.strerror or 'error').lower()}") from None
+        raise UsageError(f"{path}: cannot be read: {reason_of(error).lower()}") from None
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -122,9 +122,7 @@ def read_secret(source: SecretSource) -> bytes:
         try:
             secret = _read(Path(name), _MAX_SECRET).removesuffix(b"\n").removesuffix(b"\r")
         except OSError as error:
-            raise UsageError(
-                f"{name}: cannot be read: {(error.strerror or 'error').lower()}"
-            ) from None
+            raise UsageError(f"{name}: cannot be read: {reason_of(error).lower()}") from None
     if source.base64:
         import base64
         import binascii
@@ -145,4 +143,4 @@ def read_words(path: str, limit: int) -> bytes:
     try:
         return _read(Path(path), limit)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {(error.strerror or 'error').lower()}") from None
+        raise UsageError(f"{path}: cannot be read: {reason_of(error).lower()}") from None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import rtoml
 
-from jwtleak.errors import UsageError
+from jwtleak.errors import UsageError, reason_of
 
 Section = TypeVar("Section")
 
@@ -22,9 +22,7 @@ def read(path: Path, into: type[Section]) -> Section:
     try:
         document = rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
-        ) from None
+        raise UsageError(f"{path}: cannot be read: {reason_of(error).lower()}") from None
     except (rtoml.TomlParsingError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is not TOML: {_lower(str(error))}") from None
     return convert(document, into, str(path))

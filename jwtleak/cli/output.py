@@ -17,7 +17,7 @@ from typing import IO, Protocol, TextIO
 
 from jwtleak.alerts.fields import rfc3339
 from jwtleak.alerts.wire import WireAlert
-from jwtleak.errors import UsageError
+from jwtleak.errors import UsageError, reason_of
 from jwtleak.formats.interface import (
     DOCUMENTS,
     Document,
@@ -227,7 +227,7 @@ def open_private(path: str, *, append: bool = False) -> IO[bytes]:
             _mend(fd)
         return os.fdopen(fd, "wb")
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
+        raise UsageError(f"cannot write {path}: {reason_of(error).lower()}") from None
 
 
 def _mend(fd: int) -> None:
@@ -259,7 +259,7 @@ def write_file(path: str, data: bytes) -> None:
         os.replace(part, path)
     except OSError as error:
         os.unlink(part)
-        raise UsageError(f"cannot write {path}: {(error.strerror or 'error').lower()}") from None
+        raise UsageError(f"cannot write {path}: {reason_of(error).lower()}") from None
 
 
 def _text(path: str | None) -> TextIO:

@@ -15,8 +15,9 @@ from jwtleak.archives.codecs import Codec
 from jwtleak.archives.decompress import Decoded
 from jwtleak.archives.reader import Reader
 from jwtleak.archives.sniff import sniff
+from jwtleak.errors import reason_of
 from jwtleak.sources.interface import ArchiveLimits, Notice
-from jwtleak.sources.local import SNIFF, reason_of
+from jwtleak.sources.local import SNIFF
 
 _STEP = 256 * 1024
 # What an engine looks back when it goes on in the middle (core.regions: LOOKBACK + LOOKAHEAD), and

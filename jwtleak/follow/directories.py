@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from jwtleak.errors import reason_of
 from jwtleak.follow.fingerprint import Key
 from jwtleak.follow.registry import LOOKS_PER_SECOND
 from jwtleak.follow.targets import Filter, Target
-from jwtleak.sources.local import reason_of
 
 # A time stamp is that of the last tick (up to 10 ms) and on FAT of the last two seconds: a listing
 # is only trusted for as long as the stamp stays when it was made this much later than the stamp was

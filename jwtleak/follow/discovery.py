@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from jwtleak.errors import SourceError
+from jwtleak.errors import SourceError, reason_of
 from jwtleak.follow.decide import NewFile, Placement, begin_at, welcome
 from jwtleak.follow.directories import DirectoryIndex
 from jwtleak.follow.fingerprint import ANCHOR, HEAD_STEPS, compare, digest, same_generation
@@ -25,7 +25,7 @@ from jwtleak.follow.registry import Registry
 from jwtleak.follow.rotations import RotationFinder, bases
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import read_head, reason_of
+from jwtleak.sources.local import read_head
 
 # Names that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a
 # core.

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 
+from jwtleak.errors import reason_of
 from jwtleak.follow.compressed import codec_of
 from jwtleak.follow.decide import Leaving, Presence, Seen, judge, may_end
 from jwtleak.follow.fingerprint import Match, compare, same_generation
@@ -18,7 +19,7 @@ from jwtleak.follow.open_file import NotRegularError, OpenedFile
 from jwtleak.follow.registry import LOOKS_PER_SECOND, Registry
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import SNIFF, reason_of
+from jwtleak.sources.local import SNIFF
 
 GONE = (errno.ENOENT, errno.ENOTDIR)
 

@@ -10,13 +10,13 @@ import os
 import time
 from typing import Literal
 
+from jwtleak.errors import reason_of
 from jwtleak.follow.fingerprint import ANCHOR, digest, head_length
 from jwtleak.follow.interface import Ended, Grown, Moved, Opened
 from jwtleak.follow.open_file import OpenedFile
 from jwtleak.follow.registry import Registry, fresh_name
 from jwtleak.follow.sparse import written_end, written_on
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import reason_of
 from jwtleak.types import Cursor
 
 # A file that changed so long ago cannot change within the same tick of its file system's clock:

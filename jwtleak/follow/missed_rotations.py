@@ -13,6 +13,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from jwtleak.errors import reason_of
 from jwtleak.follow.directories import DirectoryIndex
 from jwtleak.follow.discovery import Discovery
 from jwtleak.follow.inspect import GONE
@@ -22,7 +23,6 @@ from jwtleak.follow.registry import Registry
 from jwtleak.follow.rotations import RotationFinder
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import reason_of
 
 # Logs whose neighbours are compared again. With more of them at a time the oldest are given up.
 _MAX_OPEN = 10_000

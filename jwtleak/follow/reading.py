@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from jwtleak.errors import reason_of
 from jwtleak.follow import sparse
 from jwtleak.follow.fingerprint import ANCHOR, digest
 from jwtleak.follow.inspect import Inspector
 from jwtleak.follow.lifecycle import make_cursor
 from jwtleak.follow.registry import Registry
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import reason_of
 from jwtleak.types import Cursor
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from jwtleak.errors import reason_of
 from jwtleak.follow.decide import Candidate, Placement, place
 from jwtleak.follow.directories import DIRECTORY, Directory, DirectoryIndex, listing
 from jwtleak.follow.fingerprint import same_generation
@@ -25,7 +26,6 @@ from jwtleak.follow.open_file import NotRegularError, OpenedFile
 from jwtleak.follow.registry import Registry
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import reason_of
 
 # How rotated files are named.
 #

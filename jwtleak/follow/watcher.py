@@ -27,9 +27,9 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
+from jwtleak.errors import reason_of
 from jwtleak.follow.interface import WatchMode
 from jwtleak.follow.mounts import remote_type
-from jwtleak.sources.local import reason_of
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, EventEmitter, ObservedWatch

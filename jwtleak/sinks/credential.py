@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
-from jwtleak.errors import UsageError
+from jwtleak.errors import UsageError, reason_of
 from jwtleak.secret import Secret
 from jwtleak.sinks.settings import SinkSettings
 
@@ -71,7 +71,7 @@ class Credential:
                 return file.read(_MAX + 2)
         except OSError as error:
             raise UsageError(
-                f"{self._place()}: cannot be read: {(error.strerror or 'error').lower()}"
+                f"{self._place()}: cannot be read: {reason_of(error).lower()}"
             ) from None
 
     def _path(self) -> Path:

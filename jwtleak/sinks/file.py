@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Sequence
 
+from jwtleak.errors import reason_of
 from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken, failed
 from jwtleak.sinks.settings import SinkSettings
 
@@ -49,9 +50,7 @@ class FileSink:
             self._sync(descriptor)
         except OSError as error:
             self.close()  # how much was written is looked up when it is opened again
-            return failed(
-                len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}"
-            )
+            return failed(len(messages), "busy", f"cannot write: {reason_of(error).lower()}")
         return all_taken(len(messages), "written and synced")
 
     def _sync(self, descriptor: int) -> None:

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from jwtleak.errors import reason_of
 from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken, failed
 from jwtleak.sinks.settings import SinkSettings
 
@@ -35,9 +36,7 @@ class Stdout:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:
-            return failed(
-                len(messages), "busy", f"cannot write: {(error.strerror or 'error').lower()}"
-            )
+            return failed(len(messages), "busy", f"cannot write: {reason_of(error).lower()}")
         return all_taken(len(messages), "written")
 
     def idle(self) -> None:

@@ -10,7 +10,7 @@ import ssl
 
 from msgspec import UNSET
 
-from jwtleak.errors import UsageError
+from jwtleak.errors import UsageError, reason_of
 from jwtleak.sinks.settings import SinkSettings
 
 USES = frozenset({"ca_file", "cert_file", "key_file", "server_name", "verify"})
@@ -49,7 +49,7 @@ def words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS: {_reason(error) or 'failed'}"
     if isinstance(error, OSError):
-        return (error.strerror or type(error).__name__).lower()
+        return reason_of(error, type(error).__name__).lower()
     return str(error)
 
 

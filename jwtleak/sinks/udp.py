@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
+from jwtleak.errors import reason_of
 from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Report
 
 # Seconds. Nothing tells that a receiver has moved: its name is looked up again.
@@ -45,7 +46,7 @@ class Datagram:
                 self.close()
                 rest = (AGAIN,) * (len(frames) - len(outcomes))
                 return Report(
-                    (*outcomes, *rest), "busy", (error.strerror or type(error).__name__).lower()
+                    (*outcomes, *rest), "busy", reason_of(error, type(error).__name__).lower()
                 )
             outcomes.append(TAKEN)
         return Report(tuple(outcomes), reason="sent; this protocol has no acknowledgement")

@@ -14,7 +14,7 @@ from contextlib import closing
 import msgspec
 import stringzilla
 
-from jwtleak.errors import SourceError
+from jwtleak.errors import SourceError, reason_of
 from jwtleak.types import StreamInfo
 
 # Long enough for every magic number, and for the one header block that makes a tar recognisable.
@@ -28,15 +28,6 @@ _ADVISE = 1 << 20
 # leave no trace, but it is the owner's privilege, so a refusal turns it off for the whole process.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _noatime = getattr(os, "O_NOATIME", 0)
-
-
-def reason_of(error: OSError | ValueError) -> str:
-    """Why, in the system's words, lower case as all our messages."""
-    if isinstance(error, ValueError):
-        # Python's words for the one thing that makes no path, which vary from version to version
-        return "embedded null byte"
-    text = getattr(error, "strerror", None) or str(error)
-    return text[:1].lower() + text[1:]
 
 
 def _open(path: str) -> int:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import select
 
-from jwtleak.errors import SourceError
-from jwtleak.sources.local import reason_of
+from jwtleak.errors import SourceError, reason_of
 from jwtleak.types import StreamInfo
 
 # The first read decides whether this is an archive. A pipe holds 64 KiB, so this takes what one

@@ -22,10 +22,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from jwtleak.errors import UsageError
+from jwtleak.errors import UsageError, reason_of
 from jwtleak.sources.globs import GlobFilter
 from jwtleak.sources.interface import Notice, NoticeKind, Notify
-from jwtleak.sources.local import reason_of
 
 _KINDS = {
     stat.S_IFIFO: "named pipe",

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from jwtleak.errors import StoreCorrupt, StoreError, StoreFull
+from jwtleak.errors import StoreCorrupt, StoreError, StoreFull, reason_of
 from jwtleak.store.migrations import check, migrate
 
 NAME = "state.db"
@@ -152,7 +152,7 @@ def translated_errors(directory: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _ours(directory, error) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error).lower()
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise (StoreFull if full else StoreError)(
             f"the state in {directory} cannot be used: {reason}"

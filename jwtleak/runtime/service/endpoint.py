@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jwtleak.errors import UsageError
+from jwtleak.errors import UsageError, reason_of
 from jwtleak.runtime.service.health import HealthAnswer, ServiceHealth
 from jwtleak.runtime.service.metrics import Exposition, Metrics
 
@@ -123,7 +123,7 @@ class Endpoint:
 
 
 def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return reason_of(error).lower()
 
 
 def _server(address: ListenAddress, paths: dict[str, Callable[[], EndpointReply]]) -> _Server:
