@@ -260,6 +260,9 @@ class Inspector:
         if stream.name in self.heirs:
             # Its compressed form is to be remembered as read: it goes on there, with nothing left.
             self.heirs.discard(stream.name)
+            # Its patience begins now: the time since it left its name is over already, and the
+            # compressed form, which may have been renamed since, is only compared later in the poll.
+            stream.left_at = now
             self._book.descriptors.release(stream)
             self.cut.append((stream, stream.path))
             self._book.orphan(stream)

@@ -293,6 +293,17 @@ LONG = settings(max_examples=4000, deadline=None, suppress_health_check=list(Hea
 @example(
     [("write", 1), ("blind", 0), ("rename", 0), ("gzip", 0)]
 )  # too short to be told by its head
+@example(
+    [
+        ("write", 3),
+        ("blind", 0),
+        ("rename", 0),
+        ("write", 1),
+        ("blind", 1),
+        ("gzip", 0),
+        ("rename", 0),
+    ]
+)  # read to its end from a file without a name, while its compressed form was renamed again
 @QUICK
 def test_one_log(program: list[tuple[str, int]]) -> None:
     """With the name of the log alone nothing that could be read is lost or read twice."""

@@ -357,3 +357,22 @@ def test_copied_across_devices(drive: Drive, tmp_path: Path) -> None:
     driver.turn(times=8)
     assert driver.contents() == [lines(0, 20)]
     assert [one.path for one in driver.logs.values()] == [str(tmp_path / "b.log")]
+
+
+def test_a_compressed_form_that_was_renamed_is_not_read_again(drive: Drive, tmp_path: Path) -> None:
+    """A rotated file is read to its end after it was unlinked; its compressed form, which moved to
+    a number that is no rotation of the file's last name, continues the same stream.
+    """
+    log = tmp_path / "a.log"
+    log.write_bytes(lines(0, 10))
+    driver = drive(log)
+    driver.look()
+    log.rename(tmp_path / "a.log.1")
+    log.write_bytes(lines(100, 103))
+    driver.look()
+    (tmp_path / "a.log.2.gz").write_bytes(gzip.compress((tmp_path / "a.log.1").read_bytes()))
+    (tmp_path / "a.log.1").unlink()
+    log.rename(tmp_path / "a.log.1")
+    driver.turn(12, times=10)
+    assert driver.contents() == [lines(0, 10), lines(100, 103)]
+    assert driver.ends() == [("rotated", 0), ("rotated", 0)]
