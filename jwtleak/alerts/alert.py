@@ -7,7 +7,7 @@ SCHEMA.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,6 +15,9 @@ from msgspec import UNSET, Meta, UnsetType
 from jwtleak.types import ChannelType, Confidence, Kind, Severity, Signature, Status
 
 SCHEMA = "jwtleak/1"
+
+# `formats.events` holds what each receiver calls them; a test compares the two.
+EventKind: TypeAlias = Literal["leak", "repeat", "heartbeat", "test"]
 
 Time = Annotated[
     str,
@@ -144,7 +147,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=T
             description="of this occurrence; the same on retry, restart and re-scan",
         ),
     ]
-    event: Literal["leak", "repeat", "heartbeat", "test"]
+    event: EventKind
     detected_at: Time
     severity: Severity
     confidence: Confidence

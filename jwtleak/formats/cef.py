@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from jwtleak.alerts.alert import Alert
+from jwtleak.formats.events import names_of
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseconds
@@ -23,13 +24,6 @@ from jwtleak.version import __version__
 _MAX_CUSTOM = 4000
 _MAX_HOST = 100
 _MAX_COUNT = 2**31 - 1
-_ACTION = {
-    "leak": "detected",
-    "repeat": "repeated",
-    "suppressed": "suppressed",
-    "heartbeat": "heartbeat",
-    "test": "test",
-}
 
 
 class CefKey(NamedTuple):
@@ -51,7 +45,7 @@ KEYS = (
     CefKey("end", "last_seen", milliseconds),
     CefKey("externalId", "id"),
     CefKey("cat", "rule.id", lambda _: "credential-leak"),
-    CefKey("act", "action", _ACTION.__getitem__),
+    CefKey("act", "action", lambda action: names_of(action).cef_action),
     CefKey("dvchost", "location.host", lambda host: host[:_MAX_HOST]),
     CefKey("filePath", "location.path"),
     CefKey("fname", "location.path", posixpath.basename),

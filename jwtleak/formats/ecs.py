@@ -13,6 +13,7 @@ from typing import Any
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats import levels
+from jwtleak.formats.events import EVENT_KINDS, names_of
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, only_ascii
@@ -20,20 +21,6 @@ from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
 ECS_VERSION = "9.4.0"
-
-# A repeat sums up what had its alert, a heartbeat is about no leak, and what a policy keeps back is
-# nobody's work: a rule that looks for alerts finds none of them.
-_KIND = {
-    "leak": "alert",
-    "test": "alert",
-    "repeat": "event",
-    "heartbeat": "event",
-    "suppressed": "event",
-}
-_ACTION = {
-    "leak": "jwt-leak-detected", "repeat": "jwt-leak-repeated", "suppressed": "jwt-leak-suppressed",
-    "heartbeat": "heartbeat", "test": "test-alert",
-}  # fmt: skip
 
 
 def _one(value: Any) -> list[Any]:
@@ -43,8 +30,8 @@ def _one(value: Any) -> list[Any]:
 FIELDS = (
     Field("@timestamp", "time", "date"),
     Field("message", "title", "text"),
-    Field("event.kind", "action", convert=_KIND.__getitem__),
-    Field("event.action", "action", convert=_ACTION.__getitem__),
+    Field("event.kind", "action", convert=lambda action: names_of(action).ecs_kind),
+    Field("event.action", "action", convert=lambda action: names_of(action).ecs_action),
     Field("event.code", "rule.id"),
     Field("event.id", "id"),
     Field("event.severity", "severity", "long", lambda one: LEVELS[one].ecs),
@@ -118,13 +105,12 @@ class Ecs:
         return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
 
     def _write(self, found: Facts) -> bytes:
+        kind = EVENT_KINDS[found["event"]]
         tree: dict[str, Any] = {
             "@timestamp": None,  # first, for people who read along; filled below
             "ecs": {"version": ECS_VERSION},
             "message": None,
-            "tags": ["jwtleak"]
-            if found["event"] in ("leak", "repeat")
-            else ["jwtleak", found["event"]],
+            "tags": ["jwtleak", found["event"]] if kind.tagged else ["jwtleak"],
             "event": {"module": "jwtleak", "provider": "jwtleak", "dataset": "jwtleak.alert"},
             "data_stream": {
                 "type": "logs",
@@ -133,7 +119,7 @@ class Ecs:
             },
             "observer": _OBSERVER,
         }
-        if found["event"] != "heartbeat":
+        if kind.about_token:
             tree["event"] |= {"category": [self._options.category], "type": ["info"]}
             tree["rule"] = {"category": "credential-leak", "ruleset": "jwtleak"}
         if found.get("references"):

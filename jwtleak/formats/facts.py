@@ -15,6 +15,7 @@ import msgspec
 from jwtleak.alerts.alert import Alert
 from jwtleak.assess.verdict import place
 from jwtleak.core.sanitize import MAX_TEXT, clean
+from jwtleak.formats.events import EVENT_KINDS
 from jwtleak.formats.interface import FormatOptions
 from jwtleak.types import ChannelType
 
@@ -30,10 +31,8 @@ DROP = (
     "first_seen", "last_seen", "location.path",
 )  # fmt: skip
 
-# Events that break no rule.
-_NO_LEAK = {"heartbeat": "jwtleak is alive", "test": "Test of the way to here"}
-# A heartbeat is about no token: what its alert must hold for form's sake is left out.
-_LEAK_ONLY = (
+# Fields that an alert about no token holds for form's sake alone.
+_TOKEN_ONLY = (
     "token.",
     "channel.",
     "sightings.",
@@ -53,8 +52,8 @@ def facts(alert: Alert, options: FormatOptions) -> Facts:
     """
     found = own(alert)
     found["rule.id"], found["rule.name"] = _rule(alert)
-    if alert.event == "heartbeat":
-        for name in [name for name in found if name.startswith(_LEAK_ONLY)]:
+    if not EVENT_KINDS[alert.event].about_token:
+        for name in [name for name in found if name.startswith(_TOKEN_ONLY)]:
             del found[name]
     else:
         found["attack"] = True
@@ -98,8 +97,9 @@ def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
 
 
 def _rule(alert: Alert) -> tuple[str, str]:
-    if alert.event in _NO_LEAK:
-        return f"jwtleak.{alert.event}", _NO_LEAK[alert.event]
+    name = EVENT_KINDS[alert.event].rule_name
+    if name is not None:
+        return f"jwtleak.{alert.event}", name
     if isinstance(alert.pattern, str):
         return f"pattern.{clean(alert.pattern)}", clean(alert.title)
     return rule(alert.channel.type)

@@ -35,7 +35,7 @@ _MODULES: dict[str, str] = {
 NAMES = tuple(_MODULES)
 # These make one document of all alerts; the others make one event of each.
 DOCUMENTS = ("sarif", "gitlab", "csv")
-EVENTS = tuple(name for name in NAMES if name not in DOCUMENTS)
+EVENT_FORMATS = tuple(name for name in NAMES if name not in DOCUMENTS)
 
 
 class FormatOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from typing import Any
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats import levels
+from jwtleak.formats.events import names_of
 from jwtleak.formats.facts import Facts, facts, fitted
 from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseconds, only_ascii
@@ -20,14 +21,6 @@ from jwtleak.formats.levels import CONFIDENCES, LEVELS
 from jwtleak.version import __version__
 
 _CLASSES = {2004: "Detection Finding", 2006: "Data Security Finding"}
-# A repeat says more of a finding that exists; a heartbeat is none of the activities that the class
-# has a number for.
-_ACTIVITIES = {
-    "leak": (1, "Create"),
-    "test": (1, "Create"),
-    "repeat": (2, "Update"),
-    "heartbeat": (99, "Heartbeat"),
-}
 _NEW, _SUPPRESSED = {"status_id": 1, "status": "New"}, {"status_id": 3, "status": "Suppressed"}
 
 FIELDS = (
@@ -131,8 +124,8 @@ class Ocsf:
         return self._finish(encode_json(_UNMAPPED.fill(found, tree)))
 
     def _head(self, found: Facts) -> dict[str, Any]:
-        event = found["event"]
-        activity, activity_name = _ACTIVITIES[event]
+        kind = names_of(found["action"])
+        activity, activity_name = kind.ocsf_activity, kind.ocsf_activity_name
         head: dict[str, Any] = {
             "category_uid": 2,
             "category_name": "Findings",
@@ -142,7 +135,7 @@ class Ocsf:
             "activity_name": activity_name,
             "type_uid": self._class * 100 + activity,
             "type_name": f"{_CLASSES[self._class]}: {activity_name if activity != 99 else 'Other'}",
-            "is_alert": found["action"] in ("leak", "test"),
+            "is_alert": kind.ocsf_is_alert,
             "metadata": {
                 "version": self._options.ocsf_version,
                 "product": {"name": "jwtleak", "vendor_name": "jwtleak", "version": __version__},

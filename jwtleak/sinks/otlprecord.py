@@ -20,6 +20,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
 from jwtleak.alerts.alert import Alert
+from jwtleak.formats.events import EVENT_KINDS
 from jwtleak.formats.layout import milliseconds
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
@@ -54,9 +55,7 @@ def record(alert: Alert) -> LogRecord:
     made.time_unix_nano = milliseconds(alert.logged_at or alert.detected_at) * _NS
     made.severity_number = LEVELS[alert.severity].otlp  # type: ignore[assignment]
     made.severity_text = alert.severity.upper()
-    made.event_name = (
-        "jwtleak.alert" if alert.event in ("leak", "repeat") else f"jwtleak.{alert.event}"
-    )
+    made.event_name = EVENT_KINDS[alert.event].otlp_name
     made.body.string_value = alert.title
     made.attributes.extend(_pairs(_attributes(alert)))
     return made

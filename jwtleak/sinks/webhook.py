@@ -22,6 +22,7 @@ from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.errors import UsageError
+from jwtleak.formats.events import EVENT_KINDS
 from jwtleak.secret import Secret
 from jwtleak.sinks.address import Address
 from jwtleak.sinks.credential import url_kept_elsewhere
@@ -114,12 +115,6 @@ TEMPLATES: dict[str, Callable[[Alert], bytes]] = {"slack": slack, "teams": teams
 
 USES = HTTP | {"template"}
 
-_TYPES = {
-    "leak": "jwtleak.alert.created",
-    "repeat": "jwtleak.alert.repeated",
-    "heartbeat": "jwtleak.heartbeat",
-    "test": "jwtleak.test",
-}
 _PREFIX = "whsec_"
 # The specification: 24 to 64 bytes.
 _KEY_BYTES = (24, 64)
@@ -180,7 +175,8 @@ class Webhook:
         when = str(int(self._clock()))
         data = msgspec.Raw(message.body)
         time_of = moment_text(message.alert, self._timestamp)
-        body = _encode({"type": _TYPES[message.event], "timestamp": time_of, "data": data})
+        kind = EVENT_KINDS[message.alert.event]
+        body = _encode({"type": kind.webhook_type, "timestamp": time_of, "data": data})
         headers = {
             "content-type": "application/json",
             "webhook-id": message.id,

@@ -7,13 +7,11 @@ it was built.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
 
 import msgspec
 
+from jwtleak.alerts.alert import EventKind
 from jwtleak.types import Cursor, Severity
-
-Event: TypeAlias = Literal["leak", "repeat", "heartbeat", "test"]
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -49,7 +47,7 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     fingerprint: str
     severity: Severity
-    event: Event
+    event: EventKind
     body: bytes
     sinks: tuple[str, ...] | None = None
 
@@ -81,7 +79,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     seq: int
     sink: str
     id: str
-    event: Event
+    event: EventKind
     severity: Severity
     fingerprint: str
     body: bytes

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jwtleak.alerts.alert import Alert, AlertChannel, Container, Location, Sightings, TokenFacts
+from jwtleak.formats.events import EVENT_KINDS
 from jwtleak.types import CONFIDENCES, SEVERITIES
 
-EVENTS = ("leak", "repeat", "heartbeat", "test")
+EVENTS = tuple(EVENT_KINDS)
 DIGEST = "78b91dd3c0758137e04103c834637498009a7160187bd4783220a6c26aafc536"
 SUBJECT = "432a3ed8deaee5fd17d5b204e19598c6ee7ecc6a6fd99e431d16302e991884a1"
 

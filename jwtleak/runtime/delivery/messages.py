@@ -104,12 +104,13 @@ def _limit(settings: SinkSettings, sink: Sink) -> int | None:
 
 def encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes]:
     """The format of the settings, or the sink's own. Raises UsageError."""
-    from jwtleak.formats.interface import EVENTS, FormatOptions, by_name
+    from jwtleak.formats.interface import EVENT_FORMATS, FormatOptions, by_name
 
     name = settings.get("format", sink.format)
-    if name not in EVENTS:
+    if name not in EVENT_FORMATS:
         raise UsageError(
-            f"{settings.title}: there is no format {name!r} for sinks: one of {', '.join(EVENTS)}"
+            f"{settings.title}: there is no format {name!r} for sinks:"
+            f" one of {', '.join(EVENT_FORMATS)}"
         )
     timestamp = settings.get("timestamp", "detected")
     return by_name(

@@ -6,15 +6,17 @@ by a route.
 
 from __future__ import annotations
 
+import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import UNSET
 
+from jwtleak.alerts.synthetic import probe_alert
 from jwtleak.errors import JwtleakError, place_of
 from jwtleak.runtime.delivery.messages import encoder
-from jwtleak.runtime.delivery.synthetic import synthetic
 from jwtleak.sinks.interface import Message, Report, Sink, failed, open_sink
 from jwtleak.sinks.settings import SinkSettings
 
@@ -35,9 +37,10 @@ def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -
     sink = open_sink(settings)
     try:
         encode = encoder(settings, sink)
-        alert = synthetic()
+        detected_ms = time.time_ns() // 1_000_000
+        alert = probe_alert(secrets.token_bytes(16), detected_ms, os.uname().nodename)
         began = clock()
-        report = _send(sink, Message(alert, time.time_ns() // 1_000_000, encode(alert)))
+        report = _send(sink, Message(alert, detected_ms, encode(alert)))
         seconds = clock() - began
     finally:
         sink.close()

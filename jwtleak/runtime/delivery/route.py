@@ -10,11 +10,12 @@ no names but those of FIELDS.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, get_args
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.errors import UsageError
+from jwtleak.formats.events import EVENT_KINDS
 from jwtleak.types import CONFIDENCES, SEVERITIES, ChannelType, Status
 
 Route: TypeAlias = Callable[[Alert], bool]
@@ -22,15 +23,14 @@ Route: TypeAlias = Callable[[Alert], bool]
 # A condition that people can read is shorter; the parser's recursion is bounded with it.
 MAX_LENGTH = 2000
 
-_EVENTS = ("leak", "repeat", "heartbeat", "test")
 # Name -> (how to get it, the values that exist or None). The first of an ordered field is the
 # worst.
-FIELDS: dict[str, tuple[Callable[[Alert], Any], tuple[str, ...] | None]] = {
+FIELDS: dict[str, tuple[Callable[[Alert], Any], Collection[str] | None]] = {
     "severity": (lambda alert: alert.severity, SEVERITIES),
     "confidence": (lambda alert: alert.confidence, CONFIDENCES),
     "status": (lambda alert: alert.token.status, get_args(Status)),
     "channel": (lambda alert: alert.channel.type, get_args(ChannelType)),
-    "event": (lambda alert: alert.event, _EVENTS),
+    "event": (lambda alert: alert.event, EVENT_KINDS),
     "provider": (lambda alert: alert.token.provider, None),
 }
 _ORDERED: dict[str, Sequence[str]] = {"severity": SEVERITIES, "confidence": CONFIDENCES}
@@ -107,7 +107,7 @@ def _comparison(field: str, operator: ast.cmpop, right: ast.expr, column: int) -
     raise UsageError(f"when: column {column}: {field} is compared with ==, != or in")
 
 
-def _value(node: ast.expr, field: str, known: tuple[str, ...] | None) -> str:
+def _value(node: ast.expr, field: str, known: Collection[str] | None) -> str:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         raise _wrong(node, f'{field} is compared with a text in quotes, as in {field} == "..."')
     if known is not None and node.value not in known:
