@@ -11,8 +11,7 @@ from jwtleak.store.interface import (
     ScannedFile,
     Sighting,
 )
-from jwtleak.store.mailbox import SinkQueue
-from jwtleak.store.store import Store
+from jwtleak.store.store import SinkQueue, Store
 
 __all__ = [
     "Commit",

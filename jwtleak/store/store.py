@@ -2,21 +2,23 @@
 
 Promises: cursors, sightings and alerts of a `Commit` are there together or not at all, also after
 `kill -9`; alerts are on the disk when `commit` returns; a damaged file is set aside, not
-overwritten; a full disk changes nothing. The store itself belongs to one thread, each mailbox to
-another.
+overwritten; a full disk changes nothing. The store itself belongs to one thread, each `SinkQueue`
+to another.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from jwtleak.errors import StoreCorrupt
 from jwtleak.store import outbox, streams
 from jwtleak.store.database import (
+    connect,
     inspect_file,
     open_sound,
     remove,
@@ -24,14 +26,18 @@ from jwtleak.store.database import (
     transaction,
     translated_errors,
 )
-from jwtleak.store.interface import Commit, DeadLetter, Pruned, Sighting
+from jwtleak.store.interface import Commit, DeadLetter, Pruned, QueuedAlert, Sighting
 from jwtleak.store.lock import Lock
-from jwtleak.store.mailbox import SinkQueue, wall_ms
 from jwtleak.store.maintenance import Keep, Summary, prune, summarise
 from jwtleak.store.scans import Scans
 from jwtleak.types import Cursor
 
 _KEEP = Keep()
+
+
+def wall_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 class Store:
@@ -98,8 +104,8 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file and the lock. May be called more than once. Mailboxes are closed by
-        their owners, before.
+        """Let go of the file and the lock. May be called more than once. A `SinkQueue` is closed
+        by its owner, before.
         """
         self._connection.close()
         if self._lock is not None:
@@ -114,9 +120,10 @@ class Store:
             translated_errors(self.directory),
             transaction(self._connection, "FULL" if alerts else "NORMAL"),
         ):
-            streams.forget(self._connection, batch.forget)
-            streams.put_cursors(self._connection, batch.cursors, batch.at_ms)
-            streams.put_sightings(self._connection, batch.sightings)
+            if batch.forget or batch.cursors or batch.sightings:  # a scan commits alerts alone
+                streams.forget(self._connection, batch.forget)
+                streams.put_cursors(self._connection, batch.cursors, batch.at_ms)
+                streams.put_sightings(self._connection, batch.sightings)
             outbox.put(self._connection, alerts, batch.at_ms)
 
     def cursors(self) -> list[Cursor]:
@@ -151,7 +158,7 @@ class Store:
             gone = outbox.register(self._connection, sinks)
             return {sink: outbox.abandon(self._connection, sink, wall_ms()) for sink in gone}
 
-    def mailbox(self, sink: str) -> SinkQueue:
+    def queue(self, sink: str) -> SinkQueue:
         """The queue of one sink, for its own thread."""
         return SinkQueue(self.directory, sink)
 
@@ -247,3 +254,86 @@ class Store:
                 known = entry.stat(follow_symlinks=False)
                 found.add((known.st_dev, known.st_ino))
         return frozenset(found)
+
+
+class SinkQueue:
+    """The alerts that wait for `sink`, over a connection of its own, so that the sink's thread waits
+    for nobody. Use it in one thread at a time; close it.
+
+    Promises: alerts come in the order in which they were entered; an alert stays until it is
+    acknowledged or declared dead; doing either twice, or for an alert that is gone, changes nothing.
+    """
+
+    def __init__(self, directory: Path, sink: str, clock: Callable[[], int] = wall_ms) -> None:
+        self.sink = sink
+        self._directory = directory
+        self._clock = clock
+        self._connection = connect(directory)
+
+    def __enter__(self) -> SinkQueue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. May be called more than once."""
+        self._connection.close()
+
+    def pending(self, limit: int, max_bytes: int, *, after: int = 0) -> list[QueuedAlert]:
+        """The oldest alerts behind `after`: at most `limit`, and no more than `max_bytes` together
+        but for the first.
+        """
+        found: list[QueuedAlert] = []
+        room = max_bytes
+        with translated_errors(self._directory):
+            rows = self._connection.execute(
+                "SELECT seq, id, body, at_ms FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq > ? "
+                "ORDER BY seq LIMIT ?",
+                (self.sink, after, limit),
+            )
+            for row in rows:
+                entry = QueuedAlert(*row)
+                room -= len(entry.body)
+                if found and room < 0:
+                    break
+                found.append(entry)
+            rows.close()
+        return found
+
+    def ack(self, seqs: Sequence[int]) -> None:
+        """Remove alerts that the sink has."""
+        with translated_errors(self._directory), transaction(self._connection):
+            outbox.take(self._connection, self.sink, seqs)
+
+    def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
+        """Make a dead letter of an alert that the sink refused for good, with the receiver's words,
+        cleaned and cut.
+        """
+        with translated_errors(self._directory), transaction(self._connection):
+            outbox.bury(
+                self._connection,
+                self.sink,
+                seq,
+                reason=reason,
+                status=status,
+                attempts=attempts,
+                at_ms=self._clock(),
+            )
+
+    def depth(self) -> int:
+        """How many alerts wait."""
+        with translated_errors(self._directory):
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM queue WHERE sink = ?", (self.sink,)
+            ).fetchone()
+        return int(count)
+
+    def oldest_ms(self) -> int | None:
+        """When the oldest waiting alert was entered; None where none waits."""
+        with translated_errors(self._directory):
+            found = self._connection.execute(
+                "SELECT at_ms FROM outbox WHERE seq = (SELECT min(seq) FROM queue WHERE sink = ?)",
+                (self.sink,),
+            ).fetchone()
+        return None if found is None else int(found[0])

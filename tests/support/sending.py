@@ -118,7 +118,7 @@ class Outbox:
         for sink in sinks:
             self.boxes.setdefault(sink, Box())
 
-    def mailbox(self, sink: str) -> Box:
+    def queue(self, sink: str) -> Box:
         return self.boxes[sink]
 
     def queue_bytes(self) -> dict[str, int]:

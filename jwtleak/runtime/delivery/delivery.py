@@ -60,7 +60,7 @@ class Outbox(Protocol):
     """What delivery needs of the store."""
 
     def register(self, sinks: Sequence[str]) -> object: ...
-    def mailbox(self, sink: str) -> PendingQueue: ...
+    def queue(self, sink: str) -> PendingQueue: ...
     def queue_bytes(self) -> dict[str, int]: ...
     def trim(self, sink: str, cap: int, after: int = 0) -> int: ...
 
@@ -183,7 +183,7 @@ def _open(settings: SinkSettings) -> Sink:
 
 def _worker(store: Outbox, settings: SinkSettings, sink: Sink, say: Say, clock: Clock) -> Sender:
     return Sender(
-        settings, sink, opener(settings, sink), lambda: store.mailbox(settings.title), say, clock
+        settings, sink, opener(settings, sink), lambda: store.queue(settings.title), say, clock
     )
 
 

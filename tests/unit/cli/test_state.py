@@ -31,7 +31,7 @@ def filled(place):
                 at_ms=1000,
             )
         )
-        with store.mailbox("hec") as box:
+        with store.queue("hec") as box:
             box.dead(box.pending(1, 999)[0].seq, "index is closed", 404, 2)
     return place
 
@@ -167,5 +167,5 @@ def test_dead_letters(run, filled):
         run("state", "dead-letters", "replay", "1").err
         == "jwtleak: 1 dead letters wait to be sent again\n"
     )
-    with Store.open(filled) as store, store.mailbox("hec") as box:
+    with Store.open(filled) as store, store.queue("hec") as box:
         assert [one.id for one in box.pending(9, 999)] == [alert_id("p"), alert_id("q")]

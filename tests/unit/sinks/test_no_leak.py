@@ -157,7 +157,7 @@ def refused(directory: Path, settings: SinkSettings) -> bytes:
             settings,
             sink,
             opener(settings, sink),
-            lambda: store.mailbox(settings.title),
+            lambda: store.queue(settings.title),
             said.append,
             Turned(),
         )

@@ -32,7 +32,7 @@ def fill(store, most=400):
 def judge(store, count):
     """Cursor and letters are those of the last commit that worked."""
     assert store.cursors() == [cursor(offset=count)]
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         assert box.depth() == count
 
 
@@ -63,14 +63,14 @@ def test_delivery_makes_room(store):
     store._connection.execute("PRAGMA max_page_count = 100")
     count = fill(store)
     for sink in "ab":
-        with store.mailbox(sink) as box:
+        with store.queue(sink) as box:
             box.ack([one.seq for one in box.pending(count, 1 << 30)])
     store.commit(
         Commit(
             cursors=[cursor(offset=count + 1)], alerts=[letter("new", body=b"x" * 5000)], at_ms=1
         )
     )
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         assert box.depth() == 1
 
 
@@ -164,7 +164,7 @@ def test_a_full_disk_does_not_stop_delivery(tiny):
         store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
         with pytest.raises(OSError, match="No space"):
             (tiny / "filler").write_bytes(b"x" * (2 << 20))
-        with store.mailbox("a") as box:
+        with store.queue("a") as box:
             for one in box.pending(99, 1 << 20):
                 box.ack([one.seq])
             assert box.depth() == 0

@@ -26,5 +26,5 @@ def test_a_commit_may_be_lazy(store):
     )
     store.commit(batch)
     assert (len(store.cursors()), len(store.sightings())) == (3, 3)
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         assert box.depth() == 3

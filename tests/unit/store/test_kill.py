@@ -23,7 +23,7 @@ from stored import cursor, letter, sighting
 from jwtleak.store import Commit, Store
 store = Store.open(pathlib.Path(sys.argv[1]))
 store.register(["a"])
-box = store.mailbox("a")
+box = store.queue("a")
 done = max((one.offset for one in store.cursors()), default=0)
 print("ready", flush=True)
 while True:
@@ -69,7 +69,7 @@ def judge(store, done, taken):
     ]
     assert len(store.sightings()) == len(wanted)
     assert {one.sha256 for one in store.sightings()} == {digest(name) for name in wanted}
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         waiting = [one.id for one in box.pending(10**6, 1 << 30)]
     assert waiting == [alert_id(name) for name in wanted][len(wanted) - len(waiting) :]
     assert len(waiting) <= len(wanted) - taken

@@ -17,7 +17,7 @@ def fill(store):
     store.commit(
         Commit(cursors=cursors, sightings=seen, alerts=[letter("waits"), letter("dead")], at_ms=0)
     )
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         box._clock = lambda: 0
         box.dead(box.pending(9, 999)[1].seq, "no")
     scans = store.scans("k")

@@ -23,7 +23,7 @@ def test_everything(store):
     ]
     alerts = [letter(name, body=b"x" * 10) for name in "pqrs"]
     store.commit(Commit(cursors=cursors, sightings=[sighting()], alerts=alerts, at_ms=5))
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         first, second, *_ = box.pending(9, 999)
         box.ack([first.seq])
         box.dead(second.seq, "no")

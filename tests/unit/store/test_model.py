@@ -114,7 +114,7 @@ class Machine(RuleBasedStateMachine):
     @rule(sink=sinks, limit=st.integers(1, 4), most=st.integers(1, 60))
     def deliver(self, sink, limit, most):
         """Some of the oldest are taken."""
-        with self.store.mailbox(sink) as box:
+        with self.store.queue(sink) as box:
             got = box.pending(limit, most)
             box.ack([one.seq for one in got])
         keys = self.waiting(sink)[: len(got)]
@@ -129,7 +129,7 @@ class Machine(RuleBasedStateMachine):
     @rule(sink=sinks)
     def refuse(self, sink):
         """The oldest is refused for good."""
-        with self.store.mailbox(sink) as box:
+        with self.store.queue(sink) as box:
             got = box.pending(1, 999)
             for one in got:
                 box.dead(one.seq, "no", 400, 1)
@@ -168,7 +168,7 @@ class Machine(RuleBasedStateMachine):
     def trim(self, sink, cap, spared):
         """One sink's oldest go, but for the first `spared`, until the rest fits."""
         keys = self.waiting(sink)
-        with self.store.mailbox(sink) as box:
+        with self.store.queue(sink) as box:
             after = max([0, *(one.seq for one in (box.pending(spared, 999) if spared else []))])
         count = 0
         for key in keys[spared:]:

@@ -41,7 +41,7 @@ def test_nothing_of_a_token(store, directory):
             cursors=[cursor(path=f"/srv/{token}/x.log")], sightings=seen, alerts=letters, at_ms=1
         )
     )
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         for one in box.pending(50, 1 << 20):
             box.dead(one.seq, f"400 cannot index {token}: {token[30:90]}", 400)
         box.ack([one.seq for one in box.pending(20, 1 << 20)])

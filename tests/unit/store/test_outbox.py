@@ -15,7 +15,7 @@ def put(store, *letters):
 
 def ids(store, sink):
     """The ids that wait for `sink`."""
-    with store.mailbox(sink) as box:
+    with store.queue(sink) as box:
         return [one.id for one in box.pending(999, 1 << 30)]
 
 
@@ -30,7 +30,7 @@ def test_a_letter_enters_once(store):
 def test_a_letter_that_one_sink_has_does_not_come_to_it_again(store):
     """Offered again while the other sink still waits for it, it stays where it is."""
     put(store, letter("x"))
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         box.ack([one.seq for one in box.pending(9, 999)])
     put(store, letter("x"))
     assert (ids(store, "a"), ids(store, "b")) == ([], [alert_id("x")])
@@ -54,7 +54,7 @@ def test_room(store):
     assert store.spool_bytes() == 150
     assert (store.room(200), store.room(100)) == (50, 0)
     for sink in "ab":
-        with store.mailbox(sink) as box:
+        with store.queue(sink) as box:
             box.ack([one.seq for one in box.pending(1, 999)])
     assert store.spool_bytes() == 50
 
@@ -64,7 +64,7 @@ def test_drop_oldest(store, monkeypatch, chunk):
     """The oldest go until the rest fits, counted for each sink that still waited for them."""
     monkeypatch.setattr(outbox, "_CHUNK", chunk)
     put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         box.ack([box.pending(1, 999)[0].seq])
     assert store.drop_oldest(1000) == {}
     assert store.drop_oldest(250) == {"a": 2, "b": 3}
@@ -85,7 +85,7 @@ def test_bytes_of_each_queue(store):
         letter("z", body=b"z" * 7, sinks=("b",)),
     )
     assert store.queue_bytes() == {"a": 150, "b": 157}
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         first, second = box.pending(9, 999)
         box.ack([first.seq])
         box.ack([first.seq])
@@ -120,7 +120,7 @@ def test_trim_spares_what_is_on_its_way(store):
     much.
     """
     put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         second = box.pending(2, 999)[1].seq
     assert store.trim("a", 350, second) == 2
     assert ids(store, "a") == [alert_id(name) for name in "pqt"]

@@ -14,14 +14,14 @@ from jwtleak.store import Commit, outbox
 def bury(store, *names, sink="a", reason="refused", **fields):
     """Enter letters, and have `sink` refuse them."""
     store.commit(Commit(alerts=[letter(name, **fields) for name in names], at_ms=5))
-    with store.mailbox(sink) as box:
+    with store.queue(sink) as box:
         for one in box.pending(99, 1 << 20):
             box.dead(one.seq, reason, 400, 3)
 
 
 def waiting(store, sink):
     """The ids that wait for `sink`."""
-    with store.mailbox(sink) as box:
+    with store.queue(sink) as box:
         return [one.id for one in box.pending(99, 1 << 20)]
 
 

@@ -27,7 +27,7 @@ def test_a_commit_is_there_after_reopening(directory):
     with Store.open(directory) as store:
         assert store.cursors() == rows
         assert sorted(store.sightings(), key=str) == sorted(seen, key=str)
-        with store.mailbox("out") as box:
+        with store.queue("out") as box:
             assert [(one.id, one.body, one.at_ms) for one in box.pending(9, 999)] == [
                 (letter().id, letter().body, 5)
             ]

@@ -56,7 +56,7 @@ class Matrix:
         self.other = directory / "other"
 
     def _worker(self, settings: SinkSettings, sink: Sink) -> Sender:
-        mailbox = lambda: self.store.mailbox(settings.title)  # noqa: E731
+        mailbox = lambda: self.store.queue(settings.title)  # noqa: E731
         return Sender(settings, sink, opener(settings, sink), mailbox, self.said.append, self.clock)
 
     def run(self, done: Callable[[], bool], limit: int = 3000) -> float:
@@ -202,7 +202,7 @@ def test_memory_stays_flat_while_a_hundred_thousand_wait(tmp_path: Path) -> None
             settings,
             sink,
             opener(settings, sink),
-            lambda: store.mailbox("stdout"),
+            lambda: store.queue("stdout"),
             lambda _: None,
             clock,
         )

@@ -63,7 +63,7 @@ class Bench:
             one,
             sink,
             opener(one, sink),
-            lambda: self.store.mailbox(one.title),
+            lambda: self.store.queue(one.title),
             lambda _: None,
             self.clock,
         )

@@ -25,7 +25,7 @@ def test_order_and_limits(store):
     the limit still comes.
     """
     put(store, *"abcde", body=b"x" * 100)
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         assert ids(box) == [alert_id(name) for name in "abcde"]
         assert ids(box, limit=2) == [alert_id("a"), alert_id("b")]
         assert ids(box, most=250) == [alert_id("a"), alert_id("b")]
@@ -36,7 +36,7 @@ def test_order_and_limits(store):
 def test_each_sink_has_its_own(store):
     """What one sink has taken still waits for the other; the letter goes with the last."""
     put(store, "a")
-    with store.mailbox("a") as one, store.mailbox("b") as other:
+    with store.queue("a") as one, store.queue("b") as other:
         (got,) = one.pending(9, 999)
         one.ack([got.seq])
         one.ack([got.seq])
@@ -48,7 +48,7 @@ def test_each_sink_has_its_own(store):
 
 def test_a_late_acknowledgement_meets_no_newer_letter(store):
     """Numbers are not used twice."""
-    with store.mailbox("a") as one, store.mailbox("b") as other:
+    with store.queue("a") as one, store.queue("b") as other:
         put(store, "a")
         (got,) = one.pending(9, 999)
         one.ack([got.seq])
@@ -60,7 +60,7 @@ def test_a_late_acknowledgement_meets_no_newer_letter(store):
 
 def test_depth_and_age(store):
     """How many wait, and since when."""
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         assert (box.depth(), box.oldest_ms()) == (0, None)
         put(store, *"abc")
         assert (box.depth(), box.oldest_ms()) == (3, 5)
@@ -69,7 +69,7 @@ def test_depth_and_age(store):
 def test_dead(store):
     """A refused letter leaves the queue of its sink alone."""
     put(store, "a")
-    with store.mailbox("a") as one, store.mailbox("b") as other:
+    with store.queue("a") as one, store.queue("b") as other:
         (got,) = one.pending(9, 999)
         one.dead(got.seq, "no such index", 404, 3)
         one.dead(got.seq, "said twice", 404, 3)
@@ -79,18 +79,18 @@ def test_dead(store):
 def test_a_long_reason_is_cut(store):
     """Whatever a server says fits."""
     put(store, "a")
-    with store.mailbox("a") as box:
+    with store.queue("a") as box:
         (got,) = box.pending(9, 999)
         box.dead(got.seq, "\x1b[31m" + "x" * 100 * MAX_REASON)
         assert box.depth() == 0
 
 
-def test_a_mailbox_in_its_own_thread(store):
+def test_a_queue_in_its_own_thread(store):
     """A sink's thread drains while the store goes on entering, and nothing is missed or seen twice."""
     seen: list[str] = []
 
     def drain():
-        with store.mailbox("a") as box:
+        with store.queue("a") as box:
             while len(seen) < 200:
                 got = box.pending(7, 1 << 20)
                 seen.extend(one.id for one in got)
