@@ -1,8 +1,7 @@
-"""A value that must never be shown.
+"""A value that is never printed.
 
-Promises: no way of printing, formatting, comparing for order, pickling or copying a `Secret`
-reveals it. Refuses: implicit conversion. The one way out is `reveal()`, which is easy to search
-for.
+Promises: printing, formatting, ordering, pickling or copying a `Secret` does not reveal it.
+Refuses: implicit conversion. The only way to the bytes is `reveal()`, which is easy to search for.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import NoReturn
 
 
 class Secret:
-    """Raw bytes of a token. Only `reveal()` gives them back."""
+    """Raw bytes of a token. Only `reveal()` returns them."""
 
     __slots__ = ("_value",)
 
@@ -19,7 +18,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> bytes:
-        """The bytes themselves; every call is a place to review."""
+        """The bytes. Every call is a place to review."""
         return self._value
 
     def __repr__(self) -> str:
@@ -41,5 +40,5 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        # A pickle is a copy on a pipe or a disk.
+        # A pickle would be a copy of the token on a pipe or a disk.
         raise TypeError("a Secret cannot be pickled or copied")

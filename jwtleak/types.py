@@ -1,8 +1,8 @@
-"""The vocabulary: the few types that pass between floors.
+"""The vocabulary: the few types that pass between rooms.
 
-Promises: plain frozen values; times are Unix epoch seconds (float) for claims and milliseconds
-(int) for log lines; offsets and lengths count bytes of the stream that was read, decompressed but
-not decoded.
+Promises: plain frozen values. Times are Unix epoch seconds (float) in claims and milliseconds (int)
+on log lines. Offsets and lengths count bytes of the stream after decompression and before any
+decoding. Refuses behaviour: a type here has fields, and at most a `repr` that hides them.
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ ChannelType: TypeAlias = Literal[
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
 
-# One token, original or decoded, is at most 64 KiB: the largest headers that servers accept are
-# 8-32 KiB, and a Kubernetes or Entra token with every group in it stays below 20 KiB. A longer one
-# is reported as incomplete.
+# Bytes of one token, encoded or decoded. Servers accept headers of 8-32 KiB, and a Kubernetes or
+# Entra token that lists every group stays below 20 KiB. A longer token is reported as incomplete.
 MAX_TOKEN = 64 * 1024
 
 
 class Channel(msgspec.Struct, frozen=True, gc=False):
-    """How the token got out: the kind of place, and the name of the parameter, header, cookie or
+    """How the token leaked: the kind of place, and the name of the parameter, header, cookie or
     field.
     """
 
@@ -62,12 +61,12 @@ UNKNOWN_CHANNEL = Channel("unknown")
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What the judge recognised: a JOSE header that decodes, and what follows it.
+    """A JOSE header that decodes, and the parts behind it.
 
     `claims` is None when the payload is not a JSON object (JWE, detached, opaque or clipped).
-    `integrity` is `whole` when the parts and the length of the signature are those that the
-    algorithm gives, `odd` when the algorithm is not known, `clipped` when something is missing or a
-    length cannot be right.
+    `integrity` is `whole` when all parts are there and the signature has a length that the
+    algorithm produces, `odd` when the algorithm is unknown, `clipped` when a part is missing or a
+    length is impossible.
     """
 
     kind: Kind
@@ -78,21 +77,19 @@ class Token(msgspec.Struct, frozen=True):
     raw: Secret
 
     def __repr__(self) -> str:
-        # Claims are personal data: a traceback or a failing test must not show them.
+        # Claims are personal data. They must not appear in a traceback or a failing test.
         return f"Token(kind={self.kind!r}, integrity={self.integrity!r}, length={len(self.raw)})"
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False):
-    """Why a candidate is not a token; counted by reason. `end` is the offset up to which nothing
-    else can begin.
-    """
+    """Why a candidate is not a token. Counted by reason. No other token begins before `end`."""
 
     reason: Literal["no_alg", "header_not_json", "bad_alphabet", "header_too_long"]
     end: int
 
 
 class PatternHit(msgspec.Struct, frozen=True):
-    """A user pattern's match in place of a token."""
+    """What a user pattern matched. It takes the place of a `Token` in a finding."""
 
     pattern: str
     title: str
@@ -102,15 +99,16 @@ class PatternHit(msgspec.Struct, frozen=True):
     raw: Secret
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """A token (or a user pattern's hit) at a place. The span [offset, offset + length) covers its
-    encoded form whole.
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, or the match of a user pattern, at a place of a stream.
 
-    `sha256` is that of the token as recovered, in hex. `line` and `column` count from 1, in bytes;
-    `encodings` run from the outermost inwards; `logged_at` is the time on the log line in Unix
-    milliseconds; `output` is the stream that a container runtime's record names. `repeat`: its
-    token was found before in the same stream, and whoever asked wanted to hear no more of it; then
-    only the token, its fingerprint, `offset` and `length` are filled in.
+    [offset, offset + length) covers the whole encoded form. `sha256` is the hex digest of the
+    decoded token. `line` and `column` count from 1, in bytes. `encodings` lists the outermost
+    first. `logged_at` is the time of the log line in Unix milliseconds. `output` is the stream that
+    a container runtime's record names.
+
+    `repeat` marks a token that the same stream contained before, for an owner that only counts
+    repeats. Such a finding has the token, its fingerprint, `offset` and `length` and nothing else.
     """
 
     token: Token | PatternHit
@@ -143,8 +141,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamInfo(msgspec.Struct, frozen=True):
-    """What a finding's bytes were read from. `path` and `member` are for display (surrogateescape
-    text). `source` is `file`, `stdin`, or the URL scheme of another source.
+    """Where a stream's bytes come from. `path` and `member` are for display (surrogateescape text).
+    `source` is `file`, `stdin`, or the URL scheme of another source.
     """
 
     source: str
@@ -157,18 +155,21 @@ class StreamInfo(msgspec.Struct, frozen=True):
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How far one stream has been judged, and what it is known by when it is met again.
+    """How far a followed stream has been judged, and how to recognise its file.
 
-    `offset` is the first byte that is not fully judged, `lines` the newlines before it,
-    `line_start` the offset behind the last of them. `read` is how far bytes were taken: what stands
-    from `offset` on may be the beginning of a token. As far as `told` it was looked at as if
-    nothing followed, so that only more bytes are a reason to read it again. `head` is the SHA-256
-    of the first `head_length` bytes, `anchor` that of the `anchor_length` bytes before `read`.
-    `provisional` is the id of an alert that was given for the token at `offset` before the token
-    had ended.
+        0 ........ offset ........ reported ........ read ........ size
+        | judged   | held: may     | held, not       | not read
+        |          | begin a token | reported yet    |
+
+    `offset` is the first byte that is not fully judged. `lines` counts the newlines before it and
+    `line_start` is the offset behind the last of them. `read` is how far bytes were read. Bytes
+    before `reported` were also judged as if the stream ended there, so only new bytes make it
+    necessary to read them again. `head` is the SHA-256 of the first `head_length` bytes, `anchor`
+    that of the `anchor_length` bytes before `read`. `provisional` is the id of the alert for a
+    token at `offset` that had not ended when it was reported.
     """
 
-    stream: str  # random, 32 hex: the name of this stream for as long as it is remembered
+    stream: str  # random, 32 hex: names the stream for as long as the store remembers it
     path: str
     device: int
     inode: int
@@ -178,7 +179,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     anchor_length: int = 0
     anchor: bytes = b""
     offset: int = 0
-    told: int = 0
+    reported: int = 0
     read: int = 0
     lines: int = 0
     line_start: int = 0

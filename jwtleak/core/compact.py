@@ -23,6 +23,7 @@ from jwtleak.core.jose import (
     signature_integrity,
 )
 from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.matches import TokenMatch
 from jwtleak.secret import Secret
 from jwtleak.types import Integrity, Kind, Rejection, Token
 
@@ -38,17 +39,6 @@ _SEGMENTS = lazy(
 _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
 # What would be one more of either if it went on.
 _BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
-
-
-class Match(msgspec.Struct, frozen=True, gc=False):
-    """A judged token at [start, end) of the buffer it was found in. `stop` is the furthest offset
-    that was looked at.
-    """
-
-    start: int
-    end: int
-    token: Token
-    stop: int
 
 
 def _padding(buffer: Buffer, start: int, end: int, limit: int) -> int:
@@ -84,7 +74,7 @@ class Matcher:
         self._headers = JoseHeaders()
         self._known: dict[bytes, _CachedToken] = {}
 
-    def at(self, buffer: Buffer, start: int, limit: int) -> Match | Rejection:
+    def at(self, buffer: Buffer, start: int, limit: int) -> TokenMatch | Rejection:
         """The token whose header begins at `start`, looking no further than `limit`."""
         found = _SEGMENTS.match(buffer, start, limit)
         if found is None:
@@ -95,16 +85,16 @@ class Matcher:
         text = found[0]
         known = self._known.get(text)
         if known is not None and (stop == len(buffer) or buffer[stop] not in _GOES_ON):
-            return Match(start, start + known.length, known.token, stop)
+            return TokenMatch(start, start + known.length, known.token, stop)
         match = _judged(buffer, found, self._headers)
-        if isinstance(match, Match) and match.stop == stop and match.token.claims is not None:
+        if isinstance(match, TokenMatch) and match.stop == stop and match.token.claims is not None:
             if len(self._known) >= _TOKENS:
                 self._known.clear()
             self._known[text] = _CachedToken(match.end - start, match.token)
         return match
 
 
-def _judged(buffer: Buffer, found: re.Match[bytes], headers: JoseHeaders) -> Match | Rejection:
+def _judged(buffer: Buffer, found: re.Match[bytes], headers: JoseHeaders) -> TokenMatch | Rejection:
     header = headers.decode(found[1])
     if header is None:
         if is_clipped_header(found[1]):
@@ -131,14 +121,14 @@ def _match(
     integrity: Integrity,
     signature_length: int,
     stop: int = 0,
-) -> Match:
+) -> TokenMatch:
     start = found.start()
     raw = Secret(found[0] if end == found.end() else bytes(buffer[start:end]))
     token = Token(kind, fields, claims, integrity, signature_length, raw)
-    return Match(start, end, token, max(end, stop, found.end()))
+    return TokenMatch(start, end, token, max(end, stop, found.end()))
 
 
-def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> Match:
+def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> TokenMatch:
     payload, signature = found[2], found[3]
     if not signature:
         # `h..` says no more than the header; behind `h.p.` the empty signature is there.
@@ -166,7 +156,7 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> Match:
     )
 
 
-def _unsecured(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> Match:
+def _unsecured(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> TokenMatch:
     """`h.p.` and `h.p`; a signature that an attacker left behind belongs to the span (RFC 7519
     section 6).
     """
@@ -188,7 +178,7 @@ def _unsecured(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> Ma
     )
 
 
-def _jwe(buffer: Buffer, found: re.Match[bytes], header: JoseHeader, enc: str) -> Match:
+def _jwe(buffer: Buffer, found: re.Match[bytes], header: JoseHeader, enc: str) -> TokenMatch:
     if found[5] is None or not (
         found[3] or found[4] or found[5]
     ):  # three dots in a row are an ellipsis

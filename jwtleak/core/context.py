@@ -13,7 +13,7 @@ from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Buffer
 from jwtleak.core.custom_patterns import Spot
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import CONTEXT, LOOKBACK
 from jwtleak.core.sanitize import excerpt
 from jwtleak.core.unwrap.container_logs import output_of
@@ -38,7 +38,7 @@ class ContextWindow(NamedTuple):
     mtime_ms: int | None
 
 
-def wants_more(window: ContextWindow, leak: Leak) -> bool:
+def wants_more(window: ContextWindow, leak: TokenMatch) -> bool:
     """Whether bytes that are still to come belong to what is said of `leak`."""
     if leak.after is not None and len(leak.after) < _AFTER and b"\n" not in leak.after:
         return True
@@ -50,7 +50,11 @@ def wants_more(window: ContextWindow, leak: Leak) -> bool:
 
 
 def finding_at(
-    window: ContextWindow, leak: Leak | Spot, sha256: str, line_number: int, channels: Channels
+    window: ContextWindow,
+    leak: TokenMatch | Spot,
+    sha256: str,
+    line_number: int,
+    channels: Channels,
 ) -> Finding:
     """The finding for `leak`, in line `line_number`."""
     buffer, base, end, _, mtime_ms = window
@@ -71,36 +75,35 @@ def finding_at(
             line = before + after
     label = f"[JWT {sha256[:8]}]" if isinstance(leak.token, Token) else f"[SECRET {sha256[:8]}]"
     return Finding(
-        leak.token,
-        sha256,
-        base + start,
-        stop - start,
-        line_number,
-        _column(window, start, begin),
-        channels.classify(before, after),
-        leak.encodings,
-        logged_at(line, mtime_ms=mtime_ms),
-        excerpt(before, label, after),
-        output,
+        token=leak.token,
+        sha256=sha256,
+        offset=base + start,
+        length=stop - start,
+        line=line_number,
+        column=_column(window, start, begin),
+        channel=channels.classify(before, after),
+        encodings=leak.encodings,
+        logged_at=logged_at(line, mtime_ms=mtime_ms),
+        excerpt=excerpt(before, label, after),
+        output=output,
     )
 
 
-def repeat_at(window: ContextWindow, leak: Leak | Spot, sha256: str) -> Finding:
+def repeat_at(window: ContextWindow, leak: TokenMatch | Spot, sha256: str) -> Finding:
     """The finding for `leak` where its token is known: nothing is looked at around it."""
     start = leak.start
     return Finding(
-        leak.token,
-        sha256,
-        window.base + start,
-        leak.end - start,
-        0,
-        0,
-        UNKNOWN_CHANNEL,
-        leak.encodings,
-        None,
-        "",
-        None,
-        True,
+        token=leak.token,
+        sha256=sha256,
+        offset=window.base + start,
+        length=leak.end - start,
+        line=0,
+        column=0,
+        channel=UNKNOWN_CHANNEL,
+        encodings=leak.encodings,
+        logged_at=None,
+        excerpt="",
+        repeat=True,
     )
 
 

@@ -20,7 +20,7 @@ from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, w
 from jwtleak.core.custom_patterns import Spot, UserPatterns, UserSearch, without_doubles
 from jwtleak.core.fingerprint import HEAD, Occurrences, SeenTokens, token_sha256
 from jwtleak.core.line_buffer import count_newlines
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.types import Finding
@@ -250,9 +250,9 @@ class Engine:
         window = ContextWindow(
             self._buffer, self._base, self._end, self._line_start, self._mtime_ms
         )
-        for leak in scan.leaks:
+        for leak in scan.matches:
             if not final and patient and wants_more(window, leak):
-                self._held, self.pending = leak.held, "context"
+                self._held, self.pending = leak.rescan_from, "context"
                 break
             self._given = leak.first_end
             if leak.pieces:
@@ -285,7 +285,7 @@ class Engine:
             self.pending = "context" if self._waiting else "growing"
         return ready
 
-    def _finding(self, window: ContextWindow, leak: Leak | Spot) -> Finding:
+    def _finding(self, window: ContextWindow, leak: TokenMatch | Spot) -> Finding:
         sha256 = token_sha256(leak.token.raw.reveal())
         if self._sighted is not None and self._sighted.again(sha256):
             return repeat_at(window, leak, sha256)

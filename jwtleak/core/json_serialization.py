@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jwtleak.core.compact import Buffer, Match
+from jwtleak.core.compact import Buffer
 from jwtleak.core.jose import decode_object, jwe_integrity, signature_integrity
 from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.matches import TokenMatch
 from jwtleak.secret import Secret
 from jwtleak.types import MAX_TOKEN, Token
 
@@ -35,7 +36,7 @@ def is_protected_value(buffer: Buffer, start: int) -> bool:
 
 def match_object(
     buffer: Buffer, header_start: int, header: dict[str, Any], floor: int, limit: int
-) -> Match | None:
+) -> TokenMatch | None:
     """The serialised JWS or JWE around the header at `header_start`, within [floor, limit), or
     None.
     """
@@ -85,7 +86,7 @@ def _text(value: dict[str, Any], key: str) -> str:
 
 def _judge(
     value: dict[str, Any], protected: str, header: dict[str, Any], start: int, end: int
-) -> Match | None:
+) -> TokenMatch | None:
     if isinstance(value.get("ciphertext"), str):
         parts = [
             protected,
@@ -93,7 +94,7 @@ def _judge(
         ]
         sealed = jwe_integrity(str(header.get("enc")), len(parts[2]), len(parts[3]), len(parts[4]))
         raw = Secret(".".join(parts).encode("latin-1", "replace"))
-        return Match(start, end, Token("jwe", header, None, sealed, 0, raw), end)
+        return TokenMatch(start, end, Token("jwe", header, None, sealed, 0, raw), end)
     signature = _signature(value, protected)
     if signature is None:
         return None
@@ -102,7 +103,7 @@ def _judge(
     raw = Secret(f"{protected}.{payload}.{signature}".encode("latin-1", "replace"))
     integrity = signature_integrity(header["alg"], len(signature))
     token = Token("jws" if payload else "detached", header, claims, integrity, len(signature), raw)
-    return Match(start, end, token, end)
+    return TokenMatch(start, end, token, end)
 
 
 def _signature(value: dict[str, Any], protected: str) -> str | None:

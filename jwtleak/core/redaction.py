@@ -15,7 +15,7 @@ from functools import lru_cache
 from jwtleak.core.anchors import PLAIN
 from jwtleak.core.fingerprint import token_sha256
 from jwtleak.core.lazy_regex import lazy
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import LOOKBACK
 from jwtleak.core.sanitize import mask
 from jwtleak.core.scanner import Scanner
@@ -29,7 +29,7 @@ _SECRET_MEMBERS = lazy(rb'(?:payload|signatures?|ciphertext|encrypted_key|iv|tag
 _MEMBER = 32  # the longest of them with its quote, escaped a few times, and white space
 
 
-def label(leak: Leak) -> bytes:
+def label(leak: TokenMatch) -> bytes:
     """What stands in place of a token: enough of its fingerprint to find its alert."""
     return b"[JWT %b]" % token_sha256(leak.token.raw.reveal())[:8].encode("ascii")
 
@@ -88,11 +88,11 @@ class Redactor:
         )
         self._held, self._growing = scan.held, scan.growing
         parts = []
-        for leak in scan.leaks:
+        for leak in scan.matches:
             parts += [self._out(leak.start), label(leak)]
             self._given = leak.end
             self._done = max(self._done, leak.end)
-        self.count += len(scan.leaks)
+        self.count += len(scan.matches)
         return parts
 
     def _unclear(self) -> int:
@@ -140,7 +140,7 @@ def redact_text(text: str) -> str:
         return text
     data = text.encode("utf-8", "surrogatepass" if _lone(text) else "surrogateescape")
     parts, done = [], 0
-    for leak in _scanner().scan(bytearray(data), 0, 0, len(data), final=True).leaks:
+    for leak in _scanner().scan(bytearray(data), 0, 0, len(data), final=True).matches:
         name = token_sha256(leak.token.raw.reveal())[:8]
         parts += [data[done : leak.start], f"[JWT {name}]".encode("ascii")]
         done = leak.end

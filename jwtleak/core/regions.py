@@ -17,7 +17,7 @@ import msgspec
 
 from jwtleak.core.anchors import run_before
 from jwtleak.core.compact import Buffer
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, Utf16, View
 
 # How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a
@@ -67,7 +67,7 @@ class Undecided(Exception):  # noqa: N818 - a signal, not an error
 class Rescan(Protocol):
     """Scans decoded text one level deeper."""
 
-    def __call__(self, data: bytes) -> list[Leak]: ...
+    def __call__(self, data: bytes) -> list[TokenMatch]: ...
 
 
 class Region(msgspec.Struct, frozen=True):
@@ -77,13 +77,13 @@ class Region(msgspec.Struct, frozen=True):
 
     start: int
     end: int
-    leaks: list[Leak]
+    matches: list[TokenMatch]
 
-    def at(self, place: int) -> Leak | None:
+    def at(self, place: int) -> TokenMatch | None:
         """The leak that covers `place`."""
-        index = bisect_right(self.leaks, place, key=_by_place)
-        if index and place < self.leaks[index - 1].end:
-            return self.leaks[index - 1]
+        index = bisect_right(self.matches, place, key=_by_place)
+        if index and place < self.matches[index - 1].end:
+            return self.matches[index - 1]
         return None
 
 
@@ -100,7 +100,7 @@ class Regions:
         self._rescan = rescan
         self._last: dict[str, Region] = {}
 
-    def unwrapped(self, place: int, stop: int) -> Iterator[Leak]:
+    def unwrapped(self, place: int, stop: int) -> Iterator[TokenMatch]:
         """What stands at `place` once an encoding that could explain the byte at `stop` is undone."""
         if self._rescan is None or stop >= self._end:
             return
@@ -111,7 +111,7 @@ class Regions:
                 if leak is not None:
                     yield leak
 
-    def split_lines(self, place: int) -> Iterator[Leak]:
+    def split_lines(self, place: int) -> Iterator[TokenMatch]:
         """What stands at `place` once the records that a container runtime split are joined."""
         if self._rescan is None:
             return
@@ -223,7 +223,7 @@ class Regions:
         if end == self._end and not self._final and self._end - place < LOOKAHEAD:
             raise Undecided(start, growing=True)
 
-    def _leaks(self, view: View, name: str, start: int, end: int) -> list[Leak]:
+    def _leaks(self, view: View, name: str, start: int, end: int) -> list[TokenMatch]:
         assert self._rescan is not None
         leaks = []
         for inner in self._rescan(view.data):
@@ -242,10 +242,11 @@ class Regions:
                     (start + a, start + b) for a, b in view.pieces(inner.start, inner.end)
                 )
             leaks.append(
-                Leak(
+                TokenMatch(
                     start + first,
                     start + last,
                     inner.token,
+                    0,
                     (name, *inner.encodings),
                     before,
                     after,

@@ -25,8 +25,8 @@ from jwtleak.core.anchors import (
     header_starts,
     run_before,
 )
-from jwtleak.core.compact import Buffer, Match, Matcher
-from jwtleak.core.matches import Leak, rank
+from jwtleak.core.compact import Buffer, Matcher
+from jwtleak.core.matches import TokenMatch, rank
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
 from jwtleak.types import MAX_TOKEN, Rejection
 
@@ -51,7 +51,7 @@ class ScanResult(msgspec.Struct, frozen=True):
     reaches the very end.
     """
 
-    leaks: list[Leak]
+    matches: list[TokenMatch]
     held: int
     growing: bool
 
@@ -96,7 +96,7 @@ class Scanner:
         """How regions scan decoded text, or None where the bound on nesting is reached."""
         if depth == 0:
             return None
-        return lambda data: self.scan(data, 0, 0, len(data), final=True, depth=depth - 1).leaks
+        return lambda data: self.scan(data, 0, 0, len(data), final=True, depth=depth - 1).matches
 
 
 class _Pass:
@@ -131,16 +131,16 @@ class _Pass:
         ] * 4  # for each alignment: headers that begin before this have been tried
 
     def run(self, start: int, given: int) -> ScanResult:
-        leaks: list[Leak] = []
+        leaks: list[TokenMatch] = []
         ahead: list[
-            Leak
+            TokenMatch
             # of regions, which reach past places that are still to be looked at; the nearest last
         ] = []
         at = start
         while True:
             hit = self._anchors.next(at)
             if ahead and (hit is None or ahead[-1].start <= hit[0]):
-                found: Iterable[Leak] = (ahead.pop(),)
+                found: Iterable[TokenMatch] = (ahead.pop(),)
             elif hit is None:
                 break
             else:
@@ -177,12 +177,17 @@ class _Pass:
             leaks, self._end if self._final else max(start, given, self._unfinished()), False
         )
 
-    def _held(self, held: int, ahead: list[Leak]) -> int:
+    def _held(self, held: int, ahead: list[TokenMatch]) -> int:
         """What to hold so that leaks ahead are found again: from their anchors on, unless those are
         too far back for a buffer. Then they are found if they have a needle of their own, as nearly
         all have.
         """
-        return min([held, *(leak.held for leak in ahead if self._end - leak.held < LOOKAHEAD)])
+        return min(
+            [
+                held,
+                *(leak.rescan_from for leak in ahead if self._end - leak.rescan_from < LOOKAHEAD),
+            ]
+        )
 
     def _is_taken(self, place: int) -> bool:
         """Whether `place`, which only grows, belongs to a leak that was found further before."""
@@ -196,7 +201,7 @@ class _Pass:
         """
         return run_before(self._buffer, max(self._floor, self._end - LOOKBACK), self._end, _RUN)
 
-    def _at(self, place: int, needle: Needle) -> Iterable[Leak]:
+    def _at(self, place: int, needle: Needle) -> Iterable[TokenMatch]:
         match needle.role:
             case "header":
                 return self._plain(place)
@@ -207,11 +212,11 @@ class _Pass:
             case _:
                 return self._region(self._regions.wide(place), needle)
 
-    def _region(self, region: Region, needle: Needle) -> list[Leak]:
+    def _region(self, region: Region, needle: Needle) -> list[TokenMatch]:
         self._anchors.skip(needle.role, region.end)
-        return region.leaks
+        return region.matches
 
-    def _before(self, place: int, needle: Needle) -> list[Leak]:
+    def _before(self, place: int, needle: Needle) -> list[TokenMatch]:
         """Headers around an `"alg"`: written with white space, or behind characters that are not
         theirs.
         """
@@ -233,7 +238,7 @@ class _Pass:
         begin = run_before(self._buffer, floor, place)
         return self._best(None, self._regions.unwrapped(place, begin - 1)) if begin > floor else []
 
-    def _plain(self, start: int) -> list[Leak]:
+    def _plain(self, start: int) -> list[TokenMatch]:
         """The token whose header begins at `start`, plain or with an encoding in its way."""
         limit = min(self._end, start + self._scanner.max_token)
         match = self._scanner.matcher.at(self._buffer, start, limit)
@@ -250,16 +255,15 @@ class _Pass:
                 self._run_end = max(self._run_end, match.end)
             return found
         self._need(start, match.stop)
-        plain = Leak(match.start, match.end, match.token)
         if match.token.integrity == "whole" and not (
             match.end < self._end
             and self._buffer[match.end] in _ESCAPES
             and self._escaped_padding(match)
         ):
-            return [plain]
-        return self._best(plain, self._alternatives(match))
+            return [match]
+        return self._best(match, self._alternatives(match))
 
-    def _alternatives(self, match: Match) -> Iterator[Leak]:
+    def _alternatives(self, match: TokenMatch) -> Iterator[TokenMatch]:
         """Other readings of what stands at `match`, in which an encoding or a serialisation is
         understood.
         """
@@ -274,13 +278,13 @@ class _Pass:
                 self._buffer, match.start, header, floor, self._end
             )
             if found is not None:
-                yield Leak(found.start, found.end, found.token)
+                yield found
             elif not self._final and self._end - match.start < LOOKAHEAD:
                 raise Undecided(match.start, growing=True)
         yield from self._regions.unwrapped(match.start, match.stop)
         yield from self._regions.split_lines(match.start)
 
-    def _best(self, plain: Leak | None, others: Iterable[Leak]) -> list[Leak]:
+    def _best(self, plain: TokenMatch | None, others: Iterable[TokenMatch]) -> list[TokenMatch]:
         """The highest reading of one place. Joined lines are believed only when they make a whole
         token.
         """
@@ -292,7 +296,7 @@ class _Pass:
                 best = leak
         return [] if best is None else [best]
 
-    def _escaped_padding(self, match: Match) -> bool:
+    def _escaped_padding(self, match: TokenMatch) -> bool:
         """Whether the padding of the last segment may follow in an escaped form (`%3D`)."""
         last = match.end - self._buffer.rfind(b".", match.start, match.end) - 1
         return match.end == match.stop and last % 4 in (2, 3)

@@ -51,7 +51,7 @@ def make_cursor(
         anchor_length=stream.anchor_length,
         anchor=stream.anchor,
         offset=offset,
-        told=told,
+        reported=told,
         read=stream.read_to,
         lines=lines,
         line_start=line_start,

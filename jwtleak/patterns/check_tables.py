@@ -16,7 +16,7 @@ from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Example, PublishedKey
 from jwtleak.assess.issuers import Issuer, Issuers, Note, Origin, Use
 from jwtleak.assess.personal_data import plain
-from jwtleak.core.compact import Match as Found
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
 from jwtleak.errors import PatternError
 from jwtleak.patterns.loader import Problem, b64
@@ -45,7 +45,7 @@ def example(text: str) -> TableExample:
     header = {"alg": "HS256", "typ": "JWT", **whole.get("header", {})}
     data = mint(header, whole.get("claims", {}))
     found = Matcher().at(data, 0, len(data))
-    if not isinstance(found, Found):
+    if not isinstance(found, TokenMatch):
         raise ValueError("is not a token")  # noqa: TRY004 - of the example, not of a type
     return TableExample(found.token, whole.get("before", ""), whole.get("channel"))
 

@@ -47,7 +47,7 @@ def _row(cursor: Cursor) -> tuple[Any, ...]:
     generation = None if cursor.generation is None else signed(cursor.generation)
     return (
         cursor.stream, os.fsencode(redact_text(cursor.path)), signed(cursor.device), signed(cursor.inode), generation,
-        cursor.head_length, cursor.head, cursor.anchor_length, cursor.anchor, cursor.offset, cursor.told, cursor.read,
+        cursor.head_length, cursor.head, cursor.anchor_length, cursor.anchor, cursor.offset, cursor.reported, cursor.read,
         cursor.lines, cursor.line_start, cursor.size, cursor.mtime_ns, cursor.state, cursor.provisional,
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ def cursors(connection: sqlite3.Connection) -> Iterator[Cursor]:
         yield Cursor(
             stream=stream, path=os.fsdecode(path), device=unsigned(device), inode=unsigned(inode),
             generation=None if generation is None else unsigned(generation), head_length=head_length, head=head,
-            anchor_length=anchor_length, anchor=anchor, offset=offset, told=told, read=read, lines=lines,
+            anchor_length=anchor_length, anchor=anchor, offset=offset, reported=told, read=read, lines=lines,
             line_start=line_start, size=size, mtime_ns=mtime_ns, state=state, provisional=provisional,
         )  # fmt: skip
 

@@ -10,7 +10,8 @@ from minting import NOW, sha256
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.builder import AlertContext, Builder
-from jwtleak.core.compact import Match, Matcher
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.types import Channel, Finding, StreamInfo
 
 Make = Callable[..., Alert]
@@ -30,7 +31,7 @@ def make() -> Make:
     ) -> Alert:
         raw = token.encode()
         match = Matcher().at(raw, 0, len(raw))
-        assert isinstance(match, Match)
+        assert isinstance(match, TokenMatch)
         channel = finding.pop("channel", Channel("url_query", "t"))
         values = {
             "offset": 7,
@@ -41,7 +42,9 @@ def make() -> Make:
             "logged_at": None,
             "excerpt": "t=[JWT]",
         }
-        one = Finding(match.token, sha256(token), channel=channel, **{**values, **finding})
+        one = Finding(
+            token=match.token, sha256=sha256(token), channel=channel, **{**values, **finding}
+        )
         stream = StreamInfo("file" if path else "stdin", path, finding.get("member"))
         return Builder(stream, AlertContext(now, "web-01", b"key")).build(one, name)
 

@@ -92,7 +92,18 @@ def test_nothing_can_be_attached() -> None:
 
 def test_a_token_shows_no_claims() -> None:
     """Neither a token nor a finding shows personal claims or the raw value."""
-    finding = Finding(TOKEN, "0" * 64, 0, 9, 1, 1, msgspec.UNSET, (), None, "")  # type: ignore[arg-type]
+    finding = Finding(
+        token=TOKEN,
+        sha256="0" * 64,
+        offset=0,
+        length=9,
+        line=1,
+        column=1,
+        channel=msgspec.UNSET,
+        encodings=(),
+        logged_at=None,
+        excerpt="",
+    )  # type: ignore[arg-type]
     for text in (repr(TOKEN), repr(finding), f"{TOKEN}", str([finding])):
         assert "jane" not in text
         assert not leaks(text)

@@ -24,7 +24,18 @@ from jwtleak.types import (
 TOKEN = Token("jws", {"alg": "HS256"}, {"sub": "u"}, "whole", 43, Secret(b"eyJ.e30.x"))
 VALUES = [
     TOKEN,
-    Finding(TOKEN, "0" * 64, 0, 9, 1, 1, UNKNOWN_CHANNEL, (), None, ""),
+    Finding(
+        token=TOKEN,
+        sha256="0" * 64,
+        offset=0,
+        length=9,
+        line=1,
+        column=1,
+        channel=UNKNOWN_CHANNEL,
+        encodings=(),
+        logged_at=None,
+        excerpt="",
+    ),
     Channel("cookie", "session"),
     Rejection("no_alg", 3),
     StreamInfo("stdin"),

@@ -46,7 +46,7 @@ class TailStream:
         self.cursor = opened.cursor  # as last stored, or as given
         self.mtime_ms = opened.cursor.mtime_ns // 1_000_000 or None
         self.offset = opened.cursor.offset
-        self.told = self.read = max(opened.cursor.told, self.offset)
+        self.told = self.read = max(opened.cursor.reported, self.offset)
         self.lines = opened.cursor.lines
         self.line_start = opened.cursor.line_start
         self.early: dict[int, str] = {}

@@ -49,7 +49,18 @@ def test_alerts_keep_to_the_schema(make: Make, name: str, logged: int | None) ->
 def test_a_pattern_hit_keeps_to_the_schema() -> None:
     """So is a user pattern's hit."""
     hit = PatternHit("acme.key", "Acme key", "info", "low", (), Secret(b"x" * 9))
-    finding = Finding(hit, "a" * 64, 0, 9, 1, 1, Channel("unknown"), (), None, "")
+    finding = Finding(
+        token=hit,
+        sha256="a" * 64,
+        offset=0,
+        length=9,
+        line=1,
+        column=1,
+        channel=Channel("unknown"),
+        encodings=(),
+        logged_at=None,
+        excerpt="",
+    )
     value = json.loads(
         to_json(
             Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k")).build(finding, "1" * 40)

@@ -243,7 +243,16 @@ def test_a_pattern_hit() -> None:
         "acme.key", "Acme key", "high", "medium", ("CWE-798",), Secret(b"acme_0123456789")
     )
     finding = Finding(
-        hit, "a" * 64, 3, 15, 2, 1, Channel("unknown"), (), NOW * 1000, "k=[SECRET aaaaaaaa]"
+        token=hit,
+        sha256="a" * 64,
+        offset=3,
+        length=15,
+        line=2,
+        column=1,
+        channel=Channel("unknown"),
+        encodings=(),
+        logged_at=NOW * 1000,
+        excerpt="k=[SECRET aaaaaaaa]",
     )
     alert = Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k")).build(finding, "1" * 40)
     assert (alert.pattern, alert.title, alert.severity, alert.confidence) == (

@@ -11,7 +11,7 @@ from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Keys, PublishedKey, WeakKeys
 from jwtleak.assess.issuers import Issuer, Issuers, Use
 from jwtleak.assess.lifetime import times
-from jwtleak.core.compact import Match as Found
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
 from jwtleak.types import Channel, Finding, Token
 
@@ -35,18 +35,18 @@ def worth(
 ) -> Assessment:
     """What `assessor` says of a token at a place."""
     found = MATCHER.at(token.encode(), 0, len(token))
-    assert isinstance(found, Found)
+    assert isinstance(found, TokenMatch)
     one = Finding(
-        found.token,
-        sha256(token),
-        0,
-        len(token),
-        1,
-        1,
-        Channel("url_query", channel),
-        (),
-        None,
-        excerpt,
+        token=found.token,
+        sha256=sha256(token),
+        offset=0,
+        length=len(token),
+        line=1,
+        column=1,
+        channel=Channel("url_query", channel),
+        encodings=(),
+        logged_at=None,
+        excerpt=excerpt,
     )
     return assessor.worth(one, found.token, times(found.token.claims))
 

@@ -18,7 +18,7 @@ from jwtleak.assess.conditions import (
     fits,
     sight_of,
 )
-from jwtleak.core.compact import Match as Found
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
 
 
@@ -117,7 +117,7 @@ def test_what_a_token_shows() -> None:
     """A sight is the token's decoded parts and its place."""
     data = jws({"iss": "x"}, kid="k").encode()
     found = Matcher().at(data, 0, len(data))
-    assert isinstance(found, Found)
+    assert isinstance(found, TokenMatch)
     sight = sight_of(found.token, "ghs_", "token")
     assert (sight.header["kid"], sight.claims, sight.before, sight.channel) == (
         "k",

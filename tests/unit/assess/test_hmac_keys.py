@@ -20,7 +20,8 @@ from jwtleak.assess.hmac_keys import (
     Signers,
     WeakKeys,
 )
-from jwtleak.core.compact import Match, Matcher
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.patterns.tables import load_keys
 from jwtleak.types import Token
 
@@ -37,7 +38,7 @@ def signed(key: bytes, claims: dict[str, Any], alg: str = "HS256", **header: Any
 def token_of(text: str) -> Token:
     """What the judge makes of it."""
     found = Matcher().at(text.encode(), 0, len(text))
-    assert isinstance(found, Match)
+    assert isinstance(found, TokenMatch)
     return found.token
 
 

@@ -15,7 +15,7 @@ import jwtleak
 from jwtleak.alerts.alert import Alert
 from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.issuers import Issuer, Issuers, Use
-from jwtleak.core.compact import Match as Found
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
 from jwtleak.patterns.tables import load_issuers, load_notes
 from jwtleak.types import Token
@@ -96,7 +96,7 @@ def token_of(example: str) -> Token:
         whole["claims"], head=json.dumps({"alg": "HS256", **whole.get("header", {})})
     ).encode()
     found = Matcher().at(data, 0, len(data))
-    assert isinstance(found, Found)
+    assert isinstance(found, TokenMatch)
     return found.token
 
 
@@ -169,7 +169,7 @@ def test_tokens_of_one_kind_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
     def see(claims: dict[str, Any]) -> str | None:
         data = jws(claims).encode()
         found = matcher.at(data, 0, len(data))
-        assert isinstance(found, Found)
+        assert isinstance(found, TokenMatch)
         return table.recognise(found.token).provider
 
     assert {see({"iss": "x", "sub": f"user-{n}", "exp": n}) for n in range(50)} == {"b"}

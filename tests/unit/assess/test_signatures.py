@@ -14,7 +14,8 @@ from minting import CLAIMS, NOW, b64, detached, jwe, jws, unsecured
 
 import jwtleak
 from jwtleak.assess.signatures import FixedKeys, VerificationKey, Verifier, parse_jwks, secret_key
-from jwtleak.core.compact import Match, Matcher
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.types import Token
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -52,7 +53,7 @@ def signed(
 def token_of(text: str) -> Token:
     """What the judge makes of it."""
     found = Matcher().at(text.encode(), 0, len(text))
-    assert isinstance(found, Match)
+    assert isinstance(found, TokenMatch)
     return found.token
 
 

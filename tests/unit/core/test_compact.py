@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minting import CLAIMS, b64, detached, jwe, jws, kinds, noise, sd_jwt, unsecured
 
-from jwtleak.core.compact import Match, Matcher
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.types import Integrity, Kind, Rejection, Token
 
 KINDS = kinds()
@@ -17,14 +18,14 @@ SIGNATURE = b64(noise(32, "s"))
 NONE = b64({"alg": "none"})
 
 
-def at(text: str | bytes, start: int = 0) -> Match | Rejection:
+def at(text: str | bytes, start: int = 0) -> TokenMatch | Rejection:
     data = text.encode() if isinstance(text, str) else text
     return Matcher().at(data, start, len(data))
 
 
-def match(text: str | bytes, start: int = 0) -> Match:
+def match(text: str | bytes, start: int = 0) -> TokenMatch:
     found = at(text, start)
-    assert isinstance(found, Match), found
+    assert isinstance(found, TokenMatch), found
     return found
 
 
@@ -116,7 +117,7 @@ def test_nothing_beyond_the_limit_is_looked_at() -> None:
     """A limit ends the match as an end of the data would."""
     data = jws().encode()
     found = Matcher().at(data, 0, len(data) - 5)
-    assert isinstance(found, Match)
+    assert isinstance(found, TokenMatch)
     assert found.end == len(data) - 5
     assert found.token.integrity == "clipped"
 
@@ -158,7 +159,7 @@ def test_spans_lie_within_the_data(token: str, tail: str, cut: int) -> None:
     """
     text = token[:cut] + tail
     found = at(text)
-    if isinstance(found, Match):
+    if isinstance(found, TokenMatch):
         assert 0 < found.end <= found.stop <= len(text)
         assert found.token.raw.reveal() == text[: found.end].encode()
 
@@ -185,7 +186,7 @@ def test_a_token_of_late_is_not_decoded_again() -> None:
 
     def judged(data: bytes) -> Token:
         found = matcher.at(data, 0, len(data))
-        assert isinstance(found, Match)
+        assert isinstance(found, TokenMatch)
         return found.token
 
     assert judged(token) is judged(token + b" ")

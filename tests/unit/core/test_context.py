@@ -7,9 +7,9 @@ from minting import jws, sha256
 from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
-from jwtleak.core.compact import Match, Matcher
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
-from jwtleak.core.matches import Leak
 from jwtleak.patterns import load_channels
 from jwtleak.types import UNKNOWN_CHANNEL, Finding
 
@@ -17,12 +17,12 @@ TOKEN = jws()
 CHANNELS = Channels(load_channels())
 
 
-def leak_in(text: str) -> Leak:
+def leak_in(text: str) -> TokenMatch:
     """The token in `text`."""
     start = text.index(TOKEN)
     found = Matcher().at(text.encode(), start, len(text))
-    assert isinstance(found, Match)
-    return Leak(found.start, found.end, found.token)
+    assert isinstance(found, TokenMatch)
+    return TokenMatch(found.start, found.end, found.token)
 
 
 def window_of(text: str, base: int = 0, line_start: int = 0) -> ContextWindow:

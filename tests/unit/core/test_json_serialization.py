@@ -13,7 +13,7 @@ from minting import CLAIMS, b64, jwe, jws, noise
 
 from jwtleak.core.jose import JoseHeaders
 from jwtleak.core.json_serialization import is_protected_value, match_object
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.scanner import Scanner
 
 TOKEN = jws(alg="ES256", kid="json-1")
@@ -42,9 +42,9 @@ JWE: dict[str, Any] = dict(
 )
 
 
-def scan(text: str | bytes) -> list[Leak]:
+def scan(text: str | bytes) -> list[TokenMatch]:
     data = text.encode() if isinstance(text, str) else text
-    return Scanner().scan(data, 0, 0, len(data), final=True).leaks
+    return Scanner().scan(data, 0, 0, len(data), final=True).matches
 
 
 @pytest.mark.parametrize("indent", [None, 2, "\t"])

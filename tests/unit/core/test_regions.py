@@ -6,7 +6,7 @@ import pytest
 from encodings_of_tokens import TEXT
 from minting import jws
 
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Regions, Undecided
 from jwtleak.core.scanner import Scanner
 from jwtleak.types import MAX_TOKEN
@@ -21,7 +21,7 @@ def regions(
 ) -> Regions:
     rescan = Scanner().rescan(depth)
 
-    def counted(view: bytes) -> list[Leak]:
+    def counted(view: bytes) -> list[TokenMatch]:
         if calls is not None:
             calls.append(len(view))
         return rescan(view) if rescan else []

@@ -11,7 +11,7 @@ from minting import NOW, b64, jwe, jws, kinds, noise
 
 from jwtleak.assess.lifetime import status, times
 from jwtleak.assess.severity import confidence
-from jwtleak.core.matches import Leak
+from jwtleak.core.matches import TokenMatch
 from jwtleak.core.scanner import Scanner
 
 KINDS = kinds()
@@ -34,11 +34,11 @@ TAKES_DOT = {
 WIDE = ("utf-16le", "utf-16be", "utf-32le", "utf-32be")
 
 
-def scan(data: bytes) -> list[Leak]:
-    return Scanner().scan(data, 0, 0, len(data), final=True).leaks
+def scan(data: bytes) -> list[TokenMatch]:
+    return Scanner().scan(data, 0, 0, len(data), final=True).matches
 
 
-def only(data: bytes) -> Leak:
+def only(data: bytes) -> TokenMatch:
     leaks = scan(data)
     assert len(leaks) == 1, [(leak.start, leak.end, leak.encodings) for leak in leaks]
     return leaks[0]

@@ -59,7 +59,7 @@ def test_a_cursor_says_all_that_is_known(drive: Drive, log: Path) -> None:
     driver.turn()
     ((name, cursor),) = driver.cursors.items()
     stream = from_cursor(cursor)
-    again = make_cursor(stream, offset=cursor.offset, told=cursor.told, lines=10, line_start=0)
+    again = make_cursor(stream, offset=cursor.offset, told=cursor.reported, lines=10, line_start=0)
     assert again == cursor
     assert (cursor.head_length, cursor.anchor_length, cursor.state, name) == (
         256,

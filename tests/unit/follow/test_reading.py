@@ -67,7 +67,7 @@ def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: boo
     cursor = driver.follower.cursor(
         stream, offset=1000, told=2000, lines=27, line_start=990, provisional="id"
     )
-    assert (cursor.offset, cursor.told, cursor.read) == (1000, 2000, 3000)
+    assert (cursor.offset, cursor.reported, cursor.read) == (1000, 2000, 3000)
     assert (cursor.anchor_length, cursor.anchor) == (256, digest(data[2744:3000]))
     assert (cursor.lines, cursor.line_start, cursor.provisional) == (27, 990, "id")
 

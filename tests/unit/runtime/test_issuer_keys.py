@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from minting import CLAIMS
 from tls_server import body, certificate, serve
 
-from jwtleak.core.compact import Match, Matcher
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.errors import SourceError, UsageError
 from jwtleak.key_files import SecretSource
 from jwtleak.runtime.issuer_keys import (
@@ -48,7 +49,7 @@ def token(kid: str = "k1", key: Any = KEY, alg: str = "ES256") -> Token:
     """A token of the issuer of minted tokens."""
     text = jwt.encode(CLAIMS, key, alg, {"kid": kid})
     found = Matcher().at(text.encode(), 0, len(text))
-    assert isinstance(found, Match)
+    assert isinstance(found, TokenMatch)
     return found.token
 
 

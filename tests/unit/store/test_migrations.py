@@ -97,7 +97,7 @@ def test_cursors_of_version_1_are_kept():
         )
         migrate(connection)
         (cursor,) = streams.cursors(connection)
-    assert (cursor.offset, cursor.told, cursor.read, cursor.lines, cursor.size) == (
+    assert (cursor.offset, cursor.reported, cursor.read, cursor.lines, cursor.size) == (
         30,
         30,
         30,

@@ -23,7 +23,7 @@ def test_it_begins_at_its_cursor() -> None:
 
 def test_what_was_told_is_not_read_again() -> None:
     """It begins behind that, unless it is asked to."""
-    stream = TailStream(Opened("a", "/logs/a", cursor("a", offset=10, told=25, read=28), 30))
+    stream = TailStream(Opened("a", "/logs/a", cursor("a", offset=10, reported=25, read=28), 30))
     assert (stream.offset, stream.read, stream.backlog) == (10, 25, 5)
     stream.again()
     assert (stream.read, stream.told, stream.backlog) == (10, 25, 20)
