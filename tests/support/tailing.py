@@ -133,7 +133,7 @@ class Files:
     ) -> Cursor:
         """As it is."""
         return cursor(
-            stream, offset=offset, told=told, lines=lines, line_start=line_start, provisional=provisional,
+            stream, offset=offset, reported=told, lines=lines, line_start=line_start, provisional=provisional,
             size=len(self.data[stream]),
         )  # fmt: skip
 
