@@ -16,8 +16,8 @@ from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Example, PublishedKey
 from jwtleak.assess.issuers import Issuer, Issuers, Note, Origin, Use
 from jwtleak.assess.personal_data import plain
-from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.errors import PatternError
 from jwtleak.patterns.loader import Problem, b64
 from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers

@@ -11,8 +11,8 @@ from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Keys, PublishedKey, WeakKeys
 from jwtleak.assess.issuers import Issuer, Issuers, Use
 from jwtleak.assess.lifetime import times
-from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.types import Channel, Finding, Token
 
 MATCHER = Matcher()

@@ -18,8 +18,8 @@ from jwtleak.assess.conditions import (
     fits,
     sight_of,
 )
-from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 
 
 @pytest.mark.parametrize(

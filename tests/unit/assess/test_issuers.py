@@ -15,8 +15,8 @@ import jwtleak
 from jwtleak.alerts.alert import Alert
 from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.issuers import Issuer, Issuers, Use
-from jwtleak.core.matches import TokenMatch
 from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.patterns.tables import load_issuers, load_notes
 from jwtleak.types import Token
 

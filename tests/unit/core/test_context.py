@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Matcher
-from jwtleak.core.matches import TokenMatch
 from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
+from jwtleak.core.matches import TokenMatch
 from jwtleak.patterns import load_channels
 from jwtleak.types import UNKNOWN_CHANNEL, Finding
 
