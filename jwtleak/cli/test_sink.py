@@ -53,11 +53,11 @@ def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> 
 def _test(settings: SinkSettings) -> bool:
     voice.say(f"{settings.title}: sending a test alert")
     answer = probe(settings)
-    if answer.taken:
+    if answer.accepted:
         voice.say(f"{settings.title}: taken after {answer.seconds:.2f} s: {answer.words}")
         voice.say(f"{settings.title}: look for event {answer.id}; delivery is {answer.guarantee}")
     else:
         voice.error(f"{settings.title}: not taken: {answer.words}")
         for hint in answer.hints:
             voice.hint(hint)
-    return answer.taken
+    return answer.accepted

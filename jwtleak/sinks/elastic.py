@@ -18,8 +18,8 @@ from msgspec import UNSET
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http, problem_of
-from jwtleak.sinks.interface import AGAIN, TAKEN, BatchLimits, Message, Outcome, Report, failed
+from jwtleak.sinks.http import HttpClient, problem_of
+from jwtleak.sinks.interface import ACCEPTED, AGAIN, BatchLimits, Message, Outcome, Report, failed
 from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 
@@ -53,7 +53,7 @@ class _Bulk(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Bulk).decode
 
 
-class Elastic:
+class ElasticSink:
     """One cluster."""
 
     guarantee = "at least once; effectively once within a backing index"
@@ -64,7 +64,7 @@ class Elastic:
     only = None
 
     def __init__(self, settings: SinkSettings) -> None:
-        self._http = Http(settings, _header(settings), max_reply=_MAX_REPLY)
+        self._http = HttpClient(settings, _header(settings), max_reply=_MAX_REPLY)
         self._index = settings.get("index", INDEX)
         pipeline = (
             "" if settings.pipeline is UNSET else f"&pipeline={quote(settings.pipeline, safe='')}"
@@ -95,7 +95,7 @@ class Elastic:
                 reply.status,
             )
         if not answer.errors:
-            return Report((TAKEN,) * len(messages), reason=f"HTTP {reply.status}")
+            return Report((ACCEPTED,) * len(messages), reason=f"HTTP {reply.status}")
         if len(answer.items) != len(messages):
             return failed(
                 len(messages), "blocked", "the answer does not speak of each document", reply.status
@@ -123,7 +123,7 @@ def _each(items: list[_Item]) -> Report:
     for item in items:
         kind = problem_of(item.status)
         if kind is None or item.status == 409:
-            outcomes.append(TAKEN)
+            outcomes.append(ACCEPTED)
         elif kind == "busy":
             outcomes.append(AGAIN)
             waits = waits or item
@@ -152,6 +152,6 @@ def _header(settings: SinkSettings) -> Any:
     return lambda token: {"authorization": f"{scheme} {token}"}
 
 
-def open_sink(settings: SinkSettings) -> Elastic:
+def open_sink(settings: SinkSettings) -> ElasticSink:
     """The sink `elastic+https://host:port`."""
-    return Elastic(settings)
+    return ElasticSink(settings)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Sequence
 
 from jwtleak.errors import reason_of
-from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken, failed
+from jwtleak.sinks.interface import BatchLimits, Message, Report, all_accepted, failed
 from jwtleak.sinks.settings import SinkSettings
 
 USES: frozenset[str] = frozenset()
@@ -51,7 +51,7 @@ class FileSink:
         except OSError as error:
             self.close()  # how much was written is looked up when it is opened again
             return failed(len(messages), "busy", f"cannot write: {reason_of(error).lower()}")
-        return all_taken(len(messages), "written and synced")
+        return all_accepted(len(messages), "written and synced")
 
     def _sync(self, descriptor: int) -> None:
         if not self._regular:

@@ -101,7 +101,7 @@ def open_sink(settings: SinkSettings) -> GelfSink:
     """The sink `gelf+...`."""
     if settings.get("format", "gelf") != "gelf":
         raise UsageError(f"{settings.title}: GELF is a format itself: `format` has no meaning here")
-    used = settings.given() & tls.USES
+    used = settings.configured() & tls.USES
     if used and settings.address.scheme != "gelf+tls":
         raise UsageError(f"{settings.title}: only gelf+tls has {', '.join(sorted(used))}")
     return GelfSink(settings)

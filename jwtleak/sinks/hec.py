@@ -18,14 +18,14 @@ from isal import igzip
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.levels import LEVELS
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http, HttpReply
+from jwtleak.sinks.http import HttpClient, HttpReply
 from jwtleak.sinks.interface import (
     AGAIN,
     BatchLimits,
     Message,
     Outcome,
     Report,
-    all_taken,
+    all_accepted,
     failed,
     moment,
 )
@@ -49,7 +49,7 @@ _BLOCKED = frozenset({1, 2, 3, 4, 10, 11, 14, 16, 25})
 _encode = msgspec.json.Encoder().encode
 
 
-class Hec:
+class HecSink:
     """One collector."""
 
     guarantee = "at least once; with ack=true: at least once into the index"
@@ -67,7 +67,7 @@ class Hec:
         wait: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._http = Http(settings, lambda token: {"authorization": f"Splunk {token}"})
+        self._http = HttpClient(settings, lambda token: {"authorization": f"Splunk {token}"})
         self._path = settings.address.path.rstrip("/") or PATH
         self._ack: bool = settings.get("ack", False)
         self._compress: bool = settings.get("compress", True)
@@ -115,7 +115,7 @@ class Hec:
                 count, "blocked", f"this is not an event collector: {reply.reason}", reply.status
             )
         if not self._ack:
-            return all_taken(count, reply.reason)
+            return all_accepted(count, reply.reason)
         number = answer.get("ackId")
         if not isinstance(number, int):
             return failed(
@@ -137,7 +137,7 @@ class Hec:
                 return reply.report(count)
             acks = _object(reply.body).get("acks")
             if isinstance(acks, dict) and acks.get(str(number)) is True:
-                return all_taken(count, f"acknowledged: {reply.reason}")
+                return all_accepted(count, f"acknowledged: {reply.reason}")
             if self._clock() >= deadline:
                 return failed(
                     count, "busy", "the indexer did not acknowledge in time", reply.status
@@ -202,7 +202,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def open_sink(settings: SinkSettings) -> Hec:
+def open_sink(settings: SinkSettings) -> HecSink:
     """The sink `hec+https://host:port`."""
     token_needed(settings, "the token of the collector")
-    return Hec(settings)
+    return HecSink(settings)

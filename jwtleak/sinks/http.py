@@ -95,7 +95,7 @@ class HttpReply(msgspec.Struct, frozen=True):
         return failed(count, self.problem, self.reason, self.status, self.retry_after)
 
 
-class Http:
+class HttpClient:
     """A connection to one server, kept open. `header` makes the headers that hold the credential."""
 
     def __init__(

@@ -55,12 +55,12 @@ class Outcome(msgspec.Struct, frozen=True):
     would change it.
     """
 
-    kind: Literal["taken", "again", "refused"]
+    kind: Literal["accepted", "again", "refused"]
     reason: str = ""
     status: int | None = None
 
 
-TAKEN = Outcome("taken")
+ACCEPTED = Outcome("accepted")
 AGAIN = Outcome("again")
 
 # What was wrong with the batch as a whole:
@@ -82,9 +82,9 @@ class Report(msgspec.Struct, frozen=True):
     retry_after: float | None = None  # seconds, as the receiver asked
 
 
-def all_taken(count: int, reason: str = "") -> Report:
+def all_accepted(count: int, reason: str = "") -> Report:
     """Every message was taken; `reason` is what the receiver said."""
-    return Report((TAKEN,) * count, reason=reason)
+    return Report((ACCEPTED,) * count, reason=reason)
 
 
 def failed(
@@ -178,7 +178,7 @@ def open_sink(settings: SinkSettings) -> Sink:
             f"{settings.title}: there is no sink {scheme!r}: one of {', '.join(SCHEMES)}"
         )
     module = importlib.import_module(f"jwtleak.sinks.{_MODULES[scheme]}")
-    unused = settings.given() - _COMMON - module.USES
+    unused = settings.configured() - _COMMON - module.USES
     if unused:
         raise UsageError(
             f"{settings.title}: a {scheme} sink has no setting {', '.join(sorted(unused))}"

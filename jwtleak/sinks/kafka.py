@@ -16,8 +16,8 @@ from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
 from jwtleak.sinks.credential import credential, refuse_in_the_clear
 from jwtleak.sinks.interface import (
+    ACCEPTED,
     AGAIN,
-    TAKEN,
     BatchLimits,
     Message,
     Outcome,
@@ -59,7 +59,7 @@ _REFUSED = frozenset(
 )
 
 
-class Kafka:
+class KafkaSink:
     """One topic."""
 
     guarantee = "at least once; without duplicates from the producer's own retries"
@@ -153,7 +153,7 @@ class Kafka:
 
     def _produce(self, index: int, message: Message, outcomes: list[Outcome]) -> None:
         def answered(error: Any, _: Any) -> None:
-            outcomes[index] = TAKEN if error is None else self._judged(error)
+            outcomes[index] = ACCEPTED if error is None else self._judged(error)
 
         headers = [("event-id", message.id.encode()), ("severity", message.severity.encode())]
         key = message.fingerprint.encode()
@@ -217,6 +217,6 @@ def _silent() -> Any:
     return logger
 
 
-def open_sink(settings: SinkSettings) -> Kafka:
+def open_sink(settings: SinkSettings) -> KafkaSink:
     """The sink `kafka://brokers/topic`."""
-    return Kafka(settings)
+    return KafkaSink(settings)

@@ -16,8 +16,8 @@ from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
 from jwtleak.sinks.credential import credential, refuse_in_the_clear
 from jwtleak.sinks.interface import (
+    ACCEPTED,
     AGAIN,
-    TAKEN,
     BatchLimits,
     Message,
     Outcome,
@@ -34,7 +34,7 @@ _PORT = 4222
 TIMEOUT = 10.0
 
 
-class Nats:
+class NatsSink:
     """One subject. The library is asynchronous: its loop runs while a batch is sent."""
 
     guarantee = "at least once; once within the stream's duplicate window"
@@ -116,7 +116,7 @@ class Nats:
 
     def _judged(self, answer: object) -> tuple[Outcome, str]:
         if not isinstance(answer, BaseException):
-            return TAKEN, ""
+            return ACCEPTED, ""
         words = self._words(answer)
         if type(answer).__name__ == "MaxPayloadError":
             return Outcome("refused", words), words
@@ -196,6 +196,6 @@ async def _quiet(_: Exception) -> None:
     """Errors come back from `publish`; the library would log them too."""
 
 
-def open_sink(settings: SinkSettings) -> Nats:
+def open_sink(settings: SinkSettings) -> NatsSink:
     """The sink `nats://host/subject`."""
-    return Nats(settings)
+    return NatsSink(settings)

@@ -13,13 +13,13 @@ from isal import igzip
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http
+from jwtleak.sinks.http import HttpClient
 from jwtleak.sinks.interface import (
     BatchLimits,
     Message,
     Outcome,
     Report,
-    all_taken,
+    all_accepted,
     failed,
     needs_extra,
 )
@@ -31,7 +31,7 @@ USES = HTTP | {"compress"}
 PATH = "/v1/logs"
 
 
-class Otlp:
+class OtlpSink:
     """One receiver: a collector or a backend."""
 
     guarantee = "at least once"
@@ -51,7 +51,9 @@ class Otlp:
                 f"{settings.title}: OTLP is a format itself: `format` has no meaning here"
             )
         self._record = otlprecord
-        self._http = Http(settings, lambda token: {"authorization": f"Bearer {token}"}, otlp=True)
+        self._http = HttpClient(
+            settings, lambda token: {"authorization": f"Bearer {token}"}, otlp=True
+        )
         self._path = settings.address.path.rstrip("/") or PATH
         self._compress: bool = settings.get("compress", True)
 
@@ -75,7 +77,7 @@ class Otlp:
                 reply.status,
             )
         if not rejected:
-            return all_taken(count, f"HTTP {reply.status}")
+            return all_accepted(count, f"HTTP {reply.status}")
         # One that was rejected among many cannot be told from the others.
         why = f"{rejected} of {count} rejected: {safe(words)}"
         return Report(
@@ -94,6 +96,6 @@ class Otlp:
         self._http.close()
 
 
-def open_sink(settings: SinkSettings) -> Otlp:
+def open_sink(settings: SinkSettings) -> OtlpSink:
     """The sink `otlp+https://host:port`."""
-    return Otlp(settings)
+    return OtlpSink(settings)

@@ -23,7 +23,7 @@ from jwtleak.sinks.interface import (
     Message,
     Problem,
     Report,
-    all_taken,
+    all_accepted,
     failed,
     moment_text,
     needs_extra,
@@ -51,7 +51,7 @@ _BUSY = frozenset(
 )
 
 
-class S3:
+class S3Sink:
     """One bucket."""
 
     guarantee = "at least once; a batch that is sent again makes no second object"
@@ -130,14 +130,14 @@ class S3:
                 "blocked" if final else "busy",
                 f"{type(error).__name__}: {safe(str(error))}",
             )
-        return all_taken(len(messages), f"stored as {name}")
+        return all_accepted(len(messages), f"stored as {name}")
 
     def _answered(self, count: int, response: dict[str, Any]) -> Report:
         code = str(response.get("Error", {}).get("Code", ""))
         meta = response.get("ResponseMetadata", {})
         status = int(meta.get("HTTPStatusCode", 0))
         if status == 412 or code == "PreconditionFailed":
-            return all_taken(count, "was there already")
+            return all_accepted(count, "was there already")
         words = (
             f"HTTP {status} {safe(code)}: {safe(str(response.get('Error', {}).get('Message', '')))}"
         )
@@ -184,6 +184,6 @@ def _endpoint(settings: SinkSettings) -> str | None:
     return endpoint
 
 
-def open_sink(settings: SinkSettings) -> S3:
+def open_sink(settings: SinkSettings) -> S3Sink:
     """The sink `s3://bucket/prefix`."""
-    return S3(settings)
+    return S3Sink(settings)

@@ -117,7 +117,7 @@ class SinkSettings(
             return str(self.address)
         return f"${self.url_env}" if self.url_env is not UNSET else str(self.url_file)
 
-    def given(self) -> frozenset[str]:
+    def configured(self) -> frozenset[str]:
         """The names of the settings that are set."""
         return frozenset(
             name for name in self.__struct_fields__ if getattr(self, name) is not UNSET

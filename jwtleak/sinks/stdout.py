@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 
 from jwtleak.errors import reason_of
-from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken, failed
+from jwtleak.sinks.interface import BatchLimits, Message, Report, all_accepted, failed
 from jwtleak.sinks.settings import SinkSettings
 
 USES: frozenset[str] = frozenset()
 
 
-class Stdout:
+class StdoutSink:
     """Lines on file descriptor 1."""
 
     guarantee = "at least once into the pipe; what the reader does with it is not known"
@@ -37,7 +37,7 @@ class Stdout:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:
             return failed(len(messages), "busy", f"cannot write: {reason_of(error).lower()}")
-        return all_taken(len(messages), "written")
+        return all_accepted(len(messages), "written")
 
     def idle(self) -> None:
         """Nothing to look at."""
@@ -49,6 +49,6 @@ class Stdout:
         """Standard output belongs to the process."""
 
 
-def open_sink(settings: SinkSettings) -> Stdout:
+def open_sink(settings: SinkSettings) -> StdoutSink:
     """The sink `stdout`."""
-    return Stdout(sys.stdout.fileno())
+    return StdoutSink(sys.stdout.fileno())

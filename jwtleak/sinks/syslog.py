@@ -120,7 +120,7 @@ _OLD_HEAD = 120
 _PORTS = {"syslog+tls": 6514, "syslog+tcp": 601, "syslog+udp": 514, "syslog+unix": 0}
 
 
-class Syslog:
+class SyslogSink:
     """One receiver."""
 
     ascii = True
@@ -213,12 +213,12 @@ def _transport(
     return None, TcpConnection(settings, port, resend=settings.get("resend", True))
 
 
-def open_sink(settings: SinkSettings) -> Syslog:
+def open_sink(settings: SinkSettings) -> SyslogSink:
     """The sink `syslog+...`."""
     address = settings.address
-    used = settings.given() & tls.USES
+    used = settings.configured() & tls.USES
     if used and address.scheme != "syslog+tls":
         raise UsageError(f"{settings.title}: only syslog+tls has {', '.join(sorted(used))}")
     if address.path and address.scheme != "syslog+unix":
         raise UsageError(f"{settings.title}: a syslog receiver has no path")
-    return Syslog(settings)
+    return SyslogSink(settings)

@@ -21,7 +21,7 @@ from msgspec import UNSET
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks import tls
-from jwtleak.sinks.interface import Report, all_taken, failed
+from jwtleak.sinks.interface import Report, all_accepted, failed
 from jwtleak.sinks.settings import SinkSettings
 
 # Without progress for this long a receiver hangs; one that reads slowly makes progress.
@@ -81,7 +81,7 @@ class TcpConnection:
             return self._failed(len(frames), error)
         except UsageError as error:
             return failed(len(frames), "blocked", str(error))
-        return all_taken(len(frames), "written; this protocol has no acknowledgement")
+        return all_accepted(len(frames), "written; this protocol has no acknowledgement")
 
     def _failed(self, count: int, error: OSError) -> Report:
         connected = self._socket is not None

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from jwtleak.errors import reason_of
-from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Report
+from jwtleak.sinks.interface import ACCEPTED, AGAIN, Outcome, Report
 
 # Seconds. Nothing tells that a receiver has moved: its name is looked up again.
 _RESOLVED = 300.0
@@ -48,7 +48,7 @@ class Datagram:
                 return Report(
                     (*outcomes, *rest), "busy", reason_of(error, type(error).__name__).lower()
                 )
-            outcomes.append(TAKEN)
+            outcomes.append(ACCEPTED)
         return Report(tuple(outcomes), reason="sent; this protocol has no acknowledgement")
 
     def _send(self, parts: Sequence[bytes]) -> None:

@@ -27,15 +27,15 @@ from jwtleak.secret import Secret
 from jwtleak.sinks.address import Address
 from jwtleak.sinks.credential import url_kept_elsewhere
 from jwtleak.sinks.http import USES as HTTP
-from jwtleak.sinks.http import Http, HttpReply
+from jwtleak.sinks.http import HttpClient, HttpReply
 from jwtleak.sinks.interface import (
+    ACCEPTED,
     AGAIN,
-    TAKEN,
     BatchLimits,
     Message,
     Outcome,
     Report,
-    all_taken,
+    all_accepted,
     moment_text,
 )
 from jwtleak.sinks.settings import SinkSettings, token_needed
@@ -122,7 +122,7 @@ _KEY_BYTES = (24, 64)
 _encode = msgspec.json.Encoder().encode
 
 
-class Webhook:
+class WebhookSink:
     """One endpoint."""
 
     guarantee = "at least once"
@@ -140,7 +140,7 @@ class Webhook:
         self._settings = settings
         self._hidden = url_kept_elsewhere(settings)
         base, self._path = self._target()
-        self._http = Http(settings, base=base)
+        self._http = HttpClient(settings, base=base)
         self._timestamp = settings.get("timestamp", "detected")
         self._clock = clock
         if self._template is None:
@@ -154,7 +154,7 @@ class Webhook:
             reply = self._post(message)
             words = reply.reason
             if reply.problem is None:
-                outcomes.append(TAKEN)
+                outcomes.append(ACCEPTED)
                 continue
             if reply.problem in ("poison", "too_large"):
                 outcomes.append(Outcome("refused", reply.reason, reply.status))
@@ -163,8 +163,8 @@ class Webhook:
             return Report(
                 (*outcomes, *rest), reply.problem, reply.reason, reply.status, reply.retry_after
             )
-        if all(one is TAKEN for one in outcomes):
-            return all_taken(len(outcomes), words)
+        if all(one is ACCEPTED for one in outcomes):
+            return all_accepted(len(outcomes), words)
         return Report(tuple(outcomes), reason=words)
 
     def _post(self, message: Message) -> HttpReply:
@@ -233,12 +233,12 @@ def _key(secret: Secret) -> Secret:
     return Secret(key)
 
 
-def open_sink(settings: SinkSettings) -> Webhook:
+def open_sink(settings: SinkSettings) -> WebhookSink:
     """The sink `webhook+https://host/path`."""
     if settings.template is UNSET:
         token_needed(settings, f"the signing secret ({_PREFIX}...)")
-    elif settings.given() & {"token_env", "token_file", "token_credential", "format"}:
+    elif settings.configured() & {"token_env", "token_file", "token_credential", "format"}:
         raise UsageError(
             f"{settings.title}: a chat takes no credential and no format: its URL is the secret"
         )
-    return Webhook(settings)
+    return WebhookSink(settings)

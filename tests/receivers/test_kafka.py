@@ -11,7 +11,7 @@ from sending import message
 from jwtleak.alerts.alert import Alert
 from jwtleak.formats.interface import by_name
 from jwtleak.sinks.interface import Message
-from jwtleak.sinks.kafka import Kafka
+from jwtleak.sinks.kafka import KafkaSink
 from jwtleak.sinks.settings import from_url
 
 confluent_kafka = pytest.importorskip("confluent_kafka", reason="confluent-kafka is an extra")
@@ -21,10 +21,10 @@ def test_every_alert_is_read(alerts: list[Alert]) -> None:
     """Key, header and value of each; all alerts of one token in one partition."""
     encode = by_name("ecs").encode
     batch = [Message(one, message(0).at_ms, encode(one)) for one in alerts]
-    sink = Kafka(from_url("kafka://127.0.0.1:1/alerts"), {"test.mock.num.brokers": 3})
+    sink = KafkaSink(from_url("kafka://127.0.0.1:1/alerts"), {"test.mock.num.brokers": 3})
     try:
         for at in range(0, len(batch), 250):
-            assert {one.kind for one in sink.send(batch[at : at + 250]).outcomes} == {"taken"}
+            assert {one.kind for one in sink.send(batch[at : at + 250]).outcomes} == {"accepted"}
         broker = next(iter(sink._producer.list_topics(timeout=10).brokers.values()))
         found = read(f"{broker.host}:{broker.port}", len(batch))
     finally:

@@ -1,6 +1,4 @@
-"""Alerts, an outbox in memory, a scripted sink and a clock that tests turn: what tests of delivery
-share.
-"""
+"""What tests of delivery share: alerts, an outbox in memory, a scripted sink, a manual clock."""
 
 from __future__ import annotations
 
@@ -8,10 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from jwtleak.alerts.alert import Alert, AlertChannel, Location, Sightings, TokenFacts, to_json
-from jwtleak.sinks.interface import BatchLimits, Message, Report, all_taken
+from jwtleak.sinks.interface import BatchLimits, Message, Report, all_accepted
+from jwtleak.store import QueuedAlert
 
 
 def alert(number: int = 0, **change: Any) -> Alert:
@@ -45,8 +42,8 @@ def alert(number: int = 0, **change: Any) -> Alert:
 
 def message(number: int = 0, body: bytes | None = None, **change: Any) -> Message:
     """A message whose body is the alert's native JSON."""
-    made = alert(number, **change)
-    return Message(made, 1_768_478_401_123, to_json(made) if body is None else body)
+    built = alert(number, **change)
+    return Message(built, 1_768_478_401_123, to_json(built) if body is None else body)
 
 
 def messages(count: int) -> list[Message]:
@@ -54,90 +51,81 @@ def messages(count: int) -> list[Message]:
     return [message(number) for number in range(count)]
 
 
-class Letter(msgspec.Struct, frozen=True):
-    """What a mailbox gives."""
-
-    seq: int
-    id: str
-    body: bytes
-    at_ms: int
-
-
-class Box:
-    """A mailbox in memory."""
+class MemoryQueue:
+    """A sink's queue in memory."""
 
     def __init__(self, clock: Callable[[], int] = lambda: 0) -> None:
-        self.letters: dict[int, Letter] = {}
-        self.buried: dict[int, tuple[str, int | None, int]] = {}
+        self.alerts: dict[int, QueuedAlert] = {}
+        self.dead_letters: dict[int, tuple[str, int | None, int]] = {}
         self.dropped = 0
         self.closed = False
         self._clock = clock
         self._next = 0
 
     def put(self, bodies: Iterable[bytes]) -> None:
-        """Letters arrive."""
+        """Enter alerts."""
         for body in bodies:
             self._next += 1
             name = hashlib.sha256(body).hexdigest()[:40]
-            self.letters[self._next] = Letter(self._next, name, body, self._clock())
+            self.alerts[self._next] = QueuedAlert(self._next, name, body, self._clock())
 
-    def pending(self, limit: int, max_bytes: int) -> list[Letter]:
-        found: list[Letter] = []
-        for letter in list(self.letters.values())[:limit]:
-            max_bytes -= len(letter.body)
+    def pending(self, limit: int, max_bytes: int) -> list[QueuedAlert]:
+        found: list[QueuedAlert] = []
+        for entry in list(self.alerts.values())[:limit]:
+            max_bytes -= len(entry.body)
             if found and max_bytes < 0:
                 break
-            found.append(letter)
+            found.append(entry)
         return found
 
     def ack(self, seqs: Sequence[int]) -> None:
         for seq in seqs:
-            self.letters.pop(seq, None)
+            self.alerts.pop(seq, None)
 
     def dead(self, seq: int, reason: str, status: int | None = None, attempts: int = 1) -> None:
-        if self.letters.pop(seq, None) is not None:
-            self.buried[seq] = (reason, status, attempts)
+        if self.alerts.pop(seq, None) is not None:
+            self.dead_letters[seq] = (reason, status, attempts)
 
     def depth(self) -> int:
-        return len(self.letters)
+        return len(self.alerts)
 
     def oldest_ms(self) -> int | None:
-        return next((letter.at_ms for letter in self.letters.values()), None)
+        return next((entry.at_ms for entry in self.alerts.values()), None)
 
     def close(self) -> None:
         self.closed = True
 
 
-class Outbox:
-    """A store in memory: one mailbox for each sink."""
+class MemoryOutbox:
+    """A store in memory: one queue for each sink."""
 
     def __init__(self) -> None:
-        self.boxes: dict[str, Box] = {}
+        self.queues: dict[str, MemoryQueue] = {}
 
     def register(self, sinks: Sequence[str]) -> None:
         for sink in sinks:
-            self.boxes.setdefault(sink, Box())
+            self.queues.setdefault(sink, MemoryQueue())
 
-    def queue(self, sink: str) -> Box:
-        return self.boxes[sink]
+    def queue(self, sink: str) -> MemoryQueue:
+        return self.queues[sink]
 
     def queue_bytes(self) -> dict[str, int]:
         return {
-            sink: sum(len(one.body) for one in box.letters.values())
-            for sink, box in self.boxes.items()
+            sink: sum(len(entry.body) for entry in queue.alerts.values())
+            for sink, queue in self.queues.items()
         }
 
     def trim(self, sink: str, cap: int, after: int = 0) -> int:
-        letters, count = self.boxes[sink].letters, 0
-        for seq in [seq for seq in letters if seq > after]:
+        alerts, count = self.queues[sink].alerts, 0
+        for seq in [seq for seq in alerts if seq > after]:
             if self.queue_bytes()[sink] > cap:
-                del letters[seq]
+                del alerts[seq]
                 count += 1
         return count
 
 
-class Turned:
-    """A clock that stands still until it is turned."""
+class ManualClock:
+    """A clock that moves only when a test sets `now`."""
 
     def __init__(self, chance: float = 1.0) -> None:
         self.now = 1000.0
@@ -153,9 +141,9 @@ class Turned:
         return self._chance
 
 
-class Scripted:
-    """A sink that answers with the given reports, then takes everything. It remembers what it was
-    sent.
+class ScriptedSink:
+    """A sink that answers with these reports, then accepts everything. It remembers the ids of each
+    batch.
     """
 
     guarantee = "none"
@@ -172,11 +160,11 @@ class Scripted:
         self.closed = False
 
     def send(self, messages: Sequence[Message]) -> Report:
-        self.sent.append([one.id for one in messages])
+        self.sent.append([message.id for message in messages])
         answer = self.answers.pop(0) if self.answers else None
         if isinstance(answer, Exception):
             raise answer
-        return all_taken(len(messages)) if answer is None else answer(messages)
+        return all_accepted(len(messages)) if answer is None else answer(messages)
 
     def idle(self) -> None:
         self.idled += 1

@@ -1,3 +1,3 @@
-"""Delivery: from the outbox to the sinks, one thread for each, until every alert was taken or put
-aside.
+"""Delivery: from the outbox to the sinks, one thread for each sink, until every alert is accepted
+or a dead letter.
 """

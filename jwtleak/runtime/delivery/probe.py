@@ -1,7 +1,6 @@
-"""One synthetic alert through one sink, and what it says about the sink.
+"""`test-sink`: one synthetic alert through one sink, and what the answer says about the sink.
 
-Promises: the alert is formatted as any other; it goes out once, is not stored, and is not held back
-by a route.
+Promises: the alert is formatted as any other; it goes out once, is not stored, and passes no route.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from jwtleak.sinks.settings import SinkSettings
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
-    """What came back. `words` are the receiver's or about it; `hints` say what to look at."""
+    """What came back. `words` come from the receiver or describe it; `hints` say what to check."""
 
-    taken: bool
+    accepted: bool
     words: str
     seconds: float
     id: str
@@ -33,7 +32,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
 
 
 def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -> ProbeResult:
-    """Send it. Raises UsageError for settings that cannot work."""
+    """Send the test alert. Raises UsageError for settings that cannot work."""
     sink = open_sink(settings)
     try:
         encode = encoder(settings, sink)
@@ -45,10 +44,10 @@ def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -
     finally:
         sink.close()
     outcome = report.outcomes[0]
-    taken = outcome.kind == "taken"
+    accepted = outcome.kind == "accepted"
     words = outcome.reason or report.reason or "no reason was given"
-    hints = () if taken else tuple(_hints(settings, report))
-    return ProbeResult(taken, words, seconds, alert.id, sink.guarantee, hints)
+    hints = () if accepted else tuple(_hints(settings, report))
+    return ProbeResult(accepted, words, seconds, alert.id, sink.guarantee, hints)
 
 
 def _send(sink: Sink, message: Message) -> Report:
@@ -63,10 +62,13 @@ def _send(sink: Sink, message: Message) -> Report:
 def _hints(settings: SinkSettings, report: Report) -> Iterator[str]:
     status = report.status
     if status in (401, 403):
-        if settings.given() & {"token_env", "token_file", "token_credential"}:
+        if settings.configured() & {"token_env", "token_file", "token_credential"}:
             yield "the receiver does not accept the credential, or it may not write there"
         else:
-            yield "the receiver wants a credential: name its place with token_env, token_file or token_credential"
+            yield (
+                "the receiver wants a credential: "
+                "name its place with token_env, token_file or token_credential"
+            )
     elif status is not None and (status in (404, 405) or 300 <= status < 400):
         yield "the address is not that of the receiver: look at host, port and path"
     elif status == 413 or report.problem == "too_large":

@@ -1,8 +1,20 @@
-"""What to do with a report: a pure function from (state, report) to the next state and the acts.
+"""What to do with a sink's report: a pure function from (state, report) to the next state and acts.
 
-Promises: a message leaves the outbox only when it was taken or, alone in its batch, refused;
+Promises: a message leaves the outbox only when it was accepted or, alone in its batch, refused;
 everything else is sent again. A receiver in trouble gets one message after each wait, and the waits
 grow.
+
+                      +------------------- again, after a wait -------------------+
+                      v                                                           |
+    queued --fill--> in flight --send--+-- accepted ----> acknowledged            |
+                      ^                +-- refused -----> dead letter             |
+                      |                +-- busy --------> wait 1 s ... 60 s ------+
+                      |                +-- blocked -----> wait 5 s ... 300 s -----+
+                      |                +-- too large, more than one message --+
+                      |                +-- poison, more than one message -----+
+                      +------------- again at once, half as many -------------+
+    (too large and poison in a batch of one message: dead letter)
+    Five `busy` in a row, or one `blocked`, open the circuit: one message a batch, as a probe.
 """
 
 from __future__ import annotations
@@ -10,23 +22,24 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from jwtleak.sinks.interface import Report
 
-# Waits double from a second, for a server that restarts, to a minute, so that one that came back is
-# noticed soon.
+# Waits double from a second, for a server that restarts, to a minute, so that a receiver's return
+# is noticed soon.
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 # A server may ask for more patience, but not for a silence in which nobody knows whether alerts
 # still arrive.
 LONGEST_RETRY_AFTER = 600.0
-# Credentials and addresses are put right by people.
+# People repair credentials and addresses, and that takes them minutes.
 FIRST_BLOCKED_WAIT = 5.0
 LONGEST_BLOCKED_WAIT = 300.0
 # After so many failures in a row the circuit is open: a single message goes out as a probe.
 OPEN_AFTER = 5
-# After so many messages refused in a row the receiver, not the messages, is to blame: refusals come
-# at growing intervals.
+# After so many refusals in a row the receiver is to blame, not the messages: refusals come at
+# growing intervals.
 MANY_REFUSED = 10
 
 News: TypeAlias = Literal["failing", "blocked", "refusing", "recovered"]
@@ -35,17 +48,18 @@ News: TypeAlias = Literal["failing", "blocked", "refusing", "recovered"]
 class RetryState(msgspec.Struct, frozen=True):
     """What is remembered from batch to batch.
 
-    `limit` is the most messages that the receiver took at once, where it refused more (None: no
-    limit known). `suspects` are the first messages of the queue that were refused together: one of
-    them at least is poison.
+    `limit` is the most messages that the receiver accepted at once, after it refused more (None: no
+    limit known). `suspects` counts the messages at the head of the queue that were refused
+    together: at least one of them is poison. `refused` counts refusals in a row. `reported` is the
+    trouble that people know of.
     """
 
     failures: int = 0
     blocked: bool = False
     limit: int | None = None
     suspects: int = 0
-    refused: int = 0  # in a row
-    told: News | None = None  # the trouble that people know of
+    refused: int = 0
+    reported: News | None = None
 
     @property
     def open(self) -> bool:
@@ -54,7 +68,7 @@ class RetryState(msgspec.Struct, frozen=True):
 
 
 class DeadEntry(msgspec.Struct, frozen=True):
-    """The message at `index` of the batch will never be taken."""
+    """The message at `index` of the batch will never be accepted."""
 
     index: int
     reason: str
@@ -62,7 +76,9 @@ class DeadEntry(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What to do: forget the acknowledged, put the dead aside, wait (seconds), tell people."""
+    """What to do: acknowledge messages (by index), make dead letters, wait (seconds), report news.
+    `retried` counts the messages that are sent again.
+    """
 
     state: RetryState
     acked: tuple[int, ...] = ()
@@ -83,95 +99,95 @@ def batch_size(state: RetryState, most: int) -> int:
 def decide(state: RetryState, report: Report, chance: float) -> Step:
     """The next state and what to do. `chance` in [0, 1) spreads the waits (full jitter)."""
     count = len(report.outcomes)
-    acked = tuple(index for index, one in enumerate(report.outcomes) if one.kind == "taken")
+    acked = tuple(
+        index for index, outcome in enumerate(report.outcomes) if outcome.kind == "accepted"
+    )
     dead = tuple(
-        DeadEntry(index, one.reason, one.status)
-        for index, one in enumerate(report.outcomes)
-        if one.kind == "refused"
+        DeadEntry(index, outcome.reason, outcome.status)
+        for index, outcome in enumerate(report.outcomes)
+        if outcome.kind == "refused"
     )
     if count == 1 and report.problem in ("poison", "too_large"):
+        # Alone in its batch: now it is known which message is to blame.
         dead = (DeadEntry(0, report.reason, report.status),)
-    retried = count - len(acked) - len(dead)
+    done = Step(state, acked, dead, retried=count - len(acked) - len(dead))
     if report.problem == "busy":
-        return _busy(state, report, chance, acked, dead, retried)
+        return _busy(done, report, chance)
     if report.problem == "blocked":
-        return _blocked(state, report, chance, acked, dead, retried)
+        return _blocked(done, report, chance)
     if report.problem == "too_large" and count > 1:
-        smaller = msgspec.structs.replace(state, limit=max(1, count // 2))
-        return Step(smaller, acked, dead, retried=retried)
+        # Half of what was sent, not of the limit: a batch bounded by bytes may have been smaller.
+        return replace(done, state=replace(state, limit=max(1, count // 2)))
     if report.problem == "poison" and count > 1:
-        return Step(msgspec.structs.replace(state, suspects=count), acked, dead, retried=retried)
-    return _progress(state, chance, count, acked, dead, retried)
+        # The queue keeps its order, so the suspects are its first messages: `batch_size` halves
+        # them until one is alone.
+        return replace(done, state=replace(state, suspects=count))
+    return _progress(done, chance, count)
 
 
-def _busy(
-    state: RetryState,
-    report: Report,
-    chance: float,
-    acked: tuple[int, ...],
-    dead: tuple[DeadEntry, ...],
-    retried: int,
-) -> Step:
-    failures = 1 if acked else state.failures + 1
-    told = state.told
+def _busy(done: Step, report: Report, chance: float) -> Step:
+    state = done.state
+    # A receiver that accepted part of the batch is alive: the waits begin again.
+    failures = 1 if done.acked else state.failures + 1
     news: News | None = None
-    if failures >= OPEN_AFTER and told is None:
-        news = told = "failing"
-    # What was answered busy is no longer blocked: the credentials were not what it complained of.
-    after = msgspec.structs.replace(state, failures=failures, blocked=False, told=told, refused=0)
-    return Step(
-        after, acked, dead, _wait(report, failures, chance, FIRST_WAIT, LONGEST_WAIT), news, retried
+    if failures >= OPEN_AFTER and state.reported is None:
+        news = "failing"
+    after = replace(
+        state,
+        failures=failures,
+        # A receiver that answers `busy` no longer complains of the credentials.
+        blocked=False,
+        reported=news or state.reported,
+        refused=0,
+    )
+    return replace(
+        done,
+        state=after,
+        wait=_wait(report, failures, chance, FIRST_WAIT, LONGEST_WAIT),
+        news=news,
     )
 
 
-def _blocked(
-    state: RetryState,
-    report: Report,
-    chance: float,
-    acked: tuple[int, ...],
-    dead: tuple[DeadEntry, ...],
-    retried: int,
-) -> Step:
+def _blocked(done: Step, report: Report, chance: float) -> Step:
+    state = done.state
     failures = state.failures + 1 if state.blocked else 1
-    news: News | None = None if state.told == "blocked" else "blocked"
-    after = msgspec.structs.replace(
-        state, failures=failures, blocked=True, told="blocked", refused=0
+    return replace(
+        done,
+        state=replace(state, failures=failures, blocked=True, reported="blocked", refused=0),
+        wait=_wait(report, failures, chance, FIRST_BLOCKED_WAIT, LONGEST_BLOCKED_WAIT),
+        # Reported at the first time, not after OPEN_AFTER: only people can put it right.
+        news=None if state.reported == "blocked" else "blocked",
     )
-    wait = _wait(report, failures, chance, FIRST_BLOCKED_WAIT, LONGEST_BLOCKED_WAIT)
-    return Step(after, acked, dead, wait, news, retried)
 
 
-def _progress(
-    state: RetryState,
-    chance: float,
-    count: int,
-    acked: tuple[int, ...],
-    dead: tuple[DeadEntry, ...],
-    retried: int,
-) -> Step:
-    """The receiver works: it took messages, or said which it does not want."""
-    refused = 0 if acked else state.refused + len(dead)
+def _progress(done: Step, chance: float, count: int) -> Step:
+    """The receiver works: it accepted messages, or said which it refuses."""
+    state, acked = done.state, done.acked
+    refused = 0 if acked else state.refused + len(done.dead)
     limit = state.limit
     if limit is not None and count >= limit and acked:
-        limit += 1  # a receiver that takes more than it once did is found out without many refusals
+        # Grow by one: a receiver that accepts more than it once did is found out without many
+        # refusals of whole batches.
+        limit += 1
     news: News | None = None
-    told = state.told
+    reported = state.reported
     wait = 0.0
     if refused >= MANY_REFUSED:
+        # Without these waits a receiver that refuses everything would empty the queue into the
+        # dead letters within seconds.
         wait = chance * min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(refused - MANY_REFUSED, 16))
-        if told is None:
-            news = told = "refusing"
-    elif acked and told is not None:
-        news, told = "recovered", None
-    after = RetryState(
-        0, False, limit, max(0, state.suspects - len(acked) - len(dead)), refused, told
-    )
-    return Step(after, acked, dead, wait, news, retried)
+        if reported is None:
+            news = reported = "refusing"
+    elif acked and reported is not None:
+        news, reported = "recovered", None
+    suspects = max(0, state.suspects - len(acked) - len(done.dead))
+    after = RetryState(limit=limit, suspects=suspects, refused=refused, reported=reported)
+    return replace(done, state=after, wait=wait, news=news)
 
 
 def _wait(report: Report, failures: int, chance: float, first: float, longest: float) -> float:
     if report.retry_after is not None:
         return min(max(report.retry_after, FIRST_WAIT), LONGEST_RETRY_AFTER)
     ceiling = min(longest, first * 2.0 ** min(failures - 1, 16))
-    # Full jitter, though never nothing: a loop without a wait would be a loop without a pause.
+    # Full jitter, but never zero: without a wait the sender would try again in a tight loop.
     return max(0.05 * ceiling, chance * ceiling)

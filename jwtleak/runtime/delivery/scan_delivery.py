@@ -1,8 +1,7 @@
-"""The alerts of a scan on their way to sinks: into the store first, then sent while the scan goes
-on.
+"""The delivery of a scan's alerts: into the store first, then to the sinks while the scan goes on.
 
-Promises: an alert is on disk before it is sent; when the outbox is full the scan waits for the
-sinks, as long as they take anything; at the end what a deadline allows is delivered, and what is
+Promises: an alert is on disk before it is sent; while the outbox is full the scan waits for the
+sinks, as long as they accept anything; at the end delivery goes on until a deadline, and what is
 left is named and stays in the store.
 """
 
@@ -17,17 +16,17 @@ from jwtleak.runtime.delivery.delivery import Delivery
 from jwtleak.runtime.delivery.sender import SinkHealth
 from jwtleak.store import Commit, OutboxEntry, Store
 
-# Alerts that share a transaction, which costs a sync of the disk; and how long one waits for
-# others.
+# Alerts that share a transaction, since each transaction costs a sync of the disk; and the seconds
+# that an alert waits for others.
 _TOGETHER = 500
 _PATIENCE = 0.5
-# What may wait in the store: as much as `tail` allows unless it is told otherwise.
+# Bytes that may wait in the store: the default of `tail`.
 MAX_SPOOL = 256 << 20
 _FULL_WAIT = 0.1
 
 
 class ScanDelivery:
-    """Takes records in; `close` says which sinks still have some to get."""
+    """`add` each alert; `close` returns the sinks that still have alerts."""
 
     def __init__(
         self,
@@ -45,16 +44,18 @@ class ScanDelivery:
         self._spool = spool
         self._clock = clock
         self._sleep = sleep
-        self._letters: list[OutboxEntry] = []
+        self._entries: list[OutboxEntry] = []
         self._since = 0.0
         delivery.start()
-        delivery.poke()  # what an earlier run left
+        delivery.poke()  # for what an earlier run left
 
     def add(self, record: WireAlert) -> None:
-        """One alert. Raises DeliveryError where the outbox is full and no sink takes anything."""
-        if not self._letters:
+        """Deliver one alert. Raises DeliveryError where the outbox is full and no sink accepts
+        anything.
+        """
+        if not self._entries:
             self._since = self._clock()
-        self._letters.append(
+        self._entries.append(
             OutboxEntry(
                 id=record.id,
                 fingerprint=record.sha256,
@@ -63,54 +64,55 @@ class ScanDelivery:
                 body=record.json(),
             )
         )
-        if len(self._letters) >= _TOGETHER or self._clock() - self._since >= _PATIENCE:
+        if len(self._entries) >= _TOGETHER or self._clock() - self._since >= _PATIENCE:
             self.flush()
 
     def flush(self) -> None:
-        """Everything so far is on disk."""
-        if not self._letters:
+        """Write everything so far to the disk."""
+        if not self._entries:
             return
         self._wait_for_room()
         self._store.commit(
             Commit(
-                alerts=self._delivery.addressed(self._letters), at_ms=time.time_ns() // 1_000_000
+                alerts=self._delivery.addressed(self._entries), at_ms=time.time_ns() // 1_000_000
             )
         )
-        self._letters = []
+        self._entries = []
         self._delivery.poke()
 
     def _wait_for_room(self) -> None:
-        """While sinks take something there will be room; once they stand still for the deadline
-        there will not.
-        """
+        """Wait while sinks make progress. Raises DeliveryError once none did for the deadline."""
         last, end = -1, 0.0
         while (full := self._full()) is not None:
-            settled = sum(one.sent + one.dead for one in self._delivery.health())
+            settled = sum(sink.sent + sink.dead for sink in self._delivery.health())
+            # Any sink's progress counts: the outbox keeps an alert until the last sink has it, but
+            # a sink that lags may be the next to move.
             if settled != last:
                 last, end = settled, self._clock() + self._deadline
             if self._clock() >= end:
                 raise DeliveryError(
-                    f"the outbox is full and sink {full.name} takes nothing: {full.reason or 'no answer'}"
+                    f"the outbox is full and sink {full.name} takes nothing: "
+                    f"{full.reason or 'no answer'}"
                 )
             self._sleep(_FULL_WAIT)
 
     def _full(self) -> SinkHealth | None:
-        """The sink that has to be waited for: the one whose own queue is full, or, of a full
-        outbox, the one that lags most.
+        """The sink to wait for: the one whose own queue is full, or, when the outbox is full, the
+        one that lags most.
         """
         sink = self._delivery.full()
         if sink is None and self._store.room(self._spool) > 0:
             return None
-        return max(self._delivery.health(), key=lambda one: (one.name == sink, one.queued))
+        return max(self._delivery.health(), key=lambda health: (health.name == sink, health.queued))
 
     def close(self) -> list[SinkHealth]:
-        """Deliver what can be delivered, and stop. Gives the sinks that still have letters."""
+        """Deliver until the deadline, and stop. Returns the sinks that still have alerts."""
         try:
             self.flush()
-        finally:
+        finally:  # also after an interrupt: what is on disk is still sent
             left = self._delivery.close(self._deadline)
         return left
 
     def health(self) -> list[SinkHealth]:
-        """How each sink is."""
+        """The figures of each sink."""
         return self._delivery.health()

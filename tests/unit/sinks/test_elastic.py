@@ -40,7 +40,7 @@ def send(web: Web, count: int = 3, more: str = "", path: str = "") -> Report:
 def test_a_batch_is_actions_and_documents() -> None:
     """`create` with the alert's id, into a data stream; a newline at the very end."""
     with Web(items(201, 201)) as web:
-        assert [one.kind for one in send(web, 2).outcomes] == ["taken", "taken"]
+        assert [one.kind for one in send(web, 2).outcomes] == ["accepted", "accepted"]
     request = web.requests[0]
     assert request.path.startswith("/_bulk?filter_path=errors,")
     assert (request.headers["content-type"], request.headers["content-encoding"]) == (
@@ -87,8 +87,8 @@ def test_each_document_has_its_own_outcome() -> None:
     with Web(items(201, 409, 429, 503, 400, 404)) as web:
         report = send(web, 6)
     assert [one.kind for one in report.outcomes] == [
-        "taken",
-        "taken",
+        "accepted",
+        "accepted",
         "again",
         "again",
         "refused",

@@ -39,7 +39,7 @@ def lines(path: Path) -> list[bytes]:
 def test_alerts_are_appended(sink: FileSink, path: Path) -> None:
     """What stands there stays; the file is made for its owner alone."""
     batch = messages(3)
-    assert [one.kind for one in sink.send(batch[:2]).outcomes] == ["taken", "taken"]
+    assert [one.kind for one in sink.send(batch[:2]).outcomes] == ["accepted", "accepted"]
     sink.send(batch[2:])
     assert lines(path) == [one.body for one in batch]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -43,7 +43,7 @@ def test_udp_compresses() -> None:
         sink.idle()
         sink.close()
         assert [zlib.decompress(receiver.recv(2000)) for _ in range(2)] == [b"{}", b"[]"]
-    assert [one.kind for one in report.outcomes] == ["taken", "refused", "taken"]
+    assert [one.kind for one in report.outcomes] == ["accepted", "refused", "accepted"]
 
 
 def test_a_large_message_is_chunks_of_one_id() -> None:

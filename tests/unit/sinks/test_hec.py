@@ -11,16 +11,16 @@ from receiving import Answer, Web
 from sending import alert, message, messages
 
 from jwtleak.errors import UsageError
-from jwtleak.sinks.hec import ACK_PATH, PATH, Hec, open_sink
+from jwtleak.sinks.hec import ACK_PATH, PATH, HecSink, open_sink
 from jwtleak.sinks.interface import Report
 from jwtleak.sinks.settings import from_url
 
 OK = Answer(200, b'{"text":"Success","code":0}')
 
 
-def sink(web: Web, token_file: Path, more: str = "", **inject: Any) -> Hec:
+def sink(web: Web, token_file: Path, more: str = "", **inject: Any) -> HecSink:
     """A sink of that collector."""
-    return Hec(from_url(f"hec+http://{web.address}?token_file={token_file}{more}"), **inject)
+    return HecSink(from_url(f"hec+http://{web.address}?token_file={token_file}{more}"), **inject)
 
 
 def send(web: Web, token_file: Path, count: int = 3, more: str = "", **inject: Any) -> Report:
@@ -46,8 +46,8 @@ def test_a_batch_is_objects_in_a_row(token_file: Path) -> None:
     """Not a list; compressed; the token in a header; the document as it is below `event`."""
     with Web(OK) as web:
         assert [one.kind for one in send(web, token_file, 2, "&index=security").outcomes] == [
-            "taken",
-            "taken",
+            "accepted",
+            "accepted",
         ]
     request = web.requests[0]
     assert (request.path, request.headers["content-encoding"]) == (PATH, "gzip")
@@ -127,7 +127,7 @@ def test_acknowledgements(token_file: Path) -> None:
     waits: list[float] = []
     with Web(*script) as web:
         report = send(web, token_file, 2, "&ack=true", wait=waits.append)
-    assert [one.kind for one in report.outcomes] == ["taken", "taken"]
+    assert [one.kind for one in report.outcomes] == ["accepted", "accepted"]
     assert [one.path for one in web.requests] == [PATH, ACK_PATH, ACK_PATH]
     assert len({one.headers["x-splunk-request-channel"] for one in web.requests}) == 1
     assert json.loads(web.requests[1].body) == {"acks": [7]}

@@ -12,7 +12,7 @@ from certificates import Authority
 from receiving import Answer, Web
 
 from jwtleak.errors import UsageError
-from jwtleak.sinks.http import MAX_REPLY, Http, HttpReply
+from jwtleak.sinks.http import MAX_REPLY, HttpClient, HttpReply
 from jwtleak.sinks.settings import SinkSettings
 
 TOKEN = "s3cr3t-0123456789-TOKEN"
@@ -30,13 +30,13 @@ def web() -> Iterator[Web]:
         yield server
 
 
-def client(server: Web, secure: bool = False, **settings: Any) -> Http:
+def client(server: Web, secure: bool = False, **settings: Any) -> HttpClient:
     """A client of `server`."""
     scheme = "hec+https" if secure else "hec+http"
-    return Http(SinkSettings(url=f"{scheme}://{server.address}", **settings), bearer)
+    return HttpClient(SinkSettings(url=f"{scheme}://{server.address}", **settings), bearer)
 
 
-def post(http: Http, body: bytes = b"x") -> HttpReply:
+def post(http: HttpClient, body: bytes = b"x") -> HttpReply:
     """One request; the connection is closed afterwards."""
     try:
         return http.post("/p", body, {"content-type": "text/plain"})
@@ -83,7 +83,7 @@ def test_the_environment_has_no_say(web: Web, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_proxy_is_used_where_it_is_configured(web: Web) -> None:
     """It gets the request with the whole URL."""
-    http = Http(SinkSettings(url="otlp+http://10.255.255.1", proxy=f"http://{web.address}"))
+    http = HttpClient(SinkSettings(url="otlp+http://10.255.255.1", proxy=f"http://{web.address}"))
     assert post(http).problem is None
     assert web.requests[0].path == "http://10.255.255.1/p"
 
@@ -132,9 +132,11 @@ def test_a_server_that_is_not_there() -> None:
     """A refused connection and a name that does not exist are trouble, told in a few words."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    reply = post(Http(SinkSettings(url=f"otlp+http://127.0.0.1:{port}")))
+    reply = post(HttpClient(SinkSettings(url=f"otlp+http://127.0.0.1:{port}")))
     assert (reply.problem, reply.reason) == ("busy", "connection refused")
-    assert post(Http(SinkSettings(url="otlp+http://does-not-exist.invalid"))).problem == "busy"
+    assert (
+        post(HttpClient(SinkSettings(url="otlp+http://does-not-exist.invalid"))).problem == "busy"
+    )
 
 
 def test_retry_after_is_passed_on(web: Web) -> None:
@@ -168,7 +170,7 @@ def test_a_credential_is_needed_at_start(web: Web) -> None:
     with pytest.raises(UsageError, match="NOT_SET_ANYWHERE: is not set"):
         client(web, token_env="NOT_SET_ANYWHERE")
     with pytest.raises(UsageError, match="only over TLS"):
-        Http(SinkSettings(url="hec+http://10.0.0.1", token_file="/x"))
+        HttpClient(SinkSettings(url="hec+http://10.0.0.1", token_file="/x"))
 
 
 def test_tls(authority: Authority) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jwtleak.errors import UsageError
-from jwtleak.sinks.interface import SCHEMES, all_taken, failed, needs_extra, open_sink
+from jwtleak.sinks.interface import SCHEMES, all_accepted, failed, needs_extra, open_sink
 from jwtleak.sinks.settings import from_url
 
 URLS = {
@@ -65,7 +65,7 @@ def test_a_setting_of_another_sink_is_refused() -> None:
 
 def test_reports() -> None:
     """One outcome for each message."""
-    assert [one.kind for one in all_taken(2).outcomes] == ["taken", "taken"]
+    assert [one.kind for one in all_accepted(2).outcomes] == ["accepted", "accepted"]
     report = failed(2, "busy", "why", 503, 1.0)
     assert [one.kind for one in report.outcomes] == ["again", "again"]
     assert (report.problem, report.reason, report.status, report.retry_after) == (

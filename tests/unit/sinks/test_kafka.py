@@ -12,7 +12,7 @@ import pytest
 from sending import message, messages
 
 from jwtleak.errors import UsageError
-from jwtleak.sinks.kafka import Kafka, open_sink
+from jwtleak.sinks.kafka import KafkaSink, open_sink
 from jwtleak.sinks.settings import from_url
 
 confluent_kafka = pytest.importorskip("confluent_kafka", reason="confluent-kafka is an extra")
@@ -67,16 +67,16 @@ class Producer:
 
 
 @pytest.fixture
-def sink(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+def sink(monkeypatch: pytest.MonkeyPatch) -> KafkaSink:
     """A sink whose producer is the stand-in."""
     monkeypatch.setattr(confluent_kafka, "Producer", Producer)
     monkeypatch.setattr(Producer, "answers", [])
     return open_sink(from_url("kafka://localhost:9092/alerts"))
 
 
-def test_messages_carry_key_and_id(sink: Kafka) -> None:
+def test_messages_carry_key_and_id(sink: KafkaSink) -> None:
     """The fingerprint is the key, the id a header; the producer is idempotent."""
-    assert [one.kind for one in sink.send(messages(2)).outcomes] == ["taken", "taken"]
+    assert [one.kind for one in sink.send(messages(2)).outcomes] == ["accepted", "accepted"]
     topic, value, key, headers = sink._producer.sent[1]
     one = message(1)
     assert (topic, value, key) == ("alerts", one.body, one.fingerprint.encode())
@@ -99,16 +99,16 @@ def test_messages_carry_key_and_id(sink: Kafka) -> None:
         ("TOPIC_AUTHORIZATION_FAILED", "again", "blocked"), ("UNKNOWN_TOPIC_OR_PART", "again", "blocked"),
     ],
 )  # fmt: skip
-def test_each_answer_is_judged(name: str, kind: str, problem: str | None, sink: Kafka) -> None:
+def test_each_answer_is_judged(name: str, kind: str, problem: str | None, sink: KafkaSink) -> None:
     """By the library's name for it."""
     Producer.answers = ["", name, ""]
     report = sink.send(messages(3))
-    assert [one.kind for one in report.outcomes] == ["taken", kind, "taken"]
+    assert [one.kind for one in report.outcomes] == ["accepted", kind, "accepted"]
     assert report.problem == problem
     sink.close()
 
 
-def test_what_is_not_answered_is_taken_back(sink: Kafka) -> None:
+def test_what_is_not_answered_is_taken_back(sink: KafkaSink) -> None:
     """Otherwise the library would send it later while the outbox sends it too."""
     Producer.answers = ["", None]
     sink.send(messages(1))
@@ -122,7 +122,7 @@ def test_what_is_not_answered_is_taken_back(sink: Kafka) -> None:
     assert producer.purged
 
 
-def test_trouble_of_the_connection_is_told(sink: Kafka) -> None:
+def test_trouble_of_the_connection_is_told(sink: KafkaSink) -> None:
     """The library tells it beside the messages."""
     Producer.answers = [None]
     original = Producer.flush
@@ -170,9 +170,9 @@ def test_a_topic_is_needed() -> None:
 
 def test_the_wire() -> None:
     """librdkafka's own cluster takes the batch, and a consumer reads key, header and value."""
-    sink = Kafka(from_url("kafka://127.0.0.1:1/alerts"), {"test.mock.num.brokers": 1})
+    sink = KafkaSink(from_url("kafka://127.0.0.1:1/alerts"), {"test.mock.num.brokers": 1})
     try:
-        assert [one.kind for one in sink.send(messages(3)).outcomes] == ["taken"] * 3
+        assert [one.kind for one in sink.send(messages(3)).outcomes] == ["accepted"] * 3
         broker = next(iter(sink._producer.list_topics(timeout=10).brokers.values()))
         where = {
             "bootstrap.servers": f"{broker.host}:{broker.port}",

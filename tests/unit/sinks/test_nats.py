@@ -11,7 +11,7 @@ import pytest
 from sending import message, messages
 
 from jwtleak.errors import UsageError
-from jwtleak.sinks.nats import Nats, open_sink
+from jwtleak.sinks.nats import NatsSink, open_sink
 from jwtleak.sinks.settings import from_url
 
 nats = pytest.importorskip("nats", reason="nats-py is an extra")
@@ -70,7 +70,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Library:
 def test_messages_carry_their_id(library: Library) -> None:
     """The stream knows one that it has by `Nats-Msg-Id`; the connection is kept."""
     sink = open_sink(from_url("nats://localhost/alerts.jwt"))
-    assert [one.kind for one in sink.send(messages(2)).outcomes] == ["taken", "taken"]
+    assert [one.kind for one in sink.send(messages(2)).outcomes] == ["accepted", "accepted"]
     sink.idle()
     sink.send(messages(1))
     one = message(1)
@@ -98,7 +98,7 @@ def test_each_answer_is_judged(
     library.script = [object(), answer, object()]
     sink = open_sink(from_url("nats://localhost/alerts"))
     report = sink.send(messages(3))
-    assert [one.kind for one in report.outcomes] == ["taken", kind, "taken"]
+    assert [one.kind for one in report.outcomes] == ["accepted", kind, "accepted"]
     assert report.problem == problem
     sink.close()
 
@@ -168,4 +168,4 @@ def test_a_subject_is_needed() -> None:
     for url in ("nats://h", "nats://h/a/b", "nats://h/a.*"):
         with pytest.raises(UsageError, match="names no subject"):
             open_sink(from_url(url))
-    assert isinstance(open_sink(from_url("nats://h/a")), Nats)
+    assert isinstance(open_sink(from_url("nats://h/a")), NatsSink)

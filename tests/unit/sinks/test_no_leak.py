@@ -16,12 +16,12 @@ import pytest
 from forbidden import Checker, corpus
 from minting import NOW, jws
 from receiving import Answer, Bulk, Bytes, Request, Web
-from sending import Turned
+from sending import ManualClock
 
 import jwtleak
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.errors import UsageError
-from jwtleak.runtime.delivery.messages import encoder, opener
+from jwtleak.runtime.delivery.messages import encoder, rules_of
 from jwtleak.runtime.delivery.sender import Sender
 from jwtleak.sinks.interface import Message, open_sink
 from jwtleak.sinks.settings import SinkSettings, from_url
@@ -156,10 +156,10 @@ def refused(directory: Path, settings: SinkSettings) -> bytes:
         worker = Sender(
             settings,
             sink,
-            opener(settings, sink),
+            rules_of(settings, sink),
             lambda: store.queue(settings.title),
             said.append,
-            Turned(),
+            ManualClock(),
         )
         try:
             worker.step()

@@ -32,7 +32,7 @@ def test_a_batch_is_one_export_request(token_file: Path) -> None:
     """Protobuf, compressed, at the path of the specification."""
     with Web() as web:
         assert [one.kind for one in send(web, 3, f"token_file={token_file}").outcomes] == [
-            "taken"
+            "accepted"
         ] * 3
     request = web.requests[0]
     assert (request.path, request.headers["content-type"]) == ("/v1/logs", "application/x-protobuf")

@@ -10,7 +10,7 @@ from sending import messages
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.interface import Message, Report
-from jwtleak.sinks.s3 import S3, open_sink
+from jwtleak.sinks.s3 import S3Sink, open_sink
 from jwtleak.sinks.settings import from_url
 
 pytest.importorskip("boto3", reason="boto3 is an extra")
@@ -30,7 +30,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/none")
 
 
-def sink(web: Web, more: str = "") -> S3:
+def sink(web: Web, more: str = "") -> S3Sink:
     """A sink of that server."""
     return open_sink(
         from_url(f"s3://bucket/leaks?endpoint=http://{web.address}&region=eu-west-1{more}")
@@ -50,7 +50,7 @@ def test_a_batch_is_an_object() -> None:
     """JSON Lines, compressed, created only where it is not there yet, sorted by day."""
     with Web() as web:
         report = send(web, messages(3))
-    assert [one.kind for one in report.outcomes] == ["taken"] * 3
+    assert [one.kind for one in report.outcomes] == ["accepted"] * 3
     request = web.requests[0]
     assert request.method == "PUT"
     assert request.path.startswith("/bucket/leaks/2026/01/15/")
@@ -77,7 +77,7 @@ def test_what_is_there_already_was_taken() -> None:
     """412 answers a batch whose first answer was lost."""
     with Web(error(412, "PreconditionFailed")) as web:
         report = send(web, messages(2))
-    assert [one.kind for one in report.outcomes] == ["taken", "taken"]
+    assert [one.kind for one in report.outcomes] == ["accepted", "accepted"]
 
 
 @pytest.mark.parametrize(

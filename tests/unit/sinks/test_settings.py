@@ -25,7 +25,7 @@ def test_a_url_carries_settings() -> None:
         "/c",
     )
     assert (made.title, made.url) == ("siem", "syslog+tls://h:1")
-    assert made.given() == {"url", "rfc", "facility", "verify", "rate", "name", "ca_file"}
+    assert made.configured() == {"url", "rfc", "facility", "verify", "rate", "name", "ca_file"}
     assert made.get("timeout", 7) == 7
     assert made.get("rfc", 7) == 3164
 

@@ -37,7 +37,7 @@ def test_tcp_counts_octets() -> None:
     batch = [message(0), message(1, b'{"a":"line\\nbreak"}\nrest'), message(2)]
     with Bytes() as server:
         sink = open_sink(from_url(f"syslog+tcp://127.0.0.1:{server.port}"))
-        assert [one.kind for one in sink.send(batch).outcomes] == ["taken"] * 3
+        assert [one.kind for one in sink.send(batch).outcomes] == ["accepted"] * 3
         sink.close()
         until(lambda: len(all_frames(server.received)) == 3)
         assert bodies(all_frames(server.received)) == [one.body for one in batch]
@@ -64,7 +64,7 @@ def test_udp() -> None:
         sink.close()
         assert b'[jwtleak@32473 id="' in receiver.recv(2000)
         assert receiver.recv(2000).endswith(b"short")
-    assert [one.kind for one in report.outcomes] == ["taken", "refused", "taken"]
+    assert [one.kind for one in report.outcomes] == ["accepted", "refused", "accepted"]
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_message_over_the_limit_is_refused_and_never_cut() -> None:
         report = sink.send([message(0, b"x" * MAX_STREAM), message(1)])
         sink.close()
         until(lambda: len(all_frames(server.received)) == 1)
-    assert [one.kind for one in report.outcomes] == ["refused", "taken"]
+    assert [one.kind for one in report.outcomes] == ["refused", "accepted"]
     assert report.outcomes[0].reason.endswith("larger than max_bytes (8192)")
 
 

@@ -40,7 +40,10 @@ def test_frames_arrive_in_order_over_one_connection() -> None:
     """What is sent in several batches is one stream of bytes."""
     with Bytes() as server:
         mine = stream(server)
-        assert [one.kind for one in mine.send([b"one", b"two"]).outcomes] == ["taken", "taken"]
+        assert [one.kind for one in mine.send([b"one", b"two"]).outcomes] == [
+            "accepted",
+            "accepted",
+        ]
         mine.send([b"three"])
         mine.close()
         until(lambda: server.received == [bytearray(b"onetwothree")])

@@ -13,7 +13,7 @@ from sending import alert, message, messages
 from jwtleak.errors import UsageError
 from jwtleak.sinks.interface import Message, Report
 from jwtleak.sinks.settings import SinkSettings, from_url
-from jwtleak.sinks.webhook import Webhook, open_sink
+from jwtleak.sinks.webhook import WebhookSink, open_sink
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 
@@ -47,8 +47,8 @@ def test_the_official_verifier_accepts_it(secret_file: Path) -> None:
     """One request for each alert, with the alert's id; the native alert below `data`."""
     with Web() as web:
         assert [one.kind for one in send(web, secret_file, messages(2)).outcomes] == [
-            "taken",
-            "taken",
+            "accepted",
+            "accepted",
         ]
     assert [one.path for one in web.requests] == ["/hook", "/hook"]
     body = verified(web.requests[1])
@@ -72,7 +72,7 @@ def test_an_attempt_has_its_own_time_and_the_same_id(secret_file: Path) -> None:
     """A receiver refuses old requests: the time is renewed, the id is not."""
     times = iter([1000.0, 2000.0])
     with Web(Answer(503), Answer(200)) as web:
-        made = Webhook(
+        made = WebhookSink(
             from_url(f"webhook+http://{web.address}?token_file={secret_file}"),
             clock=lambda: next(times),
         )
@@ -105,7 +105,7 @@ def test_outcomes_are_one_by_one(secret_file: Path) -> None:
     with Web(Answer(200), Answer(422), Answer(503, headers={"retry-after": "9"})) as web:
         report = send(web, secret_file, messages(4))
         assert len(web.requests) == 3
-    assert [one.kind for one in report.outcomes] == ["taken", "refused", "again", "again"]
+    assert [one.kind for one in report.outcomes] == ["accepted", "refused", "again", "again"]
     assert (report.problem, report.retry_after) == ("busy", 9)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sending import Outbox, alert
+from sending import MemoryOutbox, alert
 
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import UsageError
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def commit(store: Store, *numbers: int) -> None:
     """Alerts enter the outbox."""
     alerts = [alert(number) for number in numbers]
-    letters = [
+    entries = [
         OutboxEntry(
             id=one.id,
             fingerprint=one.token.sha256,
@@ -37,7 +37,7 @@ def commit(store: Store, *numbers: int) -> None:
         )
         for one in alerts
     ]
-    store.commit(Commit(alerts=letters, at_ms=1))
+    store.commit(Commit(alerts=entries, at_ms=1))
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -89,7 +89,7 @@ def test_one_sinks_trouble_is_its_own(store: Store, tmp_path: Path) -> None:
 def test_a_sink_that_hangs_does_not_hold_up_the_end(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`close` ends within its deadline and tells that the sink still has letters."""
+    """`close` ends within its deadline and tells that the sink still has entries."""
     import threading
 
     free = threading.Event()
@@ -120,9 +120,9 @@ def test_rotation_reaches_the_sinks(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == to_json(alert(2)) + b"\n"
 
 
-def test_dropped_letters_are_in_the_figures() -> None:
+def test_dropped_alerts_are_in_the_figures() -> None:
     """Whoever drops the oldest tells the delivery, which tells it in `health`."""
-    delivery = Delivery(Outbox(), [from_url("stdout")])
+    delivery = Delivery(MemoryOutbox(), [from_url("stdout")])
     delivery.dropped({"stdout": 3})
     delivery.dropped({"stdout": 2})
     assert [one.dropped for one in delivery.health()] == [5]
@@ -132,7 +132,7 @@ def test_bounds_of_single_sinks() -> None:
     """A queue that runs over loses its oldest, which is in the figures; one that is waited for is
     named.
     """
-    outbox = Outbox()
+    outbox = MemoryOutbox()
     delivery = Delivery(
         outbox,
         [
@@ -141,17 +141,17 @@ def test_bounds_of_single_sinks() -> None:
         ],
     )
     for sink in "ab":
-        outbox.boxes[sink].put(b"%6d" % number * 1000 for number in range(16))
+        outbox.queues[sink].put(b"%6d" % number * 1000 for number in range(16))
     assert delivery.full() is None
     assert [one.dropped for one in delivery.health()] == [6, 0]
-    outbox.boxes["b"].put([b"x" * 4000])
+    outbox.queues["b"].put([b"x" * 4000])
     assert delivery.full() == "b"
 
 
 def test_settings_are_checked_before_anything_starts() -> None:
     """Two sinks of one name, an unknown scheme and a setting of another sink are refused."""
     with pytest.raises(UsageError, match="two sinks are named stdout"):
-        Delivery(Outbox(), [from_url("stdout"), from_url("stdout")])
+        Delivery(MemoryOutbox(), [from_url("stdout"), from_url("stdout")])
     with pytest.raises(UsageError, match="there is no sink 'ftp'"):
         check([SinkSettings(url="ftp://host/x")], 1 << 20)
     with pytest.raises(UsageError, match="a stdout sink has no setting facility"):

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 from receiving import Answer, Bulk, Web
-from sending import Scripted, Turned, alert
+from sending import ManualClock, ScriptedSink, alert
 
 from jwtleak.alerts.alert import to_json
-from jwtleak.runtime.delivery.messages import opener
+from jwtleak.runtime.delivery.messages import rules_of
 from jwtleak.runtime.delivery.sender import Sender
-from jwtleak.sinks.interface import AGAIN, TAKEN, Message, Report, Sink, open_sink
+from jwtleak.sinks.interface import ACCEPTED, AGAIN, Message, Report, Sink, open_sink
 from jwtleak.sinks.settings import SinkSettings, from_url
 from jwtleak.store import Commit, OutboxEntry, Store
 
@@ -27,7 +27,7 @@ COUNT = 40
 IDS = {alert(number).id for number in range(COUNT)}
 
 
-def letters(first: int, count: int) -> list[OutboxEntry]:
+def entries(first: int, count: int) -> list[OutboxEntry]:
     """Alerts from `first` on."""
     made = [alert(number) for number in range(first, first + count)]
     return [
@@ -46,18 +46,20 @@ class Matrix:
     """Two sinks over one store, stepped together by a clock that is turned."""
 
     def __init__(self, directory: Path, url: str) -> None:
-        self.clock = Turned()
+        self.clock = ManualClock()
         self.said: list[str] = []
         self.store = Store.open(directory / "state")
         settings = [from_url(url), from_url(f"file:{directory}/other")]
         self.store.register([one.title for one in settings])
-        self.store.commit(Commit(alerts=letters(0, COUNT), at_ms=1))
-        self.workers = [self._worker(one, open_sink(one)) for one in settings]
+        self.store.commit(Commit(alerts=entries(0, COUNT), at_ms=1))
+        self.senders = [self._sender(one, open_sink(one)) for one in settings]
         self.other = directory / "other"
 
-    def _worker(self, settings: SinkSettings, sink: Sink) -> Sender:
-        mailbox = lambda: self.store.queue(settings.title)  # noqa: E731
-        return Sender(settings, sink, opener(settings, sink), mailbox, self.said.append, self.clock)
+    def _sender(self, settings: SinkSettings, sink: Sink) -> Sender:
+        open_queue = lambda: self.store.queue(settings.title)  # noqa: E731
+        return Sender(
+            settings, sink, rules_of(settings, sink), open_queue, self.said.append, self.clock
+        )
 
     def run(self, done: Callable[[], bool], limit: int = 3000) -> float:
         """Step both, a quarter of a second at a time, until it is done; gives the seconds that
@@ -65,8 +67,8 @@ class Matrix:
         """
         began = self.clock.now
         for _ in range(limit):
-            for worker in self.workers:
-                worker.step()
+            for sender in self.senders:
+                sender.step()
             if done():
                 return self.clock.now - began
             self.clock.now += 0.25
@@ -77,9 +79,9 @@ class Matrix:
         return self.other.exists() and self.other.read_bytes().count(b"\n") == COUNT
 
     def close(self) -> None:
-        """Let go of everything."""
-        for worker in self.workers:
-            worker.close()
+        """Close everything."""
+        for sender in self.senders:
+            sender.close()
         self.store.close()
 
 
@@ -108,11 +110,11 @@ def test_nothing_is_lost(fault: str, tmp_path: Path) -> None:
         web.keep = bulk
         matrix = Matrix(tmp_path, f"elastic+http://{web.address}?timeout=0.2")
         try:
-            matrix.workers[0].step()
-            matrix.workers[1].step()
+            matrix.senders[0].step()
+            matrix.senders[1].step()
             assert matrix.on_time()
             matrix.run(lambda: set(bulk.documents) == IDS and matrix.store.spool_bytes() == 0)
-            health = matrix.workers[0].health
+            health = matrix.senders[0].health
         finally:
             web.closing.set()
             matrix.close()
@@ -130,8 +132,8 @@ def test_down_at_start_and_for_a_minute(tmp_path: Path) -> None:
     try:
         matrix.run(lambda: matrix.clock.now >= 1060)
         assert matrix.on_time()
-        assert matrix.workers[0].health.state == "failing"
-        assert matrix.workers[0].health.retried < COUNT * 8
+        assert matrix.senders[0].health.state == "failing"
+        assert matrix.senders[0].health.retried < COUNT * 8
         with Web(otherwise=bulk, port=port):
             took = matrix.run(lambda: set(bulk.documents) == IDS)
     finally:
@@ -154,8 +156,8 @@ def test_a_restart_loses_nothing_and_keeps_ids(tmp_path: Path) -> None:
         for _ in range(2):
             matrix = Matrix(tmp_path, f"elastic+http://{web.address}")
             try:
-                for worker in matrix.workers:
-                    worker.step()
+                for sender in matrix.senders:
+                    sender.step()
             finally:
                 matrix.close()
     assert set(bulk.documents) == IDS
@@ -178,7 +180,7 @@ def test_an_event_that_is_too_large_is_put_aside_alone(tmp_path: Path) -> None:
         matrix.store.commit(Commit(alerts=[big], at_ms=1))
         try:
             matrix.run(lambda: set(bulk.documents) == IDS and matrix.store.spool_bytes() == 0)
-            health = matrix.workers[0].health
+            health = matrix.senders[0].health
         finally:
             matrix.close()
     assert (health.sent, health.dead) == (COUNT, 1)
@@ -189,33 +191,33 @@ def test_memory_stays_flat_while_a_hundred_thousand_wait(tmp_path: Path) -> None
     """A receiver takes one alert a second: what waits is on disk, and a batch of it in memory."""
 
     def one(messages: Sequence[Message]) -> Report:
-        return Report((TAKEN, *(AGAIN,) * (len(messages) - 1)), "busy", "slow", 429, 1.0)
+        return Report((ACCEPTED, *(AGAIN,) * (len(messages) - 1)), "busy", "slow", 429, 1.0)
 
-    sink = Scripted(*[one] * 60)
+    sink = ScriptedSink(*[one] * 60)
     settings = from_url("stdout")
     with Store.open(tmp_path / "state") as store:
         store.register(["stdout"])
         for first in range(0, 100_000, 10_000):
-            store.commit(Commit(alerts=letters(first, 10_000), at_ms=1))
-        clock = Turned()
-        worker = Sender(
+            store.commit(Commit(alerts=entries(first, 10_000), at_ms=1))
+        clock = ManualClock()
+        sender = Sender(
             settings,
             sink,
-            opener(settings, sink),
+            rules_of(settings, sink),
             lambda: store.queue("stdout"),
             lambda _: None,
             clock,
         )
         try:
-            worker.step()
+            sender.step()
             tracemalloc.start()
             for _ in range(240):
-                worker.step()
+                sender.step()
                 clock.now += 0.25
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-            worker.close()
-    assert worker.health.sent >= 50
-    assert worker.health.queued > 99_000
+            sender.close()
+    assert sender.health.sent >= 50
+    assert sender.health.queued > 99_000
     assert peak < 2 << 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from receiving import Answer, Web
-from sending import Scripted
+from sending import ScriptedSink
 
 from jwtleak.runtime.delivery.probe import probe
 from jwtleak.sinks.settings import from_url
@@ -17,7 +17,7 @@ def test_a_sink_that_takes_it(tmp_path: Path) -> None:
     """The alert is formatted as the settings say, past any route."""
     path = tmp_path / "out"
     answer = probe(from_url(f"file:{path}?format=ecs&when=severity=='critical'"))
-    assert (answer.taken, answer.words, answer.hints) == (True, "written and synced", ())
+    assert (answer.accepted, answer.words, answer.hints) == (True, "written and synced", ())
     assert json.loads(path.read_bytes())["event"]["id"] == answer.id
     assert answer.guarantee.startswith("at least once")
 
@@ -37,7 +37,7 @@ def test_a_hint_says_what_to_look_at(status: int, more: str, hint: str) -> None:
     """The receiver's own words, and what they usually mean."""
     with Web(Answer(status, b"words of the server")) as web:
         answer = probe(from_url(f"otlp+http://{web.address}?name=x{more}"))
-    assert not answer.taken
+    assert not answer.accepted
     assert answer.words == f"HTTP {status} words of the server"
     assert len(answer.hints) == 1
     assert hint in answer.hints[0]
@@ -53,7 +53,7 @@ def test_an_event_that_is_refused_has_its_reason() -> None:
     )
     with Web(Answer(200, body.encode())) as web:
         answer = probe(from_url(f"elastic+http://{web.address}"))
-    assert (answer.taken, answer.words) == (False, "t: r")
+    assert (answer.accepted, answer.words) == (False, "t: r")
 
 
 def test_nothing_listens() -> None:
@@ -70,7 +70,7 @@ def test_nothing_listens() -> None:
 @pytest.mark.parametrize("error", [ValueError("value"), OSError(5, "io")])
 def test_a_sink_that_raises(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is told like any other failure, without what the exception holds."""
-    monkeypatch.setattr("jwtleak.runtime.delivery.probe.open_sink", lambda _: Scripted(error))
+    monkeypatch.setattr("jwtleak.runtime.delivery.probe.open_sink", lambda _: ScriptedSink(error))
     answer = probe(from_url("stdout"))
-    assert not answer.taken
+    assert not answer.accepted
     assert answer.words.startswith("internal error: ")

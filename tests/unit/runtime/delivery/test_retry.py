@@ -16,14 +16,14 @@ from jwtleak.runtime.delivery.retry import (
     batch_size,
     decide,
 )
-from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Problem, Report, all_taken, failed
+from jwtleak.sinks.interface import ACCEPTED, AGAIN, Outcome, Problem, Report, all_accepted, failed
 
 REFUSED = Outcome("refused", "bad field", 400)
-OPEN = RetryState(failures=OPEN_AFTER, told="failing")
+OPEN = RetryState(failures=OPEN_AFTER, reported="failing")
 
 # (state, report) -> (acked, dead, wait with chance 1, what of the state)
 TABLE = [
-    (RetryState(), all_taken(3), (0, 1, 2), (), 0, {}),
+    (RetryState(), all_accepted(3), (0, 1, 2), (), 0, {}),
     (RetryState(), failed(3, "busy", "503", 503), (), (), 1, {"failures": 1}),
     (RetryState(failures=1), failed(3, "busy", "503", 503), (), (), 2, {"failures": 2}),
     (
@@ -32,7 +32,7 @@ TABLE = [
         (),
         (),
         8,
-        {"failures": 4, "told": None},
+        {"failures": 4, "reported": None},
     ),
     (
         RetryState(failures=4),
@@ -40,21 +40,28 @@ TABLE = [
         (),
         (),
         16,
-        {"failures": 5, "told": "failing", "open": True},
+        {"failures": 5, "reported": "failing", "open": True},
     ),
     (RetryState(failures=40), failed(3, "busy", "503", 503), (), (), LONGEST_WAIT, {}),
     (RetryState(), failed(3, "busy", "429", 429, 7.0), (), (), 7, {"failures": 1}),
     (RetryState(), failed(3, "busy", "429", 429, 0.0), (), (), 1, {"failures": 1}),
     (RetryState(), failed(3, "busy", "429", 429, 1e9), (), (), LONGEST_RETRY_AFTER, {}),
-    (RetryState(failures=9), Report((TAKEN, AGAIN), "busy", "429"), (0,), (), 1, {"failures": 1}),
-    (OPEN, all_taken(1), (0,), (), 0, {"failures": 0, "told": None, "open": False}),
+    (
+        RetryState(failures=9),
+        Report((ACCEPTED, AGAIN), "busy", "429"),
+        (0,),
+        (),
+        1,
+        {"failures": 1},
+    ),
+    (OPEN, all_accepted(1), (0,), (), 0, {"failures": 0, "reported": None, "open": False}),
     (
         RetryState(),
         failed(3, "blocked", "401", 401),
         (),
         (),
         5,
-        {"blocked": True, "told": "blocked", "failures": 1},
+        {"blocked": True, "reported": "blocked", "failures": 1},
     ),
     (
         RetryState(blocked=True, failures=30),
@@ -73,16 +80,16 @@ TABLE = [
         {"blocked": False},
     ),
     (
-        RetryState(blocked=True, told="blocked"),
-        all_taken(1),
+        RetryState(blocked=True, reported="blocked"),
+        all_accepted(1),
         (0,),
         (),
         0,
-        {"blocked": False, "told": None},
+        {"blocked": False, "reported": None},
     ),
     (RetryState(), failed(9, "too_large", "413", 413), (), (), 0, {"limit": 4}),
-    (RetryState(limit=4), all_taken(4), (0, 1, 2, 3), (), 0, {"limit": 5}),
-    (RetryState(limit=4), all_taken(2), (0, 1), (), 0, {"limit": 4}),
+    (RetryState(limit=4), all_accepted(4), (0, 1, 2, 3), (), 0, {"limit": 5}),
+    (RetryState(limit=4), all_accepted(2), (0, 1), (), 0, {"limit": 4}),
     (
         RetryState(limit=1),
         failed(1, "too_large", "413", 413),
@@ -92,7 +99,7 @@ TABLE = [
         {"limit": 1, "refused": 1},
     ),
     (RetryState(), failed(8, "poison", "400", 400), (), (), 0, {"suspects": 8}),
-    (RetryState(suspects=8), all_taken(4), (0, 1, 2, 3), (), 0, {"suspects": 4}),
+    (RetryState(suspects=8), all_accepted(4), (0, 1, 2, 3), (), 0, {"suspects": 4}),
     (RetryState(suspects=4), failed(2, "poison", "400", 400), (), (), 0, {"suspects": 2}),
     (
         RetryState(suspects=1),
@@ -102,15 +109,22 @@ TABLE = [
         0,
         {"suspects": 0, "refused": 1},
     ),
-    (RetryState(), Report((TAKEN, REFUSED, AGAIN)), (0,), (1,), 0, {"refused": 0}),
-    (RetryState(refused=MANY_REFUSED - 1), Report((REFUSED,)), (), (0,), 1, {"told": "refusing"}),
+    (RetryState(), Report((ACCEPTED, REFUSED, AGAIN)), (0,), (1,), 0, {"refused": 0}),
     (
-        RetryState(refused=MANY_REFUSED, told="refusing"),
-        all_taken(1),
+        RetryState(refused=MANY_REFUSED - 1),
+        Report((REFUSED,)),
+        (),
+        (0,),
+        1,
+        {"reported": "refusing"},
+    ),
+    (
+        RetryState(refused=MANY_REFUSED, reported="refusing"),
+        all_accepted(1),
         (0,),
         (),
         0,
-        {"told": None, "refused": 0},
+        {"reported": None, "refused": 0},
     ),
 ]
 
@@ -136,10 +150,10 @@ def test_the_table(
         (RetryState(failures=4), failed(1, "busy", ""), "failing"),
         (OPEN, failed(1, "busy", ""), None),
         (RetryState(), failed(1, "blocked", ""), "blocked"),
-        (RetryState(told="blocked", blocked=True), failed(1, "blocked", ""), None),
+        (RetryState(reported="blocked", blocked=True), failed(1, "blocked", ""), None),
         (OPEN, failed(1, "blocked", ""), "blocked"),
-        (OPEN, all_taken(1), "recovered"),
-        (RetryState(failures=2), all_taken(1), None),
+        (OPEN, all_accepted(1), "recovered"),
+        (RetryState(failures=2), all_accepted(1), None),
     ],
 )
 def test_people_are_told_once(state: RetryState, report: Report, news: str | None) -> None:
@@ -182,7 +196,9 @@ def test_every_poison_is_found_and_nothing_else(count: int, poison: set[int], si
         batch = queue[: batch_size(state, 16)]
         problem: Problem = "too_large" if sizes and len(batch) > 5 else "poison"
         bad = problem == "too_large" or poison & set(batch)
-        step = decide(state, failed(len(batch), problem, "") if bad else all_taken(len(batch)), 0.0)
+        step = decide(
+            state, failed(len(batch), problem, "") if bad else all_accepted(len(batch)), 0.0
+        )
         taken += [batch[index] for index in step.acked]
         dead += [batch[one.index] for one in step.dead]
         queue, state = queue[len(step.acked) + len(step.dead) :], step.state
@@ -193,7 +209,7 @@ def test_every_poison_is_found_and_nothing_else(count: int, poison: set[int], si
     )
 
 
-_OUTCOMES = st.lists(st.sampled_from([TAKEN, AGAIN, REFUSED]), min_size=1, max_size=8).map(tuple)
+_OUTCOMES = st.lists(st.sampled_from([ACCEPTED, AGAIN, REFUSED]), min_size=1, max_size=8).map(tuple)
 _REPORTS = st.builds(
     Report, _OUTCOMES, st.sampled_from([None, "busy", "blocked", "too_large", "poison"])
 )
@@ -206,7 +222,7 @@ def test_nothing_is_lost(reports: list[Report], chance: float) -> None:
     for report in reports:
         step = decide(state, report, chance)
         kinds = [one.kind for one in report.outcomes]
-        assert [kinds[index] for index in step.acked] == ["taken"] * kinds.count("taken")
+        assert [kinds[index] for index in step.acked] == ["accepted"] * kinds.count("accepted")
         alone = len(kinds) == 1 and report.problem in ("poison", "too_large")
         assert all(kinds[one.index] == "refused" or alone for one in step.dead)
         assert step.wait >= 0

@@ -11,7 +11,7 @@ from sending import alert
 
 from jwtleak.alerts.alert import AlertChannel, TokenFacts
 from jwtleak.errors import UsageError
-from jwtleak.runtime.delivery.route import MAX_LENGTH, parse
+from jwtleak.runtime.delivery.route import MAX_LENGTH, both, parse
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,32 @@ from jwtleak.runtime.delivery.route import MAX_LENGTH, parse
 def test_conditions(text: str, wanted: bool) -> None:
     """Order is by how bad it is; texts are compared whole."""
     facts: Any = {"sha256": "0" * 64, "kind": "jws", "status": "live", "provider": "auth0"}
-    assert (
-        parse(text)(alert(token=TokenFacts(**facts), channel=AlertChannel("url_query"))) is wanted
-    )
+    found = alert(token=TokenFacts(**facts), channel=AlertChannel("url_query"))
+    assert parse(text).wants(found) is wanted
 
 
 def test_what_is_absent_equals_nothing() -> None:
     """An alert without a status or provider is not equal to any, and is unequal to all."""
     bare = alert(token=TokenFacts("0" * 64, "pattern"))
-    assert not parse('status == "live"')(bare)
-    assert parse('status != "live"')(bare)
-    assert parse('provider not in ["auth0"]')(bare)
+    assert not parse('status == "live"').wants(bare)
+    assert parse('status != "live"').wants(bare)
+    assert parse('provider not in ["auth0"]').wants(bare)
+
+
+@pytest.mark.parametrize(
+    ("text", "enough"),
+    [
+        ('severity >= "high"', True),
+        ('not (event == "repeat") and severity in ["low"]', True),
+        ('severity >= "high" or status == "live"', False),
+        ('provider == "severity"', False),
+    ],
+)
+def test_some_conditions_need_no_alert(text: str, enough: bool) -> None:
+    """Severity and event are fields of the outbox entry; all else is only in the JSON."""
+    assert parse(text).entry_is_enough is enough
+    assert both(parse('event == "leak"'), parse(text)).entry_is_enough is enough
+    assert both(parse(text), None).entry_is_enough is enough
 
 
 @pytest.mark.parametrize(
@@ -83,4 +98,4 @@ def test_any_text_is_a_route_or_a_usage_error(text: str) -> None:
         route = parse(text)
     except UsageError:
         return
-    assert route(alert()) in (True, False)
+    assert route.wants(alert()) in (True, False)

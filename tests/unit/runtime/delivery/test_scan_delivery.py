@@ -59,8 +59,8 @@ def test_what_cannot_be_delivered_is_named_and_kept(store: Store, tmp_path: Path
     assert lines(tmp_path / "none/out") == [record.json() for record in records(3)]
 
 
-def test_a_repeat_is_a_letter_of_its_own(store: Store, tmp_path: Path) -> None:
-    """The same id with another event is not the same letter."""
+def test_a_repeat_is_an_alert_of_its_own(store: Store, tmp_path: Path) -> None:
+    """The same id with another event is not the same alert."""
     dispatch = ScanDelivery(store, Delivery(store, [from_url(f"file:{tmp_path}/out")]), deadline=30)
     for event in ("leak", "leak", "repeat"):
         dispatch.add(to_wire(alert(1, event=event)))

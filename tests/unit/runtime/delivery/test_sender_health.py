@@ -6,7 +6,7 @@ import pytest
 
 from jwtleak.runtime.delivery.retry import RetryState, decide
 from jwtleak.runtime.delivery.sender import SinkHealth
-from jwtleak.sinks.interface import AGAIN, TAKEN, Outcome, Report, all_taken, failed
+from jwtleak.sinks.interface import ACCEPTED, AGAIN, Outcome, Report, all_accepted, failed
 
 
 def after(health: SinkHealth, state: RetryState, report: Report) -> SinkHealth:
@@ -16,7 +16,9 @@ def after(health: SinkHealth, state: RetryState, report: Report) -> SinkHealth:
 
 def test_what_became_of_each_message_is_counted() -> None:
     """Taken, put aside and to be sent again are three figures."""
-    report = Report((TAKEN, TAKEN, Outcome("refused", "too old", 400), AGAIN), "busy", "HTTP 429")
+    report = Report(
+        (ACCEPTED, ACCEPTED, Outcome("refused", "too old", 400), AGAIN), "busy", "HTTP 429"
+    )
     health = after(SinkHealth("s"), RetryState(), report)
     assert (health.sent, health.dead, health.retried, health.last_sent_ms) == (2, 1, 1, 77)
     assert health.reason == "HTTP 429"
@@ -28,7 +30,7 @@ def test_a_reason_lasts_as_long_as_the_trouble() -> None:
         SinkHealth("s"), RetryState(failures=9), failed(1, "busy", "connection refused")
     )
     assert (trouble.state, trouble.reason) == ("failing", "connection refused")
-    well = after(trouble, RetryState(failures=9, told="failing"), all_taken(1))
+    well = after(trouble, RetryState(failures=9, reported="failing"), all_accepted(1))
     assert (well.state, well.reason) == (None, "")
 
 

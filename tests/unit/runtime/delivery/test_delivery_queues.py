@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -10,67 +11,63 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sending import Scripted, Turned, alert
+from sending import ManualClock, ScriptedSink, alert
 
 from jwtleak.alerts.alert import to_json
 from jwtleak.errors import StoreFull, UsageError
-from jwtleak.runtime.delivery.messages import opener
-from jwtleak.runtime.delivery.queues import Queues, check
+from jwtleak.runtime.delivery.delivery import QueueBounds, check
+from jwtleak.runtime.delivery.messages import rules_of
 from jwtleak.runtime.delivery.sender import Sender
-from jwtleak.sinks.interface import Message, Report, all_taken, failed
+from jwtleak.sinks.interface import Message, Report, all_accepted, failed
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.store import Commit, OutboxEntry, Store
 
-SIZE = len(to_json(alert(999_999)))  # every letter here has that size
-ROOM = (1 << 16) // SIZE  # letters in the smallest queue
+SIZE = len(to_json(alert(999_999)))  # every alert here has that size
+ROOM = (1 << 16) // SIZE  # alerts in the smallest queue
 
 
-class Receiver(Scripted):
-    """Takes everything while it is up."""
+class Receiver(ScriptedSink):
+    """Accepts everything while it is up."""
 
     def __init__(self) -> None:
         super().__init__()
         self.up = True
-        self.took: list[str] = []
+        self.accepted: list[str] = []
 
     def send(self, messages: Sequence[Message]) -> Report:
         if not self.up:
             return failed(len(messages), "busy", "connection refused")
-        self.took += [one.id for one in messages]
+        self.accepted += [one.id for one in messages]
         return super().send(messages)
 
 
 class Bench:
-    """Workers over one store, stepped together, and the bounds of their queues."""
+    """Senders over one store, stepped together, and the bounds of their queues."""
 
     def __init__(self, directory: Path, **sinks: dict[str, Any]) -> None:
         self.store = Store.open(directory)
-        self.clock = Turned()
+        self.clock = ManualClock()
         self.said: list[str] = []
-        self.dropped: dict[str, int] = {}
+        self.dropped: Counter[str] = Counter()
         self.receivers = {name: Receiver() for name in sinks}
         self.store.register(list(sinks))
-        self.workers = [
-            self._worker(SinkSettings(url="stdout", name=name, **more))
+        self.senders = [
+            self._sender(SinkSettings(url="stdout", name=name, **more))
             for name, more in sinks.items()
         ]
-        self.queues = Queues(self.store, self.workers, self.count, self.said.append)
+        self.bounds = QueueBounds(self.store, self.senders, self.dropped, self.said.append)
         self.sent: list[str] = []
 
-    def _worker(self, one: SinkSettings) -> Sender:
+    def _sender(self, one: SinkSettings) -> Sender:
         sink = self.receivers[one.title]
         return Sender(
             one,
             sink,
-            opener(one, sink),
+            rules_of(one, sink),
             lambda: self.store.queue(one.title),
             lambda _: None,
             self.clock,
         )
-
-    def count(self, sink: str, count: int) -> None:
-        """Letters were dropped."""
-        self.dropped[sink] = self.dropped.get(sink, 0) + count
 
     def commit(self, count: int) -> None:
         """That many new alerts, each as large as any other."""
@@ -89,9 +86,9 @@ class Bench:
         self.sent += [one.id for one in made]
 
     def step(self, seconds: float = 0.25) -> None:
-        """Every worker does one thing."""
-        for worker in self.workers:
-            worker.step()
+        """Every sender does one thing."""
+        for sender in self.senders:
+            sender.step()
         self.clock.now += seconds
 
     def drain(self) -> None:
@@ -103,9 +100,9 @@ class Bench:
         raise AssertionError("never done")
 
     def close(self) -> None:
-        """Let go of everything."""
-        for worker in self.workers:
-            worker.close()
+        """Close everything."""
+        for sender in self.senders:
+            sender.close()
         self.store.close()
 
 
@@ -122,12 +119,12 @@ def test_the_one_that_is_down_keeps_the_newest(tmp_path: Path) -> None:
     for _ in range(30):
         bench.commit(10)
         bench.step()
-        assert bench.queues.full() is None
-    assert bench.receivers["up"].took == bench.sent
+        assert bench.bounds.full() is None
+    assert bench.receivers["up"].accepted == bench.sent
     bench.receivers["down"].up = True
     bench.drain()
     bench.close()
-    assert bench.receivers["down"].took == bench.sent[-ROOM:]
+    assert bench.receivers["down"].accepted == bench.sent[-ROOM:]
     assert bench.dropped == {"down": 300 - ROOM}
     assert bench.said == ["sink down: its queue is full: its oldest alerts are dropped"]
 
@@ -138,16 +135,16 @@ def test_a_sink_that_is_waited_for_loses_nothing(tmp_path: Path) -> None:
     """
     bench = Bench(tmp_path, down=WAITS, up={})
     bench.receivers["down"].up = False
-    while bench.queues.full() is None:
+    while bench.bounds.full() is None:
         bench.commit(1)
         bench.step()
         assert len(bench.sent) < 100
-    assert (len(bench.sent), bench.queues.full()) == (ROOM + 1, "down")
+    assert (len(bench.sent), bench.bounds.full()) == (ROOM + 1, "down")
     bench.receivers["down"].up = True
     bench.drain()
-    assert bench.queues.full() is None
+    assert bench.bounds.full() is None
     bench.close()
-    assert bench.receivers["down"].took == bench.receivers["up"].took == bench.sent
+    assert bench.receivers["down"].accepted == bench.receivers["up"].accepted == bench.sent
     assert (bench.dropped, bench.said) == ({}, [])
 
 
@@ -159,8 +156,8 @@ def test_what_is_on_its_way_is_not_dropped(tmp_path: Path) -> None:
 
     def meanwhile(messages: Sequence[Message]) -> Report:
         bench.commit(2 * ROOM)
-        assert bench.queues.full() is None
-        return all_taken(len(messages))
+        assert bench.bounds.full() is None
+        return all_accepted(len(messages))
 
     bench.commit(5)
     bench.receivers["slow"].answers = [meanwhile]
@@ -168,21 +165,21 @@ def test_what_is_on_its_way_is_not_dropped(tmp_path: Path) -> None:
     bench.drain()
     bench.close()
     first, rest = bench.sent[:5], bench.sent[5:]
-    assert bench.receivers["slow"].took == first + rest[-(ROOM - 5) :]
+    assert bench.receivers["slow"].accepted == first + rest[-(ROOM - 5) :]
     assert bench.dropped == {"slow": len(bench.sent) - ROOM}
 
 
 def test_it_is_said_again_after_it_had_room(tmp_path: Path) -> None:
-    """Once for each time, not for each letter: half of the queue must have been free in between."""
+    """Once for each time, not for each alert: half of the queue must have been free in between."""
     bench = Bench(tmp_path, a=DROPS)
     bench.receivers["a"].up = False
     for _ in range(2):
         for _ in range(3):
             bench.commit(2 * ROOM)
-            assert bench.queues.full() is None
+            assert bench.bounds.full() is None
         bench.receivers["a"].up = True
         bench.drain()
-        assert bench.queues.full() is None
+        assert bench.bounds.full() is None
         bench.receivers["a"].up = False
     bench.close()
     assert len(bench.said) == 2
@@ -196,9 +193,9 @@ def test_a_full_disk_is_no_reason_to_end(tmp_path: Path, monkeypatch: pytest.Mon
         broken.setattr(
             bench.store, "trim", lambda *_: (_ for _ in ()).throw(StoreFull("disk full"))
         )
-        assert bench.queues.full() is None
+        assert bench.bounds.full() is None
     assert bench.dropped == {}
-    assert bench.queues.full() is None
+    assert bench.bounds.full() is None
     assert bench.dropped == {"a": ROOM}
     bench.close()
 
@@ -207,7 +204,7 @@ def test_without_bounds_nothing_is_asked(tmp_path: Path) -> None:
     """The usual case costs nothing."""
     bench = Bench(tmp_path, a={})
     bench.close()
-    assert bench.queues.full() is None  # the store is closed
+    assert bench.bounds.full() is None  # the store is closed
 
 
 def test_bounds_that_would_never_be_reached(tmp_path: Path) -> None:
@@ -233,12 +230,12 @@ def test_a_slow_sink_keeps_the_newest(tmp_path: Path) -> None:
     for _ in range(ROOM):
         bench.commit(20)
         bench.step(1.0)
-        assert bench.queues.full() is None
-    before = len(bench.receivers["slow"].took)
+        assert bench.bounds.full() is None
+    before = len(bench.receivers["slow"].accepted)
     bench.drain()
     bench.close()
     assert before > 2 * ROOM
-    assert bench.receivers["slow"].took[before:] == bench.sent[-ROOM:]
+    assert bench.receivers["slow"].accepted[before:] == bench.sent[-ROOM:]
 
 
 def test_half_of_a_queue_at_once(tmp_path: Path) -> None:
@@ -248,15 +245,16 @@ def test_half_of_a_queue_at_once(tmp_path: Path) -> None:
 
     def meanwhile(messages: Sequence[Message]) -> Report:
         bench.commit(ROOM)
-        assert bench.queues.full() is None
-        return all_taken(len(messages))
+        assert bench.bounds.full() is None
+        return all_accepted(len(messages))
 
     bench.receivers["slow"].answers = [meanwhile]
     bench.step()
     bench.drain()
     bench.close()
     assert (
-        bench.receivers["slow"].took == bench.sent[: ROOM // 2] + bench.sent[-(ROOM - ROOM // 2) :]
+        bench.receivers["slow"].accepted
+        == bench.sent[: ROOM // 2] + bench.sent[-(ROOM - ROOM // 2) :]
     )
 
 
@@ -289,28 +287,28 @@ def _check(directory: Path, acts: list[int | str]) -> None:
     bench = Bench(directory, drops=DROPS, waits=WAITS, free={})
     for act in acts:
         if isinstance(act, int):
-            if bench.queues.full() is None:
+            if bench.bounds.full() is None:
                 assert bench.store.queue_bytes().get("drops", 0) <= 1 << 16
                 bench.commit(act)
         elif act == "step":
             bench.step()
         elif act == "bounds":
-            bench.queues.full()
+            bench.bounds.full()
         else:
             name, _, state = act.partition(":")
             bench.receivers[name].up = state == "up"
     for receiver in bench.receivers.values():
         receiver.up = True
-    bench.queues.full()
+    bench.bounds.full()
     waiting = bench.store.queue_bytes().get("drops", 0) // SIZE
     assert waiting <= ROOM
-    before = len(bench.receivers["drops"].took)
+    before = len(bench.receivers["drops"].accepted)
     bench.drain()
     counted = bench.store.dropped()
     bench.close()
-    took = bench.receivers["drops"].took
-    lost = len(bench.sent) - len(took)
-    assert bench.receivers["waits"].took == bench.receivers["free"].took == bench.sent
-    assert took[before:] == bench.sent[len(bench.sent) - waiting :]
-    assert took == [one for one in bench.sent if one in set(took)]
+    accepted = bench.receivers["drops"].accepted
+    lost = len(bench.sent) - len(accepted)
+    assert bench.receivers["waits"].accepted == bench.receivers["free"].accepted == bench.sent
+    assert accepted[before:] == bench.sent[len(bench.sent) - waiting :]
+    assert accepted == [one for one in bench.sent if one in set(accepted)]
     assert counted == bench.dropped == ({"drops": lost} if lost else {})
