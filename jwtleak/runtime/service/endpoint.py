@@ -1,9 +1,10 @@
 """The endpoint of metrics and health: `/metrics`, `/healthz`, `/readyz` over HTTP, in a thread of
-its own.
+its own (`--metrics ADDR`).
 
-Promises: GET and HEAD only; a request head has a bounded size and must be whole within a bounded
-time; few connections at once, one request each; nothing of a request is logged or answered back.
-Refuses everything else with a plain status.
+Promises: GET and HEAD only; a request head has a bounded size and must be complete within a bounded
+time; few connections at once, one request each; nothing of a request is logged or echoed. Without a
+host the address is loopback; another interface is served only when its address is written out,
+never because a name happened to resolve to it. Refuses everything else with a plain status.
 """
 
 from __future__ import annotations
@@ -25,11 +26,6 @@ import msgspec
 from jwtleak.errors import UsageError, reason_of
 from jwtleak.runtime.service.health import HealthAnswer, ServiceHealth
 from jwtleak.runtime.service.metrics import Exposition, Metrics
-
-# Where metrics and health are served: `--metrics ADDR`.
-#
-# Promises: without a host it is loopback; another interface is served only when its address is
-# written out, never because a name happened to resolve to it.
 
 _FORM = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:]*):)?(?P<port>[0-9]{1,5})")
 
@@ -56,29 +52,30 @@ def parse(text: str) -> ListenAddress:
         return ListenAddress(str(ipaddress.ip_address(host)), int(match["port"]))
     except ValueError:
         raise UsageError(
-            f"metrics: {host}: is not an IP address: write the address to serve on, 0.0.0.0 or [::] for all"
+            f"metrics: {host}: is not an IP address: "
+            "write the address to serve on, 0.0.0.0 or [::] for all"
         ) from None
 
 
-# A scraper's request line and headers take some hundred bytes.
+# Bytes. A scraper's request line and headers have some hundred.
 MAX_HEAD = 8 * 1024
-# A head that is not whole by then, or an answer that is not taken, ends the connection.
+# Seconds for a request head to arrive and for an answer to leave.
 DEADLINE = 5.0
-# One scraper, two probes, a person with curl; one more is turned away at once.
+# One scraper, two probes, a person with curl. Further connections are closed at once.
 MAX_CONNECTIONS = 8
 
 _JSON = "application/json"
 
 
 class EndpointReply(NamedTuple):
-    """What a path is answered with."""
+    """The answer of a path."""
 
     status: HTTPStatus
     media_type: str
     body: bytes
 
 
-def _told(answer: HealthAnswer) -> EndpointReply:
+def _health_reply(answer: HealthAnswer) -> EndpointReply:
     status = HTTPStatus.OK if answer.good else HTTPStatus.SERVICE_UNAVAILABLE
     return EndpointReply(status, _JSON, msgspec.json.encode(answer.body) + b"\n")
 
@@ -92,14 +89,15 @@ class Endpoint:
             "/metrics": lambda: EndpointReply(
                 HTTPStatus.OK, exposition.content_type, exposition.text()
             ),
-            "/healthz": lambda: _told(health.alive()),
-            "/readyz": lambda: _told(health.ready()),
+            "/healthz": lambda: _health_reply(health.alive()),
+            "/readyz": lambda: _health_reply(health.ready()),
         }
         try:
             self._server = _server(address, paths)
         except OSError as error:
+            where = f"{address.host}:{address.port}"
             raise UsageError(
-                f"metrics: cannot serve on {address.host}:{address.port}: {_why(error)}"
+                f"metrics: cannot serve on {where}: {reason_of(error).lower()}"
             ) from None
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="metrics", daemon=True
@@ -107,7 +105,7 @@ class Endpoint:
 
     @property
     def port(self) -> int:
-        """The port that is served; where 0 was asked for, the one that was given."""
+        """The port that is served; for port 0 the one that the system chose."""
         return int(self._server.server_address[1])
 
     def start(self) -> None:
@@ -122,17 +120,13 @@ class Endpoint:
         self._server.server_close()
 
 
-def _why(error: OSError) -> str:
-    return reason_of(error).lower()
-
-
 def _server(address: ListenAddress, paths: dict[str, Callable[[], EndpointReply]]) -> _Server:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     return _Server(family, address, type("Handler", (_EndpointHandler,), {"paths": paths}))
 
 
 class _Server(ThreadingHTTPServer):
-    # A connection that hangs must not hold up the end of the program.
+    # A connection that hangs must not delay the end of the program.
     daemon_threads = True
 
     def __init__(
@@ -143,7 +137,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((address.host, address.port), handler)
 
     def server_bind(self) -> None:
-        # HTTPServer's own asks a name server for the name of this host.
+        # HTTPServer.server_bind asks a name server for the name of this host.
         socketserver.TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -159,21 +153,22 @@ class _Server(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nobody's trouble, and a traceback could show a request."""
+        """Ignore clients that went away; a traceback could show a request."""
 
 
 class _EndpointHandler(BaseHTTPRequestHandler):
     paths: dict[str, Callable[[], EndpointReply]]
     timeout = DEADLINE
-    # Without versions: who can reach the port need not know them.
+    # Without versions: a client that can reach the port need not know them.
     server_version = "jwtleak"
     sys_version = ""
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d\n"
 
     def setup(self) -> None:
-        """Take the whole head first: a client that sends a byte now and then cannot stay."""
+        """Read the complete head first: a client that sends a byte now and then cannot stay."""
         super().setup()
+        # BaseHTTPRequestHandler's timeout is for each read; `_head` has one for all of them.
         self.rfile.close()
         self.rfile = io.BytesIO(_head(self.connection))
 
@@ -182,15 +177,15 @@ class _EndpointHandler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def do_HEAD(self) -> None:
-        """The same without the body."""
+        """Answer without the body."""
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
-        give = self.paths.get(self.path.partition("?")[0])
-        if give is None:
+        answer = self.paths.get(self.path.partition("?")[0])
+        if answer is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        reply = give()
+        reply = answer()
         self.send_response(reply.status)
         for name, value in (
             ("Content-Type", reply.media_type),
@@ -204,19 +199,19 @@ class _EndpointHandler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The status alone: the standard text would repeat the request."""
+        """Answer with the status alone: the standard text would repeat the request."""
         status = HTTPStatus(code)
-        if status is HTTPStatus.NOT_IMPLEMENTED:  # http.server's word for a method without `do_...`
+        if status is HTTPStatus.NOT_IMPLEMENTED:  # what http.server calls a method without `do_...`
             status = HTTPStatus.METHOD_NOT_ALLOWED
         super().send_error(status, status.phrase)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
-        """Requests are not logged: a URL may hold a token."""
+        """Log nothing: a URL may hold a token."""
 
 
 def _head(connection: socket.socket) -> bytes:
-    """The request line and headers; empty, so that nothing is answered, when they are too long or
-    too late.
+    """The request line and headers. Empty when they are too long or too late; then http.server
+    answers nothing.
     """
     deadline = time.monotonic() + DEADLINE
     head = b""

@@ -1,8 +1,8 @@
-"""The daemon's log: a line for each thing that people should know, as text or JSON, on standard
+"""The daemon's log: one line for each event that people should know of, as text or JSON, on standard
 error.
 
-Promises: no token, no control character; a line has a bounded length; a storm of errors, of one
-file or of a million, cannot fill the journal, and what was held back is counted; a log that cannot
+Promises: no token, no control character; a line has a bounded length; a storm of errors, from one
+file or from a million, cannot fill the journal, and suppressed lines are counted; a log that cannot
 be written never ends the program. May be used from any thread.
 """
 
@@ -23,12 +23,12 @@ from jwtleak.core.sanitize import clean
 Level: TypeAlias = Literal["info", "warning", "error"]
 Format: TypeAlias = Literal["text", "json"]
 
-# The same trouble of the same file is said once in this many seconds.
+# Seconds between two lines about the same trouble of the same file.
 REPEAT_SECONDS = 60.0
-# Troubles of different files, all together, in that time: a screen or two. Paths are an attacker's
-# to make.
+# Troubles of different files, all together, in that time: a screen or two. An attacker can make
+# paths.
 MAX_TROUBLES = 100
-# Troubles remembered, each with a path: below a megabyte. The one not seen for longest is
+# Troubles remembered, each with a path: below a megabyte. The one that was not seen for longest is
 # forgotten.
 _REMEMBERED = 2048
 _MAX_TEXT = 1000
@@ -36,17 +36,17 @@ _MAX_PATH = 512
 
 
 class _Seen(NamedTuple):
-    """When a trouble was said, and how often it was held back since."""
+    """When a trouble was written, and how many lines about it were suppressed since."""
 
     at: float
     held: int
 
 
 class Log:
-    """Writes the log. `clock` gives Unix seconds for the lines; `steady` gives seconds that only
+    """Writes the log. `clock` returns Unix seconds for the lines; `steady` returns seconds that only
     grow, for the limits.
 
-    `suppressed` counts the lines that were held back; `failed` those that could not be written.
+    `suppressed` counts suppressed lines; `failed` counts lines that could not be written.
     """
 
     def __init__(
@@ -59,24 +59,22 @@ class Log:
         self._clock, self._steady = clock, steady
         self._write = {"text": _as_text, "json": _as_json}[form]
         self._stream = stream
-        self._lock = threading.Lock()  # sinks have threads of their own
+        self._lock = threading.Lock()  # sinks run in threads of their own
         self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
         self._window, self._troubles = steady(), 0
         self.suppressed = 0
         self.failed = 0
 
     def say(self, kind: str, text: str, level: Level = "info", path: str | None = None) -> None:
-        """What happens seldom and by itself: ready, reloaded, stopping. Always written."""
+        """A rare event: ready, reloaded, stopping. Always written."""
         self._put(level, kind, text, path, 0)
 
     def warning(self, kind: str, text: str, path: str | None = None) -> None:
-        """What was not as it should be, though work goes on. Limited by kind and path, and all
-        together.
-        """
+        """A trouble that does not stop the work. Limited by kind and path, and all together."""
         self._limited("warning", kind, text, path)
 
     def error(self, kind: str, text: str, path: str | None = None) -> None:
-        """What went wrong. Limited like a warning."""
+        """A failure. Limited like a warning."""
         self._limited("error", kind, text, path)
 
     def _limited(self, level: Level, kind: str, text: str, path: str | None) -> None:
@@ -88,7 +86,7 @@ class Log:
             self._put(level, kind, text, path, held)
 
     def _admit(self, kind: str, path: str) -> int | None:
-        """How often this was held back since it was last said; None when it is held back now."""
+        """How many lines about this were suppressed since the last one; None to suppress this one."""
         now, key = self._steady(), (kind, path)
         seen = self._seen.pop(key, None)
         if seen is not None and now - seen.at < REPEAT_SECONDS:
@@ -102,7 +100,7 @@ class Log:
         return 0 if seen is None else seen.held
 
     def _room(self, now: float) -> bool:
-        """Whether one more trouble may be said in this stretch of time; the first that may not is
+        """Whether one more trouble may be written in this period; the first that may not is
         announced.
         """
         if now - self._window >= REPEAT_SECONDS:
@@ -147,8 +145,8 @@ class _Line(NamedTuple):
 
 
 def fit(text: str, limit: int) -> str:
-    """`text` as it may be shown: no token, no control character, cut."""
-    # Cut before it is searched too: a path of a megabyte is an attack on time.
+    """`text` without tokens and control characters, cut to `limit` characters."""
+    # Cut before the search as well: searching a path of a megabyte is an attack on time.
     return clean(redact_text(text[: 4 * limit]), limit)
 
 

@@ -1,6 +1,6 @@
-"""Words to the service manager: sd_notify(3) without a library.
+"""Messages to the service manager: sd_notify(3) without a library.
 
-Promises: no word blocks or fails the program, whether or not somebody listens; without
+Promises: no message blocks or fails the program, whether or not somebody listens; without
 NOTIFY_SOCKET nothing happens.
 """
 
@@ -19,9 +19,7 @@ _MAX_STATUS = 200  # one line of `systemctl status`
 
 
 class Notifier:
-    """Tells the manager what the program is doing. `clock` is the monotonic one, which systemd
-    reads too.
-    """
+    """Reports the program's state. `clock` is the monotonic clock, which systemd reads too."""
 
     def __init__(
         self, environ: Mapping[str, str] = os.environ, clock: Callable[[], float] = time.monotonic
@@ -31,18 +29,13 @@ class Notifier:
         self._interval = _interval(environ)
         self._due = clock()
 
-    @property
-    def watched(self) -> float | None:
-        """Seconds within which `alive` must be called, or None when nobody waits for it."""
-        return self._interval
-
     def ready(self, status: str = "") -> None:
         """Work has begun, or goes on after a reload."""
         self._say("READY=1", *_status(status))
 
     def reloading(self) -> None:
         """The configuration is read again; `ready` follows."""
-        # Type=notify-reload pairs the word with the signal by this time (sd_notify(3)).
+        # Type=notify-reload pairs the message with the signal by this time (sd_notify(3)).
         self._say("RELOADING=1", f"MONOTONIC_USEC={int(self._clock() * 1_000_000)}")
 
     def stopping(self, status: str = "") -> None:
@@ -54,7 +47,7 @@ class Notifier:
         self._say(*_status(text))
 
     def alive(self) -> None:
-        """The loop goes round. Cheap: a word goes out only when it is due."""
+        """The loop turns. Cheap: a message is sent only when it is due."""
         now = self._clock()
         if self._interval is not None and now >= self._due:
             self._due = now + self._interval
@@ -63,7 +56,7 @@ class Notifier:
     def _say(self, *lines: str) -> None:
         if self._address is None or not lines:
             return
-        # A manager that went away or does not read must not hold up or end the work.
+        # A manager that went away or does not read must neither delay nor end the work.
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link,
@@ -73,8 +66,8 @@ class Notifier:
 
 
 def _address(name: str) -> str | None:
-    """A path or, written with `@`, an abstract name; other families (vsock) are for virtual
-    machines.
+    """A path or, with a leading `@`, an abstract name. None for other families (vsock), which are
+    for virtual machines.
     """
     if name.startswith("@") and len(name) > 1:
         return "\0" + name[1:]

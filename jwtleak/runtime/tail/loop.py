@@ -274,7 +274,7 @@ class Loop:
         else:  # what was there is gone; the next look tells
             stream.size = stream.read
         self._found(stream, seat, found)
-        self._parts.limiter.took(taken)
+        self._parts.limiter.spend(taken)
         self._parts.watcher.read(taken)
         self._judged(stream, seat)
         self.turns.update(stream)

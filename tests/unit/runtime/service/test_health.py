@@ -1,4 +1,4 @@
-"""What probes are told."""
+"""The answers to probes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_ready_only_while_following() -> None:
     the while.
     """
     health = ServiceHealth(Clock())
-    told = []
+    answers = []
     for phase in ("starting", "following", "stopping"):
         health.phase(phase)
-        told.append((health.ready().good, health.alive().good))
-    assert told == [(False, True), (True, True), (False, True)]
+        answers.append((health.ready().good, health.alive().good))
+    assert answers == [(False, True), (True, True), (False, True)]
 
 
 def test_a_loop_that_hangs() -> None:

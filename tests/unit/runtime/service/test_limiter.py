@@ -23,7 +23,7 @@ class Clock:
 def test_no_limit() -> None:
     """Without a rate there is never a wait."""
     limiter = Limiter(None, Clock())
-    limiter.took(1 << 40)
+    limiter.spend(1 << 40)
     assert limiter.wait() == 0
 
 
@@ -31,7 +31,7 @@ def test_debt_is_waited_for() -> None:
     """A read beyond the burst is allowed; the wait after it pays for it."""
     clock = Clock()
     limiter = Limiter(1000, clock)
-    limiter.took(3000)
+    limiter.spend(3000)
     assert limiter.wait() == pytest.approx(2.0)
     clock.now += 1.5
     assert limiter.wait() == pytest.approx(0.5)
@@ -44,9 +44,9 @@ def test_a_silence_saves_one_burst_only() -> None:
     clock = Clock()
     limiter = Limiter(1000, clock)
     clock.now += 3600
-    limiter.took(1000)
+    limiter.spend(1000)
     assert limiter.wait() == 0
-    limiter.took(500)
+    limiter.spend(500)
     assert limiter.wait() == pytest.approx(0.5)
 
 
@@ -54,7 +54,7 @@ def test_a_clock_that_is_set_back() -> None:
     """A clock that jumps back neither gives room nor takes it."""
     clock = Clock()
     limiter = Limiter(1000, clock)
-    limiter.took(1500)
+    limiter.spend(1500)
     clock.now -= 3600
     assert limiter.wait() == pytest.approx(0.5)
     clock.now += 0.5
@@ -72,7 +72,7 @@ def test_a_rate_is_more_than_nothing() -> None:
 )  # time is that of the machine, not of the code
 @given(st.lists(st.integers(1, 10_000), max_size=30), st.integers(1, 100_000))
 def test_the_rate_holds(reads: list[int], rate: int) -> None:
-    """A reader that waits as told reads, over the whole time, no more than a burst and one read
+    """A reader that waits as asked reads, over the whole time, no more than a burst and one read
     beyond the rate.
     """
     clock = Clock()
@@ -80,7 +80,7 @@ def test_the_rate_holds(reads: list[int], rate: int) -> None:
     for count in reads:
         clock.now += limiter.wait()
         assert limiter.wait() == pytest.approx(0, abs=1e-6)
-        limiter.took(count)
+        limiter.spend(count)
     passed = clock.now - 100
     assert sum(reads) <= rate * (passed + 1) + max(reads, default=0) + 1
 

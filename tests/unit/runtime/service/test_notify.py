@@ -47,7 +47,6 @@ def test_the_watchdog(heard: tuple[str, socket.socket]) -> None:
     name, link = heard
     now = [0.0]
     notifier = Notifier({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "10000000"}, lambda: now[0])
-    assert notifier.watched == 5
     for at in (0.0, 1.0, 4.9, 5.0, 5.1):
         now[0] = at
         notifier.alive()
@@ -66,9 +65,13 @@ def test_the_watchdog(heard: tuple[str, socket.socket]) -> None:
         {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"},
     ],
 )
-def test_nobody_watches(environ: dict[str, str]) -> None:
+def test_nobody_watches(environ: dict[str, str], heard: tuple[str, socket.socket]) -> None:
     """Without a time, with a senseless one, or with one for another process there is no watchdog."""
-    assert Notifier(environ).watched is None
+    name, link = heard
+    Notifier({"NOTIFY_SOCKET": name, **environ}).alive()
+    link.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        words(link)
 
 
 @pytest.mark.parametrize(
