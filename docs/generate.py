@@ -132,7 +132,7 @@ def _command(name: str, command: click.Command) -> str:
     options = [
         _option(one)
         for one in command.params
-        if isinstance(one, click.Option) and "--help" not in one.opts
+        if isinstance(one, click.Option) and "--help" not in one.opts and not one.hidden
     ]
     listed = table(("option", "value", "default", "meaning"), options) if options else ""
     return f"## `{name}`\n\n    {usage}\n\n{text}\n" + (f"\n{listed}" if listed else "")

@@ -27,10 +27,6 @@ class SourceError(JwtleakError):
         self.path = path
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[SourceError], tuple[str, str]]:
-        # An exception is pickled by its `args`, here one text; workers hand errors on.
-        return type(self), (self.path, self.reason)
-
 
 class WorkerError(JwtleakError):
     """A worker process died or failed; its task is named, never skipped in silence."""

@@ -107,6 +107,50 @@ def floors(package: Path) -> Problems:
                 yield f"{'/'.join(parts)} imports {'.'.join(rest) or package.name}"
 
 
+def edges(package: Path) -> dict[str, set[str]]:
+    """Which module imports which, anywhere in it: in functions and under TYPE_CHECKING too.
+
+    What a package's `__init__` imports counts for whoever imports from it; importing a module does
+    not count as importing the packages that it is in, whose `__init__` may import it.
+    """
+    names = {
+        ".".join(part for part in parts if part != "__init__") for parts, *_ in modules(package)
+    }
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for parts, _, tree in modules(package):
+        name = ".".join(part for part in parts if part != "__init__")
+        for node in ast.walk(tree):
+            targets: list[str] = []
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                targets = [f"{node.module}.{alias.name}" for alias in node.names]
+                if node.module and any(target.partition(".")[2] not in names for target in targets):
+                    targets.append(node.module)
+            for target in targets:
+                first, _, rest = target.partition(".")
+                if first == package.name and rest in names and rest != name:
+                    found[name].add(rest)
+    return found
+
+
+def circles(package: Path) -> Problems:
+    """Modules that import each other, directly or over others; each circle once."""
+    graph = edges(package)
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> Problems:
+        if name in path:
+            yield " -> ".join([*path[path.index(name) :], name])
+        elif name not in done:
+            for other in sorted(graph[name]):
+                yield from walk(other, [*path, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        yield from walk(name, [])
+
+
 def purity(package: Path) -> Problems:
     """Files, clocks, sockets, threads, environment and logs in floors 0 to 4."""
     for parts, path, tree in modules(package):
@@ -175,7 +219,7 @@ def unsaid(tests: Path) -> Problems:
                 yield f"{'/'.join(parts)}: {node.name}"
 
 
-@pytest.mark.parametrize("check", [floors, purity, lengths, docstrings, markers])
+@pytest.mark.parametrize("check", [floors, circles, purity, lengths, docstrings, markers])
 def test_the_house(check: Callable[[Path], Problems]) -> None:
     """The package keeps the rule."""
     assert list(check(PACKAGE)) == []
@@ -192,7 +236,9 @@ def test_every_test_states_a_fact() -> None:
 
 
 def tree(root: Path, **files: str) -> Path:
-    """A package `jwtleak` in `root`, of sound modules but for `files` (`core__a` is core/a.py)."""
+    """A package `jwtleak` in `root`, of sound modules but for `files`: `core__a` is core/a.py, and
+    `core____init__` is core/__init__.py.
+    """
     package = root / "jwtleak"
     sound = {
         "__init__": '"""x"""',
@@ -201,9 +247,9 @@ def tree(root: Path, **files: str) -> Path:
         **files,
     }
     for name, text in sound.items():
-        path = package.joinpath(
-            *(name.split("__") if not name.startswith("__") else [name])
-        ).with_suffix(".py")
+        room, is_init, _ = name.partition("__init__")
+        parts = [*room.strip("_").split("__"), is_init]
+        path = package.joinpath(*parts).with_suffix(".py")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return package
@@ -219,7 +265,7 @@ def test_a_sound_tree_passes(tmp_path: Path) -> None:
         cli__a='"""x"""\nfrom jwtleak.runtime import e\nfrom jwtleak.version import f',
         api='"""x"""\nfrom jwtleak.cli import g',
     )
-    for check in (floors, purity, lengths, docstrings, markers):
+    for check in (floors, circles, purity, lengths, docstrings, markers):
         assert list(check(package)) == []
 
 
@@ -246,6 +292,38 @@ def test_imports_that_go_up_are_found(tmp_path: Path, files: dict[str, str]) -> 
     violation.
     """
     assert len(list(floors(tree(tmp_path, **files)))) == 1
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"core__b": "import jwtleak.core.a", "core__a": "from jwtleak.core.b import x"},
+        {"core__b": "from jwtleak.core import a", "core__a": "import jwtleak.core.b as x"},
+        {"core__b": "if TYPE_CHECKING:\n    from jwtleak.core.a import A", "core__a": "import jwtleak.core.b"},
+        {"core__b": "def f():\n    from jwtleak.core.a import g", "core__a": "def g():\n    import jwtleak.core.b"},
+        {"core____init__": "from jwtleak.core.a import x", "core__a": "from jwtleak.core import x"},
+        {
+            "core__a": "import jwtleak.core.b",
+            "core__b": "import jwtleak.core.c",
+            "core__c": "import jwtleak.core.a",
+        },
+    ],
+)  # fmt: skip
+def test_circles_are_found(tmp_path: Path, files: dict[str, str]) -> None:
+    """Modules that import each other, however late and only for types."""
+    assert len(list(circles(tree(tmp_path, **files)))) == 1
+
+
+def test_a_package_may_import_its_modules(tmp_path: Path) -> None:
+    """A module of a package is no import of the package; two ways to one module are no circle."""
+    package = tree(
+        tmp_path,
+        core____init__="from jwtleak.core.a import x\nfrom jwtleak.core.b import y",
+        core__a="from jwtleak.core.b import z",
+        core__b="from jwtleak.core import c",
+        core__c="from jwtleak.types import d",
+    )
+    assert list(circles(package)) == []
 
 
 @pytest.mark.parametrize(

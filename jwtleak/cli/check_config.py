@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jwtleak.follow.interface import Event
-    from jwtleak.runtime.config import TailConfig
+    from jwtleak.runtime.tail.config import TailConfig
     from jwtleak.types import Cursor
 
 _MAX_PATH = 1000

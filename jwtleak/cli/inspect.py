@@ -15,7 +15,7 @@ from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.assess.weaknesses import meaning_of
 from jwtleak.cli import voice
-from jwtleak.cli.options import MOMENT, option, worth_options
+from jwtleak.cli.options import MOMENT, option, read_config, worth_options
 from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
@@ -49,7 +49,12 @@ _MAX_TOKENS = 100
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
 @worth_options
 def command(
-    tokens: tuple[str, ...], file: IO[bytes], form: str, now: float | None, **worth: Any
+    tokens: tuple[str, ...],
+    file: IO[bytes],
+    form: str,
+    now: float | None,
+    config: str | None,
+    **assessment: Any,
 ) -> int:
     """Explain one token, or the tokens in a text, read from standard input.
 
@@ -68,7 +73,8 @@ def command(
         voice.hint("paste a token, then Enter and Ctrl-D")
     found = 0
     setting = AlertContext(time.time() if now is None else now, None, subject_key()[0])
-    for alert in _alerts(file, prepare(setting, AssessmentOptions(**worth), voice.warning)):
+    options = AssessmentOptions(config=read_config(config), **assessment)
+    for alert in _alerts(file, prepare(setting, options, voice.warning)):
         found += 1
         if found > _MAX_TOKENS:
             voice.warning(f"more than {_MAX_TOKENS} tokens: the rest is left out; use jwtleak scan")

@@ -114,6 +114,8 @@ def _status(args: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
+        from jwtleak.cli.voice import forget_stdout
+
         forget_stdout()
         return 0
     except Exception as broken:  # the last resort: a traceback could show what was scanned
@@ -142,7 +144,7 @@ def _failure(broken: Exception) -> int:
         return 3 if isinstance(broken, WorkerError | DeliveryError) else 2
     if isinstance(broken, OSError) and broken.errno is not None:
         # Sources turn their errors into notices: what is left is the output.
-        forget_stdout()
+        voice.forget_stdout()
         voice.error(f"cannot write: {os.strerror(broken.errno).lower()}")
         return 3
     voice.error(place_of(broken))
@@ -160,8 +162,3 @@ def _lower(text: str) -> str:
 def _flush() -> None:
     if sys.stdout is not None:
         sys.stdout.flush()
-
-
-def forget_stdout() -> None:
-    """The reader went away: nothing more may be flushed to it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from jwtleak.runtime.config import ConfigFile
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = r"(\d{1,15})\s*([kmgt]?)(?:i?b)?"
@@ -130,12 +133,27 @@ help_option = option(
     help="Show this message and exit.",
 )  # fmt: skip
 
+
+def read_config(path: str | None) -> ConfigFile | None:
+    """The configuration file at `path`, or None without one. Raises UsageError."""
+    if path is None:
+        return None
+    # Loaded here: most calls have no configuration, and need neither TOML nor its sections.
+    from pathlib import Path
+
+    from jwtleak.runtime.config import ConfigFile
+    from jwtleak.typed_toml import read
+
+    return read(Path(path), ConfigFile)
+
+
 _FILE = PathParam(exists=True, dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # What judges the worth of tokens, for each command that does.
 _WORTH = (
-    option("--config", type=_FILE, metavar="FILE", help="Policy and keys: [[allow]], [[raise]], [verify]."),
+    option("--config", "-c", type=_FILE, metavar="FILE",
+           help="Read settings from this TOML file: policy, keys, and the sinks of scan."),
     option("--jwks", multiple=True, type=PathParam(exists=True), metavar="FILE|DIR",
            help="Verify signatures with these keys, offline (repeatable)."),
     option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
@@ -160,8 +178,8 @@ def sink_options(command: Command) -> Command:
 
 _SINK = (
     option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
-    option("--sink-config", type=PathParam(dir_okay=False), metavar="FILE",
-           help="Also send alerts to the sinks of this configuration file."),
+    # The name of --config before that was one option for all: it means the same.
+    option("--sink-config", type=PathParam(dir_okay=False), hidden=True),
     option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
            help="At the end, wait so long for sinks to take what is left."),
 )  # fmt: skip

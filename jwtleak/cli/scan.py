@@ -19,51 +19,13 @@ from jwtleak.cli.options import (
     sink_options,
     worth_options,
 )
-from jwtleak.cli.scan_session import ScanSession
+from jwtleak.cli.scan_session import ScanOptions, ScanSession
 from jwtleak.formats import interface as formats
 from jwtleak.sources.interface import ArchiveLimits
 from jwtleak.types import CONFIDENCES, MAX_TOKEN, SEVERITIES, Status
 
 _STATUSES = Status.__args__  # type: ignore[attr-defined]
 _SEVERITY = click.Choice(SEVERITIES)
-
-
-class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of one call, as given."""
-
-    paths: tuple[str, ...]
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
-    jobs: int
-    every: bool
-    status: tuple[str, ...]
-    only_live: bool
-    config: str | None
-    baseline: str | None
-    write_baseline: str | None
-    show_suppressed: bool
-    jwks: tuple[str, ...]
-    weak_keys: str | None
-    weak_keys_time: float
-    min_severity: Any
-    min_confidence: Any
-    fail_on: str
-    now: float | None
-    leeway: int
-    output: str | None
-    format: str | None
-    timestamp: Any
-    progress: bool
-    patterns: tuple[str, ...]
-    max_token: int
-    max_archive_bytes: int
-    max_ratio: int
-    max_depth: int
-    state: str | None
-    resume: bool
-    sink: tuple[str, ...]
-    sink_config: str | None
-    sink_deadline: float
 
 
 @click.command("scan")
@@ -211,7 +173,7 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
 )
 @sink_options
 @help_option
-def command(**given: Any) -> int:
+def command(**values: Any) -> int:
     """Find tokens in files, directories, archives, or standard input (-).
 
     Archives (gzip, bzip2, xz, zstd, lz4, zip, tar) are recognised by content. Alerts are redacted.
@@ -220,7 +182,9 @@ def command(**given: Any) -> int:
     could not be read (a PATH that does not exist is one) or a sink did not take every alert, 130
     interrupted.
     """
-    options = ScanOptions(**given)
+    options = ScanOptions(**values)
+    if options.config is None and options.sink_config is not None:
+        options = msgspec.structs.replace(options, config=options.sink_config)
     if not options.paths:
         if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError("nothing to scan: give a path, or - for standard input")

@@ -18,20 +18,20 @@ from jwtleak.errors import DeliveryError
 from jwtleak.runtime.delivery.delivery import Delivery, check
 from jwtleak.runtime.delivery.scan_delivery import MAX_SPOOL, ScanDelivery
 from jwtleak.runtime.delivery.sender import SinkHealth
-from jwtleak.sinks.settings import SinkFile, SinkSettings, from_url
+from jwtleak.sinks.settings import SinkSettings, from_url
 from jwtleak.store import Store
-from jwtleak.typed_toml import read
 
 if TYPE_CHECKING:
-    pass
+    from jwtleak.runtime.config import ConfigFile
 
 
-def chosen(urls: Sequence[str], config: str | None) -> list[SinkSettings]:
-    """The sinks of the URLs, and of the configuration file. Raises UsageError."""
-    settings = [from_url(url) for url in urls]
-    if config is not None:
-        settings += read(Path(config), SinkFile).settings(config)
-    return settings
+def chosen(urls: Sequence[str], config: ConfigFile | None, where: str) -> list[SinkSettings]:
+    """The sinks of the URLs; without any, those of the configuration file, which `where` names in
+    errors. Raises UsageError.
+    """
+    if urls or config is None:
+        return [from_url(url) for url in urls]
+    return config.sinks(where)
 
 
 class Sending:

@@ -54,7 +54,7 @@ _OPTIONS = (
 
 def settings_of(given: dict[str, Any]) -> Any:
     """The settings of one call: the file's, and what was given instead."""
-    from jwtleak.runtime.config import compose
+    from jwtleak.runtime.tail.config import compose
 
     given = dict(given)
     config, sinks = given.pop("config"), given.pop("sink")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jwtleak.cli import voice
-from jwtleak.cli.options import PathParam, option
+from jwtleak.cli.options import PathParam, option, read_config
 from jwtleak.cli.sinks import chosen
 from jwtleak.errors import UsageError
 from jwtleak.runtime.delivery.probe import probe
@@ -19,15 +19,18 @@ from jwtleak.sinks.settings import SinkSettings
     "-c",
     type=PathParam(dir_okay=False),
     metavar="FILE",
-    help="Test the sinks of this configuration.",
+    help="Test the sinks of this configuration; URLs take their place.",
 )
+@option("--sink-config", type=PathParam(dir_okay=False), hidden=True)
 @option(
     "--name",
     multiple=True,
     metavar="NAME",
     help="Of those, only the sink of this name (repeatable).",
 )
-def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> int:
+def command(
+    url: tuple[str, ...], config: str | None, sink_config: str | None, name: tuple[str, ...]
+) -> int:
     """Send one clearly marked test alert to each sink and say what came back.
 
     A URL is one of stdout, file:PATH, syslog+tls://HOST and so on; settings stand behind `?`, as in
@@ -36,7 +39,8 @@ def command(url: tuple[str, ...], config: str | None, name: tuple[str, ...]) -> 
 
     Exit status: 0 every sink took it, 3 one did not, 2 wrong usage or configuration.
     """
-    settings = chosen(url, config)
+    file = config or sink_config
+    settings = chosen(url, read_config(file), str(file))
     known = [one.title for one in settings]
     for one in name:
         if one not in known:

@@ -7,6 +7,7 @@ show a token.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from jwtleak.core.sanitize import clean
@@ -45,3 +46,8 @@ def _safe(text: str) -> str:
 
         text = redact_text(text)
     return clean(text, _MAX_MESSAGE).encode(encoding, "replace").decode(encoding)
+
+
+def forget_stdout() -> None:
+    """The reader of standard output went away: nothing more may be flushed to it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,27 +1,21 @@
-"""The configuration of the daemon: one TOML file, and flags that override it.
+"""The configuration file: one TOML file for all commands, and what each section may hold.
 
-Promises: an unknown table or key or a value that means nothing is a `UsageError` that names the
-file and the key; what each section means is said where it is used.
+Promises: an unknown table or key, or a value without a meaning, is an error that names the key.
+What a section means is documented where it is used; reading a file is `typed_toml.read`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from jwtleak.alerts.wire import Selection
 from jwtleak.assess.policy import Allow, Raise
-from jwtleak.errors import UsageError
-from jwtleak.follow.settings import TailSettings, duration, need_paths
-from jwtleak.runtime.assessment import AssessmentOptions
+from jwtleak.follow.settings import TailSettings, duration
 from jwtleak.runtime.issuer_keys import VerifySettings
 from jwtleak.runtime.service.log import Format
-from jwtleak.runtime.state_dir import state_dir
-from jwtleak.sinks.settings import SinkSettings, from_table, from_url
-from jwtleak.typed_toml import read
+from jwtleak.sinks.settings import SinkSettings, from_table
 from jwtleak.types import Confidence, Severity, WhenFull
 
 # Seconds, or a text such as `30s`, `5m`, `1h30m`.
@@ -112,9 +106,11 @@ class LogSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ConfigFile(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"raises": "raise"}
 ):
-    """The whole file. `scan` and `inspect` use its `[verify]`, `[[allow]]` and `[[raise]]`.
+    """The whole file. `scan` uses its `[verify]`, `[[allow]]`, `[[raise]]` and `[[sink]]`;
+    `inspect` uses those but the sinks.
 
-    Each `[[sink]]` is a table of its own (see the reference of sinks)."""
+    Each `[[sink]]` is a table of its own (see the reference of sinks).
+    """
 
     tail: TailSection = TailSection()
     sink: list[dict[str, Any]] = []
@@ -124,53 +120,8 @@ class ConfigFile(
     allow: tuple[Allow, ...] = ()
     raises: tuple[Raise, ...] = ()
 
-
-class TailConfig(msgspec.Struct, frozen=True):
-    """What the daemon runs with."""
-
-    tail: TailSection
-    sinks: tuple[SinkSettings, ...]
-    metrics: str | None
-    log: Format
-    worth: AssessmentOptions
-
-    @property
-    def state(self) -> Path:
-        """The directory of the state."""
-        return Path(self.tail.state) if self.tail.state else state_dir()
-
-    @property
-    def selection(self) -> Selection:
-        """Which alerts are wanted."""
-        return Selection(self.tail.min_severity, self.tail.min_confidence)
-
-
-def compose(file: Path | None, flags: dict[str, Any], sinks: tuple[str, ...]) -> TailConfig:
-    """The settings of the file, in which `flags` (those that were given) take the place of its
-    values.
-
-    Flags are named like keys of `[tail]`, but for `metrics`, `log` and what speaks of worth
-    (`runtime.worth.Asked`). Sinks that are given take the place of the file's. Raises UsageError.
-    """
-    document = ConfigFile() if file is None else read(file, ConfigFile)
-    where = "configuration" if file is None else str(file)
-    given = {name: value for name, value in flags.items() if value not in (None, (), [])}
-    metrics = given.pop("metrics", document.metrics.address)
-    log = given.pop("log", document.log.format)
-    asked = AssessmentOptions(
-        None if file is None else str(file), given.pop("baseline", None), tuple(given.pop("jwks", ())),
-        given.pop("weak_keys", None),
-    )  # fmt: skip
-    try:
-        tail = msgspec.structs.replace(document.tail, **given)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    need_paths(tail)
-    if sinks:
-        chosen = [from_url(one) for one in sinks]
-    else:
-        chosen = [
-            from_table(table, f"{where}: sink[{number}]")
-            for number, table in enumerate(document.sink)
+    def sinks(self, where: str) -> list[SinkSettings]:
+        """The settings of each `[[sink]]`; `where` names the file in errors. Raises UsageError."""
+        return [
+            from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(self.sink)
         ]
-    return TailConfig(tail, tuple(chosen or [from_url("stdout")]), metrics, log, asked)

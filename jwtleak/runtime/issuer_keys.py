@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -79,7 +78,6 @@ class Remote:
         self._warn = warn
         self._lock = threading.Lock()
         self._keys: tuple[VerificationKey, ...] | None = None
-        self._body: bytes | None = None
         self._fetched = self._next = float("-inf")
         self._thread: threading.Thread | None = None
         self._told = ""
@@ -101,10 +99,10 @@ class Remote:
             self._begin(self._clock())
             return self._thread
 
-    def body(self) -> bytes | None:
-        """The key set as it was fetched last."""
+    def fetched(self) -> tuple[VerificationKey, ...] | None:
+        """The keys as they were fetched last; never begins a fetch."""
         with self._lock:
-            return self._body
+            return self._keys
 
     def _begin(self, now: float) -> None:
         if self._thread is None and now >= self._next:
@@ -114,10 +112,9 @@ class Remote:
             self._thread.start()
 
     def _refresh(self) -> None:
-        trouble, body, keys = "", b"", None
+        trouble, keys = "", None
         try:
-            body = self._fetch(self._url)
-            keys = parse_jwks(body)
+            keys = parse_jwks(self._fetch(self._url))
         except SourceError as error:
             trouble = str(error)
         except ValueError as error:
@@ -125,25 +122,10 @@ class Remote:
         with self._lock:
             self._thread = None
             if keys is not None:
-                self._keys, self._body, self._fetched = keys, body, self._clock()
+                self._keys, self._fetched = keys, self._clock()
             told, self._told = self._told, trouble
         if trouble and trouble != told:
             self._warn(f"keys of an issuer: {trouble}: its signatures stay unchecked")
-
-
-class Spec(NamedTuple):
-    """What a process needs to verify: names of what to read, and the key sets that were fetched.
-    Holds no secret, so that it may be sent to workers.
-    """
-
-    jwks: tuple[str, ...] = ()
-    secrets: tuple[SecretSource, ...] = ()
-    fetched: tuple[tuple[str, bytes | None], ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is to be verified."""
-        return not (self.jwks or self.secrets or self.fetched)
 
 
 def remotes(settings: VerifySettings, warn: Callable[[str], None]) -> dict[str, Remote]:
@@ -167,29 +149,22 @@ def prime(keys: Iterable[Remote], timeout: float) -> None:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def spec_of(settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]) -> Spec:
+def fixed_verifier(
+    settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]
+) -> Verifier:
     """For a scan: every key set is fetched once, before the work begins. Raises UsageError for what
     cannot be read.
     """
     sources = remotes(settings, warn)
     prime(sources.values(), settings.timeout + 1)
+    fixed: dict[str, KeysOf] = {}
     for issuer, remote in sources.items():
-        if remote.body() is None:
+        keys = remote.fetched()
+        if keys is None:
             warn(f"keys of {issuer}: not there in time: its signatures stay unchecked")
-    spec = Spec(
-        tuple(jwks), settings.secret, tuple((issuer, remote.body()) for issuer, remote in sources.items())
-    )  # fmt: skip
-    if not spec.empty:
-        verifier_of(spec)
-    return spec
-
-
-def verifier_of(spec: Spec) -> Verifier:
-    """A verifier with the keys that `spec` names."""
-    fetched: dict[str, KeysOf] = {
-        issuer: FixedKeys(() if body is None else parse_jwks(body)) for issuer, body in spec.fetched
-    }  # fmt: skip
-    return _verifier(fetched, spec.jwks, spec.secrets)
+        # Not the remote itself: its lock and its thread do not survive the fork of a worker.
+        fixed[issuer] = FixedKeys(keys or ())
+    return _verifier(fixed, jwks, settings.secret)
 
 
 def live_verifier(

@@ -168,18 +168,6 @@ def checked(settings: SinkSettings) -> SinkSettings:
     return settings
 
 
-class SinkFile(msgspec.Struct, frozen=True):
-    """The sinks of a configuration file; what else stands in it is for others."""
-
-    sink: tuple[dict[str, Any], ...] = ()
-
-    def settings(self, where: str) -> list[SinkSettings]:
-        """Each table, checked."""
-        return [
-            from_table(table, f"{where}: sink[{number}]") for number, table in enumerate(self.sink)
-        ]
-
-
 def token_needed(settings: SinkSettings, what: str) -> None:
     """Raises UsageError where no credential is named."""
     if (

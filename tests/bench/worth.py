@@ -32,16 +32,20 @@ _REPEATED = 256
 # before the clock starts: what they cost once is measured by `start`.
 _SIDE = """
 import gc, sys, time
-from jwtleak.alerts.builder import Setting
+from jwtleak.alerts.builder import AlertContext
 from jwtleak.core.channel import Channels
-from jwtleak.patterns import load_channels, load_knowledge, load_user_patterns
-from jwtleak.runtime.scan.worker import Alerts, Files, Plan, Worker
-from jwtleak.sources.interface import Limits
+from jwtleak.patterns import load_channels, load_tables, load_user_patterns
+from jwtleak.runtime.scan.worker import Alerts, Files, Plan, ScanWorker
+from jwtleak.sources.interface import ArchiveLimits
 path, tables = sys.argv[1], sys.argv[2] == "on"
 if tables:
-    load_knowledge()
-setting = Setting(1768478400, "bench", b"k" * 32, know=load_knowledge if tables else None)
-worker = Worker(Plan(setting, Limits(), Channels(load_channels()), load_user_patterns(()), True, 65536))
+    load_tables()
+plan = Plan(
+    setting=AlertContext(1768478400, "bench", b"k" * 32, know=load_tables if tables else None),
+    limits=ArchiveLimits(), channels=Channels(load_channels()), patterns=load_user_patterns(()),
+    every=True, max_token=65536,
+)
+worker = ScanWorker(plan)
 gc.set_threshold(50_000, 20, 100)
 began = time.process_time()
 count = sum(len(m.alerts) for m in worker.run(Files(0, (path,), 0)) if isinstance(m, Alerts))

@@ -270,7 +270,7 @@ def fail(*args, **more):
     except KeyError:
         raise {error}(secret)
 import jwtleak.runtime.scan.scan as scan
-scan._WORTH_A_POOL = 1
+scan._POOL_FROM = 1
 {setup}
 from jwtleak.cli.main import run
 run(sys.argv[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 
 import pytest
 from minting import jws
@@ -42,15 +41,6 @@ def test_source_error_names_the_path() -> None:
     assert str(error) == "a/b.gz: crc mismatch"
     assert (error.path, error.reason) == ("a/b.gz", "crc mismatch")
     assert isinstance(error, JwtleakError)
-
-
-@pytest.mark.parametrize(
-    "error", [UsageError("x"), PatternError("x"), WorkerError("x"), SourceError("a", "b")]
-)
-def test_errors_cross_processes(error: JwtleakError) -> None:
-    """A worker can hand an error on: it survives a pickle."""
-    again = pickle.loads(pickle.dumps(error))
-    assert (repr(again), vars(again)) == (repr(error), vars(error))
 
 
 def test_reason_is_the_system_s_text_in_lower_case() -> None:

@@ -1,7 +1,7 @@
-"""Work: one task of a scan, done by whichever process gets it.
+"""The worker: runs one task of a scan at a time, in whichever process it was sent to.
 
-Promises: a task's outcome depends on the task alone, so results are the same with one process and
-with many. What could not be read comes back as notices, never as silence.
+Promises: a task's outcome depends on the task alone, so one process and many give the same results.
+What could not be read is returned as notices, never passed over.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from jwtleak.sources.interface import ArchiveLimits, ByteStream, Notice
 from jwtleak.sources.local import FileStream, read_head
 from jwtleak.types import StreamInfo
 
-# Alerts sent in one message: large enough to make the message's own cost vanish, small beside the
-# memory bound.
+# Alerts sent in one message: enough that the cost of a message vanishes, few beside the memory
+# bound.
 _BATCH = 512
-# Bytes behind a part that are read with it: a line or two, so that what stands at its very end is
-# seldom held for more.
+# Bytes read beyond a part: a line or two, so that a token at its very end seldom needs another
+# read.
 _BEYOND = 4096
 
 
 class Files(msgspec.Struct, frozen=True, tag=True):
-    """Whole files, archives among them, scanned one after another."""
+    """Whole files, archives among them, scanned one after another. `size` is their sum in bytes."""
 
     index: int
     paths: tuple[str, ...]
@@ -45,7 +45,9 @@ class Files(msgspec.Struct, frozen=True, tag=True):
 
 
 class Range(msgspec.Struct, frozen=True, tag=True):
-    """A part of one large plain file: tokens that begin in [start, stop)."""
+    """A part of one large plain file: the tokens that begin in [start, stop). `size` is that of the
+    file.
+    """
 
     index: int
     path: str
@@ -59,16 +61,17 @@ Task = Files | Range
 
 
 class Alerts(msgspec.Struct, frozen=True, tag=True):
-    """Finished alerts (of whole streams), or the sightings of a part."""
+    """Finished alerts of whole streams, or the sightings in a part."""
 
     alerts: list[WireAlert]
 
 
-class Done(msgspec.Struct, frozen=True, tag=True):
-    """The task is done. `lines` and `line_start` let the parts of a file be put together: newlines
-    in this part, and the offset behind the last one (None where the part has none). `untried`
-    counts tokens for which the time for the word list ran out. `stopped` names the file at which an
-    interrupt came.
+class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The last message of a task: what it counted.
+
+    `lines` and `line_start` join the parts of a file: newlines in this part, and the offset behind
+    the last one (None where the part has none). `untried` counts tokens for which the time for the
+    word list ran out. `stopped` is the file that an interrupt left unfinished.
     """
 
     bytes_read: int
@@ -83,7 +86,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The task could not be done: `reason` says where the program failed."""
+    """The task failed inside the program; `reason` names the place."""
 
     reason: str
 
@@ -91,8 +94,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Message = Alerts | Done | Failed
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What every task of a scan shares."""
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What every task of a scan shares. Workers are forked with it, so it may hold any object."""
 
     setting: AlertContext
     limits: ArchiveLimits
@@ -103,14 +106,16 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def make_engine(plan: Plan) -> Engine:
-    """An engine with what `plan` asks for."""
+    """An engine that finds what `plan` asks for."""
     return Engine(plan.channels, Scanner(plan.max_token), plan.patterns)
 
 
 class ScanWorker:
-    """Does tasks one after another with one engine. Set `stopping` from a signal handler: the
-    worker then gives what it has found and reads no further. A part of a large file is finished
-    first, which takes milliseconds: the lines of the parts behind it depend on it.
+    """Runs tasks one after another with one engine.
+
+    A signal handler may set `stopping`: the worker then returns what it has found and reads no
+    further. It still finishes a part of a large file, which takes milliseconds, because the line
+    numbers of all later parts depend on it.
     """
 
     def __init__(self, plan: Plan, *, ahead: bool = False) -> None:
@@ -119,20 +124,27 @@ class ScanWorker:
         self._ahead = ahead
         self._engine = make_engine(plan)
         self._untried = 0
+        self._slow_before = self._untried_before = 0
         self.stopping = False
 
     def run(self, task: Task) -> Iterator[Message]:
-        """The task's alerts in order, then its `Done`."""
+        """Yield the task's alerts in order, then its `Done`."""
+        self._begin()
+        yield from self._range(task) if isinstance(task, Range) else self._whole(task.paths)
+
+    def _begin(self) -> None:
+        # The engine and the word list count from the start of the process; a `Done` reports what
+        # its own task added.
         self._engine.rejections.clear()
         self._slow_before, self._untried_before = self._engine.slow_patterns, self._untried
-        yield from self._range(task) if isinstance(task, Range) else self._files(task)
 
-    def _files(self, task: Files) -> Iterator[Message]:
+    def _whole(self, paths: Iterable[str]) -> Iterator[Message]:
+        """Scan files whole, and every archive member in them."""
         notices: list[Notice] = []
         batch: list[WireAlert] = []
         read = files = 0
         stopped: str | None = None
-        for path in task.paths:
+        for path in paths:
             if self.stopping:
                 stopped = stopped or path
                 break
@@ -158,7 +170,8 @@ class ScanWorker:
     def _read_ahead(self, stream: ByteStream) -> ByteStream:
         if not (self._ahead and stream.info.compressed):
             return stream
-        from jwtleak.runtime.scan.readahead import ReadAhead  # threads are loaded for archives only
+        # Threads are loaded for archives only: it takes milliseconds.
+        from jwtleak.runtime.scan.readahead import ReadAhead
 
         return ReadAhead(stream)
 
@@ -172,17 +185,24 @@ class ScanWorker:
         self._untried = max(self._untried, records.untried)
 
     def _collector(self, info: StreamInfo) -> Collector:
-        return Collector(
-            self._plan.setting, self._engine, info, Every() if self._plan.every else Grouping()
-        )
+        grouping = Every() if self._plan.every else Grouping()
+        return Collector(self._plan.setting, self._engine, info, grouping)
 
     def _range(self, task: Range) -> Iterator[Message]:
-        """Reads a little before the part, for tokens that reach into it, and on behind it until its
-        last is whole.
+        """Scan a part of a file, reading a little before it and on behind it.
+
+            begin         start                    stop      stop + LOOKBACK
+              |  context    |        the part        |   rest    |
+              |-------------|========================|-----------|-> as far as the last token needs
+
+        Before: what stands left of a token names its channel, and a token that began earlier must
+        be recognised as such, or its tail would be reported as one of this part. Behind: the last
+        token may end there.
         """
         begin = max(0, task.start - LOOKBACK - LOOKAHEAD)
         try:
             stream = Counted(FileStream(task.path, start=begin))
+            # Ids are made of the first bytes of the file, whichever part a token is in.
             head = read_head(task.path, HEAD) if begin else b""
         except SourceError as error:
             yield self._done(0, 0, [Notice("unreadable", error.path, None, error.reason, 0)])
@@ -195,27 +215,27 @@ class ScanWorker:
             mtime_ms=task.mtime_ms,
             sighted=records.sighted,
         )
-        # What begins in the part may be announced as late as LOOKBACK behind it: the header of a
-        # JSON serialisation.
+        # LOOKBACK more than the part: the header of a JSON serialisation may come after its
+        # payload, so a token that begins in the part is found as late as that.
         yield from _batches(self._part(stream, records, begin, task.stop + LOOKBACK))
         stream.close()
-        notices = (
-            [] if stream.error is None else [unreadable(stream.info, stream.error, stream.count)]
-        )
+        notices = []
+        if stream.error is not None:
+            notices.append(unreadable(stream.info, stream.error, stream.count))
         lines, line_start = self._engine.lines_owned()
-        yield self._done(
-            min(task.stop, begin + stream.count) - task.start, 0, notices, lines, line_start
-        )
+        # Bytes beyond the part are counted by the part that owns them.
+        read = min(task.stop, begin + stream.count) - task.start
+        yield self._done(read, 0, notices, lines, line_start)
 
     def _part(
         self, stream: Counted, records: Collector, begin: int, stop: int
     ) -> Iterator[WireAlert]:
-        """The sightings in `stream`, whose first byte is `begin`, until everything before offset
-        `stop` is judged.
+        """Yield the sightings in `stream`, whose first byte is at offset `begin`, until everything
+        before offset `stop` is judged.
         """
         engine = self._engine
         while engine.resume_offset < stop and (
-            count := stream.readinto(self._wanted(begin + stream.count, stop))
+            count := stream.readinto(self._room(begin + stream.count, stop))
         ):
             yield from records.add(engine.buffer_updated(count))
         if engine.resume_offset < stop:
@@ -223,12 +243,11 @@ class ScanWorker:
         yield from records.drain()
         self._untried = max(self._untried, records.untried)
 
-    def _wanted(self, position: int, stop: int) -> memoryview:
-        """Where to read to from `position`: as a rule nothing is held, so that reading ends a
-        little behind `stop`.
-        """
+    def _room(self, position: int, stop: int) -> memoryview:
+        """The buffer for the read at `position`, cut so that it ends a little behind `stop`."""
         buffer = self._engine.get_buffer()
         left = stop + _BEYOND - position
+        # Not above 0 while a token that reaches far behind `stop` needs more bytes.
         return buffer[:left] if 0 < left < len(buffer) else buffer
 
     def _done(
@@ -240,18 +259,16 @@ class ScanWorker:
         line_start: int | None = None,
         stopped: str | None = None,
     ) -> Done:
-        slow = self._engine.slow_patterns - self._slow_before
-        untried = self._untried - self._untried_before
         return Done(
-            read,
-            files,
-            lines,
-            line_start,
-            tuple(notices),
-            dict(self._engine.rejections),
-            slow,
-            untried,
-            stopped,
+            bytes_read=read,
+            files=files,
+            lines=lines,
+            line_start=line_start,
+            notices=tuple(notices),
+            rejections=dict(self._engine.rejections),
+            slow_patterns=self._engine.slow_patterns - self._slow_before,
+            untried=self._untried - self._untried_before,
+            stopped=stopped,
         )
 
 
@@ -267,7 +284,9 @@ def _batches(records: Iterable[WireAlert]) -> Iterator[Alerts]:
 
 
 class Counted:
-    """A stream that counts its bytes and ends, rather than raises, at an error; the error is kept."""
+    """A stream that counts its bytes. At an error it ends rather than raises, and keeps the error:
+    what was found before it is reported like the rest.
+    """
 
     def __init__(self, stream: ByteStream) -> None:
         self.info = stream.info
@@ -277,7 +296,7 @@ class Counted:
         self._readinto = stream.readinto
 
     def readinto(self, buffer: memoryview) -> int:
-        """Bytes read; 0 at the end or at an error."""
+        """Fill `buffer`; returns the number of bytes, 0 at the end or at an error."""
         try:
             count = self._readinto(buffer)
         except SourceError as error:
@@ -288,7 +307,7 @@ class Counted:
 
 
 def unreadable(info: StreamInfo, error: SourceError, read: int) -> Notice:
-    """The notice of a stream that ended with an error after `read` bytes."""
+    """The notice for a stream that ended with an error after `read` bytes."""
     return Notice("unreadable", info.path or "-", info.member, error.reason, read)
 
 
@@ -301,7 +320,7 @@ def describe(task: Task) -> str:
 
 
 def run_here(worker: ScanWorker, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
-    """The same in this process."""
+    """Run tasks in this process; yields what `Pool.run` yields."""
     for task in tasks:
         for message in worker.run(task):
             yield task, message

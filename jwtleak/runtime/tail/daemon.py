@@ -16,13 +16,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.config import TailConfig, seconds
+from jwtleak.runtime.config import seconds
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.state_dir import subject_key
+from jwtleak.runtime.tail.config import TailConfig
 from jwtleak.runtime.tail.loop import Clocks
 from jwtleak.runtime.tail.session import Session, check
 from jwtleak.runtime.tail.telemetry import Voices

@@ -20,8 +20,8 @@ from jwtleak.core.custom_patterns import UserPatterns
 from jwtleak.core.engine import Engine
 from jwtleak.follow.follower import Follower
 from jwtleak.patterns import load_channels, load_user_patterns
-from jwtleak.runtime.assessment import prepare
-from jwtleak.runtime.config import TailConfig, seconds
+from jwtleak.runtime.assessment import prepare, warn_expired_rules
+from jwtleak.runtime.config import seconds
 from jwtleak.runtime.delivery.delivery import Delivery, own_files
 from jwtleak.runtime.delivery.delivery import check as check_sinks
 from jwtleak.runtime.delivery.sender import SinkHealth
@@ -29,6 +29,7 @@ from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.alerting import AlertEmitter, Rollup
 from jwtleak.runtime.tail.backpressure import Backpressure
 from jwtleak.runtime.tail.checkpoint import Checkpoint
+from jwtleak.runtime.tail.config import TailConfig
 from jwtleak.runtime.tail.heartbeat import Heartbeat
 from jwtleak.runtime.tail.loop import Clocks, Loop, LoopParts
 from jwtleak.runtime.tail.telemetry import Reporter, Voices
@@ -128,7 +129,7 @@ def check(settings: TailConfig) -> None:
 
         parse(settings.metrics)
     load_user_patterns(settings.tail.patterns)
-    prepare(AlertContext(0.0, None, b""), settings.worth, lambda _: None)
+    prepare(AlertContext(0.0, None, b""), settings.assessment, lambda _: None)
     Follower(settings.tail).close()
 
 
@@ -141,7 +142,7 @@ class _Daily:
         self, settings: TailConfig, setting: AlertContext, warn: Callable[[str], None]
     ) -> None:
         self._warn = warn
-        self._setting = prepare(setting, settings.worth, warn, live=True)
+        self._setting = prepare(setting, settings.assessment, warn, refresh_keys=True)
         self._day = setting.now // _DAY
 
     def at(self, now: float) -> AlertContext:
@@ -149,8 +150,6 @@ class _Daily:
         if now // _DAY != self._day:
             self._day = now // _DAY
             if self._setting.policy is not None:
-                from jwtleak.runtime.tables import warn_expired_rules
-
                 warn_expired_rules(self._setting.policy, now, self._warn)
         return replace(self._setting, now=now)
 

@@ -154,7 +154,7 @@ import sys
 from jwtleak.core.jose import JoseHeaders
 from jwtleak.core.engine import Engine
 import jwtleak.core.engine, jwtleak.runtime.scan.scan as scan
-scan._WORTH_A_POOL = 1
+scan._POOL_FROM = 1
 def fail(self, window, leak):
     raise ValueError(leak.token.raw.reveal(), leak.token.claims)
 Engine._finding = fail

@@ -149,14 +149,58 @@ def test_a_resumed_scan_sends_each_alert_once(scan: Scan, log: Path, work: Path)
     assert len(ids(work / "out.jsonl")) == 3
 
 
-def test_a_configuration_of_sinks(scan: Scan, log: Path, work: Path) -> None:
-    """With its routes; other tables of the file are for others."""
+@pytest.mark.parametrize("option", ["--config", "-c", "--sink-config"])
+def test_a_configuration_of_sinks(scan: Scan, log: Path, work: Path, option: str) -> None:
+    """With its routes; `[tail]` is for tail. The old name of the option still works."""
     (work / "c.toml").write_text(
-        '[tail]\npaths = ["x"]\n[[sink]]\nurl = "file:all"\n[[sink]]\nurl = "file:none"\nwhen = \'severity == "low"\'\n'
+        """
+        [tail]
+        paths = ["x"]
+        [[sink]]
+        url = "file:all"
+        [[sink]]
+        url = "file:none"
+        when = 'severity == "low"'
+        """
     )
-    assert scan("a.log", "--sink-config", "c.toml").status == 1
+    assert scan("a.log", option, "c.toml").status == 1
     assert len(ids(work / "all")) == 3
     assert not (work / "none").exists()
+
+
+@pytest.mark.parametrize("option", ["--config", "--sink-config"])
+def test_the_whole_file_counts(scan: Scan, log: Path, work: Path, option: str) -> None:
+    """The policy of the file that names the sinks is applied: what it keeps back is not sent."""
+    allow = '[[allow]]\nissuer = "0"\nreason = "known"\n'
+    (work / "c.toml").write_text(allow + '[[sink]]\nurl = "file:out"\n')
+    done = scan("a.log", option, "c.toml")
+    assert len(done.alerts) == 2
+    assert ids(work / "out") == [alert["id"] for alert in done.alerts]
+
+
+def test_sinks_of_the_command_line_replace_those_of_the_file(
+    scan: Scan, log: Path, work: Path
+) -> None:
+    """As in `tail`."""
+    (work / "c.toml").write_text('[[sink]]\nurl = "file:a"\n')
+    assert scan("a.log", "--config", "c.toml", "--sink", "file:b").status == 1
+    assert [(work / name).exists() for name in "ab"] == [False, True]
+
+
+def test_two_files(scan: Scan, log: Path, work: Path) -> None:
+    """With both names of the option, the sinks are those of the old one, as before."""
+    (work / "p.toml").write_text('[[allow]]\nissuer = "0"\nreason = "known"\n')
+    (work / "s.toml").write_text('[[sink]]\nurl = "file:out"\n')
+    assert scan("a.log", "--config", "p.toml", "--sink-config", "s.toml").status == 1
+    assert len(ids(work / "out")) == 2
+
+
+def test_a_mistake_in_a_sink_of_the_configuration(scan: Scan, log: Path, work: Path) -> None:
+    """It ends the scan before it begins, and names the file and the table."""
+    (work / "c.toml").write_text('[[sink]]\nurl = "ftp://h"\n')
+    done = scan("a.log", "--config", "c.toml", "-o", "out.jsonl")
+    assert (done.status, "there is no sink 'ftp'" in done.err) == (2, True)
+    assert not (work / "out.jsonl").exists()
 
 
 def test_wrong_settings_end_the_scan_before_it_begins(scan: Scan, log: Path, work: Path) -> None:

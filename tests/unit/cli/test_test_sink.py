@@ -51,6 +51,16 @@ def test_the_sinks_of_a_configuration(run: Run, work: Path) -> None:
     assert [(work / name).exists() for name in "ab"] == [False, True]
     assert run("test-sink", "-c", "c.toml").status == 0
     assert (work / "a").exists()
+    (work / "a").unlink()
+    assert run("test-sink", "--sink-config", "c.toml").status == 0
+    assert (work / "a").exists()
+
+
+def test_urls_replace_the_configuration(run: Run, work: Path) -> None:
+    """As for the other commands."""
+    (work / "c.toml").write_text('[[sink]]\nurl = "file:a"\n')
+    assert run("test-sink", "-c", "c.toml", "file:b").status == 0
+    assert [(work / name).exists() for name in "ab"] == [False, True]
 
 
 def test_wrong_usage(run: Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 
 import pytest
@@ -165,13 +164,6 @@ def test_bad_expression_names_its_rule() -> None:
     """An expression that is none is refused by its rule's id."""
     with pytest.raises(PatternError, match="channel broken: regex"):
         Channels([ChannelRule(id="broken", type="cookie", regex="(", keywords=("x",))]).check()
-
-
-def test_survives_the_way_to_a_worker() -> None:
-    """Compiled rules can be sent to another process."""
-    assert pickle.loads(pickle.dumps(CHANNELS)).classify(b"/cb?token=", b"") == Channel(
-        "url_query", "token"
-    )
 
 
 @given(st.binary(max_size=400), st.binary(max_size=40))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
 import pytest
@@ -93,14 +92,6 @@ def test_refuses(changes: dict[str, Any], message: str) -> None:
     """A pattern that cannot be used is refused with its key."""
     with pytest.raises(PatternError, match=message):
         UserPatterns([pattern(**changes)])
-
-
-def test_survives_the_way_to_a_worker() -> None:
-    """Compiled patterns can be sent to another process."""
-    assert (
-        len(pickle.loads(pickle.dumps(UserPatterns([pattern()]))).search(b"tick=00112233").hits)
-        == 1
-    )
 
 
 @given(st.binary(max_size=200))

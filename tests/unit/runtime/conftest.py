@@ -17,7 +17,11 @@ from jwtleak.types import MAX_TOKEN
 @pytest.fixture
 def plan_of_scan() -> Plan:
     """Everything as by default, judged at the moment at which tokens are minted."""
-    setting = AlertContext(NOW, "host", b"k" * 32)
     return Plan(
-        setting, ArchiveLimits(), Channels(load_channels()), UserPatterns(()), False, MAX_TOKEN
+        setting=AlertContext(NOW, "host", b"k" * 32),
+        limits=ArchiveLimits(),
+        channels=Channels(load_channels()),
+        patterns=UserPatterns(()),
+        every=False,
+        max_token=MAX_TOKEN,
     )

@@ -5,7 +5,6 @@ token.
 from __future__ import annotations
 
 import json
-import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +23,11 @@ from jwtleak.key_files import SecretSource
 from jwtleak.runtime.issuer_keys import (
     STALE,
     Remote,
-    Spec,
     VerifySettings,
+    fixed_verifier,
     live_verifier,
     prime,
     remotes,
-    spec_of,
-    verifier_of,
 )
 from jwtleak.typed_toml import convert
 from jwtleak.types import Token
@@ -181,11 +178,11 @@ def test_the_set_as_it_was_fetched() -> None:
     world = World()
     world.answers = [jwks("k1"), b"broken"]
     remote = world.remote()
-    assert remote.body() is None
+    assert remote.fetched() is None
     settled(remote)
     world.now += 4000
     settled(remote)
-    assert remote.body() == jwks("k1")
+    assert [key.kid for key in remote.fetched() or ()] == ["k1"]
 
 
 def settings(**more: Any) -> VerifySettings:
@@ -220,20 +217,17 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_scan_fetches_before_it_begins(pem: Path) -> None:
-    """Each URL once, whatever the number of issuers; what is sent to workers verifies there without
-    a connection.
-    """
+    """Each URL once, whatever the number of issuers; the verifier then needs no connection."""
     warned: list[str] = []
     with serve(body(jwks("k1")), pem) as server:
         asked = settings(
             issuers={CLAIMS["iss"]: server.url, "https://b.test": server.url}, ca_file=str(pem)
         )
-        spec = spec_of(asked, (), warned.append)
+        verifier = fixed_verifier(asked, (), warned.append)
         assert server.connections == 1
-    there = pickle.loads(pickle.dumps(spec))
-    assert verifier_of(there).check(token()) == "valid"
-    assert verifier_of(there).check(token("k9")) is None
-    assert verifier_of(there).check(token(key=ec.generate_private_key(ec.SECP256R1()))) == "invalid"
+    assert verifier.check(token()) == "valid"
+    assert verifier.check(token("k9")) is None
+    assert verifier.check(token(key=ec.generate_private_key(ec.SECP256R1()))) == "invalid"
     assert warned == []
 
 
@@ -250,9 +244,7 @@ def test_a_server_that_fails_does_not_stop_the_work(pem: Path, live: bool) -> No
         with serve(answer, pem) as server:  # type: ignore[arg-type]
             asked = settings(issuers={CLAIMS["iss"]: server.url}, ca_file=str(pem), timeout=0.3)
             warn = warned.append
-            verifier = (
-                live_verifier(asked, (), warn) if live else verifier_of(spec_of(asked, (), warn))
-            )
+            verifier = (live_verifier if live else fixed_verifier)(asked, (), warn)
             gone.set()
         assert verifier.check(token()) is None
         assert any("unchecked" in one for one in warned)
@@ -278,7 +270,7 @@ def test_priming_is_bounded() -> None:
         for _ in range(3)
     ]
     prime(hanging, 0.05)
-    assert [one.body() for one in hanging] == [None] * 3
+    assert [one.fetched() for one in hanging] == [None] * 3
     gate.set()
     for one in hanging:
         thread = one._thread
@@ -293,15 +285,12 @@ def test_issuers_share_a_url() -> None:
 
 
 def test_files_and_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys from a file belong to no issuer; a secret belongs to its own. What is sent to workers
-    holds neither.
-    """
+    """Keys from a file belong to no issuer; a secret belongs to its own."""
     (tmp_path / "keys.json").write_bytes(jwks("k1"))
     monkeypatch.setenv("THE_SECRET", "a secret that is long enough for HS256")
     secret = SecretSource(issuer=CLAIMS["iss"], env="THE_SECRET")
-    spec = Spec((str(tmp_path),), (secret,))
-    assert b"long enough" not in pickle.dumps(spec)
-    verifier = verifier_of(spec)
+    asked = VerifySettings(secret=(secret,))
+    verifier = fixed_verifier(asked, (str(tmp_path),), pytest.fail)
     assert (
         verifier.check(token(key=b"a secret that is long enough for HS256", alg="HS256")) == "valid"
     )
@@ -311,5 +300,5 @@ def test_files_and_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert verifier.check(token()) == "valid"
     (tmp_path / "broken.json").write_bytes(b"{")
     with pytest.raises(UsageError, match=r"broken\.json: is not JSON"):
-        verifier_of(spec)
-    assert Spec().empty
+        fixed_verifier(asked, (str(tmp_path),), pytest.fail)
+    assert VerifySettings().empty

@@ -9,7 +9,7 @@ import pytest
 
 from jwtleak.errors import UsageError
 from jwtleak.sinks.interface import SCHEMES
-from jwtleak.sinks.settings import SinkFile, SinkSettings, from_table, from_url, token_needed
+from jwtleak.sinks.settings import SinkSettings, from_table, from_url, token_needed
 
 
 def test_a_url_carries_settings() -> None:
@@ -81,13 +81,6 @@ def test_what_is_wrong_is_named(table: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError) as caught:
         from_table(table, "sink[0]")
     assert says in str(caught.value)
-
-
-def test_a_file_of_sinks() -> None:
-    """Each table is checked and numbered."""
-    assert [one.url for one in SinkFile(({"url": "stdout"},)).settings("f")] == ["stdout"]
-    with pytest.raises(UsageError, match=r"^f: sink\[1\]: "):
-        SinkFile(({"url": "stdout"}, {"x": 1})).settings("f")
 
 
 def test_a_sink_may_need_a_credential() -> None:

@@ -108,7 +108,7 @@ def test_a_failing_worker(plan_of_scan, tasks, monkeypatch):
     def fail(*_: object) -> None:
         raise ValueError(jws())
 
-    monkeypatch.setattr(ScanWorker, "_files", fail)
+    monkeypatch.setattr(ScanWorker, "_whole", fail)
     with Pool(plan_of_scan, 1) as pool, pytest.raises(WorkerError) as raised:
         list(pool.run(iter(tasks)))
     said = str(raised.value)

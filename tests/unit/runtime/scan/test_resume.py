@@ -1,4 +1,4 @@
-"""The ledger: what is marked, what is left out, what is given again."""
+"""The journal: what is marked, what is left out, what is given again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from jwtleak.alerts.wire import Selection
 from jwtleak.errors import StoreFull
 from jwtleak.runtime.scan import resume, tasks, worker
-from jwtleak.runtime.scan.resume import ScanJournal, Surroundings
+from jwtleak.runtime.scan.resume import JournalHooks, ScanJournal
 from jwtleak.runtime.scan.scan import Scan, Tally
 from jwtleak.sources.walk import walk
 from jwtleak.store import Store
@@ -43,7 +43,7 @@ class Runs:
         with Store.open(self.state) as store:
             scans = store.scans("k")
             scans.begin(resume=again)
-            around = Surroundings(
+            hooks = JournalHooks(
                 own,
                 lambda: self.events.append("sync"),
                 self.tally.notice,
@@ -51,17 +51,17 @@ class Runs:
                 self.said.append,
                 lambda: 5,
             )
-            ledger = ScanJournal(scans, around)
+            journal = ScanJournal(scans, hooks)
             scan = Scan(self.plan, Selection(), self.tally)
             ids = []
             for record in scan.files(
-                walk([str(self.logs)], notice=self.tally.notice), jobs, lambda _: None, ledger
+                walk([str(self.logs)], notice=self.tally.notice), jobs, lambda _: None, journal
             ):
                 ids.append(record.id)
                 self.events.append("given")
                 if len(ids) == stop_after:
                     scan.stop()
-            ledger.close()
+            journal.close()
         return ids
 
 
@@ -296,7 +296,7 @@ def test_a_state_that_cannot_be_written(runs, monkeypatch):
 
 def test_two_processes(runs, monkeypatch):
     """With workers the same is marked and given."""
-    monkeypatch.setattr("jwtleak.runtime.scan.scan._WORTH_A_POOL", 1)
+    monkeypatch.setattr("jwtleak.runtime.scan.scan._POOL_FROM", 1)
     for name in "abcdef":
         (runs.logs / f"{name}.log").write_bytes(lines(name, name + "2"))
     whole = runs.run(again=False, jobs=2)

@@ -50,7 +50,7 @@ def scan_files(plan_of_scan):
 def small_parts(monkeypatch):
     """Files are split and pools are used at sizes that tests reach."""
     monkeypatch.setattr(planning, "RANGE", 700)
-    monkeypatch.setattr(scans, "_WORTH_A_POOL", 1)
+    monkeypatch.setattr(scans, "_POOL_FROM", 1)
 
 
 pieces = st.one_of(
@@ -180,7 +180,12 @@ def test_the_joiner_forgets_the_file_before(plan_of_scan, tmp_path):
     for path in "fg":
         for index in range(3):
             assert (
-                list(joiner.done(at(index, path), Done(10, 0, lines=4, line_start=index * 10 + 5)))
+                list(
+                    joiner.done(
+                        at(index, path),
+                        Done(bytes_read=10, files=0, lines=4, line_start=index * 10 + 5),
+                    )
+                )
                 == []
             )
             assert joiner._lines == 4 * (index + 1)

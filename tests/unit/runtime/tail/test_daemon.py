@@ -12,7 +12,7 @@ import pytest
 from tailing import leak, name
 
 from jwtleak.errors import UsageError
-from jwtleak.runtime.config import TailConfig, compose
+from jwtleak.runtime.tail.config import TailConfig, compose
 from jwtleak.runtime.tail.daemon import Daemon
 
 

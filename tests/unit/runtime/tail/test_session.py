@@ -12,11 +12,11 @@ import pytest
 from tailing import leak, name
 
 from jwtleak.errors import JwtleakError
-from jwtleak.runtime.config import TailConfig, compose
 from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
+from jwtleak.runtime.tail.config import TailConfig, compose
 from jwtleak.runtime.tail.loop import Clocks
 from jwtleak.runtime.tail.session import Session, check
 from jwtleak.runtime.tail.telemetry import Voices
