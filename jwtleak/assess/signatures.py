@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from jwtleak.core.jose import decode_segment
-from jwtleak.errors import UsageError
 from jwtleak.types import Token
 
 # A key set holds a handful; the largest public ones some tens. More is no key set.
@@ -47,13 +46,8 @@ class VerificationKey(NamedTuple):
 
 
 def _jwt() -> Any:
-    try:
-        import jwt
-        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: F401 - asks whether it is there
-    except ImportError:
-        raise UsageError(
-            "verifying signatures needs the extra \"verify\": pip install 'jwtleak[verify]'"
-        ) from None
+    import jwt  # a tenth of a second with cryptography: only runs that have keys pay for it
+
     return jwt
 
 
