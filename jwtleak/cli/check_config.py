@@ -53,7 +53,7 @@ def _look(settings: TailConfig) -> list[Event]:
 
     follower = Follower(settings.tail, _cursors(settings))
     try:
-        events = follower.look()
+        events = follower.poll()
     finally:
         follower.close()
     for event in events:
@@ -85,7 +85,7 @@ def _files(events: Sequence[Event]) -> Iterator[str]:
         known = event.cursor.offset
         rest = max(0, event.size - known)
         where = f"from byte {known}" if known else "from the beginning"
-        yield f"follow  {_safe(event.path)}  {where}, {'packed' if event.packed else f'{rest} bytes to read'}"
+        yield f"follow  {_safe(event.path)}  {where}, {'packed' if event.compressed else f'{rest} bytes to read'}"
 
 
 def _rest(settings: TailConfig) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Files that grow: which there are, which stream each one is, and their bytes."""
+"""Follows files that grow, rotate and vanish: their streams, and the bytes of each."""

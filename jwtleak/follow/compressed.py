@@ -1,8 +1,8 @@
 """A compressed file as a stream with offsets.
 
-Promises: reading on costs its decompression once; going back a little (anchors, an engine that
-looks behind) is served from a window, further back begins anew. Bounds of archives hold; a damage
-is told once and ends the stream.
+Promises: reading on decompresses every byte once. A short step back (anchors, an engine that reads
+behind its cursor) is served from a window; a longer one decompresses from the beginning again. The
+bounds of archives hold. Damage is reported once and ends the stream.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ from jwtleak.sources.interface import ArchiveLimits, Notice
 from jwtleak.sources.local import SNIFF
 
 _STEP = 256 * 1024
-# What an engine looks back when it goes on in the middle (core.regions: LOOKBACK + LOOKAHEAD), and
-# the anchor.
+# How far an engine reads back when it starts in the middle (core.regions: LOOKBACK + LOOKAHEAD),
+# and the anchor.
 _WINDOW = 512 * 1024
-
-Tell = Callable[[str], None]
 
 
 def codec_of(head: bytes) -> Codec | None:
-    """The compression of a file that begins with `head`; tar and zip are archives, not logs, and
-    give none.
+    """Return the compression of a file that begins with `head`.
+
+    None for tar and zip: they are archives, not logs.
     """
     kind = sniff(head[:SNIFF])
     return kind if isinstance(kind, Codec) else None
 
 
 class _Raw:
-    """An open file from an offset on."""
+    """The compressed bytes of an open file from an offset on."""
 
     def __init__(self, fd: int, offset: int, budget: Budget) -> None:
         self._fd = fd
@@ -45,7 +44,7 @@ class _Raw:
         self.broken = False
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer`; 0 is the end or an error, which is told."""
+        """Fill `buffer`; 0 is the end, or an error that was reported."""
         try:
             count = os.preadv(self._fd, [buffer], self._offset)
         except OSError as error:
@@ -60,15 +59,15 @@ class _Raw:
 class CompressedFile:
     """The decompressed bytes of the file open as `fd`, which stays the caller's to close.
 
-    `position` is how far it was decompressed; `ended` that nothing comes after it.
+    `position` is how far it was decompressed; `ended`: nothing comes after it.
     """
 
-    def __init__(self, fd: int, path: str, codec: Codec, tell: Tell) -> None:
+    def __init__(self, fd: int, path: str, codec: Codec, report: Callable[[str], None]) -> None:
         self.fd = fd
         self._path = path
         self._codec = codec
-        self._tell = tell
-        self._told = False
+        self._report = report
+        self._reported = False
         self._begin()
 
     def _begin(self) -> None:
@@ -84,9 +83,10 @@ class CompressedFile:
         self._room = memoryview(bytearray(_STEP))
 
     def _notice(self, notice: Notice) -> None:
-        if not self._told:
-            self._told = True
-            self._tell(notice.reason)
+        # A step back meets the same damage again.
+        if not self._reported:
+            self._reported = True
+            self._report(notice.reason)
 
     def _advance(self) -> bool:
         count = self._decoded.readinto(self._room)
@@ -99,7 +99,7 @@ class CompressedFile:
         return True
 
     def read(self, offset: int, buffer: memoryview) -> int:
-        """The bytes at `offset`; 0 only behind the end."""
+        """Read the bytes at `offset` into `buffer`; 0 only behind the end."""
         if offset < self.position - len(self._window):
             self._begin()
         while offset >= self.position:
@@ -111,7 +111,7 @@ class CompressedFile:
         return count
 
     def exactly(self, offset: int, length: int) -> bytes:
-        """The `length` bytes at `offset`, fewer only at the end."""
+        """Return the `length` bytes at `offset`, fewer only at the end."""
         data = bytearray(length)
         done = 0
         while done < length and (count := self.read(offset + done, memoryview(data)[done:])):

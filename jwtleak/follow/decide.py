@@ -1,9 +1,12 @@
-"""What became of a file, as a pure function of what was known before and what is seen now.
+"""What became of a file, as pure functions of the registry's facts and what is there now.
 
-Promises: nothing is skipped in doubt: reading again gives alerts that have their ids already,
-skipping loses them. What could not be looked at is `frozen`, never gone. A file that is still alive
-is never taken for another one because their bytes are equal. The table of `docs/design/tailing.md`
-is this module.
+Promises: in doubt bytes are read again, never skipped: reading again repeats alerts under their old
+ids, skipping loses them. A file that could not be inspected is `frozen`, never gone. A file that
+another stream reads is never mistaken for a rotated one because their bytes are equal.
+Every verdict of the follower on a known file (`judge`), on a file that may continue a stream
+(`place`), on a new file (`admit`) and on the end of a stream (`may_end`) is made here; the tables
+in `docs/design/tailing.md` list the same rows in the same order.
+Refuses: I/O. `inspect`, `rotations` and `discovery` gather the facts, `lifecycle` acts.
 """
 
 from __future__ import annotations
@@ -17,14 +20,14 @@ from jwtleak.follow.fingerprint import Match
 Presence: TypeAlias = Literal["there", "gone", "unknown"]
 Verdict: TypeAlias = Literal["unchanged", "continue", "truncated", "replaced", "left", "frozen"]
 Placement: TypeAlias = Literal["here", "wait", "elsewhere"]
-Welcome: TypeAlias = Literal["ignore", "alias", "resume", "wait", "open"]
+Admission: TypeAlias = Literal["ignore", "alias", "resume", "wait", "open"]
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A known file's name and content at a look. `read_to` is how far its bytes were taken.
+    """What a poll finds at the path of a known file.
 
-    `same`: device, inode and generation are the ones known; `changed`: size or times are not the
-    ones known.
+    `same`: device, inode and generation are the stream's; `changed`: size or times differ from the
+    last poll; `read_to`: how far the stream was read.
     """
 
     presence: Presence
@@ -37,7 +40,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def judge(seen: Seen) -> Verdict:
-    """What became of a known file, looked at by its name."""
+    """Return what became of a known file."""
     if seen.presence == "unknown":
         return "frozen"
     if seen.presence == "gone":
@@ -46,6 +49,8 @@ def judge(seen: Seen) -> Verdict:
         return "replaced"
     if not seen.changed:
         return "unchanged"
+    # Any of the three proves a new generation. An unread head or anchor must not hide the proof
+    # that the other one found, so they come after.
     if seen.size < seen.read_to or seen.head == "differs" or seen.anchor == "differs":
         return "truncated"
     if "unread" in (seen.head, seen.anchor):
@@ -56,17 +61,16 @@ def judge(seen: Seen) -> Verdict:
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A file that may hold what a stream that lost its place has left to read.
+    """A file that may hold the unread rest of a stream that lost its file.
 
-    `same`: the very file, by device, inode and generation; `live`: it is another stream's file, and
-    not changed by anything but growth; `settled`: it has not changed for a while, so nobody is
-    still copying or compressing into it.
+    `same`: the very file, by device, inode and generation; `live`: another stream reads it;
+    `settled`: it has not changed for a while, so nobody is still copying or compressing into it.
     """
 
     same: bool
     live: bool = False
     settled: bool = True
-    packed: bool = False
+    compressed: bool = False
     size: int = 0
     read_to: int = 0
     head: Match = "same"
@@ -74,19 +78,19 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def place(candidate: Candidate) -> Placement:
-    """Whether a stream goes on in a file: `here`, perhaps when it is complete (`wait`), or
-    `elsewhere`.
-    """
+    """Return whether a stream continues in a file: `here`, `elsewhere`, or `wait` to find out."""
+    # Two live logs often begin alike (banners, headers). Whoever merges them by content loses one.
     if candidate.live:
         return "elsewhere"
     if candidate.head == "differs":
         return "elsewhere"
-    if candidate.packed and not candidate.settled and not candidate.same:
+    # Half a gzip file decompresses to a prefix: its end would be mistaken for the stream's end.
+    if candidate.compressed and not candidate.settled and not candidate.same:
         return "wait"
     if candidate.head == "none" and not candidate.same:
-        return "elsewhere"  # no byte of it is known: any file would do
-    if not candidate.packed and candidate.size < candidate.read_to:
-        # A copy that is being made holds less than was read; the file itself cannot.
+        return "elsewhere"  # not one byte is known: any file would do
+    if not candidate.compressed and candidate.size < candidate.read_to:
+        # A copy in the making is shorter than what was read; the stream's own file cannot be.
         return "elsewhere" if candidate.same or candidate.settled else "wait"
     if "unread" in (candidate.head, candidate.anchor):
         return "wait"
@@ -96,46 +100,52 @@ def place(candidate: Candidate) -> Placement:
 
 
 class NewFile(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A name that was not there before, or leads to another file than before.
+    """A path that is new, or leads to another file than before.
 
-    `known`: another name of a file that is followed; `rest`: where a stream that lost its place
-    stands with it; `twin`: all of it stands in a live file too, as of a copy that is being made
-    before the original is cut.
+    `own`: this program writes or wrote it; `known`: another path of a file that a stream reads;
+    `rest`: the placement of the best match among the streams without a file; `heir`: the compressed
+    form of a file that is still being read to its end; `twin`: all of its bytes are in a live file
+    too, as in a copy that is made before the original is truncated.
     """
 
     own: bool = False
     known: bool = False
     rest: Placement = "elsewhere"
-    packed: bool = False
+    heir: bool = False
+    compressed: bool = False
     settled: bool = True
     twin: bool = False
 
 
-def welcome(arrival: NewFile) -> Welcome:
-    """What to do with a file that arrives."""
-    if arrival.own:
+def admit(new: NewFile) -> Admission:
+    """Return what to do with a new file."""
+    if new.own:
         return "ignore"
-    if arrival.known:
+    if new.known:
         return "alias"
-    if arrival.rest == "here":
+    if new.rest == "here":
         return "resume"
-    if arrival.rest == "wait" or (not arrival.settled and (arrival.packed or arrival.twin)):
+    # Opened now, an heir would be read a second time: the stream that it continues still has a
+    # file, so nothing could match the two.
+    if new.rest == "wait" or new.heir:
+        return "wait"
+    if not new.settled and (new.compressed or new.twin):
         return "wait"
     return "open"
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A stream whose file has no name that is followed, or that has no file any more."""
+    """A stream whose file has no followed path, or that has no file any more."""
 
-    caught_up: bool  # all that can be read was read
-    committed: bool  # and the caller has stored what came of it
-    quiet: bool  # nothing was written for the time that writers are given
-    frozen: bool = False  # some place where it may be could not be looked at
+    caught_up: bool  # everything readable was read
+    committed: bool  # and the caller has stored the results
+    quiet: bool  # nothing was written for as long as a writer may pause
+    frozen: bool = False  # a directory that may hold its rest could not be listed
     waiting: bool = False  # a file that may hold its rest is not complete yet
 
 
 def may_end(leaving: Leaving) -> bool:
-    """Whether a stream is over."""
+    """Return whether a stream is over."""
     return (
         leaving.caught_up
         and leaving.committed
@@ -147,11 +157,11 @@ def may_end(leaving: Leaving) -> bool:
 def begin_at(
     *, first: bool, followed_before: bool, origin: tuple[str, float], size: int, age: float
 ) -> int:
-    """Where to begin in a file without a cursor.
+    """Return the offset to begin at in a file without a cursor.
 
-    `from` is meant for what was there before the program was first started (`first`, and its
-    directory was not `followed_before`): a file that came while the program was down is read whole.
-    `age`: seconds since it changed.
+    The setting `from` is about files that existed before the very first start: `first`, in a
+    directory that was not `followed_before`. A file that came while the program was down is read
+    whole. `age` is the number of seconds since the file changed.
     """
     kind, span = origin
     if not first or followed_before or kind == "beginning":

@@ -1,9 +1,9 @@
-"""The directories that are followed, and what is in them.
+"""The directories that are followed, and their entries.
 
-Promises: `os.scandir` only; a directory that could not be listed keeps what was known of it, and
-everything below it is `frozen`: nothing there is taken for gone. Links to directories are followed,
-loops end: a directory has one path. A directory is listed when its time stamp moved, when somebody
-saw something, and at times anyway.
+Promises: `os.scandir` only. A directory that could not be listed keeps its last entries, and
+everything below it is `frozen`: nothing there counts as gone. Links to directories are followed,
+and loops end: a directory is followed under one path. A directory is listed when its time stamp
+moved, when a hint came, and once in a while anyway.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ import msgspec
 
 from jwtleak.errors import reason_of
 from jwtleak.follow.fingerprint import Key
-from jwtleak.follow.registry import LOOKS_PER_SECOND
+from jwtleak.follow.registry import POLLS_PER_SECOND
 from jwtleak.follow.targets import Filter, Target
 
-# A time stamp is that of the last tick (up to 10 ms) and on FAT of the last two seconds: a listing
-# is only trusted for as long as the stamp stays when it was made this much later than the stamp was
-# first seen.
+# A time stamp is that of the last tick of the clock: up to 10 ms ago, on FAT two seconds. A listing
+# made so much later than the stamp was first seen holds for as long as the stamp stays.
 _STEADY = 2.0
-# Without events directories may be on file systems whose time stamps are remembered for a while;
-# with them this is only for what the events may have missed.
+# Where events come, listing anyway is only for what they may have missed. Where none come, the file
+# system may cache time stamps, and `interval` is used instead.
 _ANYWAY_EVENTS = 60.0
-# Links to links to directories, deeper than any log tree.
+# Links to links to directories: deeper than any log tree.
 _MAX_DEPTH = 40
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -35,23 +34,20 @@ FILE, DIRECTORY, LINK, OTHER = range(4)
 
 
 class Directory(msgspec.Struct, eq=False):
-    """One directory. `entries` are inode * 4 + kind by name, at the last listing that worked."""
+    """One directory. `entries` maps names to inode * 4 + kind, as of the last complete listing."""
 
     path: str
-    views: list[tuple[Target, str]]
-    depth: int = 0
+    views: list[tuple[Target, str]]  # targets that reach it, with its path below each one's base
+    depth: int = 0  # 0: a target's base
     key: Key | None = None
     entries: dict[str, int] = {}
-    fresh: set[str] = set()  # names that came or changed with the last listing
+    fresh: set[str] = set()  # names that are new or changed in the last listing
     mtime_ns: int = -1
     mtime_since: float = 0.0
     listed_at: float = -1.0
     due: float = 0.0
     failure: str = ""
     events: bool = False
-
-
-Tell = Callable[[str, str, str], None]
 
 
 def _kind(entry: os.DirEntry[str]) -> int:
@@ -63,13 +59,16 @@ def _kind(entry: os.DirEntry[str]) -> int:
 
 
 def listing(path: str) -> dict[str, int]:
-    """Names and what they are. Raises `OSError`: an empty directory is one that could be listed."""
+    """Return the entries of a directory. Raises `OSError`: no error looks like an empty one."""
     with os.scandir(path) as entries:
         return {entry.name: entry.inode() * 4 + _kind(entry) for entry in entries}
 
 
 class DirectoryIndex:
-    """All directories below the targets."""
+    """All directories below the targets.
+
+    `interval` is the time between two checks where events come, `pace` where none come (s).
+    """
 
     def __init__(
         self,
@@ -79,36 +78,46 @@ class DirectoryIndex:
         links: bool,
         interval: float,
         pace: float,
-        tell: Tell,
-        well: Callable[[str], None],
+        report: Callable[[str, str, str], None],
+        recovered: Callable[[str], None],
     ) -> None:
         self._targets = list(targets)
         self._filter = chosen
         self._links = links
         self._interval = interval
         self._pace = pace
-        self._tell = tell
-        self._well = well
-        self.directories: dict[str, Directory] = {}
+        self._report = report
+        self._recovered = recovered
+        self._directories: dict[str, Directory] = {}
         self._by_key: dict[Key, str] = {}
         self._next = 0.0
         for target in self._targets:
             self._enter(target.base, [(target, "")], 0)
 
-    def takes(self, directory: Directory, name: str) -> bool:
-        """Whether a file is asked for."""
+    def __len__(self) -> int:
+        return len(self._directories)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._directories
+
+    def get(self, path: str) -> Directory | None:
+        """Return a followed directory."""
+        return self._directories.get(path)
+
+    def matches(self, directory: Directory, name: str) -> bool:
+        """Return whether a file in a directory matches a target."""
         path = os.path.join(directory.path, name)
         if directory.entries.get(name, FILE) & 3 == LINK and not self._links:
             return False
         return any(self._fits(target, prefix + name, path) for target, prefix in directory.views)
 
-    def takes_path(self, path: str) -> bool:
-        """Whether a file is asked for, by its path."""
-        directory = self.directories.get(os.path.dirname(path))
-        return directory is not None and self.takes(directory, os.path.basename(path))
+    def matches_path(self, path: str) -> bool:
+        """Return whether a file in a followed directory matches a target."""
+        directory = self._directories.get(os.path.dirname(path))
+        return directory is not None and self.matches(directory, os.path.basename(path))
 
-    def wants(self, path: str) -> bool:
-        """Whether a path would be asked for, if it were there."""
+    def would_match(self, path: str) -> bool:
+        """Return whether a path matches a target, even if its directory is not there."""
         for target in self._targets:
             base = target.base if target.base.endswith("/") else target.base + "/"
             if path.startswith(base) and self._fits(target, path.removeprefix(base), path):
@@ -116,26 +125,30 @@ class DirectoryIndex:
         return False
 
     def _fits(self, target: Target, relative: str, path: str) -> bool:
-        if not target.takes(relative) or self._filter.excludes(relative, path):
+        if not target.matches(relative) or self._filter.excludes(relative, path):
             return False
+        # A file named by the user is followed, whatever `include` says.
         return target.plain is not None or self._filter.includes(relative, path)
 
     def unlist(self, path: str) -> None:
-        """A name that was listed is not there any more: should it come back, it is new, even with
-        the same inode number.
-        """
-        directory = self.directories.get(os.path.dirname(path))
+        """A listed name is gone: when it comes back it is new, even with the same inode number."""
+        directory = self._directories.get(os.path.dirname(path))
         if directory is not None:
             directory.entries.pop(os.path.basename(path), None)
 
     def present(self) -> Iterator[str]:
-        """The directories that are there."""
-        return (path for path, directory in self.directories.items() if directory.key is not None)
+        """Yield the directories that exist."""
+        return (path for path, directory in self._directories.items() if directory.key is not None)
+
+    def set_coverage(self, covered: frozenset[str]) -> None:
+        """Events come from these directories and no others."""
+        for directory in self._directories.values():
+            directory.events = directory.path in covered
 
     def frozen(self, path: str) -> bool:
-        """Whether the directory of a file, or one above it, could not be looked at."""
+        """Return whether the directory of a file, or one above it, could not be listed."""
         while (parent := os.path.dirname(path)) != path:
-            directory = self.directories.get(parent)
+            directory = self._directories.get(parent)
             if directory is not None and directory.failure:
                 return True
             path = parent
@@ -144,50 +157,60 @@ class DirectoryIndex:
     def refresh(
         self, now: float, hinted: Iterable[str] = (), *, everything: bool = False
     ) -> list[Directory]:
-        """List what is due; gives the directories in which something changed."""
+        """List what is due; return the directories with new or changed names."""
         for path in hinted:
-            if (directory := self.directories.get(path)) is not None:
+            if (directory := self._directories.get(path)) is not None:
                 directory.due = self._next = now
+                # A hint can come within the tick of the last listing: the stamp proves nothing.
                 directory.mtime_ns = -1
         if not everything and now < self._next:
             return []
         changed = []
-        queue = [one for one in self.directories.values() if everything or one.due <= now]
+        queue = [
+            directory
+            for directory in self._directories.values()
+            if everything or directory.due <= now
+        ]
         while queue:
             directory = queue.pop()
-            if self.directories.get(directory.path) is not directory:
+            # It may have been found gone, or replaced, since it was queued.
+            if self._directories.get(directory.path) is not directory:
                 continue
             if self._outdated(directory, now, everything) and self._list(directory, now):
                 changed.append(directory)
+                # A new directory is listed in the same poll: a rotation into it is not missed.
                 queue.extend(self._children(directory))
-            pace = max(self._pace, len(self.directories) / LOOKS_PER_SECOND)
+            pace = max(self._pace, len(self._directories) / POLLS_PER_SECOND)
             directory.due = now + (
                 self._interval if directory.events else min(pace, self._interval)
             )
         self._next = min(
-            (one.due for one in self.directories.values()), default=now + self._interval
+            (directory.due for directory in self._directories.values()),
+            default=now + self._interval,
         )
         return changed
 
     def _enter(self, path: str, views: list[tuple[Target, str]], depth: int) -> Directory | None:
-        """Take a directory in, or add a view to it; gives it if it is new."""
-        known = self.directories.get(path)
+        """Follow a directory, or add views to it; return it if it has to be listed."""
+        known = self._directories.get(path)
         if known is None:
-            known = self.directories[path] = Directory(path, list(views), depth)
+            known = self._directories[path] = Directory(path, list(views), depth)
             return known
         fresh = [view for view in views if view not in known.views]
         known.views.extend(fresh)
+        # Names that no target matched before may match the new one: all of them count as new.
         known.listed_at = -1.0 if fresh else known.listed_at
         return known if fresh else None
 
     def _outdated(self, directory: Directory, now: float, everything: bool) -> bool:
-        """Whether the listing cannot be trusted; sees to its time stamp and identity."""
+        """Return whether the listing may be wrong; update time stamp and identity."""
         try:
             found = os.stat(directory.path)
         except OSError as error:
             self._failed(directory, error)
             return False
         key = found.st_dev, found.st_ino
+        # A base is what the user named: it is followed even where another path leads to it.
         if not stat.S_ISDIR(found.st_mode) or (directory.depth and self._elsewhere(directory, key)):
             self._forget(directory)
             return False
@@ -209,7 +232,10 @@ class DirectoryIndex:
         )
 
     def _elsewhere(self, directory: Directory, key: Key) -> bool:
-        """Whether the same directory is followed under another path, which still leads to it."""
+        """Return whether the same directory is followed under another path that still leads to it.
+
+        This is where loops of links end.
+        """
         other = self._by_key.get(key, directory.path)
         if other == directory.path:
             return False
@@ -223,7 +249,7 @@ class DirectoryIndex:
         return False
 
     def _list(self, directory: Directory, now: float) -> bool:
-        """List again; whether something is new."""
+        """List a directory; return whether anything is new."""
         try:
             entries = listing(directory.path)
         except OSError as error:
@@ -231,18 +257,19 @@ class DirectoryIndex:
             return False
         first = directory.listed_at < 0
         if directory.failure:
-            self._well(directory.path)
+            self._recovered(directory.path)
         directory.failure = ""
         directory.listed_at = now
         before = {} if first else directory.entries
         if entries == before and not first:
             return False
+        # By inode and kind: a name that leads to another file than before is new as well.
         directory.fresh = {name for name, code in entries.items() if before.get(name) != code}
         directory.entries = entries
         return True
 
     def _children(self, directory: Directory) -> list[Directory]:
-        """The directories in it that are new and may hold something."""
+        """Return the new directories in a directory below which a target may match."""
         found = []
         for name in directory.fresh:
             kind = directory.entries[name] & 3
@@ -262,25 +289,26 @@ class DirectoryIndex:
                 child = self._enter(path, views, directory.depth + 1)
                 if child is not None:
                     found.append(child)
-                elif (known := self.directories.get(path)) is not None:
+                elif (known := self._directories.get(path)) is not None:
+                    # Its name leads to another directory now, whose stamp may be equal by chance.
                     known.mtime_ns = -1
                     found.append(known)
         return found
 
     def _failed(self, directory: Directory, error: OSError) -> None:
-        """It is gone, or it could not be looked at: two different things."""
+        # Gone, or not readable now: only the first may end streams.
         if error.errno in _GONE:
             self._forget(directory)
             return
         directory.failure = reason_of(error)
-        self._tell("unreadable", directory.path, directory.failure)
+        self._report("unreadable", directory.path, directory.failure)
 
     def _forget(self, directory: Directory) -> None:
-        """A directory is gone. What a user named is waited for."""
+        """A directory is gone. A target's base stays, and is waited for."""
         if directory.key is not None and self._by_key.get(directory.key) == directory.path:
             del self._by_key[directory.key]
         if directory.depth:
-            del self.directories[directory.path]
+            del self._directories[directory.path]
             return
         directory.key, directory.entries, directory.fresh = None, {}, set()
         directory.mtime_ns, directory.listed_at, directory.failure = -1, -1.0, ""

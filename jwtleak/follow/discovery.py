@@ -1,8 +1,21 @@
-"""Names that came, or lead to another file than before.
+"""New paths, and paths that lead to another file than before: which stream is each one?
 
-Promises: identity first, then content, then a stream of its own; our own outputs are left alone;
-what cannot be opened yet is tried again. A file that may be a copy in the making, or is still being
-compressed, waits for a moment.
+Promises: identity decides first, then content, then the file is a stream of its own. Our own
+outputs are left alone. A file that cannot be opened yet, may be a copy in the making, or is still
+being compressed waits and is tried again.
+
+    add ---> pending ---> by identity, without opening it            (`match_identity`)
+                |           gone, no regular file, sealed      -> drop
+                |           a stream's file                    -> alias, or its path from now on
+                |           unchanged since its cursor         -> resume
+                |
+                |         ...the follower looks for the files of all cursors in between...
+                |
+                +-------> by content, opened: `decide.admit`         (`match_content`)
+                            our output                         -> drop
+                            rest of a stream without a file    -> resume
+                            being copied or compressed         -> wait: pending, tried again
+                            anything else                      -> a new stream
 """
 
 from __future__ import annotations
@@ -15,10 +28,10 @@ from collections.abc import Iterable
 import msgspec
 
 from jwtleak.errors import SourceError, reason_of
-from jwtleak.follow.decide import NewFile, Placement, begin_at, welcome
+from jwtleak.follow.decide import NewFile, Placement, admit, begin_at
 from jwtleak.follow.directories import DirectoryIndex
 from jwtleak.follow.fingerprint import ANCHOR, HEAD_STEPS, compare, digest, same_generation
-from jwtleak.follow.inspect import GONE, Inspector
+from jwtleak.follow.inspect import GONE
 from jwtleak.follow.lifecycle import Lifecycle
 from jwtleak.follow.open_file import NotRegularError, OpenedFile, OwnFiles
 from jwtleak.follow.registry import Registry
@@ -27,155 +40,169 @@ from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import read_head
 
-# Names that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a
+# Paths that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a
 # core.
 _OPENS_PER_SECOND = 500
 
 
 class PendingFile(msgspec.Struct, gc=False):
-    """A name that could not be decided on yet.
+    """A path without a decision.
 
-    `first`: it was there when the program started; `taken`: it is asked for, and not only a
-    generation of what is.
+    `first`: it was there when the program started; `matched`: it matches a target, and is not only
+    a rotated generation beside one.
     """
 
     first: bool
     follows: str | None
-    taken: bool
+    matched: bool
     retry_at: float = 0.0
 
 
 class Discovery:
-    """Decides on arrivals, look by look."""
+    """Decides on new files, poll by poll."""
 
     def __init__(
         self,
-        book: Registry,
-        tree: DirectoryIndex,
-        known: Inspector,
-        transitions: Lifecycle,
-        seeker: RotationFinder,
+        registry: Registry,
+        directories: DirectoryIndex,
+        lifecycle: Lifecycle,
+        rotations: RotationFinder,
         settings: TailSettings,
         own: OwnFiles,
     ) -> None:
-        self._book = book
-        self._tree = tree
-        self._transitions = transitions
-        self._seeker = seeker
+        self._registry = registry
+        self._directories = directories
+        self._lifecycle = lifecycle
+        self._rotations = rotations
         self._settings = settings
         self._own = own
-        self._known = known
         self._before: frozenset[str] = frozenset()
-        self.waiting: dict[str, PendingFile] = {}
+        self._pending: dict[str, PendingFile] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
 
     def remember(self, directories: Iterable[str]) -> None:
-        """Files were followed in these directories before the program was started again."""
+        """Files in these directories were followed in an earlier run."""
         self._before = frozenset(directories)
 
     def add(
-        self, path: str, *, first: bool, follows: str | None = None, taken: bool = True
+        self, path: str, *, first: bool, follows: str | None = None, matched: bool = True
     ) -> None:
-        """A name to be decided on with `process`."""
-        known = self.waiting.get(path)
-        if known is None:
-            self.waiting[path] = PendingFile(first, follows, taken)
+        """Decide on a path in this poll; `follows` is the stream of the generation before it."""
+        pending = self._pending.get(path)
+        if pending is None:
+            self._pending[path] = PendingFile(first, follows, matched)
         elif follows is not None:
-            known.follows = follows
+            pending.follows = follows
 
-    def hurry(self, path: str) -> None:
-        """Something happened to a name that waits."""
-        if (waiting := self.waiting.get(path)) is not None:
-            waiting.retry_at = 0.0
+    def set_follows(self, path: str, follows: str) -> None:
+        """The generation before a path is known now, if it still is pending."""
+        if (pending := self._pending.get(path)) is not None:
+            pending.follows = follows
 
-    def meet(self, now: float, *, hurry: bool = False) -> list[str]:
-        """Decide on the names that lead to known files; gives those whose content has to be looked
-        at.
+    def retry_now(self, path: str) -> None:
+        """Try a pending path without its pause: something happened to it."""
+        if (pending := self._pending.get(path)) is not None:
+            pending.retry_at = 0.0
 
-        Names that could not be decided on before are due after a pause; with `hurry` at once,
-        because a stream lost its file.
+    def match_identity(self, now: float, *, retry_all: bool = False) -> list[str]:
+        """Decide on paths of known files; return those whose content has to be compared.
+
+        Pending paths are due after a pause; with `retry_all` at once, because a stream lost its
+        file and any of them may be its rest.
         """
-        due = sorted(path for path, one in self.waiting.items() if one.retry_at <= now or hurry)
-        return [path for path in due if not self._by_identity(path, now)]
+        due = sorted(
+            path for path, pending in self._pending.items() if pending.retry_at <= now or retry_all
+        )
+        # Sorted: which of two hard links names the stream must not depend on the listing's order.
+        return [path for path in due if not self._settled_by_identity(path, now)]
 
-    def welcome(self, paths: list[str], now: float) -> None:
-        """Decide on names by what is in their files."""
+    def match_content(self, paths: list[str], now: float) -> None:
+        """Decide on paths by the content of their files."""
         for path in paths:
-            self._by_content(path, now)
-        pause = max(self._settings.file_interval, len(self.waiting) / _OPENS_PER_SECOND)
+            self._open_and_decide(path, now)
+        # Computed after the loop, from those that are left: with thousands of unreadable files one
+        # poll must not spend its time on opening them all again.
+        pause = max(self._settings.file_interval, len(self._pending) / _OPENS_PER_SECOND)
         for path in paths:
-            if (waiting := self.waiting.get(path)) is not None:
-                waiting.retry_at = now + pause
+            if (pending := self._pending.get(path)) is not None:
+                pending.retry_at = now + pause
 
-    def _by_identity(self, path: str, now: float) -> bool:
-        """Settle a name by the file it leads to; False when its content has to be looked at."""
+    def _settled_by_identity(self, path: str, now: float) -> bool:
+        """Decide on a path by the file it leads to; False: its content has to be compared."""
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
             if getattr(error, "errno", None) in GONE:
                 self._gone(path)
             else:
-                self._book.trouble("unreadable", path, reason_of(error))
-                self.waiting[path].retry_at = now + self._settings.file_interval
+                self._registry.trouble("unreadable", path, reason_of(error))
+                self._pending[path].retry_at = now + self._settings.file_interval
             return True
         if not stat.S_ISREG(found.st_mode):
             if not stat.S_ISDIR(found.st_mode):
-                self._book.trouble("skipped", path, "not a regular file")
+                self._registry.trouble("skipped", path, "not a regular file")
             self._settle(path)
             return True
-        if self._own.seals((found.st_dev, found.st_ino)):
+        key = found.st_dev, found.st_ino
+        # Before anything opens it: closing a descriptor of the state drops SQLite's locks.
+        if self._own.is_sealed(key):
             self._settle(path)
             return True
-        known = self._book.at((found.st_dev, found.st_ino))
+        known = self._reader_of(path, found)
         if known is not None:
-            return self._alias(known, path, found, now)
-        for stream in self._book.homeless.of((found.st_dev, found.st_ino)):
+            self._alias(known, path, now)
+            return True
+        # After a restart with fifty thousand files this spares opening the unchanged ones.
+        for stream in self._registry.orphans.of(key):
             if unchanged(stream, found):
-                self._transitions.resume_unopened(stream, found, path, now)
+                self._lifecycle.resume_unopened(stream, found, path, now)
                 self._settle(path)
                 return True
         return False
 
-    def _alias(self, known: FollowedStream, path: str, found: os.stat_result, now: float) -> bool:
-        """The file of a stream under this name: a second one, or the one that it has now."""
-        if known.fd < 0 and not self._still(known, path, found):
-            return False
-        if not self.waiting[path].taken:
-            pass  # a generation of a log that is being read already
-        elif known.path != path and self._leads(known) and known.state == "followed":
-            self._book.alias(known, path)
-        else:
-            self._transitions.follow_again(known, path)
-            self._book.schedule.put(known.name, now)
-        self._settle(path)
-        return True
-
-    def _still(self, known: FollowedStream, path: str, found: os.stat_result) -> bool:
-        """Whether a file that is not held open is the stream's, and not another one with its inode
-        number.
-        """
+    def _reader_of(self, path: str, found: os.stat_result) -> FollowedStream | None:
+        """Return the stream that reads this file."""
+        known = self._registry.at((found.st_dev, found.st_ino))
+        if known is None or known.fd >= 0:
+            return known  # an open file keeps its inode number from being assigned again
         if (found.st_size, found.st_mtime_ns) == (known.size, known.mtime_ns) or known.path == path:
-            return True
+            return known
         try:
-            handle = OpenedFile(path, self._book.trouble)
+            file = OpenedFile(path, self._registry.trouble)
         except OSError:
-            return True
-        same = handle.key == known.key and same_generation(handle.generation, known.generation)
-        handle.close()
-        if not same:
-            self._transitions.leave(known, 0.0, gone=True)
-        return same
+            return known  # in doubt the same file: its stream is inspected in any case
+        same = file.key == known.key and same_generation(file.generation, known.generation)
+        file.close()
+        if same:
+            return known
+        # The stream's file was deleted, and its number assigned to this one.
+        self._lifecycle.leave(known, 0.0, gone=True)
+        return None
 
-    def _leads(self, known: FollowedStream) -> bool:
-        """Whether a stream's path still leads to its file."""
+    def _alias(self, known: FollowedStream, path: str, now: float) -> None:
+        """A stream's file has this path: a second one, or the one that it was moved to."""
+        if not self._pending[path].matched:
+            pass  # a rotated generation that is being read already
+        elif known.path != path and known.state == "followed" and self._leads_to(known):
+            self._registry.alias(known, path)
+        else:
+            self._lifecycle.follow_again(known, path)
+            self._registry.poll_at(known, now)
+        self._settle(path)
+
+    def _leads_to(self, known: FollowedStream) -> bool:
+        """Return whether a stream's path still leads to its file."""
         try:
             found = os.stat(known.path)
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == known.key
 
-    def _by_content(self, path: str, now: float) -> None:
+    def _open_and_decide(self, path: str, now: float) -> None:
         try:
-            handle = OpenedFile(path, self._book.trouble)
+            file = OpenedFile(path, self._registry.trouble)
         except NotRegularError:
             self._settle(path)
             return
@@ -183,140 +210,148 @@ class Discovery:
             if error.errno in GONE:
                 self._gone(path)
             else:
-                self._book.trouble("unreadable", path, reason_of(error))
+                self._registry.trouble("unreadable", path, reason_of(error))
             return
         try:
-            self._welcome(handle, path, now)
+            self._decide(file, path, now)
         except OSError as error:
-            self._book.trouble("unreadable", path, reason_of(error))
+            self._registry.trouble("unreadable", path, reason_of(error))
         finally:
-            handle.close()
+            file.close()
 
-    def _welcome(self, handle: OpenedFile, path: str, now: float) -> None:
-        known = self._book.at(handle.key)
-        if known is not None and self._alias(known, path, handle.found, now):
-            return
-        settled = self._seeker.settled(path, handle.found, now)
-        stream, rest = self._rest(handle, settled)
-        arrival = NewFile(
-            own=self._own.has(handle),
+    def _decide(self, file: OpenedFile, path: str, now: float) -> None:
+        pending = self._pending[path]
+        # Asked again, although `match_identity` found none: a hard link of the same file may have
+        # become a stream a moment ago, or the path leads to another file by now.
+        known = self._reader_of(path, file.found)
+        settled = self._rotations.settled(path, file.found, now)
+        stream, rest = self._rest(file, settled)
+        compressed = file.compressed is not None
+        new = NewFile(
+            own=self._own.has(file),
+            known=known is not None,
             rest=rest,
-            packed=handle.packed is not None,
+            heir=compressed and rest == "elsewhere" and self._is_heir(file),
+            compressed=compressed,
             settled=settled,
-            twin=not settled and not self.waiting[path].first and self.unfinished(handle, path),
+            # What was there at the start is a finished copy more often than one in the making, and
+            # waiting would delay the start of everything.
+            twin=not settled and not pending.first and self.may_be_copy(file, path),
         )
-        if handle.packed is not None and rest == "elsewhere" and self._inherits(handle):
-            return
-        match welcome(arrival):
+        match admit(new):
             case "wait":
                 return
+            case "alias" if known is not None:
+                self._alias(known, path, now)
             case "resume" if stream is not None:
-                self._transitions.resume(stream, handle, path, now, taken=self.waiting[path].taken)
-                self._seeker.drop(stream)
+                self._lifecycle.resume(stream, file, path, now, matched=pending.matched)
+                self._rotations.drop(stream)
             case "open":
-                self._open(handle, path, now)
+                self._open(file, path, now)
         self._settle(path)
 
-    def _rest(self, handle: OpenedFile, settled: bool) -> tuple[FollowedStream | None, Placement]:
-        """The stream without a file that goes on in this one, and how sure that is."""
+    def _rest(self, file: OpenedFile, settled: bool) -> tuple[FollowedStream | None, Placement]:
+        """Return the stream without a file that continues in this one, and how sure that is."""
         wait: FollowedStream | None = None
-        homeless = self._book.homeless
-        for stream in [*homeless.of(handle.key), *homeless.like(handle.head)]:
-            match self._seeker.judge(stream, handle, settled=settled):
+        orphans = self._registry.orphans
+        # By inode first: that one is right even if another begins alike.
+        for stream in [*orphans.of(file.key), *orphans.like(file.head)]:
+            match self._rotations.judge(stream, file, settled=settled):
                 case "here":
                     return stream, "here"
                 case "wait":
                     wait = wait or stream
         return wait, "wait" if wait is not None else "elsewhere"
 
-    def _inherits(self, handle: OpenedFile) -> bool:
-        """Whether a file is the compressed form of one that is still read to its end: then it waits
-        for that.
+    def _is_heir(self, file: OpenedFile) -> bool:
+        """Return whether a file is the compressed form of one that is still read to its end.
+
+        That stream learns that it is waited for.
         """
         for step in HEAD_STEPS:
-            if step > len(handle.head):
+            if step > len(file.head):
                 break
-            stream = self._book.leaving_like(digest(handle.head[:step]))
+            stream = self._registry.leaving_like(digest(file.head[:step]))
             if stream is not None:
-                self._known.heirs.add(stream.name)
+                stream.expect_heir()
                 return True
         return False
 
-    def unfinished(self, handle: OpenedFile, path: str) -> bool:
-        """Whether a file may be a copy that is being made of a live log, or a compressed form that
-        is just begun.
-        """
-        return self._begun(handle, path) or self._twin(handle)
+    def may_be_copy(self, file: OpenedFile, path: str) -> bool:
+        """Return whether a file may be an incomplete copy or compressed form of a live log."""
+        return self._just_begun(file, path) or self._is_twin(file)
 
-    def _begun(self, handle: OpenedFile, path: str) -> bool:
-        """Whether a file may be a copy of a live log that was just begun: it has none of its bytes
-        yet, or its first ones.
-        """
-        if len(handle.head) >= HEAD_STEPS[-1] or handle.packed is not None:
+    def _just_begun(self, file: OpenedFile, path: str) -> bool:
+        """Return whether all of a file is the beginning of the log that it is named after."""
+        # With a whole head `_is_twin` can tell, by digests that the registry has already.
+        if len(file.head) >= HEAD_STEPS[-1] or file.compressed is not None:
             return False
         directory, name = os.path.split(path)
         logs = [
             log
             for base in bases(name)
-            if (log := os.path.join(directory, base)) in self._book.by_path
+            if self._registry.at_path(log := os.path.join(directory, base)) is not None
         ]
         try:
-            return any(read_head(log, len(handle.head)) == handle.head for log in logs)
+            return any(read_head(log, len(file.head)) == file.head for log in logs)
         except SourceError:
             return False
 
-    def _twin(self, handle: OpenedFile) -> bool:
-        """Whether all of a file stands in a live one as well."""
-        heads = [digest(handle.head[:step]) for step in HEAD_STEPS if step <= len(handle.head)]
-        other = self._book.twin(heads, handle.key)
+    def _is_twin(self, file: OpenedFile) -> bool:
+        """Return whether all of a file is in a live one as well."""
+        heads = [digest(file.head[:step]) for step in HEAD_STEPS if step <= len(file.head)]
+        other = self._registry.twin(heads, file.key)
         if other is None:
             return False
-        if handle.packed is not None:
+        if file.compressed is not None:
             return True
-        size = handle.found.st_size
+        size = file.found.st_size
         length = min(ANCHOR, size)
         try:
             fd = os.open(other.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:
+            # The original was truncated since it was inspected: the next poll finds its rest here.
             if compare(fd, 0, other.head_length, other.head) != "same":
-                # the original was cut since it was looked at: the next look finds its rest here
                 return True
-            return os.pread(fd, length, size - length) == os.pread(handle.fd, length, size - length)
+            # Equal heads may be a common header; equal last bytes at the same offset are a copy.
+            return os.pread(fd, length, size - length) == os.pread(file.fd, length, size - length)
         finally:
             os.close(fd)
 
-    def _open(self, handle: OpenedFile, path: str, now: float) -> None:
-        waiting = self.waiting[path]
+    def _open(self, file: OpenedFile, path: str, now: float) -> None:
+        pending = self._pending[path]
         start = begin_at(
-            first=waiting.first,
+            first=pending.first,
             followed_before=os.path.dirname(path) in self._before,
             origin=self._settings.origin,
-            size=handle.found.st_size,
-            age=time.time() - handle.found.st_mtime,
+            size=file.found.st_size,
+            age=time.time() - file.found.st_mtime,
         )
-        self._transitions.open(
-            handle, path, now, start=start, taken=waiting.taken, follows=waiting.follows
+        self._lifecycle.open(
+            file, path, now, start=start, matched=pending.matched, follows=pending.follows
         )
-        self._book.well(path)
+        self._registry.recovered(path)
 
     def _gone(self, path: str) -> None:
-        self._tree.unlist(path)
+        # Listed and gone at once. When it comes back, perhaps with the same inode number, it has
+        # to count as new in the listing.
+        self._directories.unlist(path)
         self._settle(path)
 
     def _settle(self, path: str) -> None:
-        self.waiting.pop(path, None)
-        self._seeker.forget(path)
+        self._pending.pop(path, None)
+        self._rotations.forget(path)
 
 
 def unchanged(stream: FollowedStream, found: os.stat_result) -> bool:
-    """Whether the file of a cursor is as it was: then nothing of it has to be compared."""
+    """Return whether the file of a cursor is as it was, so that nothing has to be compared."""
     if stream.state != "sought" or found.st_mtime_ns != stream.mtime_ns:
         return False
     if stream.stored.state == "finished":
         return True
-    # A cursor stands some bytes before the end: a token may have begun there.
+    # Not `offset`: it may stay some bytes before the end, where a token may begin.
     return (
         stream.stored.state == "followed"
         and stream.read_to <= stream.stored.size == found.st_size > 0

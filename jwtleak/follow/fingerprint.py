@@ -1,12 +1,11 @@
-"""What a file is known by: where its inode is, how it begins, and what stands just before the place
-that was read.
+"""What identifies a file: its inode, its first bytes, and the bytes before the reading position.
 
-Promises: only digests are kept, never bytes; a comparison that could not be made is told apart from
-one that failed.
+Promises: only digests are kept, never bytes. A comparison that could not be made (`unread`) is
+distinct from one that failed (`differs`).
 
-The generation number is what makes an inode number unique: ext4 gives the number of a deleted file
-to the next one created, with another generation. File systems without it (tmpfs, overlayfs, network
-file systems) say so, and content decides alone.
+The generation makes an inode number unique: ext4 assigns the number of a deleted file to the next
+one created, with another generation. Where a file system has none (tmpfs, overlayfs, network file
+systems), content decides alone.
 """
 
 from __future__ import annotations
@@ -17,24 +16,23 @@ import os
 import sys
 from typing import Literal, TypeAlias
 
-Key: TypeAlias = tuple[int, int]
+Key: TypeAlias = tuple[int, int]  # device, inode
 Match: TypeAlias = Literal["same", "differs", "none", "unread"]
 
-# How much of the beginning is hashed, as the file grows. The first line of a log holds a time, so
-# 64 bytes mostly tell two generations apart; 1024 pass a header that a program writes into each of
-# its logs.
+# How much of the beginning is hashed as the file grows. The first line of a log holds a time, so
+# 64 bytes mostly distinguish two generations; 1024 exceed the header that some programs write into
+# each log.
 HEAD_STEPS = (64, 128, 256, 512, 1024)
-# The bytes before the offset: a line or two, which differ in their time from what is there after
-# the file was cut and has grown again. Splunk looks at as many.
+# The bytes before the offset: a line or two. After the file was truncated and has grown again, the
+# lines at this place differ from them in their time. Splunk compares as many.
 ANCHOR = 256
 
-_FS_IOC_GETVERSION = (
-    0x80087601  # _IOR('v', 1, long); the kernel writes an int (ioctl_iflags(2), linux/fs.h)
-)
+# _IOR('v', 1, long); the kernel writes an int (ioctl_iflags(2), linux/fs.h).
+_FS_IOC_GETVERSION = 0x80087601
 
 
 def generation(fd: int) -> int | None:
-    """The inode's generation; None where the file system has none."""
+    """Return the inode's generation; None where the file system has none."""
     if not sys.platform.startswith("linux"):
         return None
     answer = bytearray(8)
@@ -45,23 +43,23 @@ def generation(fd: int) -> int | None:
     return int.from_bytes(answer[:4], sys.byteorder)
 
 
-def same_generation(one: int | None, other: int | None) -> bool:
-    """Whether two generations can be those of one file."""
-    return one is None or other is None or one == other
+def same_generation(left: int | None, right: int | None) -> bool:
+    """Return whether two generations can belong to one file."""
+    return left is None or right is None or left == right
 
 
 def digest(data: bytes | memoryview) -> bytes:
-    """What is kept in place of bytes."""
+    """Return the SHA-256 that is kept in place of bytes."""
     return hashlib.sha256(data).digest()
 
 
 def head_length(end: int) -> int:
-    """How many of a file's first bytes are hashed when `end` bytes of it are written."""
+    """Return how many first bytes are hashed of a file with `end` bytes written."""
     return max((step for step in HEAD_STEPS if step <= end), default=max(end, 0))
 
 
 def compare(fd: int, offset: int, length: int, expected: bytes) -> Match:
-    """Whether the `length` bytes at `offset` have the digest `expected`."""
+    """Return whether the `length` bytes at `offset` have the digest `expected`."""
     if not length:
         return "none"
     try:
@@ -72,8 +70,9 @@ def compare(fd: int, offset: int, length: int, expected: bytes) -> Match:
 
 
 def compare_head(head: bytes, length: int, expected: bytes) -> Match:
-    """Whether a file that begins with `head` (at least 1024 bytes, if there are as many) begins as
-    expected.
+    """Return whether a file begins as expected.
+
+    `head` is its first 1024 bytes, or all of a shorter file.
     """
     if not length:
         return "none"

@@ -1,8 +1,9 @@
-"""Which files there are, which stream each one is, and their bytes.
+"""Follows files: keeps the order of a poll, and is what the runtime holds.
 
-Promises: `interface.Following`. A look is one pass: known files that are due or hinted at,
-directories that are due or in which something moved, what arrived, what lost its file; `decide`
-judges, `transitions` acts, this module only has the order.
+Promises: `interface.Following`. One poll is one pass over known files that are due or hinted,
+directories that are due or changed, new files, and streams that lost their file. Refuses:
+judgements (`decide`), changes of a stream (`lifecycle`) and waiting in a poll: whatever cannot be
+decided now is tried again in a later one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from jwtleak.types import Cursor
 
 
 class Follower:
-    """See `interface.Following`. Raises `UsageError` for a path or glob that means nothing."""
+    """See `interface.Following`. Raises `UsageError` for a path or glob without a meaning."""
 
     def __init__(
         self,
@@ -42,35 +43,36 @@ class Follower:
         own: Callable[[], frozenset[Key]] = frozenset,
         sealed: Callable[[], frozenset[Key]] = frozenset,
     ) -> None:
-        """`own` gives the outputs, which are not followed; `sealed` files that must not be opened."""
+        """`own` lists our outputs, which are not followed; `sealed` files never to be opened."""
         self._settings = settings
         self._clock = clock
         self._hints = Hints()
-        self._book = book = Registry(OpenFiles(settings.max_open))
-        self._tree = DirectoryIndex(
+        self._registry = registry = Registry(OpenFiles(settings.max_open))
+        self._directories = directories = DirectoryIndex(
             targets(settings.paths, settings.include),
             Filter(settings.include, settings.exclude),
             links=settings.symlinks == "follow",
             interval=settings.directory_interval,
             pace=settings.file_interval,
-            tell=book.trouble,
-            well=book.well,
+            report=registry.trouble,
+            recovered=registry.recovered,
         )
-        self._watch = Watcher(self._hints, lambda *mode: book.tell(Mode(*mode)), poll=settings.poll)
+        self._watcher = Watcher(
+            self._hints, lambda *mode: registry.emit(Mode(*mode)), poll=settings.poll
+        )
         self._sync_at = 0.0
         self._synced = -1, -1
-        self._outputs = outputs = OwnFiles(own, sealed)
-        transitions = Lifecycle(book)
-        self._transitions = transitions
-        self._known = Inspector(book, transitions, settings)
-        self._seeker = RotationFinder(book, self._tree, transitions, settings)
-        self._arrivals = Discovery(
-            book, self._tree, self._known, transitions, self._seeker, settings, outputs
+        self._own = outputs = OwnFiles(own, sealed)
+        self._lifecycle = lifecycle = Lifecycle(registry)
+        self._inspector = Inspector(registry, lifecycle, settings)
+        self._rotations = RotationFinder(registry, directories, lifecycle, settings)
+        self._discovery = Discovery(
+            registry, directories, lifecycle, self._rotations, settings, outputs
         )
-        self._between = MissedRotations(
-            book, self._tree, transitions, self._seeker, self._arrivals, settings, outputs
+        self._missed = MissedRotations(
+            registry, directories, lifecycle, self._rotations, self._discovery, settings, outputs
         )
-        self._reading = Reading(book, self._known, clock, self._hints.wake)
+        self._reading = Reading(registry, self._inspector, clock, self._hints.wake)
         self._first = True
         self._remember(cursors)
 
@@ -78,204 +80,229 @@ class Follower:
         directories = set()
         for cursor in cursors:
             directories.add(os.path.dirname(cursor.path))
-            # What is not asked for any more is left alone: it may be asked for again.
-            if cursor.state == "rotated" or self._tree.wants(cursor.path):
-                self._book.add(from_cursor(cursor))
-        self._arrivals.remember(directories)
+            # A path that no target matches any more is left alone: it may match again later. A
+            # rotated file need not match, and has to be read to its end.
+            if cursor.state == "rotated" or self._directories.would_match(cursor.path):
+                self._registry.add(from_cursor(cursor))
+        self._discovery.remember(directories)
 
     def start(self) -> None:
-        """Begin to watch. Without it everything works by polling."""
-        self._watch.start()
+        """Start watching. Without it everything works by polling."""
+        self._watcher.start()
 
     def close(self) -> None:
         """Stop watching and close all files."""
-        self._watch.close()
-        self._book.descriptors.close()
+        self._watcher.close()
+        self._registry.open_files.close()
         self._hints.close()
 
     def wait(self, seconds: float) -> None:
-        """Until a hint or `wake`, or until the time is over."""
+        """Block until a hint or `wake`, at most for `seconds`."""
         self._hints.wait(seconds)
 
     def wake(self) -> None:
-        """End the present or the next `wait`; from any thread or signal handler."""
+        """End the current or the next `wait`; from any thread or signal handler."""
         self._hints.wake()
 
     def hint(self, path: str) -> None:
-        """Somebody saw a change at a file or in a directory."""
+        """A file or a directory may have changed."""
         self._hints.add(path)
 
-    def look(self) -> list[Event]:
-        """Compare what is due with what is there."""
-        now = self._clock()
-        hints, everything = self._hints.take()
-        self._outputs.ask_again()
+    # The order of a poll is the algorithm. Each step leaves facts that the next ones need:
+    #
+    #   hints, schedule
+    #        |
+    #     inspect ------> displaced: the path leads to another file     cut: a stream lost its
+    #        |                |                                         path or content
+    #     list directories    |                                              |
+    #        |    |           |                                              |
+    #        |  fresh names   |                                              |
+    #        |    v           v                                              v
+    #        |   pending files (discovery) <--- missed generations <--- rest (rotations)
+    #        |        |
+    #        |   match by identity --> first poll: rest of all cursors --> match by content
+    #        v
+    #     close files, watch directories, drain events
+    def poll(self) -> list[Event]:
+        """Inspect what is due and return what changed."""
+        registry, now = self._registry, self._clock()
+        # Drained before anything is inspected: a hint that comes during the poll may be about a
+        # change after the inspection, and belongs to the next poll.
+        hints, everything = self._hints.drain()
         everything = everything or self._first
-        self._examine(self._due(hints, now, everything), now)
-        directories = {os.path.dirname(path) for _, path in self._known.cut}
-        directories.update(filter(None, map(self._stirred, hints)))
-        changed = self._tree.refresh(now, directories, everything=everything)
+        self._own.refresh()
+        # Files before directories: an inspection finds a rename by its path, and only then is the
+        # directory listed in this poll, with the rotated name in it.
+        self._inspect(self._due(hints, now, everything), now)
+        cut = registry.drain_cut()
+        stale = {os.path.dirname(path) for _, path in cut}
+        stale.update(filter(None, map(self._changed_directory, hints)))
+        changed = self._directories.refresh(now, stale, everything=everything)
+        # Before the rest is looked for: a followed file that is listed under a rotated name is
+        # found here by its inode, and needs no search by content.
         for directory in changed:
             self._sort(directory, now)
-        for path in self._known.displaced:
-            if self._tree.takes_path(path):
-                self._arrivals.add(path, first=False)
+        cut += registry.drain_cut()
+        # After the listing: `matches_path` is about a directory as it is now. A path displaced
+        # by a read since the last poll comes here as well.
+        for path in registry.drain_displaced():
+            if self._directories.matches_path(path):
+                self._discovery.add(path, first=False)
         for path in hints:
-            self._arrivals.hurry(path)
-        self._lost(now)
-        self._between.look_again({directory.path for directory in changed}, now)
-        arrived = self._arrivals.meet(now, hurry=bool(self._known.cut))
+            self._discovery.retry_now(path)
+        # Streams that have just lost their file come before new files: otherwise a renamed or
+        # copied rest would be opened as a stream of its own, and read twice.
+        self._find_rests(cut, now)
+        self._missed.compare_again({directory.path for directory in changed}, now)
+        # Identity before content for all files together: a file that is known by its inode must
+        # not lose that to one that only begins alike.
+        unmatched = self._discovery.match_identity(now, retry_all=bool(cut))
         if self._first:
-            self._not_met(now)
+            # Between the two: files that are where their cursors say are met by now, and the
+            # others have to be found before their rests are opened as new files.
+            self._find_cursors(now)
             self._first = False
-        self._arrivals.welcome(arrived, now)
-        # Not before: a read between two looks may find a file replaced as well.
-        self._known.displaced.clear()
-        self._known.cut.clear()
-        self._book.descriptors.make_room()
+        self._discovery.match_content(unmatched, now)
+        # Last, when every stream has the file that it keeps: closing one earlier could cost the
+        # only descriptor of a file that lost its path in this poll.
+        registry.open_files.make_room()
         self._cover(now)
-        self._book.stats.looks += 1
-        return self._book.take()
+        return registry.drain_events()
 
-    def _stirred(self, path: str) -> str | None:
-        """The directory that is to be listed because something happened at `path`: not for what is
-        known to be in it.
-        """
-        if path in self._tree.directories:
+    def _changed_directory(self, path: str) -> str | None:
+        """Return the directory to list for a hint; none for a hint at a name that it has."""
+        if path in self._directories:
             return path
+        # A write to a listed file says nothing about the directory. Listing for each of them would
+        # cost one scan a poll of every active directory.
         parent, name = os.path.split(path)
-        directory = self._tree.directories.get(parent)
+        directory = self._directories.get(parent)
         return parent if directory is not None and name not in directory.entries else None
 
     def _cover(self, now: float) -> None:
-        """Have those directories watched in which something can happen."""
-        size = len(self._tree.directories), len(self._book.linked)
+        """Watch the directories in which something can happen."""
+        linked = self._registry.linked_directories()
+        size = len(self._directories), len(linked)
+        # Comparing all of them takes as long as they are many: only when there are more or fewer,
+        # and every `directory_interval` for those that were replaced.
         if size == self._synced and now < self._sync_at:
             return
         self._synced, self._sync_at = size, now + self._settings.directory_interval
-        wanted = {*self._tree.present(), *self._book.linked}
-        self._watch.sync(wanted, now)
-        covered = self._watch.covered
-        self._known.events, self._known.events_everywhere = covered, covered >= wanted
-        for directory in self._tree.directories.values():
-            directory.events = directory.path in covered
+        wanted = {*self._directories.present(), *linked}
+        self._watcher.sync(wanted, now)
+        covered = self._watcher.covered
+        self._inspector.set_coverage(covered, everywhere=covered >= wanted)
+        self._directories.set_coverage(covered)
 
     def _due(self, hints: set[str], now: float, everything: bool) -> list[FollowedStream]:
-        book = self._book
-        names = list(book.streams) if everything else book.schedule.due(now)
-        streams = [book.streams[name] for name in names if name in book.streams]
-        if not everything:
-            hinted = (book.by_path.get(path) for path in hints)
-            streams.extend(
-                one for one in hinted if one is not None and not self._known.patient(one)
-            )
+        if everything:
+            return list(self._registry)
+        streams = self._registry.due(now)
+        for path in hints:
+            stream = self._registry.at_path(path)
+            if stream is not None and not self._inspector.ignores_hints(stream):
+                streams.append(stream)
         return list(dict.fromkeys(streams))
 
-    def _examine(self, streams: Iterable[FollowedStream], now: float) -> None:
+    def _inspect(self, streams: Iterable[FollowedStream], now: float) -> None:
         for stream in streams:
             if stream.state == "orphan":
-                self._orphan(stream, now)
-            elif stream.name in self._book.streams:
-                self._known.examine(stream, now)
+                self._find_rest(stream, now)
+            elif stream in self._registry:  # an inspection before may have ended it
+                self._inspector.inspect(stream, now)
 
     def _sort(self, directory: Directory, now: float) -> None:
-        """What came with a listing: names that are asked for, and known files under names that are
-        not.
-        """
+        """Add the fresh names that match; find known files under fresh names that do not."""
         device = directory.key[0] if directory.key else -1
         for name in directory.fresh:
             code = directory.entries[name]
             if code & 3 == DIRECTORY:
                 continue
             path = os.path.join(directory.path, name)
-            if self._tree.takes(directory, name):
-                self._arrivals.add(path, first=self._first)
-            elif code & 3 == FILE and (stream := self._book.at((device, code >> 2))) is not None:
+            if self._directories.matches(directory, name):
+                self._discovery.add(path, first=self._first)
+            elif code & 3 == FILE:
+                stream = self._registry.at((device, code >> 2))
+                if stream is None:
+                    continue
+                # Renamed between its inspection and the listing, or not due in this poll: its path
+                # must lose it now, or the file there would not be seen before its next turn.
                 if stream.state == "followed" and stream.path != path:
-                    self._known.examine(stream, now)
+                    self._inspector.inspect(stream, now)
                 if stream.state == "leaving":
-                    stream.reason = "rotated"
-                    self._book.name(stream, path)
+                    self._lifecycle.rotated_to(stream, path)
 
-    def _lost(self, now: float) -> None:
-        """The streams that lost their name or content with this look: their rest, and what came
-        between.
-        """
-        for stream, path in list(self._known.cut):
+    def _find_rests(self, cut: list[tuple[FollowedStream, str]], now: float) -> None:
+        """Find the rest of each stream that lost its place, and the generations since."""
+        for stream, path in cut:
             if stream.state == "orphan":
-                self._orphan(stream, now)
-            newest = self._follow_on(stream, path, now)
-            fresh = self._book.by_path.get(path)
+                self._find_rest(stream, now)
+            newest = self._find_missed(stream, path, now, written(stream))
+            fresh = self._registry.at_path(path)
+            # A copy was made before the content changed: that is a rotation, however often it
+            # happens, and no rewriting in place.
             if fresh is not None and (stream.state != "orphan" or newest != stream.name):
-                fresh.rewrites = (
-                    0  # a copy was made of it: this is rotation, however often it happens
-                )
+                fresh.count_rewrites(0)
 
-    def _follow_on(
-        self, stream: FollowedStream, path: str, now: float, since: int | None = None
-    ) -> str:
-        """What came between a stream that was at `path` and what is there now, and which follows
-        which.
-        """
-        newest = self._between.find(stream, path, now, written(stream) if since is None else since)
-        if path in self._arrivals.waiting:
-            self._arrivals.add(path, first=False, follows=newest)
+    def _find_missed(self, stream: FollowedStream, path: str, now: float, since: int) -> str:
+        """Open the generations since a stream was at `path`; return the newest one's name."""
+        newest = self._missed.find(stream, path, now, since)
+        self._discovery.set_follows(path, newest)
         return newest
 
-    def _orphan(self, stream: FollowedStream, now: float) -> None:
-        """Look for a stream's rest; when there is none for long enough, it is over."""
-        if self._seeker.seek(stream, now):
+    def _find_rest(self, stream: FollowedStream, now: float) -> None:
+        """Look for an orphan's rest; end the orphan when there is none for long enough."""
+        if self._rotations.seek(stream, now):
             return
+        # Two listings, in case the rest was moved during the first, and the time that a copy needs.
         patience = 2 * self._settings.directory_interval + self._settings.settle
         leaving = Leaving(
             caught_up=True,  # there is nothing to read it from
             committed=not stream.uncommitted,
             quiet=now - stream.left_at >= patience,
-            frozen=self._tree.frozen(stream.path),
-            waiting=stream.name in self._seeker.waiting,
+            frozen=self._directories.frozen(stream.path),
+            waiting=self._rotations.awaits(stream),
         )
         if may_end(leaving):
-            self._seeker.drop(stream)
-            self._transitions.end(stream)
+            self._rotations.drop(stream)
+            self._lifecycle.end(stream)
         else:
-            self._book.schedule.put(stream.name, now + self._settings.file_interval)
+            self._registry.poll_at(stream, now + self._settings.file_interval)
 
-    def _not_met(self, now: float) -> None:
-        """At the first look: the streams of cursors whose files are not where they had been, and
-        what came beside them.
-        """
-        known: dict[str, list[FollowedStream]] = {}
-        for stream in self._book.homeless:
+    def _find_cursors(self, now: float) -> None:
+        """Find the files of cursors that are elsewhere, and the generations written since."""
+        by_log: dict[str, list[FollowedStream]] = {}
+        for stream in self._registry.orphans:
             path = stream.path
-            if not self._seeker.seek(stream, now):
-                stream.state, stream.left_at = "orphan", now
-                stream.reason = "rotated" if os.path.lexists(path) else "removed"
-                self._book.schedule.put(stream.name, now)
-            # Of a stream that was empty nothing tells whether it was filled, copied and cut in
-            # between.
+            if not self._rotations.seek(stream, now):
+                self._lifecycle.miss(stream, now)
+            # An empty stream has neither head nor anchor: nothing shows whether its file was
+            # filled, copied and truncated while the program was down.
             moved = stream.path != path or stream.state == "orphan" or not stream.read_to
             for log in {*self._logs(path), *([path] if moved else [])}:
-                known.setdefault(log, []).append(stream)
-        for log, streams in known.items():
-            # One between them may have been met and not stored: better to read twice what ended
-            # since than to lose it.
-            self._follow_on(max(streams, key=written), log, now, min(map(written, streams)))
+                by_log.setdefault(log, []).append(stream)
+        for log, streams in by_log.items():
+            # A log may have several cursors: one for each generation that was still being read.
+            # Another between them may have ended and be forgotten. From the oldest on, so that it
+            # is rather read twice than lost.
+            newest = max(streams, key=written)
+            self._find_missed(newest, log, now, min(map(written, streams)))
 
     def _logs(self, path: str) -> list[str]:
-        """The logs that are followed and may have had their file moved to `path`."""
+        """Return the followed logs of which the file at `path` may be a rotated generation."""
         directory, name = os.path.split(path)
         return [
             log
             for base in bases(name)
-            if self._tree.takes_path(log := os.path.join(directory, base))
+            if self._directories.matches_path(log := os.path.join(directory, base))
         ]
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
-        """The bytes at `offset`; 0: nothing there now."""
+        """Read the bytes at `offset`; 0: none are there now."""
         return self._reading.read(stream, offset, buffer)
 
     def data_after(self, stream: str, offset: int) -> int:
-        """The next offset that is not in a hole."""
+        """Return the next offset outside a hole."""
         return self._reading.data_after(stream, offset)
 
     def cursor(
@@ -283,29 +310,34 @@ class Follower:
         stream: str,
         *,
         offset: int,
-        told: int,
+        reported: int,
         lines: int,
         line_start: int,
         provisional: str | None,
     ) -> Cursor:
-        """The cursor to be stored for a stream that was judged up to `offset`. Raises `KeyError`
-        for one that ended.
-        """
-        return self._reading.cursor(stream, offset, told, lines, line_start, provisional)
+        """Return the cursor to store. Raises `KeyError` for a stream that ended."""
+        return self._reading.cursor(
+            stream,
+            offset=offset,
+            reported=reported,
+            lines=lines,
+            line_start=line_start,
+            provisional=provisional,
+        )
 
     def committed(self, stream: str, offset: int) -> None:
-        """What was read so far is judged and stored."""
+        """The results of everything read are stored."""
         self._reading.committed(stream, offset)
 
     def unsettled(self) -> int:
-        """How many files wait for a decision."""
-        return len(self._arrivals.waiting) + len(self._seeker.waiting)
+        """Return how many files wait for a decision."""
+        return len(self._discovery) + len(self._rotations)
 
     def stats(self) -> FollowStats:
-        """The figures as they are now."""
-        stats = self._book.stats
-        states = [stream.state for stream in self._book.streams.values()]
+        """Return the current figures."""
+        stats = self._registry.stats
+        states = list(self._registry.states())
         stats.followed = states.count("followed") + states.count("leaving")
-        stats.open = len(self._book.descriptors)
-        stats.modes, stats.overflows = self._watch.modes(), self._watch.overflows
+        stats.open = len(self._registry.open_files)
+        stats.modes, stats.overflows = self._watcher.modes(), self._watcher.overflows
         return stats

@@ -1,7 +1,17 @@
-"""Looks at files that are known: has it grown, was it cut, does its name lead elsewhere?
+"""Inspects known files: has it grown, was it truncated, does its path lead to another file?
 
-Promises: gathers what `decide.judge` asks for, and lets `Lifecycle` carry out the verdict; an
-error is never a verdict.
+Promises: collects the facts for `decide.judge` and carries out its verdict through `Lifecycle`; an
+error is never a verdict. An idle file costs one `stat`.
+
+    stat(path) --- failed --------------------> gone: left; any other error: frozen
+        |
+        +--- another device or inode ---------> replaced
+        +--- same size and times -------------> unchanged
+        |
+    fstat(fd), head, anchor of the open file -> continue, truncated or frozen
+
+    replaced, left --> leave:    the open file is read to its end; discovery gets the path
+    truncated -------> truncate: the file begins a new stream; rotations look for the old rest
 """
 
 from __future__ import annotations
@@ -16,60 +26,59 @@ from jwtleak.follow.decide import Leaving, Presence, Seen, judge, may_end
 from jwtleak.follow.fingerprint import Match, compare, same_generation
 from jwtleak.follow.lifecycle import Lifecycle
 from jwtleak.follow.open_file import NotRegularError, OpenedFile
-from jwtleak.follow.registry import LOOKS_PER_SECOND, Registry
+from jwtleak.follow.registry import POLLS_PER_SECOND, Registry
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
 from jwtleak.sources.local import SNIFF
 
 GONE = (errno.ENOENT, errno.ENOTDIR)
 
-# A file is looked at as often as `file_interval` says while it changes, and for so long after that.
+# A file is inspected every `file_interval` while it changes, and for so many seconds after that.
 _ACTIVE = 10.0
-# However many idle files there are, none waits longer than this for a look (and the quarter by
-# which they are spread out).
+# However many idle files there are, none waits longer for an inspection (plus the quarter by which
+# they are spread out).
 _RAREST = 30.0
-# Where events come, idle files are looked at only for what makes none (memory-mapped writers, other
-# hosts): after a tenth of the time for which they were silent, up to this.
+# Where events come, idle files are inspected only for what makes none (memory-mapped writers, other
+# hosts): after a tenth of the time of their silence, up to so many seconds.
 _IDLE_EVENTS = 15.0
 # A file system's clock ticks every 1-10 ms, some (ext3, HFS+, NFS servers) every second: a change
-# within the tick of the last look leaves the time stamp as it was.
+# within the tick of the last inspection leaves the time stamp as it was.
 _TICK = 1.0
-# After so many rewrites in place in a row the file is looked at ever less often: something that is
-# no log (a database, a journal whose header changes) must not be read whole again every second.
+# After so many rewrites in place in a row the file is inspected ever less often: what is no log (a
+# database, a journal whose header changes) must not be read whole again every second.
 _REWRITES = 3
 
 
 class Inspector:
-    """The known files. `displaced` collects names that lead elsewhere now, to be looked at as
-    arrivals.
-    """
+    """Inspects the known files, and plans each one's next inspection."""
 
-    def __init__(self, book: Registry, transitions: Lifecycle, settings: TailSettings) -> None:
-        self._book = book
-        self._transitions = transitions
+    def __init__(self, registry: Registry, lifecycle: Lifecycle, settings: TailSettings) -> None:
+        self._registry = registry
+        self._lifecycle = lifecycle
         self._settings = settings
-        self.displaced: list[str] = []
-        self.cut: list[
-            tuple[FollowedStream, str]
-        ] = []  # streams that lost their name or content with this look, and the name
-        self.heirs: set[str] = set()  # streams whose compressed form waits for them to end
-        self.events: frozenset[str] = frozenset()  # directories from which events come
-        self.events_everywhere = False
+        self._covered: frozenset[str] = frozenset()
+        self._all_covered = False
 
-    def patient(self, stream: FollowedStream) -> bool:
-        """Whether a hint is no reason to look at a file that is written anew all the time."""
+    def set_coverage(self, directories: frozenset[str], *, everywhere: bool) -> None:
+        """Events come from these directories; `everywhere`: from all that are followed."""
+        self._covered, self._all_covered = directories, everywhere
+
+    def ignores_hints(self, stream: FollowedStream) -> bool:
+        """Return whether a file is rewritten so often that a hint is no reason to inspect it."""
         return stream.rewrites >= _REWRITES
 
-    def examine(self, stream: FollowedStream, now: float) -> None:
-        """Look at one file, and plan the next look."""
+    def inspect(self, stream: FollowedStream, now: float) -> None:
+        """Inspect one file, and plan its next inspection."""
+        # Each step may change the state that the next one asks for: a replaced file is `leaving`
+        # by the time of the last step, and gets its first check there in the same poll.
         if stream.state in ("followed", "finished"):
-            self._named(stream, now)
-        if stream.state == "followed" and stream.packed is not None:
+            self._inspect_path(stream, now)
+        if stream.state == "followed" and stream.compressed is not None:
             self._unpack(stream)
         if stream.state == "leaving":
-            self._leaving(stream, now)
-        if stream.name in self._book.streams and stream.state not in ("orphan", "sought"):
-            self._book.schedule.put(stream.name, now + self._interval(stream, now))
+            self._inspect_leaving(stream, now)
+        if stream in self._registry and stream.state not in ("orphan", "sought"):
+            self._registry.poll_at(stream, now + self._interval(stream, now))
 
     def _interval(self, stream: FollowedStream, now: float) -> float:
         interval = self._settings.file_interval
@@ -77,99 +86,105 @@ class Inspector:
             return float(interval * 2 ** min(stream.rewrites - _REWRITES + 1, 6))
         if stream.confirm or stream.state == "leaving" or now - stream.changed_at < _ACTIVE:
             return interval
-        pause = len(self._book.streams) / LOOKS_PER_SECOND
-        if self.events_everywhere or (
-            self.events and os.path.dirname(stream.real or stream.path) in self.events
+        pause = len(self._registry) / POLLS_PER_SECOND
+        if self._all_covered or (
+            self._covered and os.path.dirname(stream.real or stream.path) in self._covered
         ):
             pause = max(pause, min((now - stream.changed_at) / 10, _IDLE_EVENTS))
-        # Those that were found together are spread out.
+        # Files that were met together would be due together for ever: the name spreads them.
         return max(interval, min(pause, _RAREST) * (0.75 + int(stream.name[:2], 16) / 512))
 
-    def _named(self, stream: FollowedStream, now: float) -> None:
-        """A file that is looked at by its name."""
+    def _inspect_path(self, stream: FollowedStream, now: float) -> None:
+        """Inspect a file by its path."""
         try:
             found = os.stat(stream.path)
         except (OSError, ValueError) as error:
-            self._absent(stream, error, now)
+            self._unreachable(stream, error, now)
             return
         if (found.st_dev, found.st_ino) != stream.key or not stat.S_ISREG(found.st_mode):
-            self._decide(stream, Seen(presence="there", same=False), found, now)
+            self._act(stream, Seen(presence="there", same=False), found, now)
             return
         times = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        # Once more after a tick of the clock, whatever the time stamps say.
         confirm = stream.confirm and now - stream.changed_at >= _TICK
         if (
             times == (stream.size, stream.mtime_ns, stream.ctime_ns)
             and not confirm
             and not stream.stalled
         ):
-            return
-        if stream.packed is not None or stream.state == "finished":
-            self._archive(stream, found, now)
+            self._act(stream, Seen(presence="there", changed=False), found, now)
+        elif stream.compressed is not None or stream.state == "finished":
+            self._inspect_compressed(stream, found, now)
         elif self.opened(stream, now):
-            self._content(stream, now, thorough=confirm)
+            self._inspect_content(stream, now, thorough=confirm)
 
-    def _absent(self, stream: FollowedStream, error: OSError | ValueError, now: float) -> None:
+    def _unreachable(self, stream: FollowedStream, error: OSError | ValueError, now: float) -> None:
         gone = getattr(error, "errno", None) in GONE
         presence: Presence = "gone" if gone else "unknown"
         if not gone:
-            self._book.trouble("unreadable", stream.path, reason_of(error))
-            stream.stalled = True
-        self._decide(stream, Seen(presence=presence), None, now)
+            self._registry.trouble("unreadable", stream.path, reason_of(error))
+            # Inspect it again even if its time stamp is unchanged once the trouble is over.
+            stream.stall()
+        self._act(stream, Seen(presence=presence), None, now)
 
-    def _archive(self, stream: FollowedStream, found: os.stat_result, now: float) -> None:
-        """A compressed file does not grow: when its size or time moved, it is another one."""
-        stream.confirm = False
+    def _inspect_compressed(
+        self, stream: FollowedStream, found: os.stat_result, now: float
+    ) -> None:
+        """A compressed file does not grow: with another size or time it is another file."""
+        stream.set_confirm(False)
         same = found.st_mtime_ns == stream.mtime_ns and found.st_size == stream.size
-        stream.ctime_ns = found.st_ctime_ns
-        if not same:
-            self._decide(stream, Seen(presence="there", same=False), found, now)
-            return
+        # The inode's time alone changes with a link, a chmod or a rename: the content is the same.
+        if same:
+            stream.observe(found)
+        else:
+            self._act(stream, Seen(presence="there", same=False), found, now)
 
     def opened(self, stream: FollowedStream, now: float) -> bool:
-        """Have the file open, and be sure that it is the one."""
+        """Open the stream's file unless it is open; return whether it is the right one."""
         if stream.fd >= 0:
             return True
         try:
-            handle = OpenedFile(stream.path, self._book.trouble)
+            file = OpenedFile(stream.path, self._registry.trouble)
         except NotRegularError:
-            self._decide(stream, Seen(presence="there", same=False), None, now)
+            self._act(stream, Seen(presence="there", same=False), None, now)
             return False
         except OSError as error:
-            self._absent(stream, error, now)
+            self._unreachable(stream, error, now)
             return False
-        if handle.key != stream.key or not same_generation(handle.generation, stream.generation):
-            handle.close()
-            self._decide(stream, Seen(presence="there", same=False), None, now)
+        # The path may lead to another file since the `stat`, or the file was closed to make room
+        # and its inode number has a new owner.
+        if file.key != stream.key or not same_generation(file.generation, stream.generation):
+            file.close()
+            self._act(stream, Seen(presence="there", same=False), None, now)
             return False
-        packed = handle.packed
-        self._book.descriptors.keep(stream, handle.give())
-        stream.packed = packed
+        compressed = file.compressed
+        self._registry.open_files.keep(stream, file.detach(), compressed)
         return True
 
-    def _content(self, stream: FollowedStream, now: float, *, thorough: bool) -> None:
-        """Compare what is in an open file with what was read of it."""
+    def _inspect_content(self, stream: FollowedStream, now: float, *, thorough: bool) -> None:
+        """Compare the content of an open file with what was read of it."""
         try:
             found = os.fstat(stream.fd)
         except OSError as error:
-            self._absent(stream, error, now)
+            self._unreachable(stream, error, now)
             return
         head, anchor = self.matches(stream)
         if thorough:
-            stream.confirm = False
+            stream.set_confirm(False)
         seen = Seen(
             presence="there", size=found.st_size, read_to=stream.read_to, head=head, anchor=anchor
         )
-        self._decide(stream, seen, found, now, thorough=thorough)
+        self._act(stream, seen, found, now, thorough=thorough)
 
     def matches(self, stream: FollowedStream) -> tuple[Match, Match]:
-        """Head and anchor of an open file against those of its stream."""
+        """Compare head and anchor of an open file with those of its stream."""
         head = compare(stream.fd, 0, stream.head_length, stream.head)
         anchor = compare(
             stream.fd, stream.read_to - stream.anchor_length, stream.anchor_length, stream.anchor
         )
         return head, anchor
 
-    def _decide(
+    def _act(
         self,
         stream: FollowedStream,
         seen: Seen,
@@ -178,93 +193,88 @@ class Inspector:
         *,
         thorough: bool = True,
     ) -> None:
+        """Carry out the verdict on what was seen."""
         verdict, path = judge(seen), stream.path
         if verdict in ("replaced", "left"):
-            if self._by_another_name(stream):
+            if self._by_another_path(stream):
                 return
-            self.displaced.append(path)
-            self._transitions.leave(stream, now, gone=verdict == "left")
-            self.cut.append((stream, path))
+            self._registry.displace(path)
+            # `leave` changes the path's index, so `path` was read before.
+            self._lifecycle.leave(stream, now, gone=verdict == "left")
+            self._registry.cut(stream, path)
         elif verdict == "truncated":
-            fresh = self._transitions.truncate(stream, now)
-            self.cut.append((stream, path))
+            fresh = self._lifecycle.truncate(stream, now)
+            self._registry.cut(stream, path)
             if fresh is None:
-                self.displaced.append(path)
+                self._registry.displace(path)
             else:
-                self._book.schedule.put(fresh.name, now + self._interval(fresh, now))
+                self._registry.poll_at(fresh, now + self._interval(fresh, now))
         elif verdict == "continue" and found is not None:
-            empty = not stream.end
-            try:
-                if empty and codec_of(os.pread(stream.fd, SNIFF, 0)) is not None:
-                    self._compressed(stream)
-                    return
-                self._transitions.update(stream, found, now, thorough=thorough)
-                if (
-                    empty and stream.end
-                ):  # perhaps not its first bytes: nothing tells that it was not copied and cut
-                    self.cut.append((stream, path))
-                self._book.well(stream.path)
-            except OSError as error:
-                self._absent(stream, error, now)
+            self._grow(stream, found, now, thorough=thorough)
 
-    def _compressed(self, stream: FollowedStream) -> None:
-        """A file that was met while it was empty turns out to be a compressed one: it arrives as
-        such.
-        """
-        path = stream.path
-        self._transitions.end(stream)
-        self.displaced.append(path)
+    def _grow(
+        self, stream: FollowedStream, found: os.stat_result, now: float, *, thorough: bool
+    ) -> None:
+        """The same file, perhaps with more in it."""
+        path, empty = stream.path, not stream.end
+        try:
+            # A file that was met empty may turn out to be compressed. As a stream it counted plain
+            # bytes, so it is ended and discovered again.
+            if empty and codec_of(os.pread(stream.fd, SNIFF, 0)) is not None:
+                self._lifecycle.end(stream)
+                self._registry.displace(path)
+                return
+            self._lifecycle.update(stream, found, now, thorough=thorough)
+            # Perhaps these are not its first bytes: an empty file has no head and no anchor, so
+            # nothing shows whether it was filled, copied and truncated since the last poll.
+            if empty and stream.end:
+                self._registry.cut(stream, path)
+            self._registry.recovered(stream.path)
+        except OSError as error:
+            self._unreachable(stream, error, now)
 
-    def _by_another_name(self, stream: FollowedStream) -> bool:
-        """Whether the file is still followed under a second name that it has."""
+    def _by_another_path(self, stream: FollowedStream) -> bool:
+        """Follow the file by another of its paths, if one still leads to it."""
         for path in stream.aliases:
             try:
                 found = os.stat(path)
             except OSError:
                 continue
             if (found.st_dev, found.st_ino) == stream.key:
-                self.displaced.append(stream.path)
-                stream.aliases = [other for other in stream.aliases if other != path]
-                self._book.name(stream, path)
+                self._registry.displace(stream.path)
+                self._registry.use_alias(stream, path)
                 return True
         return False
 
     def _unpack(self, stream: FollowedStream) -> None:
-        """A compressed file that is followed ends when all of it was read."""
-        self._transitions.unpack(stream)
-        if may_end(
-            Leaving(caught_up=stream.caught_up, committed=not stream.uncommitted, quiet=True)
-        ):
-            self._transitions.finish(stream)
+        """Decompress on; a followed compressed file is finished when all of it was read."""
+        self._lifecycle.unpack(stream)
+        leaving = Leaving(caught_up=stream.caught_up, committed=not stream.uncommitted, quiet=True)
+        if may_end(leaving):
+            self._lifecycle.finish(stream)
 
-    def _leaving(self, stream: FollowedStream, now: float) -> None:
-        """A file without a name that is followed: read to its end, then given the time that its
-        writers may need.
-        """
+    def _inspect_leaving(self, stream: FollowedStream, now: float) -> None:
+        """Inspect a file without a followed path; end it after its writers had their time."""
         if stream.fd < 0:
-            self._named(stream, now)
-        elif stream.packed is None:
-            self._content(stream, now, thorough=True)
+            self._inspect_path(stream, now)
+        elif stream.compressed is None:
+            self._inspect_content(stream, now, thorough=True)
         else:
-            self._transitions.unpack(stream)
+            self._lifecycle.unpack(stream)
+        # The inspection may have made it an orphan, or found that it cannot be read now.
         if stream.state != "leaving" or stream.stalled:
             return
         quiet = now - max(stream.left_at, stream.changed_at) >= self._settings.rotate_quiet
         leaving = Leaving(
             caught_up=stream.caught_up,
             committed=not stream.uncommitted,
-            quiet=quiet or stream.packed is not None,
+            quiet=quiet or stream.compressed is not None,
         )
         if not may_end(leaving):
             return
-        if stream.name in self.heirs:
-            # Its compressed form is to be remembered as read: it goes on there, with nothing left.
-            self.heirs.discard(stream.name)
-            # Its patience begins now: the time since it left its name is over already, and the
-            # compressed form, which may have been renamed since, is only compared later in the poll.
-            stream.left_at = now
-            self._book.descriptors.release(stream)
-            self.cut.append((stream, stream.path))
-            self._book.orphan(stream)
+        if stream.heir:
+            # Its compressed form has to continue this stream, with nothing left to read. Ended
+            # here, it would be a new file and be read a second time.
+            self._lifecycle.pass_on(stream, now)
         else:
-            self._transitions.end(stream)
+            self._lifecycle.end(stream)

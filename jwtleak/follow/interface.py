@@ -1,17 +1,17 @@
-"""What following files promises to the runtime.
+"""The contract between the follower and the runtime.
 
 A *stream* is the logical content of one generation of a log. It keeps its name while its file is
-renamed, copied or compressed, and it ends when everything that could be read of it was read. A
-*look* compares what is known with what is there and gives events; between looks nothing changes.
-All offsets are those of the logical stream: for a compressed rest, of the decompressed bytes.
+renamed, copied or compressed, and it ends when everything readable was read. A *poll* compares the
+registry with the file system and returns events; between two polls nothing changes. All offsets
+belong to the logical stream: in a compressed file they count decompressed bytes.
 
-The order of one round: `look`, then `read` for each stream that has bytes, then the caller stores
-its cursors (made by `cursor`, and the one of each `Opened`), then `committed` for every stream that
-was read. Only then may `Ended` come for it.
+The order of one round: `poll`; `read` for each stream that has bytes; the caller stores its cursors
+(those from `cursor`, and the one in each `Opened`); `committed` for every stream that was read.
+Only then may `Ended` come for it.
 
-Every event of a stream comes between its `Opened` and its `Ended`. A stream that is known only by
-its cursor and is gone, or a finished one whose file is gone, is opened and ended in one look, with
-nothing to read.
+Every event of a stream comes between its `Opened` and its `Ended`. A stream known only by its
+cursor whose file is gone, or a finished one whose file is gone, is opened and ended in one poll,
+with nothing to read.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ WatchMode: TypeAlias = Literal["events", "polling"]
 class Opened(msgspec.Struct, frozen=True, gc=False):
     """A stream is followed from `cursor.offset` on; `size` is how far it can be read now.
 
-    `follows` is the stream whose place it took by rotation or truncation. `packed` says that the
-    bytes come from a compressed file: such a stream never grows, and `size` is only how much is
-    unpacked so far. `kept`: the cursor is stored as it is, and the file has not changed since.
+    `follows` is the previous generation of the same log, replaced by rotation or truncation.
+    `compressed`: the bytes come from a compressed file; such a stream never grows, and `size` is
+    only how much is decompressed so far. `kept`: the cursor equals the stored one, and the file has
+    not changed since.
     """
 
     stream: str
@@ -39,34 +40,31 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     cursor: Cursor
     size: int
     follows: str | None = None
-    packed: bool = False
+    compressed: bool = False
     kept: bool = False
 
 
 class Grown(msgspec.Struct, frozen=True, gc=False):
-    """The bytes up to `size` can be read now. NUL bytes at the end that are only reserved do not
-    count.
-    """
+    """The bytes up to `size` can be read now, without reserved NUL bytes at the end of the file."""
 
     stream: str
     size: int
 
 
 class Moved(msgspec.Struct, frozen=True, gc=False):
-    """The same stream is now found under another name; alerts name the new one."""
+    """The same stream is now found at another path; alerts name the new one."""
 
     stream: str
     path: str
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
-    """Everything that could be read of a stream was read, and its cursor may be forgotten.
+    """Everything readable of a stream was read, and its cursor may be forgotten.
 
-    `lost` counts the bytes that were seen to exist and are gone unread. `rotated`: the file left
-    its name and was quiet; `truncated`: the file was cut and begins anew; `removed`: the file is
-    gone; `finished`: a compressed file was read whole. A compressed file is known again after a
-    restart by the `cursor` that comes with `finished`: it is to be stored, and forgotten when
-    `removed` comes for the same stream.
+    `lost` counts bytes that a poll saw and that are gone unread. `rotated`: the file left its path
+    and was quiet; `truncated`: the file was truncated and begins a new stream; `removed`: the file
+    is gone; `finished`: a compressed file was read whole. The `cursor` that comes with `finished`
+    identifies that file after a restart: store it until `removed` comes for the same stream.
     """
 
     stream: str
@@ -76,8 +74,9 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 class Trouble(msgspec.Struct, frozen=True, gc=False):
-    """Something could not be looked at or read. Given once for each kind and path until it works
-    again; counted.
+    """A file or directory could not be inspected or read.
+
+    Emitted once for each kind and path until it works again, and counted.
     """
 
     kind: str
@@ -86,7 +85,7 @@ class Trouble(msgspec.Struct, frozen=True, gc=False):
 
 
 class Mode(msgspec.Struct, frozen=True, gc=False):
-    """How changes in a directory are noticed; given when it is first known and when it changes."""
+    """How changes in a directory are noticed. Emitted at first and at each change."""
 
     directory: str
     mode: WatchMode
@@ -99,48 +98,50 @@ Event: TypeAlias = Opened | Grown | Moved | Ended | Trouble | Mode
 class FollowStats(msgspec.Struct, kw_only=True):
     """Gauges and counters of a follower, for metrics and health."""
 
-    followed: int = 0  # streams that are followed now
-    open: int = 0  # files that are held open now
+    followed: int = 0  # streams followed now
+    open: int = 0  # files open now
     opened: int = 0
     rotated: int = 0
     truncated: int = 0
     removed: int = 0
     finished: int = 0
     bytes_lost: int = 0
-    overflows: int = 0  # of the event queue, each answered with a look at everything
-    looks: int = 0
+    overflows: int = 0  # of the event queue; each one makes the next poll inspect everything
     modes: dict[WatchMode, int] = msgspec.field(default_factory=dict)  # directories by mode
     troubles: dict[str, int] = msgspec.field(default_factory=dict)  # by kind
 
 
 class Following(Protocol):
-    """What the loop needs of `follower.Follower`; not safe for threads but for `wake`."""
+    """What the loop needs of `follower.Follower`. Only `wake` is safe from other threads."""
 
     def start(self) -> None:
-        """Begin to watch. Without it everything works by polling alone."""
+        """Start watching. Without it everything works by polling alone."""
 
     def close(self) -> None:
         """Stop watching and close all files."""
 
     def wait(self, seconds: float) -> None:
-        """Until there is reason to look (an event, `wake`), or the time is over."""
+        """Block until an event or `wake` gives a reason to poll, at most for `seconds`."""
 
     def wake(self) -> None:
-        """End the present or the next `wait`; from any thread or signal handler."""
+        """End the current or the next `wait`; from any thread or signal handler."""
 
-    def look(self) -> list[Event]:
-        """Compare what is due: files with a hint at once, known files by their interval, everything
-        after an overflow.
+    def poll(self) -> list[Event]:
+        """Inspect what is due and return what changed.
+
+        A hinted file is due at once, a known file by its interval, everything after an overflow.
         """
 
     def read(self, stream: str, offset: int, buffer: memoryview) -> int:
-        """The bytes at `offset`, as many as there are and fit. 0: nothing there now. Raises
-        `SourceError`.
+        """Read the bytes at `offset` into `buffer`; return how many, 0 if none are there now.
+
+        Raises `SourceError`.
         """
 
     def data_after(self, stream: str, offset: int) -> int:
-        """The next offset that is not in a hole; `offset` itself where it is data, or where that
-        cannot be told.
+        """Return the next offset outside a hole.
+
+        That is `offset` itself where there is data, or where holes cannot be detected.
         """
 
     def cursor(
@@ -148,22 +149,24 @@ class Following(Protocol):
         stream: str,
         *,
         offset: int,
-        told: int,
+        reported: int,
         lines: int,
         line_start: int,
         provisional: str | None,
     ) -> Cursor:
-        """The cursor to be stored for a stream that was judged up to `offset`; `told` is what is
-        said of it in `Cursor`.
+        """Return the cursor to store for a stream that was judged up to `offset`.
+
+        `reported` and the other values mean what `types.Cursor` says of them.
         """
 
     def committed(self, stream: str, offset: int) -> None:
-        """What was read so far is judged and stored, up to `offset` for good; to be called for
-        every stream read.
+        """Everything read so far is judged and stored, up to `offset` for good.
+
+        Call it for every stream that was read.
         """
 
     def unsettled(self) -> int:
-        """How many files wait for a decision: `--once` goes on looking until there are none."""
+        """Return how many files wait for a decision; `--once` polls until there are none."""
 
     def stats(self) -> FollowStats:
-        """The figures as they are now."""
+        """Return the current figures."""

@@ -1,7 +1,8 @@
-"""The changes that a stream goes through: opened, resumed, grown, truncated, left, ended.
+"""What happens to a stream: opened, resumed, grown, truncated, left, ended.
 
-Promises: each change is made here, in one step with what is told of it, after `decide` has said
-which it is.
+Promises: each change is one step together with its events; the registry's indexes follow. Where
+`resume` or `update` raises `OSError`, nothing has changed. Refuses: decisions, which `decide` makes
+and `inspect`, `rotations` and `discovery` ask for.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import time
 from typing import Literal
 
 from jwtleak.errors import reason_of
-from jwtleak.follow.fingerprint import ANCHOR, digest, head_length
-from jwtleak.follow.interface import Ended, Grown, Moved, Opened
+from jwtleak.follow.fingerprint import ANCHOR, head_length
+from jwtleak.follow.interface import Ended, Grown, Opened
 from jwtleak.follow.open_file import OpenedFile
 from jwtleak.follow.registry import Registry, fresh_name
 from jwtleak.follow.sparse import written_end, written_on
 from jwtleak.follow.stream import FollowedStream
 from jwtleak.types import Cursor
 
-# A file that changed so long ago cannot change within the same tick of its file system's clock:
-# FAT's is the slowest.
+# A file that changed so long ago cannot change within the same tick of its file system's clock. The
+# slowest clock is FAT's, with two seconds.
 _RECENT = 3.0
 
 _STATES: dict[str, Literal["rotated", "finished"]] = {
@@ -34,12 +35,12 @@ def make_cursor(
     stream: FollowedStream,
     *,
     offset: int,
-    told: int,
+    reported: int,
     lines: int,
     line_start: int,
     alert: str | None = None,
 ) -> Cursor:
-    """The cursor of a stream as it is now."""
+    """Return the cursor of a stream as it is now."""
     return Cursor(
         stream=stream.name,
         path=stream.path,
@@ -51,13 +52,14 @@ def make_cursor(
         anchor_length=stream.anchor_length,
         anchor=stream.anchor,
         offset=offset,
-        reported=told,
+        reported=reported,
         read=stream.read_to,
         lines=lines,
         line_start=line_start,
-        # Of a compressed file the size says nothing about what is left.
-        size=0 if stream.packed is not None or stream.state == "finished" else stream.end,
+        # The size of a compressed file says nothing about what is left to read.
+        size=0 if stream.compressed is not None or stream.state == "finished" else stream.end,
         mtime_ns=stream.mtime_ns,
+        # Until its file is met, nothing is known that the stored state does not say.
         state=stream.stored.state
         if stream.state == "sought"
         else _STATES.get(stream.state, "followed"),
@@ -66,7 +68,7 @@ def make_cursor(
 
 
 def from_cursor(cursor: Cursor) -> FollowedStream:
-    """A stream that was followed before the program was started again."""
+    """Return the stream of an earlier run."""
     return FollowedStream(
         name=cursor.stream,
         path=cursor.path,
@@ -84,251 +86,265 @@ def from_cursor(cursor: Cursor) -> FollowedStream:
     )
 
 
-def read_back(fd: int, stream: FollowedStream, offset: int) -> bytes:
-    """The bytes before `offset`, for an anchor."""
+def read_back(stream: FollowedStream, offset: int) -> bytes:
+    """Return the bytes before `offset`, for an anchor. Raises `OSError`."""
     length = min(ANCHOR, offset)
-    if stream.packed is not None:
-        return stream.packed.exactly(offset - length, length)
-    return os.pread(fd, length, offset - length)
+    if stream.compressed is not None:
+        return stream.compressed.exactly(offset - length, length)
+    return os.pread(stream.fd, length, offset - length)
 
 
 def _real(path: str) -> str:
-    """Where a link leads, empty for what is none. A link among its directories does not matter:
-    events come by its path.
+    """Return where a link leads, empty for a path that is none.
+
+    A link among its directories does not matter: events come by the path itself.
     """
     return os.path.realpath(path) if os.path.islink(path) else ""
 
 
 class Lifecycle:
-    """What happens to the streams of a book."""
+    """Changes the streams of a registry."""
 
-    def __init__(self, book: Registry) -> None:
-        self._book = book
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
 
     def open(
         self,
-        handle: OpenedFile,
+        file: OpenedFile,
         path: str,
         now: float,
         *,
         start: int,
-        taken: bool,
+        matched: bool,
         follows: str | None,
     ) -> FollowedStream:
-        """A stream that was never met. Raises `OSError`; the handle stays the caller's to close."""
-        blank = Cursor(stream=fresh_name(), path=path, device=handle.key[0], inode=handle.key[1])
-        stream = FollowedStream(
-            name=blank.stream, path=path, stored=blank, state="followed" if taken else "leaving"
-        )
-        self._attach(stream, handle, path, now)
-        stream.left_at = stream.changed_at = now
-        if not stream.confirm:  # it has been idle for long, and is looked at as such
-            stream.changed_at = now - (time.time() - handle.found.st_mtime)
-        if stream.packed is not None and start:
-            stream.state, start = "finished", 0
+        """Start a stream for a new file, from `start` on. Raises `OSError`.
+
+        `matched`: the path matches a target; without it the file is a rotated generation, read to
+        its end. The file is the caller's to close.
+        """
+        blank = Cursor(stream=fresh_name(), path=path, device=file.key[0], inode=file.key[1])
+        stream = FollowedStream(name=blank.stream, path=path, stored=blank)
+        self._attach(stream, file, path, now)
+        # A file that was idle for long is polled as one from the start: at the first poll there may
+        # be fifty thousand of them.
+        idle = None if stream.confirm else now - (time.time() - file.found.st_mtime)
+        stream.attach("followed" if matched else "leaving", now, changed_at=idle)
+        if stream.compressed is not None and start:
+            # `from = "end"`: offsets count decompressed bytes, so its end is unknown. Skip it all.
+            stream.finish_state()
+            start = 0
         elif start:
-            stream.read_to = start = min(start, stream.end)
-            before = read_back(stream.fd, stream, start)
-            stream.anchor_length, stream.anchor = len(before), digest(before)
-        stream.stored = make_cursor(stream, offset=start, told=start, lines=0, line_start=start)
-        self._book.add(stream)
-        self._tell_opened(stream, follows)
+            start = min(start, stream.end)
+            stream.advance(start, read_back(stream, start))
+        stream.store(make_cursor(stream, offset=start, reported=start, lines=0, line_start=start))
+        self._registry.add(stream)
+        self._emit_opened(stream, follows)
         if stream.state == "finished":
-            self._tell_finished(stream)
+            self._emit_finished(stream, stream.stored)
         return stream
 
-    def _attach(self, stream: FollowedStream, handle: OpenedFile, path: str, now: float) -> None:
-        """The stream is read from this file. Raises `OSError`, with nothing changed."""
-        found = handle.found
-        end = written_end(handle.fd, min(stream.read_to, found.st_size), found.st_size)
-        book = self._book
-        book.bind(stream, handle.key, handle.generation)
-        stream.packed = None
-        packed = handle.packed
-        book.descriptors.keep(stream, handle.give())
-        stream.packed = packed
-        book.unname(stream)
-        stream.path, moved = path, stream.path != path
-        if moved and stream.opened:
-            book.tell(Moved(stream.name, path))
-        book.by_path[path] = stream
-        stream.named = True
-        stream.size, stream.mtime_ns, stream.ctime_ns = (
-            found.st_size,
-            found.st_mtime_ns,
-            found.st_ctime_ns,
-        )
-        stream.end = packed.position if packed is not None else end
-        stream.reserved = packed is None and end < found.st_size
-        stream.confirm = time.time() - found.st_mtime < _RECENT
-        self._learn_head(stream, handle.head)
-        book.soon(stream, now)
-        book.link(stream, _real(path))
-
-    def _learn_head(self, stream: FollowedStream, head: bytes) -> None:
-        length = head_length(len(head) if stream.packed is not None else min(stream.end, len(head)))
+    def _attach(self, stream: FollowedStream, file: OpenedFile, path: str, now: float) -> None:
+        """Read the stream from this file from now on. Raises `OSError`."""
+        found = file.found
+        # All that can fail comes first.
+        end = written_end(file.fd, min(stream.read_to, found.st_size), found.st_size)
+        registry = self._registry
+        registry.bind(stream, file.key, file.generation)
+        # `detach` empties the file, so its decompressor is fetched before.
+        compressed = file.compressed
+        registry.open_files.keep(stream, file.detach(), compressed)
+        registry.name(stream, path)
+        stream.observe(found)
+        if compressed is not None:
+            stream.set_end(compressed.position, reserved=False)
+        else:
+            stream.set_end(end, reserved=end < found.st_size)
+        stream.set_confirm(time.time() - found.st_mtime < _RECENT)
+        length = head_length(len(file.head) if compressed is not None else min(end, len(file.head)))
         if length > stream.head_length:
-            stream.head_length, stream.head = length, digest(head[:length])
-        self._book.know_head(stream)
+            stream.learn_head(file.head[:length])
+        registry.index_head(stream)
+        registry.poll_soon(stream, now)
+        registry.link(stream, _real(path))
 
-    def _tell_opened(
+    def _emit_opened(
         self, stream: FollowedStream, follows: str | None = None, *, kept: bool = False
     ) -> None:
-        stream.told, stream.opened = stream.end, True
-        packed = stream.packed is not None
-        self._book.tell(
-            Opened(stream.name, stream.path, stream.stored, stream.end, follows, packed, kept)
+        stream.open()
+        compressed = stream.compressed is not None
+        self._registry.emit(
+            Opened(stream.name, stream.path, stream.stored, stream.end, follows, compressed, kept)
         )
 
     def resume(
-        self, stream: FollowedStream, handle: OpenedFile, path: str, now: float, *, taken: bool
+        self, stream: FollowedStream, file: OpenedFile, path: str, now: float, *, matched: bool
     ) -> None:
-        """A stream goes on in this file. Raises `OSError`, with nothing changed."""
+        """Continue a stream in this file. Raises `OSError`; the file is the caller's to close."""
         before = stream.end
-        finished = stream.stored.state == "finished" and stream.mtime_ns == handle.found.st_mtime_ns
-        self._attach(stream, handle, path, now)
-        if stream.packed is None and stream.end < before:
-            stream.lost += before - max(stream.end, stream.read_to)
-        if taken and finished:
-            stream.state = "finished"
+        # `_attach` overwrites the time of change that this compares.
+        finished = stream.stored.state == "finished" and stream.mtime_ns == file.found.st_mtime_ns
+        self._attach(stream, file, path, now)
+        if stream.compressed is None and stream.end < before:
+            # A copy that was made before the last bytes were written: copytruncate's window.
+            stream.lose_bytes(before - max(stream.end, stream.read_to))
+        if matched and finished:
+            stream.finish_state()
             return
-        stream.state = "followed" if taken else "leaving"
-        stream.left_at = stream.changed_at = now
+        stream.attach("followed" if matched else "leaving", now)
         if stream.opened:
-            self._tell_grown(stream)
+            self._emit_grown(stream)
         else:
-            self._tell_opened(stream)
+            self._emit_opened(stream)
 
     def resume_unopened(
         self, stream: FollowedStream, found: os.stat_result, path: str, now: float
     ) -> None:
-        """A stream's file is what it was when its cursor was stored: nothing to compare."""
-        book = self._book
-        book.bind(stream, (found.st_dev, found.st_ino), stream.generation)
-        stream.path = path
-        book.by_path[path] = stream
-        stream.named = True
-        book.soon(stream, now)
-        book.link(stream, _real(path))
-        stream.size, stream.ctime_ns = found.st_size, found.st_ctime_ns
-        book.know_head(stream)
-        if stream.stored.state == "finished":
-            stream.state = "finished"
-            return
-        stream.state = "followed"
-        self._tell_opened(stream, kept=path == stream.stored.path)
+        """Continue a stream whose file is as its cursor says, without opening the file."""
+        registry = self._registry
+        registry.bind(stream, (found.st_dev, found.st_ino), stream.generation)
+        registry.name(stream, path)
+        registry.poll_soon(stream, now)
+        registry.link(stream, _real(path))
+        stream.observe_metadata(found)
+        registry.index_head(stream)
+        stream.recognize()
+        if stream.state == "followed":
+            self._emit_opened(stream, kept=path == stream.stored.path)
 
     def update(
         self, stream: FollowedStream, found: os.stat_result, now: float, *, thorough: bool
     ) -> None:
-        """The same file, perhaps with more in it. Raises `OSError`, with nothing changed."""
+        """The same file, perhaps with more in it. Raises `OSError`.
+
+        `thorough`: look for written bytes in all of a reserved part, not only where it begins.
+        """
         fd, size, start = stream.fd, found.st_size, min(stream.end, found.st_size)
         end = written_on(fd, start, size) if stream.reserved and not thorough else start
         if end == start:
             end = written_end(fd, start, size)
-        # Of what was read only: a copy that is made of it need not hold more.
+        # The head grows with what was read, not with what is written: a copy of the file need not
+        # hold more than that, and must still be recognized by its head.
+        known = min(stream.read_to or end, end)
         if head_length(stream.read_to or end) > stream.head_length:
-            self._learn_head_of(stream, min(stream.read_to or end, end))
+            self._learn_head(stream, known)
         if end < stream.end:
-            stream.lost += stream.end - max(end, stream.read_to)
-        changed = (size, found.st_mtime_ns) != (stream.size, stream.mtime_ns)
-        if changed:
-            stream.changed_at, stream.confirm = now, True
+            stream.lose_bytes(stream.end - max(end, stream.read_to))
+        if (size, found.st_mtime_ns) != (stream.size, stream.mtime_ns):
+            stream.change(now)
         if end > stream.end:
-            stream.rewrites = 0
-        stream.size, stream.mtime_ns, stream.ctime_ns = size, found.st_mtime_ns, found.st_ctime_ns
-        stream.end, stream.reserved = end, end < size
-        self._tell_grown(stream)
+            stream.count_rewrites(0)
+        stream.observe(found)
+        stream.set_end(end, reserved=end < size)
+        self._emit_grown(stream)
 
-    def _learn_head_of(self, stream: FollowedStream, end: int) -> None:
+    def _learn_head(self, stream: FollowedStream, end: int) -> None:
         head = os.pread(stream.fd, head_length(end), 0)
+        # The file may have shrunk since its size was read: hash no more than was there.
         length = head_length(min(end, len(head)))
         if length > stream.head_length:
-            stream.head_length, stream.head = length, digest(head[:length])
-            self._book.know_head(stream)
+            stream.learn_head(head[:length])
+            self._registry.index_head(stream)
 
-    def _tell_grown(self, stream: FollowedStream) -> None:
-        if stream.end > stream.told or stream.stalled:
-            self._book.tell(Grown(stream.name, stream.end))
-        stream.told, stream.stalled = stream.end, False
+    def _emit_grown(self, stream: FollowedStream) -> None:
+        if stream.end > stream.reported_size or stream.stalled:
+            self._registry.emit(Grown(stream.name, stream.end))
+        stream.report()
 
     def unpack(self, stream: FollowedStream) -> None:
-        """Unpack on where everything unpacked was read."""
-        if stream.packed is not None and not stream.packed.ended:
-            stream.packed.exactly(stream.read_to, 1)
-            stream.end = max(stream.end, stream.packed.position)
-            self._tell_grown(stream)
+        """Decompress one more step of a stream whose decompressed bytes were all read."""
+        compressed = stream.compressed
+        if compressed is not None and not compressed.ended:
+            compressed.exactly(stream.read_to, 1)
+            stream.set_end(max(stream.end, compressed.position), reserved=stream.reserved)
+            self._emit_grown(stream)
 
     def follow_again(self, stream: FollowedStream, path: str) -> None:
-        """A file that left its name has one again that is asked for."""
-        self._book.name(stream, path)
-        if stream.state == "leaving":
-            stream.state = "followed"
+        """A file that left its path has a followed one again."""
+        self._registry.name(stream, path)
+        stream.follow_again()
+
+    def rotated_to(self, stream: FollowedStream, path: str) -> None:
+        """A file that left its path was found beside it: it was rotated, not removed."""
+        stream.set_reason("rotated")
+        self._registry.name(stream, path)
 
     def truncate(self, stream: FollowedStream, now: float) -> FollowedStream | None:
-        """The file's old content is gone; what it holds now is a stream of its own, whose handle
-        this opens.
+        """The file's old content is gone; its present content becomes a stream of its own.
 
-        Gives the new stream; None when the file cannot be opened just now: it arrives again.
+        Returns the new stream, or None where the file cannot be opened now and has to be discovered
+        again.
         """
-        book, path, taken = self._book, stream.path, stream.state == "followed"
-        book.descriptors.release(stream)
-        book.unbind(stream)
-        stream.left_at, stream.reason = now, "truncated"
-        stream.device = stream.inode = 0  # the file is not to be met again
-        book.orphan(stream)
-        if not taken:
+        registry, path, matched = self._registry, stream.path, stream.state == "followed"
+        registry.open_files.release(stream)
+        # The index finds the stream by the key that `truncate` clears.
+        registry.unbind(stream)
+        stream.truncate(now)
+        registry.orphan(stream)
+        if not matched:
             return None
         try:
-            handle = OpenedFile(path, book.trouble)
+            file = OpenedFile(path, registry.trouble)
         except OSError as error:
-            book.trouble("unreadable", path, reason_of(error))
+            registry.trouble("unreadable", path, reason_of(error))
             return None
         try:
-            fresh = self.open(handle, path, now, start=0, taken=True, follows=stream.name)
+            fresh = self.open(file, path, now, start=0, matched=True, follows=stream.name)
         except OSError as error:
-            book.trouble("unreadable", path, reason_of(error))
+            registry.trouble("unreadable", path, reason_of(error))
             return None
         finally:
-            handle.close()
-        fresh.rewrites = stream.rewrites + 1
+            file.close()
+        fresh.count_rewrites(stream.rewrites + 1)
         return fresh
 
     def leave(self, stream: FollowedStream, now: float, *, gone: bool) -> None:
-        """The file has not the stream's name any more."""
-        book = self._book
-        book.unname(stream)
-        if stream.state != "leaving":
-            stream.left_at, stream.reason = now, "removed" if gone else "rotated"
-        if stream.fd >= 0 and stream.state != "finished":
-            stream.state = "leaving"
-        else:
-            book.descriptors.release(stream)
-            book.orphan(stream)
+        """The file does not have the stream's path any more."""
+        self._registry.unname(stream)
+        stream.leave(now, "removed" if gone else "rotated")
+        # Without an open file there is nothing to read from, and a finished file need not be read.
+        if stream.state != "leaving" or stream.fd < 0:
+            self.orphan(stream)
+
+    def orphan(self, stream: FollowedStream) -> None:
+        """The stream has no file any more; its rest may be found in a copy."""
+        self._registry.open_files.release(stream)
+        self._registry.orphan(stream)
+
+    def pass_on(self, stream: FollowedStream, now: float) -> None:
+        """A stream was read to its end, and its compressed form waits to continue it."""
+        stream.pass_on(now)
+        self._registry.cut(stream, stream.path)
+        self.orphan(stream)
+
+    def miss(self, stream: FollowedStream, now: float) -> None:
+        """The file of a cursor is not where it was at the first poll."""
+        stream.miss(now, "rotated" if os.path.lexists(stream.path) else "removed")
+        stream.lose()
+        self._registry.poll_at(stream, now)
 
     def end(self, stream: FollowedStream) -> None:
         """The stream is over."""
-        lost = stream.lost + (
-            0 if stream.packed is not None else max(0, stream.end - stream.read_to)
-        )
-        if stream.stored.state == "finished":
-            lost = 0
+        unread = 0 if stream.compressed is not None else max(0, stream.end - stream.read_to)
+        # A finished file was counted when it was finished.
+        lost = 0 if stream.stored.state == "finished" else stream.lost + unread
         if not stream.opened:
-            # Its file was not met in this run, or it was finished long ago: nothing is to be read.
-            stream.end = stream.stored.offset
-            self._tell_opened(stream)
-        self._book.end(stream, Ended(stream.name, stream.reason, lost))
+            # Its file was not met in this run, or was finished long ago. The contract wants an
+            # `Opened` before each `Ended`, with nothing to read.
+            stream.reopen_at(stream.stored.offset)
+            self._emit_opened(stream)
+        self._registry.end(stream, Ended(stream.name, stream.reason, lost))
 
     def finish(self, stream: FollowedStream) -> None:
-        """A compressed file that is followed was read whole."""
-        self._book.descriptors.release(stream)
-        stream.state = "finished"
+        """A followed compressed file was read whole."""
+        self._registry.open_files.release(stream)
+        stream.finish_state()
         last, end = stream.stored, stream.read_to
-        stream.stored = make_cursor(
-            stream, offset=end, told=end, lines=last.lines, line_start=last.line_start
+        cursor = make_cursor(
+            stream, offset=end, reported=end, lines=last.lines, line_start=last.line_start
         )
-        self._tell_finished(stream)
+        self._emit_finished(stream, cursor)
 
-    def _tell_finished(self, stream: FollowedStream) -> None:
-        stream.opened = False
-        self._book.tell(Ended(stream.name, "finished", stream.lost, stream.stored))
+    def _emit_finished(self, stream: FollowedStream, cursor: Cursor) -> None:
+        stream.finish(cursor)
+        self._registry.emit(Ended(stream.name, "finished", stream.lost, cursor))

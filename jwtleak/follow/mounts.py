@@ -1,6 +1,6 @@
-"""Which file systems other hosts write to: no event comes from there.
+"""Which file systems other hosts write to: the local kernel makes no events for those changes.
 
-Promises: what cannot be told is taken for local: events that do not come are made up for by
+Promises: a file system that cannot be identified counts as local. Missing events are made up for by
 polling, only later.
 """
 
@@ -10,41 +10,19 @@ import os
 from pathlib import Path
 
 # File systems whose files change without the local kernel's knowledge. overlay, tmpfs, zfs and
-# btrfs are local. fmt: off
+# btrfs are local.
 REMOTE = frozenset(
-    {
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fhgfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "prl_fs",
-        "pvfs2",
-        "smb2",
-        "smb3",
-        "smbfs",
-        "vboxsf",
-        "virtiofs",
-        "vmhgfs",
-    }
+    (
+        *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "gfs2", "glusterfs", "gpfs"),
+        *("lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3"),
+        *("smbfs", "vboxsf", "virtiofs", "vmhgfs"),
+    )
 )
-# fmt: on
 _TABLE = Path("/proc/self/mountinfo")
 
 
 def _unescape(text: str) -> str:
-    """mountinfo writes blanks and backslashes in octal (proc_pid_mountinfo(5))."""
+    """Decode the octal blanks and backslashes of mountinfo (proc_pid_mountinfo(5))."""
     return (
         text.replace("\\040", " ")
         .replace("\\011", "\t")
@@ -54,11 +32,10 @@ def _unescape(text: str) -> str:
 
 
 def parse(table: str) -> list[tuple[str, str, str]]:
-    """(device as `major:minor`, mount point, type) of every mount, in the order in which they were
-    made.
-    """
+    """Return (device as `major:minor`, mount point, type) of every mount, oldest first."""
     mounts = []
     for line in table.splitlines():
+        # A variable number of optional fields stands before the dash: count from both ends.
         left, dash, right = line.partition(" - ")
         fields, kinds = left.split(), right.split()
         if dash and len(fields) >= 5 and kinds:
@@ -67,14 +44,15 @@ def parse(table: str) -> list[tuple[str, str, str]]:
 
 
 def is_remote(kind: str) -> bool:
-    """Whether a type's files change elsewhere. fuseblk is a local disk, other FUSE types may be
-    anything.
+    """Return whether other hosts may change the files of a type.
+
+    fuseblk is a local disk; other FUSE types may be anything.
     """
     return kind in REMOTE or (kind.startswith("fuse") and kind != "fuseblk")
 
 
 def type_of(path: str, mounts: list[tuple[str, str, str]]) -> str:
-    """The type of the file system that a path is on, empty where that is not known."""
+    """Return the type of the file system that a path is on; empty when it is unknown."""
     try:
         device = os.stat(path).st_dev
     except OSError:
@@ -83,7 +61,7 @@ def type_of(path: str, mounts: list[tuple[str, str, str]]) -> str:
     for number, _, kind in mounts:
         if number == wanted:
             return kind
-    # btrfs gives each subvolume a device that is not in the table.
+    # The device of a btrfs subvolume is not in the table: the longest mount point above it is.
     real = os.path.realpath(path)
     above = [
         mount
@@ -94,7 +72,7 @@ def type_of(path: str, mounts: list[tuple[str, str, str]]) -> str:
 
 
 def remote_type(path: str) -> str:
-    """The type of a remote file system that a path is on; empty for a local one."""
+    """Return the type of the remote file system that a path is on; empty for a local one."""
     try:
         table = _TABLE.read_text("utf-8", "surrogateescape")
     except OSError:

@@ -1,7 +1,8 @@
-"""An open file, looked at: who it is, how it begins, and whether it is what a stream was reading.
+"""An open file: its identity, how it begins, whether it continues a stream, whether it is our own.
 
-Promises: only regular files are opened for reading; what is compressed is compared by its
-decompressed bytes.
+Promises: only regular files are opened. A compressed file is compared by its decompressed bytes.
+What this program writes is recognized by device and inode, also after it was rotated away; files of
+the state are never even opened.
 """
 
 from __future__ import annotations
@@ -25,25 +26,31 @@ from jwtleak.follow.stream import FLAGS, FollowedStream
 
 _HEAD = HEAD_STEPS[-1]
 
-Tell = Callable[[str, str, str], None]
+Report = Callable[[str, str, str], None]  # kind of trouble, path, reason
+
+
+class NotRegularError(OSError):
+    """The path leads to a pipe, socket, device or directory."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(0, "not a regular file", path)
 
 
 class OpenedFile:
-    """A file open for reading. Raises `OSError`; `NotRegular` for a pipe, socket, device or
-    directory.
-    """
+    """A file open for reading. Raises `OSError`; `NotRegularError` for anything but a file."""
 
-    def __init__(self, path: str, tell: Tell) -> None:
+    def __init__(self, path: str, report: Report) -> None:
         self.path = path
         self.fd = os.open(path, FLAGS)
-        self.packed: CompressedFile | None = None
+        self.compressed: CompressedFile | None = None
         try:
-            self._look(tell)
+            self._inspect(report)
         except BaseException:
             self.close()
             raise
 
-    def _look(self, tell: Tell) -> None:
+    def _inspect(self, report: Report) -> None:
+        # All facts come from the descriptor: the path may lead to another file by now.
         self.found = found = os.fstat(self.fd)
         if not stat.S_ISREG(found.st_mode):
             raise NotRegularError(self.path)
@@ -51,89 +58,83 @@ class OpenedFile:
         self.head = os.pread(self.fd, _HEAD, 0)
         codec = codec_of(self.head) if self.head else None
         if codec is not None:
-            self.packed = CompressedFile(
-                self.fd, self.path, codec, lambda reason: tell("damaged", self.path, reason)
+            self.compressed = CompressedFile(
+                self.fd, self.path, codec, lambda reason: report("damaged", self.path, reason)
             )
-            self.head = self.packed.exactly(0, _HEAD)
+            self.head = self.compressed.exactly(0, _HEAD)
 
     @property
     def key(self) -> Key:
-        """Where it is."""
+        """Device and inode."""
         return self.found.st_dev, self.found.st_ino
 
-    def head_is(self, stream: FollowedStream) -> Match:
-        """Whether it begins as the stream did."""
+    def compare_head(self, stream: FollowedStream) -> Match:
+        """Return whether it begins as the stream does."""
         return compare_head(self.head, stream.head_length, stream.head)
 
-    def anchor_is(self, stream: FollowedStream) -> Match:
-        """Whether the bytes before the place where the stream was read to are the same."""
+    def compare_anchor(self, stream: FollowedStream) -> Match:
+        """Return whether the bytes before the stream's reading position are the same."""
         length, offset = stream.anchor_length, stream.read_to - stream.anchor_length
-        if self.packed is None:
+        if self.compressed is None:
             return compare(self.fd, offset, length, stream.anchor)
         if not length:
             return "none"
-        data = self.packed.exactly(offset, length)
+        data = self.compressed.exactly(offset, length)
         return "same" if len(data) == length and digest(data) == stream.anchor else "differs"
 
-    def give(self) -> int:
-        """The descriptor, now the caller's."""
+    def detach(self) -> int:
+        """Return the descriptor, which the caller has to close."""
         fd, self.fd = self.fd, -1
         return fd
 
     def close(self) -> None:
-        """Close it, unless it was given away."""
+        """Close the file, unless it was detached."""
         if self.fd >= 0:
-            os.close(self.give())
-
-
-class NotRegularError(OSError):
-    """There is something, but not a file."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(0, "not a regular file", path)
-
-
-# Our own files: what this program writes must not be read by it.
-#
-# Promises: outputs are known by (device, inode), also after they were rotated away; files of the
-# state are never opened.
+            os.close(self.detach())
 
 
 class OwnFiles:
-    """Files that this program writes, also after they were rotated and are its own no more."""
+    """Our own output files, including rotated ones, and the sealed files of the state.
+
+    `outputs` and `sealed` return the present ones by device and inode.
+    """
 
     def __init__(
-        self, ask: Callable[[], frozenset[Key]], sealed: Callable[[], frozenset[Key]] = frozenset
+        self,
+        outputs: Callable[[], frozenset[Key]],
+        sealed: Callable[[], frozenset[Key]] = frozenset,
     ) -> None:
-        self._ask = ask
-        self._ask_sealed = sealed
+        self._list_outputs = outputs
+        self._list_sealed = sealed
+        self._outputs: frozenset[Key] | None = None
         self._sealed: frozenset[Key] | None = None
-        self._now: frozenset[Key] | None = None
-        self._known: dict[Key, tuple[int | None, bytes]] = {}
+        self._seen: dict[Key, tuple[int | None, bytes]] = {}
 
-    def ask_again(self) -> None:
-        """What is ours may have changed."""
-        self._now = self._sealed = None
+    def refresh(self) -> None:
+        """List the files again when next asked: outputs are opened and rotated meanwhile."""
+        self._outputs = self._sealed = None
 
-    def seals(self, key: Key) -> bool:
-        """Whether a file must not even be opened: closing any descriptor of it lets go of SQLite's
-        locks in this process (fcntl(2), "Advisory record locking").
+    def is_sealed(self, key: Key) -> bool:
+        """Return whether a file must not even be opened.
+
+        Closing any descriptor of a file drops SQLite's locks on it in this process (fcntl(2),
+        "Advisory record locking").
         """
         if self._sealed is None:
-            self._sealed = self._ask_sealed()
+            self._sealed = self._list_sealed()
         return key in self._sealed
 
-    def has(self, handle: OpenedFile) -> bool:
-        """Whether a file is or was ours. An inode number that another file has by now does not
-        count.
-        """
-        if self._now is None:
-            self._now = self._ask()
-        mark = handle.generation, digest(handle.head[: HEAD_STEPS[0]])
-        if handle.key in self._now:
-            self._known[handle.key] = mark
+    def has(self, file: OpenedFile) -> bool:
+        """Return whether a file is or was our output."""
+        if self._outputs is None:
+            self._outputs = self._list_outputs()
+        mark = file.generation, digest(file.head[: HEAD_STEPS[0]])
+        if file.key in self._outputs:
+            self._seen[file.key] = mark
             return True
-        known = self._known.get(handle.key)
-        if known is None:
+        seen = self._seen.get(file.key)
+        if seen is None:
             return False
-        return same_generation(known[0], mark[0]) and (known[0] is not None or known[1] == mark[1])
+        # The inode number of a deleted output may be a log's by now. Without a generation only the
+        # first bytes can say so.
+        return same_generation(seen[0], mark[0]) and (seen[0] is not None or seen[1] == mark[1])

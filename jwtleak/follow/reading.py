@@ -1,7 +1,7 @@
-"""The bytes of streams, and the cursors that say how far they are judged.
+"""Reads the bytes of streams, and makes their cursors.
 
-Promises: bytes are given only when those before them are still the ones that were read: a file that
-was cut and has grown again between a look and a read is not taken for its own continuation.
+Promises: bytes count only while the bytes before them are still the ones that were read: a file
+that was truncated and has grown again between a poll and a read does not continue the stream.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from jwtleak.errors import reason_of
 from jwtleak.follow import sparse
-from jwtleak.follow.fingerprint import ANCHOR, digest
+from jwtleak.follow.compressed import CompressedFile
+from jwtleak.follow.fingerprint import ANCHOR
 from jwtleak.follow.inspect import Inspector
 from jwtleak.follow.lifecycle import make_cursor
 from jwtleak.follow.registry import Registry
@@ -20,100 +21,98 @@ from jwtleak.types import Cursor
 
 
 class Reading:
-    """Reads from the files of a book."""
+    """Reads from the files of a registry. The methods are those of `interface.Following`."""
 
     def __init__(
-        self, book: Registry, known: Inspector, clock: Callable[[], float], wake: Callable[[], None]
+        self,
+        registry: Registry,
+        inspector: Inspector,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
     ) -> None:
-        self._book = book
-        self._known = known
+        self._registry = registry
+        self._inspector = inspector
         self._clock = clock
         self._wake = wake
 
     def read(self, name: str, offset: int, buffer: memoryview) -> int:
-        """See `interface.Following.read`."""
-        stream = self._book.streams.get(name)
+        """Read the bytes at `offset`; return how many."""
+        stream = self._registry.get(name)
         if stream is None:
             return 0
         count = 0
         try:
             if self._open(stream):
-                count = (
-                    self._packed(stream, offset, buffer)
-                    if stream.packed
-                    else self._plain(stream, offset, buffer)
-                )
+                if stream.compressed is not None:
+                    count = self._decompress(stream, stream.compressed, offset, buffer)
+                else:
+                    count = self._read(stream, offset, buffer)
         except OSError as error:
-            self._book.trouble("unreadable", stream.path, reason_of(error))
-        self._book.descriptors.use(stream)
+            self._registry.trouble("unreadable", stream.path, reason_of(error))
+        self._registry.open_files.use(stream)
         if count:
-            stream.uncommitted = True
+            stream.read()
         elif offset < stream.end:
-            # The caller was told of bytes that cannot be had here: it is to be told again when they
-            # can.
-            stream.stalled = True
+            # The caller knows of these bytes and stops asking for them after a 0. A stalled stream
+            # gets another `Grown` once they can be read, although its size is the same.
+            stream.stall()
         return count
 
     def _open(self, stream: FollowedStream) -> bool:
-        """Whether there is an open file to read from."""
         if stream.fd >= 0:
             return True
         if not stream.named or stream.state == "finished":
             return False
-        # What becomes of it when it is another file now is for the next look to tell.
-        return self._known.opened(stream, self._clock())
+        # When the path leads to another file now, the stream loses it here, between two polls; the
+        # queues of the registry keep that for the next one.
+        return self._inspector.opened(stream, self._clock())
 
-    def _packed(self, stream: FollowedStream, offset: int, buffer: memoryview) -> int:
-        packed = stream.packed
-        if packed is None:
-            return 0
-        count = packed.read(offset, buffer)
-        if offset + count > stream.read_to:
-            self._advance(
-                stream, offset + count, packed.exactly(max(0, offset + count - ANCHOR), ANCHOR)
-            )
-        if count and offset + count >= packed.position:
-            # More is unpacked when this was read; the caller need not wait for it.
-            self._book.schedule.put(stream.name, self._clock())
+    def _decompress(
+        self, stream: FollowedStream, compressed: CompressedFile, offset: int, buffer: memoryview
+    ) -> int:
+        count = compressed.read(offset, buffer)
+        end = offset + count
+        if end > stream.read_to:
+            stream.advance(end, compressed.exactly(max(0, end - ANCHOR), ANCHOR))
+        if count and end >= compressed.position:
+            # The next poll decompresses more; the caller need not wait for its time.
+            self._registry.poll_at(stream, self._clock())
             self._wake()
         return count
 
-    def _plain(self, stream: FollowedStream, offset: int, buffer: memoryview) -> int:
+    def _read(self, stream: FollowedStream, offset: int, buffer: memoryview) -> int:
         room = stream.end - offset
         if room <= 0:
             return 0
         count = os.preadv(stream.fd, [buffer[:room]], offset)
         end = offset + count
+        # Compared after the read: what is the same now was the same when the bytes were read. A
+        # comparison before it would leave a gap in which the file can be truncated and filled.
         if not count or not self._continues(stream):
-            self._book.schedule.put(stream.name, self._clock())
+            self._registry.poll_at(stream, self._clock())
             return 0
         if end > stream.read_to:
             length = min(ANCHOR, end)
-            own = bytes(buffer[max(0, count - length) : count])
-            missing = length - len(own)
+            tail = bytes(buffer[max(0, count - length) : count])
+            # A short read: part of the new anchor lies before it, and is still the one compared.
+            missing = length - len(tail)
             before = os.pread(stream.fd, missing, end - length) if missing else b""
-            self._advance(stream, end, before + own)
+            stream.advance(end, before + tail)
         return count
 
     def _continues(self, stream: FollowedStream) -> bool:
-        """Whether what was just read stands behind what was read before: asked after it, so that it
-        was so then.
-        """
-        head, anchor = self._known.matches(stream)
+        """Return whether the file still holds what was read of it."""
+        head, anchor = self._inspector.matches(stream)
         return anchor == "same" if stream.anchor_length else head in ("same", "none")
 
-    def _advance(self, stream: FollowedStream, offset: int, before: bytes) -> None:
-        stream.read_to = offset
-        stream.anchor_length, stream.anchor = len(before), digest(before)
-
     def data_after(self, name: str, offset: int) -> int:
-        """See `interface.Following.data_after`."""
-        stream = self._book.streams.get(name)
+        """Return the next offset outside a hole."""
+        stream = self._registry.get(name)
         if (
             stream is None
             or offset >= stream.end
             or not self._open(stream)
-            or stream.packed is not None
+            or stream.compressed is not None
         ):
             return offset
         try:
@@ -124,28 +123,38 @@ class Reading:
                 return after
         except OSError:
             return offset
-        # It was cut since the last look: that is no hole.
-        self._book.schedule.put(name, self._clock())
+        # It was truncated since the last poll: the missing bytes are no hole, and must not be
+        # skipped as one.
+        self._registry.poll_at(stream, self._clock())
         return offset
 
     def cursor(
         self,
         name: str,
+        *,
         offset: int,
-        told: int,
+        reported: int,
         lines: int,
         line_start: int,
         provisional: str | None,
     ) -> Cursor:
-        """See `interface.Following.cursor`."""
-        stream = self._book.streams[name]
-        stream.stored = make_cursor(
-            stream, offset=offset, told=told, lines=lines, line_start=line_start, alert=provisional
+        """Return the cursor to store. Raises `KeyError` for a stream that ended."""
+        stream = self._registry.get(name)
+        if stream is None:
+            raise KeyError(name)
+        cursor = make_cursor(
+            stream,
+            offset=offset,
+            reported=reported,
+            lines=lines,
+            line_start=line_start,
+            alert=provisional,
         )
-        return stream.stored
+        stream.store(cursor)
+        return cursor
 
     def committed(self, name: str, offset: int) -> None:
-        """See `interface.Following.committed`."""
-        stream = self._book.streams.get(name)
+        """The results of everything read are stored."""
+        stream = self._registry.get(name)
         if stream is not None:
-            stream.uncommitted = False
+            stream.commit()

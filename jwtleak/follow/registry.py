@@ -1,6 +1,16 @@
-"""Which streams there are, by name, file and path, and what is to be told of them.
+"""All followed streams: by name, file, path and head, and the queues between the steps of a poll.
 
-Promises: each file belongs to one stream at most; a trouble is told once until it is over.
+Promises: a file belongs to one stream at most; the indexes change together with the stream. What is
+due is found without a walk over what is not. A trouble is reported once until it is over. Every
+queue is private: other modules put in and drain.
+
+                     +-- by name     all streams
+    FollowedStream --+-- by file     (device, inode), for streams that have a file
+                     +-- by path     path, aliases and link targets
+                     +-- by head     64 bytes and more, of streams that have a file
+                     +-- orphans     by file and by head, for streams that have none
+                     +-- schedule    by the time of the next inspection
+    queues of a poll:    displaced paths, streams that lost their place, events
 """
 
 from __future__ import annotations
@@ -9,21 +19,33 @@ import heapq
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
 from jwtleak.follow.fingerprint import HEAD_STEPS, Key, digest
 from jwtleak.follow.interface import Ended, Event, FollowStats, Grown, Mode, Moved, Opened, Trouble
 from jwtleak.follow.stream import FollowedStream, OpenFiles
 
-# When each stream is looked at next.
-#
-# Promises: a look costs what is due, not what is followed.
+T = TypeVar("T")
+Mark: TypeAlias = tuple[Key, int, int]  # a file, its size and its time of change
 
-# A look at one file or directory in which nothing happened, and the work around it, takes 8 to 20
-# microseconds (measured): so many in a second are 1 to 2 % of a core. Those that are idle share
-# them.
-LOOKS_PER_SECOND = 1000
+# An inspection of one file or directory that finds nothing takes 8 to 20 microseconds (measured),
+# with the work around it: so many a second cost 1 to 2 % of a core. Idle files share them.
+POLLS_PER_SECOND = 1000
+# Distinct troubles that are remembered as reported. An attacker may choose the names, so later ones
+# are counted and not reported.
+MAX_TROUBLES = 10_000
+# Further paths of one file: a hard link or two, and links to it.
+MAX_ALIASES = 15
+# Streams that ended a moment ago: more than one log's rotation has, at 100 bytes each.
+MAX_ENDED = 4096
+# Files that were met together are all inspected again within so many seconds.
+_LONGEST = 30.0
+
+
+def fresh_name() -> str:
+    """Return a new stream's name: unique for ever, and without meaning."""
+    return secrets.token_hex(16)
 
 
 class Schedule:
@@ -34,48 +56,30 @@ class Schedule:
         self._heap: list[tuple[float, str]] = []
 
     def put(self, name: str, at: float) -> None:
-        """Look at `name` at that time, and not when it was planned before."""
+        """Make `name` due at a time, instead of the time planned before."""
         if self._at.get(name) != at:
             self._at[name] = at
             heapq.heappush(self._heap, (at, name))
 
     def drop(self, name: str) -> None:
-        """Do not look at `name` any more."""
+        """Make `name` never due."""
         self._at.pop(name, None)
 
-    def due(self, now: float) -> list[str]:
-        """Take what is due."""
-        found = []
+    def drain(self, now: float) -> list[str]:
+        """Remove and return what is due."""
+        due = []
         while self._heap and self._heap[0][0] <= now:
             at, name = heapq.heappop(self._heap)
+            # A name with a newer time leaves its old entry in the heap: removing it there
+            # would cost a search, so it is recognized here by its time.
             if self._at.get(name) == at:
                 del self._at[name]
-                found.append(name)
-        return found
-
-
-T = TypeVar("T")
-Mark: TypeAlias = tuple[Key, int, int]  # a file, its size and its time of change
-
-# Distinct troubles that are remembered as told. Names are an attacker's to choose; more are counted
-# and not told.
-MAX_TROUBLES = 10_000
-# Further names of one file that are remembered: a hard link or two, and what points at it.
-MAX_ALIASES = 15
-# Files that were read to their end a moment ago: more than a rotation of one log has, and 100 bytes
-# each.
-MAX_ENDED = 4096
-# Files that were met together are all looked at again within this time (seconds).
-_LONGEST = 30.0
-
-
-def fresh_name() -> str:
-    """A stream's name: unique for ever, and says nothing."""
-    return secrets.token_hex(16)
+                due.append(name)
+        return due
 
 
 class OrphanIndex:
-    """The streams whose file was not met yet or is lost, by what they are known by."""
+    """The streams whose file was not met yet or is lost, by file and by head."""
 
     def __init__(self) -> None:
         self._streams: dict[str, FollowedStream] = {}
@@ -90,7 +94,7 @@ class OrphanIndex:
         return len(self._streams)
 
     def add(self, stream: FollowedStream) -> None:
-        """It has no file. Its key and head stay as they are until `remove`."""
+        """Index a stream, whose key and head must stay as they are until `remove`."""
         self.remove(stream)
         self._streams[stream.name] = stream
         self._by_key.setdefault(stream.key, []).append(stream)
@@ -99,29 +103,31 @@ class OrphanIndex:
             self._lengths[stream.head_length] += 1
 
     def remove(self, stream: FollowedStream) -> None:
-        """It has one, or is over."""
+        """Forget a stream that has a file again or is over."""
         if self._streams.pop(stream.name, None) is None:
             return
-        _take_out(self._by_key, stream.key, stream)
+        _discard(self._by_key, stream.key, stream)
         if stream.head_length:
-            _take_out(self._by_head, stream.head, stream)
+            _discard(self._by_head, stream.head, stream)
             self._lengths[stream.head_length] -= 1
             if not self._lengths[stream.head_length]:
                 del self._lengths[stream.head_length]
 
     def of(self, key: Key) -> list[FollowedStream]:
-        """Those that had this file."""
+        """Return the streams that had this file."""
         return list(self._by_key.get(key, ()))
 
     def like(self, head: bytes) -> list[FollowedStream]:
-        """Those that begin as `head` does."""
+        """Return the streams that begin as `head` does."""
         if not self._streams:
             return []
+        # A digest says nothing about a prefix, so each length in use is hashed: at most five steps
+        # and the lengths below the first, however many orphans there are.
         digests = (digest(head[:length]) for length in self._lengths if length <= len(head))
-        return [stream for one in digests for stream in self._by_head.get(one, ())]
+        return [stream for found in digests for stream in self._by_head.get(found, ())]
 
 
-def _take_out(index: dict[T, list[FollowedStream]], key: T, stream: FollowedStream) -> None:
+def _discard(index: dict[T, list[FollowedStream]], key: T, stream: FollowedStream) -> None:
     streams = index.get(key, [])
     if stream in streams:
         streams.remove(stream)
@@ -130,128 +136,58 @@ def _take_out(index: dict[T, list[FollowedStream]], key: T, stream: FollowedStre
 
 
 class Registry:
-    """The streams and the events that the next `take` gives."""
+    """The streams, and the queues of a poll."""
 
-    def __init__(self, descriptors: OpenFiles) -> None:
-        self.descriptors = descriptors
-        self.schedule = Schedule()
+    def __init__(self, open_files: OpenFiles) -> None:
+        self.open_files = open_files
+        self.orphans = OrphanIndex()
         self.stats = FollowStats()
-        self.streams: dict[str, FollowedStream] = {}
-        self.by_path: dict[str, FollowedStream] = {}
-        self.linked: Counter[str] = (
-            Counter()
-        )  # directories that links lead into, by the number of streams
+        self._schedule = Schedule()
+        self._streams: dict[str, FollowedStream] = {}
+        self._by_path: dict[str, FollowedStream] = {}
         self._by_key: dict[Key, FollowedStream] = {}
         self._by_head: dict[bytes, FollowedStream] = {}
-        self.homeless = OrphanIndex()
+        self._linked: Counter[str] = Counter()
+        self._displaced: list[str] = []
+        self._cut: list[tuple[FollowedStream, str]] = []
         self._events: list[Event] = []
-        self._told: dict[tuple[str, str], str] = {}
+        self._reported: dict[tuple[str, str], str] = {}
         self._ended: dict[Mark, None] = {}
 
-    def add(self, stream: FollowedStream) -> None:
-        """A new stream. One without a file is homeless: see `seek`."""
-        self.streams[stream.name] = stream
-        if stream.state in ("sought", "orphan"):
-            self.homeless.add(stream)
+    # Streams.
 
-    def drop(self, stream: FollowedStream) -> None:
-        """Forget a stream without a word."""
-        self.descriptors.release(stream)
-        self.unbind(stream)
-        self.unname(stream)
-        self._unlink(stream)
-        for path in stream.aliases:
-            if self.by_path.get(path) is stream:
-                del self.by_path[path]
-        self.homeless.remove(stream)
-        if self._by_head.get(stream.head) is stream:
-            del self._by_head[stream.head]
-        self.streams.pop(stream.name, None)
-        self.schedule.drop(stream.name)
+    def __iter__(self) -> Iterator[FollowedStream]:
+        return iter(list(self._streams.values()))
 
-    def soon(self, stream: FollowedStream, now: float) -> None:
-        """Look at a stream again: within a second, or when there are many, spread out so that no
-        look takes long.
-        """
-        spread = min(max(1.0, len(self.streams) / LOOKS_PER_SECOND), _LONGEST)
-        self.schedule.put(stream.name, now + spread * int(stream.name[:4], 16) / 65536)
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __contains__(self, stream: FollowedStream) -> bool:
+        return stream.name in self._streams
+
+    def get(self, name: str) -> FollowedStream | None:
+        """Return the stream of that name, unless it ended."""
+        return self._streams.get(name)
 
     def at(self, key: Key) -> FollowedStream | None:
-        """The stream that reads this file."""
+        """Return the stream that reads this file."""
         return self._by_key.get(key)
 
-    def bind(self, stream: FollowedStream, key: Key, generation: int | None) -> None:
-        """The stream reads this file from now on."""
-        self.unbind(stream)
-        self.homeless.remove(stream)
-        stream.device, stream.inode = key
-        stream.generation = generation
-        self._by_key[key] = stream
+    def at_path(self, path: str) -> FollowedStream | None:
+        """Return the stream whose file has this path."""
+        return self._by_path.get(path)
 
-    def unbind(self, stream: FollowedStream) -> None:
-        """The file is not the stream's any more."""
-        if self._by_key.get(stream.key) is stream:
-            del self._by_key[stream.key]
-
-    def name(self, stream: FollowedStream, path: str) -> None:
-        """The stream's file is found at `path`."""
-        if stream.path != path:
-            self.unname(stream)
-            stream.path = path
-            if stream.opened:
-                self.tell(Moved(stream.name, path))
-        stream.named = True
-        self.by_path[path] = stream
-
-    def link(self, stream: FollowedStream, real: str) -> None:
-        """The stream's path is a link to `real`, from where its events come."""
-        if stream.real != real:
-            self._unlink(stream)
-            if real:
-                stream.real = real
-                self.by_path.setdefault(real, stream)
-                self.linked[os.path.dirname(real)] += 1
-
-    def _unlink(self, stream: FollowedStream) -> None:
-        if not stream.real:
-            return
-        directory = os.path.dirname(stream.real)
-        self.linked[directory] -= 1
-        if not self.linked[directory]:
-            del self.linked[directory]
-        if self.by_path.get(stream.real) is stream:
-            del self.by_path[stream.real]
-        stream.real = ""
-
-    def alias(self, stream: FollowedStream, path: str) -> None:
-        """The stream's file has this name as well."""
-        if self.by_path.setdefault(path, stream) is stream and path not in stream.aliases:
-            stream.aliases = [*stream.aliases[-MAX_ALIASES:], path]
-
-    def unname(self, stream: FollowedStream) -> None:
-        """The stream's file is not found at its path any more."""
-        stream.named = False
-        if self.by_path.get(stream.path) is stream:
-            del self.by_path[stream.path]
-
-    def orphan(self, stream: FollowedStream) -> None:
-        """There is no file to read the stream from."""
-        self.unbind(stream)
-        self.unname(stream)
-        stream.state = "orphan"
-        self.homeless.add(stream)
-
-    def know_head(self, stream: FollowedStream) -> None:
-        """The head of a stream that lives, for `twin`."""
-        if stream.head_length >= HEAD_STEPS[0]:
-            self._by_head[stream.head] = stream
+    def linked_directories(self) -> frozenset[str]:
+        """Return the directories into which links of streams lead."""
+        return frozenset(self._linked)
 
     def twin(self, heads: list[bytes], key: Key) -> FollowedStream | None:
-        """A live stream of another file that begins in one of these ways."""
+        """Return a followed stream of another file than `key` that begins in one of these ways."""
         for head in heads:
             stream = self._by_head.get(head)
             if (
                 stream is not None
+                # The index keeps a head that has grown since: the stream itself is asked.
                 and stream.head == head
                 and stream.key != key
                 and stream.state == "followed"
@@ -260,28 +196,161 @@ class Registry:
         return None
 
     def leaving_like(self, head: bytes) -> FollowedStream | None:
-        """A stream that begins so and is read to its end from a file without a name."""
+        """Return a stream with this head that is read to its end from a file without a path."""
         stream = self._by_head.get(head)
-        return (
-            stream
-            if stream is not None and stream.head == head and stream.state == "leaving"
-            else None
-        )
-
-    def end(self, stream: FollowedStream, event: Ended) -> None:
-        """Forget a stream and tell that it ended."""
-        if len(self._ended) >= MAX_ENDED:
-            del self._ended[next(iter(self._ended))]
-        self._ended[stream.key, stream.size, stream.mtime_ns] = None
-        self.drop(stream)
-        self.tell(event)
+        if stream is not None and stream.head == head and stream.state == "leaving":
+            return stream
+        return None
 
     def has_ended(self, found: os.stat_result) -> bool:
-        """Whether a file was read to its end not long ago, and is as it was then."""
+        """Return whether a file was read to its end not long ago, and is as it was then."""
         return ((found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns) in self._ended
 
-    def tell(self, event: Event) -> None:
-        """Give an event with the next `take`, and count it."""
+    # Changes of the indexes, each with the stream's own.
+
+    def add(self, stream: FollowedStream) -> None:
+        """Register a stream. One without a file is an orphan until its file is met."""
+        self._streams[stream.name] = stream
+        if stream.state in ("sought", "orphan"):
+            self.orphans.add(stream)
+
+    def drop(self, stream: FollowedStream) -> None:
+        """Forget a stream without an event."""
+        self.open_files.release(stream)
+        self.unbind(stream)
+        self.unname(stream)
+        self._unlink(stream)
+        for path in stream.aliases:
+            self._forget_path(path, stream)
+        self.orphans.remove(stream)
+        if self._by_head.get(stream.head) is stream:
+            del self._by_head[stream.head]
+        self._streams.pop(stream.name, None)
+        self._schedule.drop(stream.name)
+
+    def end(self, stream: FollowedStream, event: Ended) -> None:
+        """Forget a stream and emit that it ended."""
+        if len(self._ended) >= MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+        # A rotation that moves the file once more must not make it a new one.
+        self._ended[stream.key, stream.size, stream.mtime_ns] = None
+        self.drop(stream)
+        self.emit(event)
+
+    def bind(self, stream: FollowedStream, key: Key, generation: int | None) -> None:
+        """The stream reads this file from now on."""
+        # Both indexes find the stream by the key that `bind` replaces.
+        self.unbind(stream)
+        self.orphans.remove(stream)
+        stream.bind(key, generation)
+        self._by_key[key] = stream
+
+    def unbind(self, stream: FollowedStream) -> None:
+        """The file is not the stream's any more."""
+        if self._by_key.get(stream.key) is stream:
+            del self._by_key[stream.key]
+
+    def name(self, stream: FollowedStream, path: str) -> None:
+        """The stream's file is found at `path`; emits `Moved` when that is news to the caller."""
+        moved = stream.path != path
+        if moved:
+            self.unname(stream)
+        stream.rename(path)
+        if moved and stream.opened:
+            self.emit(Moved(stream.name, path))
+        self._by_path[path] = stream
+
+    def unname(self, stream: FollowedStream) -> None:
+        """The stream's file is not found at its path any more."""
+        stream.unname()
+        self._forget_path(stream.path, stream)
+
+    def link(self, stream: FollowedStream, real: str) -> None:
+        """The stream's path is a link to `real`, where its events come from; empty: it is none."""
+        if stream.real != real:
+            self._unlink(stream)
+            if real:
+                stream.link(real)
+                self._by_path.setdefault(real, stream)
+                self._linked[os.path.dirname(real)] += 1
+
+    def _unlink(self, stream: FollowedStream) -> None:
+        if not stream.real:
+            return
+        directory = os.path.dirname(stream.real)
+        self._linked[directory] -= 1
+        if not self._linked[directory]:
+            del self._linked[directory]
+        self._forget_path(stream.real, stream)
+        stream.link("")
+
+    def alias(self, stream: FollowedStream, path: str) -> None:
+        """The stream's file has this path as well."""
+        if self._by_path.setdefault(path, stream) is stream and path not in stream.aliases:
+            stream.set_aliases((*stream.aliases[-MAX_ALIASES:], path))
+
+    def use_alias(self, stream: FollowedStream, path: str) -> None:
+        """Another path of the stream's file becomes the one that it is followed by."""
+        stream.set_aliases(tuple(other for other in stream.aliases if other != path))
+        self.name(stream, path)
+
+    def _forget_path(self, path: str, stream: FollowedStream) -> None:
+        if self._by_path.get(path) is stream:
+            del self._by_path[path]
+
+    def orphan(self, stream: FollowedStream) -> None:
+        """There is no file to read the stream from."""
+        self.unbind(stream)
+        self.unname(stream)
+        stream.lose()
+        self.orphans.add(stream)
+
+    def index_head(self, stream: FollowedStream) -> None:
+        """Let `twin` and `leaving_like` find a stream by its head."""
+        # Shorter ones are those of logs that have hardly begun: too many are equal.
+        if stream.head_length >= HEAD_STEPS[0]:
+            self._by_head[stream.head] = stream
+
+    # Queues.
+
+    def poll_at(self, stream: FollowedStream, at: float) -> None:
+        """Inspect a stream at that time, and not when it was planned before."""
+        self._schedule.put(stream.name, at)
+
+    def poll_soon(self, stream: FollowedStream, now: float) -> None:
+        """Inspect a stream within a second; spread out when there are many."""
+        # Fifty thousand files are met in the first poll. Due together they would make every later
+        # poll as long as that one; the random name spreads them evenly.
+        spread = min(max(1.0, len(self._streams) / POLLS_PER_SECOND), _LONGEST)
+        self.poll_at(stream, now + spread * int(stream.name[:4], 16) / 65536)
+
+    def due(self, now: float) -> list[FollowedStream]:
+        """Drain the streams whose time has come."""
+        names = self._schedule.drain(now)
+        return [stream for name in names if (stream := self._streams.get(name)) is not None]
+
+    def displace(self, path: str) -> None:
+        """A path leads to another file now, which `drain_displaced` hands to discovery."""
+        self._displaced.append(path)
+
+    def drain_displaced(self) -> list[str]:
+        """Remove and return the displaced paths."""
+        paths, self._displaced = self._displaced, []
+        return paths
+
+    def cut(self, stream: FollowedStream, path: str) -> None:
+        """A stream lost its path or content: look for its rest, and for missed generations."""
+        self._cut.append((stream, path))
+
+    def drain_cut(self) -> list[tuple[FollowedStream, str]]:
+        """Remove and return the streams that lost their place, with the path that each had."""
+        cut, self._cut = self._cut, []
+        return cut
+
+    # Events and troubles.
+
+    def emit(self, event: Event) -> None:
+        """Queue an event for the caller, and count it."""
         stats = self.stats
         match event:
             case Opened():
@@ -295,22 +364,26 @@ class Registry:
                 pass
         self._events.append(event)
 
-    def trouble(self, kind: str, path: str, reason: str) -> None:
-        """Something could not be done; told when it is news."""
-        if self._told.get((kind, path)) == reason:
-            return
-        if len(self._told) >= MAX_TROUBLES:
-            self.stats.troubles[kind] = self.stats.troubles.get(kind, 0) + 1
-            return
-        self._told[kind, path] = reason
-        self.tell(Trouble(kind, path, reason))
-
-    def well(self, path: str) -> None:
-        """What was in trouble at a path works again."""
-        for kind in ("unreadable", "skipped"):
-            self._told.pop((kind, path), None)
-
-    def take(self) -> list[Event]:
-        """The events since the last time."""
+    def drain_events(self) -> list[Event]:
+        """Remove and return the events."""
         events, self._events = self._events, []
         return events
+
+    def trouble(self, kind: str, path: str, reason: str) -> None:
+        """Report that an operation failed, when that is news."""
+        if self._reported.get((kind, path)) == reason:
+            return
+        if len(self._reported) >= MAX_TROUBLES:
+            self.stats.troubles[kind] = self.stats.troubles.get(kind, 0) + 1
+            return
+        self._reported[kind, path] = reason
+        self.emit(Trouble(kind, path, reason))
+
+    def recovered(self, path: str) -> None:
+        """A path works again: its next trouble is news."""
+        for kind in ("unreadable", "skipped"):
+            self._reported.pop((kind, path), None)
+
+    def states(self) -> Iterable[str]:
+        """Return the state of each stream."""
+        return (stream.state for stream in self._streams.values())

@@ -1,9 +1,17 @@
-"""Where the rest of a stream is: a stream without a file is looked for among its neighbours.
+"""Finds the rest of a stream that lost its file: renamed, copied or compressed beside it.
 
-Promises: by identity first (renamed), then by content (copied, compressed), never in a file that
+Promises: identity decides first (renamed), then content (copied, compressed); never a file that
 another stream reads and that is still there. A directory that could not be listed keeps its streams
 waiting. Work is bounded: neighbours are found by the beginning of their names, and no file is
 opened twice for one stream unless it changed.
+Only names that rotations make (a number, a date or a time, with or without a compression's suffix)
+are generations of a log, so that `error.log.example` is never read because `error.log` is followed.
+
+    stream's path          /var/log/a.log   (and beside what a link there leads to)
+    neighbours             a.log.1   a.log.2.gz   a-20260101.log   a.log.example
+    by inode               a.log.1: the listing shows the stream's inode number
+    by name                a.log.1, a.log.2.gz, a-20260101.log
+    each: `decide.place`   same head? settled? same anchor?  -> here, wait, elsewhere
 """
 
 from __future__ import annotations
@@ -27,20 +35,20 @@ from jwtleak.follow.registry import Registry
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
 
-# How rotated files are named.
-#
-# Promises: pure; only names of the usual shapes (number, date, time, with or without a
-# compression's suffix) count as a generation of a log, so that `error.log.example` is never read
-# because `error.log` is followed.
-
 _SUFFIX = r"(?:\.(?:gz|xz|bz2|zst|zstd|lz4|Z))?"
 _STAMP = r"[.\-_]?\d[\d.\-_:TZ]*(?:[.\-](?:old|bak))?|\.(?:old|bak|prev|save)"
 _MIDDLE = re.compile(rf"(.+?)(?:{_STAMP})(\.[A-Za-z]\w*){_SUFFIX}")
 _REST = re.compile(rf"(?:{_STAMP}){_SUFFIX}|\.(?:gz|xz|bz2|zst|zstd|lz4)")
 
+# Neighbours of one log that are tried: `rotate 1000` is the largest seen in the wild.
+MAX_NEIGHBOURS = 1000
+# Files and directories that are remembered to save work; beyond that the work is done again.
+_REMEMBERED = 5000
+_LONG_AGO = 600.0
+
 
 def bases(name: str) -> list[str]:
-    """The names that `name` may be a generation of."""
+    """Return the names of which `name` may be a generation."""
     found = [name[:end] for end in range(1, len(name)) if is_generation(name[:end], name)]
     middle = _MIDDLE.fullmatch(name)
     if middle and is_generation(middle[1] + middle[2], name):
@@ -49,8 +57,9 @@ def bases(name: str) -> list[str]:
 
 
 def is_generation(base: str, name: str) -> bool:
-    """Whether `name` is what a rotation makes of `base`: `a.log.1`, `a.log-20260101.gz`,
-    `a-2026-01-01.log`, `a.1.log`.
+    """Return whether rotation makes `name` of `base`.
+
+    `a.log` becomes `a.log.1`, `a.log-20260101.gz`, `a-2026-01-01.log` or `a.1.log`.
     """
     if name == base:
         return False
@@ -64,17 +73,8 @@ def is_generation(base: str, name: str) -> bool:
     return middle is not None
 
 
-# Neighbours of one log that are tried, newest names included: `rotate 1000` is the largest seen in
-# the wild.
-MAX_NEIGHBOURS = 1000
-# What is remembered of files and directories to save work; with more of them the work is done
-# again.
-_REMEMBERED = 5000
-_LONG_AGO = 600.0
-
-
 class Neighbour(msgspec.Struct, gc=False):
-    """A rotated file beside a log: when it was first seen as it is now."""
+    """A rotated file beside a log, and since when it is as it is now."""
 
     size: int
     mtime_ns: int
@@ -85,81 +85,94 @@ class RotationFinder:
     """Finds files for the streams that have none."""
 
     def __init__(
-        self, book: Registry, tree: DirectoryIndex, transitions: Lifecycle, settings: TailSettings
+        self,
+        registry: Registry,
+        directories: DirectoryIndex,
+        lifecycle: Lifecycle,
+        settings: TailSettings,
     ) -> None:
-        self._book = book
-        self._tree = tree
-        self._transitions = transitions
+        self._registry = registry
+        self._directories = directories
+        self._lifecycle = lifecycle
         self._settings = settings
         self._neighbours: dict[str, Neighbour] = {}
         self._tried: dict[str, set[tuple[str, int, int]]] = {}
-        self._ordered: dict[str, tuple[dict[str, int], list[str]]] = {}
+        self._sorted: dict[str, tuple[dict[str, int], list[str]]] = {}
         self._listed: dict[str, tuple[float, Directory | None]] = {}
-        self.waiting: set[str] = set()
+        self._waiting: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def awaits(self, stream: FollowedStream) -> bool:
+        """Return whether a file that may hold the stream's rest is not complete yet."""
+        return stream.name in self._waiting
 
     def settled(self, path: str, found: os.stat_result, now: float) -> bool:
-        """Whether a file has not changed for the time that a copy or a compression may pause."""
+        """Return whether a file is unchanged for as long as a copy or a compression may pause."""
         seen = self._neighbours.get(path)
         if seen is None or (seen.size, seen.mtime_ns) != (found.st_size, found.st_mtime_ns):
+            # Forgetting some of those that wait would let them wait for ever. Then the file's own
+            # clock decides, which another host may have set wrong.
             if len(self._neighbours) >= _REMEMBERED and not self._forget_old(now):
-                # To forget some of those that wait would be to let them wait for ever.
                 return abs(time.time() - found.st_mtime) >= self._settings.settle
             self._neighbours[path] = Neighbour(found.st_size, found.st_mtime_ns, now)
             return self._settings.settle <= 0
         return now - seen.since >= self._settings.settle
 
     def _forget_old(self, now: float) -> bool:
-        """Make room among the neighbours, once those that wait there have long been decided on."""
+        """Make room among the neighbours, once all that wait there must have been decided on."""
         if now - next(iter(self._neighbours.values())).since < _LONG_AGO:
             return False
         self._neighbours.clear()
         return True
 
     def forget(self, path: str) -> None:
-        """A file is of no interest any more."""
+        """A decision was made on a path."""
         self._neighbours.pop(path, None)
 
-    def judge(self, stream: FollowedStream, handle: OpenedFile, *, settled: bool) -> Placement:
-        """Whether the stream goes on in an open file."""
-        other = self._book.at(handle.key)
-        same = handle.key == stream.key and same_generation(handle.generation, stream.generation)
-        if other is not None and other is not stream:
-            return "elsewhere"
-        packed = handle.packed is not None
-        head = handle.head_is(stream)
-        if head == "differs" and packed and not settled and len(handle.head) < stream.head_length:
-            head = "unread"  # it is still being compressed
+    def judge(self, stream: FollowedStream, file: OpenedFile, *, settled: bool) -> Placement:
+        """Return whether the stream continues in an open file."""
+        reader = self._registry.at(file.key)
+        compressed = file.compressed is not None
+        head = file.compare_head(stream)
+        # gzip has written less than the stream's head so far: too short is not different.
+        short = len(file.head) < stream.head_length
+        if head == "differs" and compressed and not settled and short:
+            head = "unread"
         candidate = Candidate(
-            same=same,
+            same=file.key == stream.key and same_generation(file.generation, stream.generation),
+            live=reader is not None and reader is not stream,
             settled=settled,
-            packed=packed,
-            size=handle.found.st_size,
+            compressed=compressed,
+            size=file.found.st_size,
             read_to=stream.read_to,
             head=head,
         )
-        # The anchor of a compressed file costs its decompression: only for one that begins alike.
-        if place(candidate) == "here":
-            candidate = msgspec.structs.replace(candidate, anchor=handle.anchor_is(stream))
-        return place(candidate)
+        placement = place(candidate)
+        # The anchor of a compressed file costs its decompression: only where all else fits.
+        if placement == "here":
+            return place(msgspec.structs.replace(candidate, anchor=file.compare_anchor(stream)))
+        return placement
 
     def seek(self, stream: FollowedStream, now: float) -> bool:
-        """Look for the stream among the files beside the one that it had; whether it was found."""
-        self.waiting.discard(stream.name)
+        """Look for the stream's rest beside its last path; return whether it was found."""
+        self._waiting.discard(stream.name)
         return any(
             self._try(stream, os.path.join(directory.path, name), now)
             for directory, base in self.places(stream.path, now)
+            # By inode first, so that a rename never opens the other generations.
             for name in dict.fromkeys(
                 [*self._named_by_inode(directory, stream, base), *self.generations(directory, base)]
             )
         )
 
     def places(self, path: str, now: float) -> Iterator[tuple[Directory, str]]:
-        """Where the neighbours of a file are, and its name there: beside its path, and beside what
-        that leads to.
-        """
+        """Yield the directories of a file's neighbours, and its own name in each."""
         directory = self._listing(os.path.dirname(path), now)
         if directory is not None:
             yield directory, os.path.basename(path)
+        # Some rotate the file and leave the link, others swap the link: neighbours are at both.
         if os.path.islink(path):
             real = os.path.realpath(path)
             directory = self._listing(os.path.dirname(real), now)
@@ -167,10 +180,8 @@ class RotationFinder:
                 yield directory, os.path.basename(real)
 
     def _listing(self, path: str, now: float) -> Directory | None:
-        """What is in a directory: one that is followed, or one that is listed for this, once for
-        all who ask at a time.
-        """
-        known = self._tree.directories.get(path)
+        """Return what is in a directory that is followed, or list it once for this poll."""
+        known = self._directories.get(path)
         if known is not None:
             return known
         at, listed = self._listed.get(path, (-1.0, None))
@@ -187,42 +198,40 @@ class RotationFinder:
             entries = listing(path)
         except OSError as error:
             if error.errno not in GONE:
-                self._book.trouble("unreadable", path, reason_of(error))
+                self._registry.trouble("unreadable", path, reason_of(error))
             return None
         key = found.st_dev, found.st_ino
         return Directory(path, [], key=key, entries=entries, fresh=set(entries))
 
     def _named_by_inode(self, directory: Directory, stream: FollowedStream, own: str) -> list[str]:
-        """Where a file with the stream's inode number is. The number may be another file's by now."""
+        """Return the names of the stream's inode number, which may be another file's by now."""
         if not stream.inode:
             return []
-        # A mount point or an overlay shows another number in the listing: the old name is always
-        # tried.
-        found = (
-            [own]
-            if own in directory.entries
-            and os.path.join(directory.path, own) not in self._book.by_path
-            else []
-        )
-        return found + [
+        # The listing of a mount point or an overlay shows another number than `stat`: the old name
+        # is always tried, unless a stream has it.
+        path = os.path.join(directory.path, own)
+        there = own in directory.entries and self._registry.at_path(path) is None
+        return ([own] if there else []) + [
             name
             for name, code in directory.entries.items()
             if code >> 2 == stream.inode and name != own
         ]
 
     def generations(self, directory: Directory, base: str) -> list[str]:
-        """The names beside `base` that rotations of it have."""
-        cached = self._ordered.get(directory.path)
+        """Return the names in a directory that rotations make of `base`."""
+        # A thousand logs in one directory share its sorted names; a new listing is a new object.
+        cached = self._sorted.get(directory.path)
         if cached is None or cached[0] is not directory.entries:
-            if len(self._ordered) >= _REMEMBERED:
-                self._ordered.clear()
-            cached = self._ordered[directory.path] = directory.entries, sorted(directory.entries)
+            if len(self._sorted) >= _REMEMBERED:
+                self._sorted.clear()
+            cached = self._sorted[directory.path] = directory.entries, sorted(directory.entries)
         names, stem = cached[1], base.rpartition(".")[0] or base
         found: list[str] = []
         for at in range(bisect_left(names, stem), len(names)):
             name = names[at]
             if not name.startswith(stem) or len(found) >= MAX_NEIGHBOURS:
                 break
+            # `unlist` may have removed the name since the names were sorted.
             if directory.entries.get(name, DIRECTORY) & 3 != DIRECTORY and is_generation(
                 base, name
             ):
@@ -230,41 +239,41 @@ class RotationFinder:
         return found
 
     def _try(self, stream: FollowedStream, path: str, now: float) -> bool:
-        """Go on with the stream in one file, if it is the right one."""
+        """Continue the stream in one file, if it is the right one."""
         tried = self._tried.setdefault(stream.name, set())
         try:
             found = os.stat(path)
             mark = (path, found.st_size, found.st_mtime_ns)
             if mark in tried:
                 return False
-            handle = OpenedFile(path, self._book.trouble)
+            file = OpenedFile(path, self._registry.trouble)
         except NotRegularError:
             return False
         except OSError as error:
+            # Gone is an answer; an error is none, and the stream must not end before there is one.
             if error.errno not in GONE:
-                self._book.trouble("unreadable", path, reason_of(error))
-                self.waiting.add(stream.name)
+                self._registry.trouble("unreadable", path, reason_of(error))
+                self._waiting.add(stream.name)
             return False
         try:
-            placement = self.judge(stream, handle, settled=self.settled(path, found, now))
+            placement = self.judge(stream, file, settled=self.settled(path, found, now))
             if placement == "here":
-                self._transitions.resume(
-                    stream, handle, path, now, taken=self._tree.takes_path(path)
-                )
+                matched = self._directories.matches_path(path)
+                self._lifecycle.resume(stream, file, path, now, matched=matched)
                 self.drop(stream)
                 return True
         except OSError as error:
-            self._book.trouble("unreadable", path, reason_of(error))
+            self._registry.trouble("unreadable", path, reason_of(error))
             placement = "wait"
         finally:
-            handle.close()
+            file.close()
         if placement == "wait":
-            self.waiting.add(stream.name)
+            self._waiting.add(stream.name)
         else:
             tried.add(mark)
         return False
 
     def drop(self, stream: FollowedStream) -> None:
-        """The stream was found, or is over."""
+        """The stream's rest was found, or the stream is over."""
         self._tried.pop(stream.name, None)
-        self.waiting.discard(stream.name)
+        self._waiting.discard(stream.name)

@@ -1,7 +1,7 @@
-"""The section `[tail]`: what is followed, from where, and how often it is looked at.
+"""The section `[tail]`: what is followed, from where, and how often it is polled.
 
-Promises: a value that means nothing is refused when it is read, with its key; a duration is a
-number of seconds or a text such as `30s`, `5m`, `1h30m`.
+Promises: an invalid value is refused when it is read, with its key. A duration is a number of
+seconds or a text such as `30s`, `5m`, `1h30m`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Meta
 from jwtleak.errors import UsageError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-# Nine digits of weeks are more than the age of the universe, and can be added without overflow.
+# Nine digits of weeks exceed the age of the universe, and can be added without overflow.
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|[smhdw]))+|{_NUMBER}")
 _PART = re.compile(rf"({_NUMBER})(ms|[smhdw]|\Z)")
@@ -25,15 +25,16 @@ Origin: TypeAlias = tuple[Literal["beginning", "end", "since"], float]
 
 
 def duration(text: str) -> float:
-    """`1h30m` in seconds; a number alone is one of seconds. Raises `ValueError`."""
+    """Return the seconds of `1h30m`, or of a number alone. Raises `ValueError`."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"not a duration such as 30s, 5m or 1h30m: {text!r}")
     return sum(float(number) * _UNITS[unit or "s"] for number, unit in _PART.findall(text))
 
 
 def origin(text: str) -> Origin:
-    """Where files begin that are there at the start: `beginning`, `end`, or `since:DURATION`.
-    Raises `ValueError`.
+    """Parse where to begin in files that exist at the start. Raises `ValueError`.
+
+    `beginning`, `end`, or `since:DURATION`; the number is that duration in seconds.
     """
     if text in ("beginning", "end"):
         return text, 0.0  # type: ignore[return-value]
@@ -44,7 +45,7 @@ def origin(text: str) -> Origin:
 
 
 class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How files are followed. Every time is in seconds."""
+    """How files are followed. All times are in seconds."""
 
     paths: Annotated[
         list[str], Meta(description="files, directories and globs to follow; `**` is any depth")
@@ -58,8 +59,8 @@ class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     from_: Annotated[
         str,
         Meta(
-            description="where to begin in files that are there at the very first start: `beginning`, `end`, "
-            "`since:DURATION`; later ones are read from their beginning"
+            description="where to begin in files that are there at the very first start: "
+            "`beginning`, `end`, `since:DURATION`; later ones are read from their beginning"
         ),
     ] = msgspec.field(default="beginning", name="from")
     poll: Annotated[bool, Meta(description="never use file events")] = False
@@ -70,19 +71,19 @@ class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     # Tailers' users expect a second.
     file_interval: Annotated[
         float,
-        Meta(description="a known file that changed lately is looked at this often, event or not"),
+        Meta(description="a known file that changed lately is inspected this often, event or not"),
     ] = 1.0
     directory_interval: Annotated[
         float,
         Meta(
-            description="a directory is listed again this often when it changed, or when no events come from it"
+            description="a directory is listed again this often when it changed, or when no "
+            "events come from it"
         ),
     ] = 5.0
-    # A file that left its name may still be written to: programs reopen their logs on a signal.
-    # Half a minute is what the slowest of them (a Java service in a long collection) was seen to
-    # need.
+    # A rotated file may still be written to: programs reopen their logs on a signal. The slowest
+    # one seen (a Java service in a long collection) needed half a minute.
     rotate_quiet: Annotated[
-        float, Meta(description="how long a rotated file must be quiet before it is let go of")
+        float, Meta(description="how long a rotated file must be quiet before it is closed")
     ] = 30.0
     settle: Annotated[
         float, Meta(description="a compressed file is read when it did not change for so long")
@@ -104,11 +105,11 @@ class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def origin(self) -> Origin:
-        """`from`, taken apart."""
+        """`from`, parsed."""
         return origin(self.from_)
 
 
 def need_paths(settings: TailSettings) -> None:
-    """Raises `UsageError` when there is nothing to follow."""
+    """Raise `UsageError` when there is nothing to follow."""
     if not settings.paths:
         raise UsageError("nothing to follow: give a file, a directory or a glob")

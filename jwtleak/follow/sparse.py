@@ -1,8 +1,11 @@
-"""Reading a file that is being written: where its written part ends, and where its holes are.
+"""Where the written part of a growing file ends, and where its holes are.
 
 Promises: NUL bytes at the end that are only reserved (fallocate, a hole, a file filled with zeros
-beforehand) are not read before something stands there; a hole of any size costs two system calls,
-not its length.
+in advance) are not read before data replaces them. A hole costs two system calls, whatever its
+size.
+
+    data | hole | data | NUL NUL NUL NUL ... NUL
+                       ^ written end           ^ size
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import errno
 import os
 
 _PIECE = 64 * 1024
-# Data between holes that is looked at for its last byte. More pieces are an attack on time: the end
-# is then the size.
+# Extents that are searched for the last written byte. More of them are an attack on time: then the
+# size counts as the end.
 _MAX_EXTENTS = 1024
 
 
 def data_after(fd: int, offset: int, size: int) -> int:
-    """The next offset that is not in a hole; `size` when there is none, `offset` where that cannot
-    be told.
+    """Return the next offset outside a hole.
+
+    `size` when only a hole follows; `offset` itself where holes cannot be detected.
     """
     try:
         return os.lseek(fd, offset, os.SEEK_DATA)
@@ -34,13 +38,14 @@ def _hole_after(fd: int, offset: int, size: int) -> int:
 
 
 def _extents(fd: int, start: int, size: int) -> list[tuple[int, int]] | None:
-    """Where there is data between `start` and `size`; None for too many pieces."""
+    """Return the extents of data between `start` and `size`; None when there are too many."""
     found = []
     while start < size:
         begin = data_after(fd, start, size)
         if begin >= size:
             break
         start = _hole_after(fd, begin, size)
+        # A file that is truncated meanwhile can give the same offset twice: do not loop.
         if start <= begin:
             start = size
         found.append((begin, start))
@@ -50,7 +55,7 @@ def _extents(fd: int, start: int, size: int) -> list[tuple[int, int]] | None:
 
 
 def _last_written(fd: int, begin: int, end: int) -> int | None:
-    """The end of the last byte in [begin, end) that is not NUL."""
+    """Return the offset behind the last byte in [begin, end) that is not NUL."""
     while end > begin:
         at = max(begin, end - _PIECE)
         if piece := os.pread(fd, end - at, at).rstrip(b"\0"):
@@ -60,14 +65,16 @@ def _last_written(fd: int, begin: int, end: int) -> int | None:
 
 
 def written_end(fd: int, start: int, size: int) -> int:
-    """The end of what is written; all before `start` is known to be. Raises `OSError`."""
+    """Return where the written part ends; it reaches `start` at least. Raises `OSError`."""
     if size <= start:
         return size
+    # Almost every log ends in a newline: one byte decides.
     if os.pread(fd, 1, size - 1) != b"\0":
         return size
     extents = _extents(fd, start, size)
     if extents is None:
         return size
+    # fallocate's reserved extents count as data in some file systems, so they are searched too.
     for begin, end in reversed(extents):
         last = _last_written(fd, begin, end)
         if last is not None:
@@ -76,11 +83,9 @@ def written_end(fd: int, start: int, size: int) -> int:
 
 
 def written_on(fd: int, start: int, size: int) -> int:
-    """As `written_end`, for a file whose reserved part was seen before: looks only at the place
-    that is written next.
+    """As `written_end`, for a file with a known reserved part: reads only what is written next.
 
-    Gives `start` when nothing stands there; what was written further on is then for `written_end`
-    to find.
+    Returns `start` when nothing was written there; `written_end` finds what was written further on.
     """
     piece = os.pread(fd, min(_PIECE, max(size - start, 0)), start)
     return start + len(piece.rstrip(b"\0"))

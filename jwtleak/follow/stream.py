@@ -1,4 +1,25 @@
-"""What is known of one stream between two looks."""
+"""One stream: its state, every change to it, and the budget of open files.
+
+Promises: only this module assigns a field of `FollowedStream` (a test parses the package for it).
+Other modules decide, and call the transition. `Registry` calls those of paths and identity, and
+`OpenFiles` those of the descriptor, because each keeps an index of them.
+A file is closed to make room only when all of it was read and its path still leads to it; if there
+is none, one with unread bytes that can be opened again by its path. A file without a path is never
+closed with unread bytes.
+
+    from      because                               to
+    --------  ------------------------------------  --------------------------------------
+    sought    its file was met                      followed, leaving or finished
+    sought    it was not met at the first poll      orphan
+    followed  its path leads elsewhere or nowhere   leaving; without an open file: orphan
+    followed  its content was truncated away        orphan (the file begins a new stream)
+    followed  a compressed file was read whole      finished
+    leaving   it has a followed path again          followed
+    leaving   all was read, stored, and is quiet    ended; orphan if its compressed form waits
+    orphan    its rest was found                    followed, leaving or finished
+    orphan    its rest was not found in time        ended
+    finished  its path leads elsewhere or nowhere   orphan
+"""
 
 from __future__ import annotations
 
@@ -11,25 +32,24 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from jwtleak.follow.compressed import CompressedFile
-from jwtleak.follow.fingerprint import Key
+from jwtleak.follow.fingerprint import Key, digest
 from jwtleak.follow.interface import Reason
 from jwtleak.types import Cursor
 
-# sought: has a cursor, was not met yet; followed: its name is one that is asked for; leaving: it is
-# read to its end from a file that has no such name any more; orphan: there is nothing to read it
-# from, perhaps a copy is found; finished: a compressed file that was read whole, kept so that it is
-# not read again.
+# sought: known by a cursor, its file not met yet. followed: its path matches a target. leaving:
+# read to its end from a file without such a path. orphan: no file to read from; a copy may be
+# found. finished: a compressed file that was read whole, remembered so that it is not read again.
 State: TypeAlias = Literal["sought", "followed", "leaving", "orphan", "finished"]
 
 
 class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
-    """A stream. `size` and times are those of the last look; `end` is how much of it is written."""
+    """A stream as of the last poll. `end` is how much of its file is written."""
 
     name: str
     path: str
     stored: Cursor  # as the caller last stored it, or as it was opened
     state: State = "sought"
-    reason: Reason = "rotated"
+    reason: Reason = "rotated"  # why it will end
 
     device: int = 0
     inode: int = 0
@@ -38,7 +58,7 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     mtime_ns: int = 0
     ctime_ns: int = 0
     end: int = 0
-    reserved: bool = False  # NUL bytes stood behind `end` at the last look
+    reserved: bool = False  # NUL bytes follow `end`
 
     head_length: int = 0
     head: bytes = b""
@@ -47,17 +67,16 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     anchor: bytes = b""
 
     named: bool = False  # `path` leads to the file, so that it can be opened again
-    aliases: list[str] = []  # other names of the same file
+    aliases: tuple[str, ...] = ()  # other paths of the same file
     real: str = ""  # where `path` leads to, if it is a link
     fd: int = -1
-    packed: CompressedFile | None = None
-    opened: bool = False  # the caller knows of it
-    told: int = 0  # the size that the caller was told
-    uncommitted: bool = False
-    stalled: bool = False
-    confirm: bool = (
-        False  # it changed, perhaps again within the same tick of the file system's clock
-    )
+    compressed: CompressedFile | None = None
+    opened: bool = False  # `Opened` was emitted
+    reported_size: int = 0  # in the last `Opened` or `Grown`
+    uncommitted: bool = False  # bytes were read whose results are not stored yet
+    stalled: bool = False  # reported bytes could not be read: report them again
+    confirm: bool = False  # inspect again: it may have changed within one tick of the file's clock
+    heir: bool = False  # its compressed form waits for it to end
     changed_at: float = 0.0
     left_at: float = 0.0
     lost: int = 0
@@ -65,90 +84,247 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
 
     @property
     def key(self) -> Key:
-        """Where its file is."""
+        """Device and inode of its file."""
         return self.device, self.inode
 
     @property
     def caught_up(self) -> bool:
-        """Whether all that can be read was read."""
-        if self.packed is not None:
-            return self.packed.ended and self.read_to >= self.packed.position
+        """Whether everything readable was read."""
+        if self.compressed is not None:
+            return self.compressed.ended and self.read_to >= self.compressed.position
         return self.read_to >= self.end
 
+    # State. `Lifecycle` calls these.
 
-# The files that are held open, within a budget.
-#
-# Promises: a file is closed to make room only when all of it was read and its name still leads to
-# it; then, and only if nothing of that kind is left, one that was not read to its end but can be
-# opened again by its name. A file that has no name is never closed with unread bytes.
+    def attach(self, state: State, now: float, *, changed_at: float | None = None) -> None:
+        """Its file was met at `now`; it last changed at `changed_at`, by default just now."""
+        self.state = state
+        self.left_at = now
+        self.changed_at = now if changed_at is None else changed_at
 
-# How many of the least recently used are looked at for one that can be closed.
+    def recognize(self) -> None:
+        """Its file is as its cursor describes it. It was idle, so no time of change is set."""
+        self.state = "finished" if self.stored.state == "finished" else "followed"
+
+    def follow_again(self) -> None:
+        """Its file has a followed path again."""
+        if self.state == "leaving":
+            self.state = "followed"
+
+    def leave(self, now: float, reason: Reason) -> None:
+        """Its path leads to another file, or nowhere; an open file is read to its end."""
+        if self.state != "leaving":  # the first loss counts: `rotate_quiet` runs from there
+            self.left_at, self.reason = now, reason
+        if self.fd >= 0 and self.state != "finished":
+            self.state = "leaving"
+
+    def set_reason(self, reason: Reason) -> None:
+        """The file was found where rotation put it: it is not removed after all."""
+        self.reason = reason
+
+    def truncate(self, now: float) -> None:
+        """Its content is gone from its file, which must not be recognized by its inode again."""
+        self.left_at, self.reason = now, "truncated"
+        self.device = self.inode = 0
+
+    def miss(self, now: float, reason: Reason) -> None:
+        """Its cursor's file was not met at the first poll: its patience as an orphan starts now."""
+        self.left_at, self.reason = now, reason
+
+    def lose(self) -> None:
+        """There is no file to read from."""
+        self.state = "orphan"
+
+    def expect_heir(self) -> None:
+        """Its compressed form waits until it is read to its end."""
+        self.heir = True
+
+    def pass_on(self, now: float) -> None:
+        """It is read to its end, and its compressed form may continue it: as of an orphan."""
+        self.heir = False
+        # Patience starts now: the time since it left its path is over already, and the compressed
+        # form, which may have been renamed since, is compared only later in the same poll.
+        self.left_at = now
+
+    def finish(self, cursor: Cursor) -> None:
+        """A compressed file was read whole; `cursor` identifies it after a restart."""
+        self.stored = cursor
+        self.opened = False
+
+    def finish_state(self) -> None:
+        """A compressed file has nothing left to read."""
+        self.state = "finished"
+
+    # Paths and identity. `Registry` calls these, and keeps its indexes in step.
+
+    def bind(self, key: Key, generation: int | None) -> None:
+        """It is read from this file."""
+        self.device, self.inode = key
+        self.generation = generation
+
+    def rename(self, path: str) -> None:
+        """Its file is found at `path`."""
+        self.path = path
+        self.named = True
+
+    def unname(self) -> None:
+        """Its file is not found at its path any more."""
+        self.named = False
+
+    def link(self, real: str) -> None:
+        """Its path is a link to `real`; empty when it is none."""
+        self.real = real
+
+    def set_aliases(self, paths: tuple[str, ...]) -> None:
+        """The other paths of its file."""
+        self.aliases = paths
+
+    # The descriptor. `OpenFiles` calls these.
+
+    def hold(self, fd: int, compressed: CompressedFile | None) -> None:
+        """Its file is open."""
+        self.fd, self.compressed = fd, compressed
+
+    def release(self) -> None:
+        """Its file is closed."""
+        self.fd, self.compressed = -1, None
+
+    # Content. `Lifecycle` and `Reading` call these.
+
+    def observe(self, found: os.stat_result) -> None:
+        """What `stat` says of its file."""
+        self.size, self.mtime_ns, self.ctime_ns = (
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+        )
+
+    def observe_metadata(self, found: os.stat_result) -> None:
+        """As `observe`, where the time of change is the stored one and must stay comparable."""
+        self.size, self.ctime_ns = found.st_size, found.st_ctime_ns
+
+    def set_end(self, end: int, *, reserved: bool) -> None:
+        """So much of it is written."""
+        self.end, self.reserved = end, reserved
+
+    def reopen_at(self, offset: int) -> None:
+        """Nothing is left to read before the stored offset."""
+        self.end = offset
+
+    def set_confirm(self, confirm: bool) -> None:
+        """Whether the file may have changed within the tick of the last poll."""
+        self.confirm = confirm
+
+    def change(self, now: float) -> None:
+        """It changed, and may change again within the same tick."""
+        self.changed_at, self.confirm = now, True
+
+    def lose_bytes(self, count: int) -> None:
+        """So many bytes that a poll saw are gone unread."""
+        self.lost += count
+
+    def learn_head(self, head: bytes) -> None:
+        """Its first bytes, of which only a digest is kept."""
+        self.head_length, self.head = len(head), digest(head)
+
+    def advance(self, offset: int, before: bytes) -> None:
+        """It was read up to `offset`; `before` are the bytes in front of it, for the anchor."""
+        self.read_to = offset
+        self.anchor_length, self.anchor = len(before), digest(before)
+
+    def report(self) -> None:
+        """`Opened` or `Grown` was emitted for everything up to `end`."""
+        self.reported_size, self.stalled = self.end, False
+
+    def open(self) -> None:
+        """`Opened` was emitted. A stall stays: bytes that could not be read are reported again."""
+        self.reported_size, self.opened = self.end, True
+
+    def stall(self) -> None:
+        """Reported bytes could not be read here, or its path could not be inspected."""
+        self.stalled = True
+
+    def read(self) -> None:
+        """Bytes were read whose results are not stored yet."""
+        self.uncommitted = True
+
+    def commit(self) -> None:
+        """The results of everything read are stored."""
+        self.uncommitted = False
+
+    def store(self, cursor: Cursor) -> None:
+        """The caller stores this cursor."""
+        self.stored = cursor
+
+    def count_rewrites(self, rewrites: int) -> None:
+        """It was rewritten in place so often in a row; 0 after growth or rotation."""
+        self.rewrites = rewrites
+
+
+# How many of the least recently used files are considered for closing.
 _TRIES = 64
 
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | getattr(os, "O_NOCTTY", 0)
 
 
 def budget() -> int:
-    """Half of what the system lets this process have open."""
+    """Return half of the open files that the system allows this process."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(4, 65536 if soft == resource.RLIM_INFINITY else soft // 2)
 
 
 class OpenFiles:
-    """Which streams hold their file open, least recently used first."""
+    """The streams whose file is open, least recently used first."""
 
     def __init__(self, limit: int | None = None) -> None:
-        self.limit = limit or budget()
-        self._held: OrderedDict[str, FollowedStream] = OrderedDict()
+        self._limit = limit or budget()
+        self._open: OrderedDict[str, FollowedStream] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._open)
 
-    def keep(self, stream: FollowedStream, fd: int) -> None:
+    def keep(
+        self, stream: FollowedStream, fd: int, compressed: CompressedFile | None = None
+    ) -> None:
         """The stream's file is open as `fd`; others may be closed for it."""
         self.release(stream)
         self.make_room(1)
-        stream.fd = fd
-        self._held[stream.name] = stream
+        stream.hold(fd, compressed)
+        self._open[stream.name] = stream
 
     def use(self, stream: FollowedStream) -> None:
         """The stream's file was used."""
         if stream.fd >= 0:
-            self._held.move_to_end(stream.name)
-
-    @property
-    def roomy(self) -> bool:
-        """Whether another file can be held without closing one."""
-        return len(self._held) < self.limit
+            self._open.move_to_end(stream.name)
 
     def release(self, stream: FollowedStream) -> None:
         """Close the stream's file."""
         if stream.fd >= 0:
             os.close(stream.fd)
-            stream.fd = -1
-            stream.packed = None
-            self._held.pop(stream.name, None)
+            stream.release()
+            self._open.pop(stream.name, None)
 
     def close(self) -> None:
-        """Close all."""
-        for stream in list(self._held.values()):
+        """Close all files."""
+        for stream in list(self._open.values()):
             self.release(stream)
 
     def make_room(self, count: int = 0) -> None:
-        """Close what can be closed until `count` more fit."""
-        while len(self._held) + count > self.limit:
+        """Close files until `count` more fit, as far as files may be closed."""
+        while len(self._open) + count > self._limit:
             victim = self._victim()
             if victim is None:
-                return
+                return  # all of them would lose bytes: the budget gives way, and data does not
             self.release(victim)
 
     def _victim(self) -> FollowedStream | None:
-        """A file that can be closed: read and named, or at least named."""
         second = None
-        for stream in list(islice(self._held.values(), _TRIES)):
+        for stream in list(islice(self._open.values(), _TRIES)):
             if not stream.named:
                 continue
             if stream.caught_up and not stream.uncommitted:
                 return stream
+            # Closing this one costs an open and a comparison at its next read, and risks its
+            # unread bytes if it is rotated away before that.
             second = second or stream
         return second

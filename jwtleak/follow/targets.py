@@ -1,8 +1,8 @@
-"""What is to be followed: files, directories and globs, with what is included and excluded.
+"""The files, directories and globs to follow, with include and exclude patterns.
 
-Promises: `*` and `?` stay in one name, `**` crosses directories; exclude wins; a name that begins
-with a dot is followed only where a pattern or an argument names it with its dot. Nothing here looks
-at files but `os.path.isdir`, once.
+Promises: `*` and `?` stay within one name, `**` crosses directories; exclude wins. A name that
+begins with a dot is followed only where a pattern or an argument spells the dot. Refuses: the file
+system, except once for each argument, to see what it is.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ _MAGIC = re.compile(r"[*?[]")
 
 
 class Target:
-    """One argument: everything below `base` whose relative path fits. `plain` is the file's path if
-    one file is meant.
+    """One argument: everything below `base` whose relative path matches a pattern.
+
+    `plain` is the path of the file when the argument is one file.
     """
 
     def __init__(self, base: str, pattern: str, plain: str | None = None) -> None:
@@ -40,22 +41,23 @@ class Target:
             if part.startswith(".")
         ]
 
-    def takes(self, relative: str) -> bool:
-        """Whether a file fits."""
-        return self._whole.fullmatch(relative) is not None and self._shown(relative)
+    def matches(self, relative: str) -> bool:
+        """Return whether a file matches, by its path below `base`."""
+        return self._whole.fullmatch(relative) is not None and self._spells_dots(relative)
 
     def enters(self, relative: str) -> bool:
-        """Whether something that fits may be below a directory."""
+        """Return whether a match may be below a directory, by its path below `base`."""
         names = relative.split("/")
         if self._deep is None and len(names) >= len(self._parts):
             return False
+        # Before the first `**` each part matches one name; behind it anything may follow.
         fixed = self._parts[: self._deep]
         return all(
             part.fullmatch(name) for part, name in zip(fixed, names, strict=False)
-        ) and self._shown(relative)
+        ) and self._spells_dots(relative)
 
-    def _shown(self, relative: str) -> bool:
-        """Whether every name with a dot is asked for by one."""
+    def _spells_dots(self, relative: str) -> bool:
+        """Return whether the pattern spells the dot of every hidden name."""
         if "/." not in relative and not relative.startswith("."):
             return True
         hidden = [name for name in relative.split("/") if name.startswith(".")]
@@ -72,18 +74,18 @@ class Filter:
             raise UsageError(f"invalid glob: {error}") from None
 
     def excludes(self, relative: str, path: str) -> bool:
-        """Whether a file, or a directory with all below it, is left out."""
+        """Return whether a file, or a directory with all below it, is excluded."""
         return bool(self._exclude) and (
             self._exclude.match(relative) or self._exclude.match(path[1:])
         )
 
     def includes(self, relative: str, path: str) -> bool:
-        """Whether a file is asked for."""
+        """Return whether a file is included."""
         return not self._include or self._include.match(relative) or self._include.match(path[1:])
 
 
 def targets(paths: Iterable[str], include: Iterable[str] = ()) -> list[Target]:
-    """The targets of the arguments. Raises `UsageError` for a glob that means nothing."""
+    """Return the targets of the arguments. Raises `UsageError` for an invalid path or glob."""
     found: list[Target] = []
     for argument in dict.fromkeys(paths):
         if "\0" in argument or not argument:
@@ -97,12 +99,13 @@ def targets(paths: Iterable[str], include: Iterable[str] = ()) -> list[Target]:
 
 
 def _targets(path: str, slash: bool, include: list[str]) -> list[Target]:
+    # A file may have brackets in its name: what exists is no glob.
     magic = _MAGIC.search(path)
     directory = os.path.isdir(path)
     if magic and not directory and not os.path.lexists(path):
         cut = path.rindex("/", 0, magic.start()) or 1
         return [Target(path[:cut], path[cut:].lstrip("/"))]
-    # What is not there yet may become either.
+    # A path that does not exist yet may become a file or a directory: both are followed.
     tree = [_Tree(path, include)]
     file = (
         [] if directory or slash else [Target(os.path.dirname(path), os.path.basename(path), path)]

@@ -1,9 +1,14 @@
-"""File events as reasons to look, directory by directory.
+"""File events as hints: reasons to poll, directory by directory.
 
-Promises: an event only ever becomes a hint; a directory from which none can come (limits, remote
-file systems, no inotify) is polled, and that is told once, with the reason; what the kernel dropped
-makes everything due. Directories are watched one by one and not recursively: a recursive watch of
-watchdog passes over those that it could not add in silence.
+Promises: an event only ever becomes a hint. A directory from which none can come (limits, remote
+file systems, no inotify) is polled, which is reported once, with the reason. After the kernel
+dropped events everything is due. `Hints` is bounded and safe for threads; `wake` and `add_all` also
+for signal handlers. Refuses: recursive watches, since watchdog silently leaves out the directories
+that it could not add.
+
+    kernel -- inotify --> watchdog's threads -- add(path) --> Hints <-- drain -- Follower.poll
+                                 |                              |
+                     dropped: a warning in its log -- add_all --+-- pipe --> Follower.wait
 """
 
 from __future__ import annotations
@@ -34,13 +39,7 @@ from jwtleak.follow.mounts import remote_type
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, EventEmitter, ObservedWatch
 
-
-# Where somebody saw a change, until the next look.
-#
-# Promises: safe for threads and, but for `add`, for signal handlers; bounded: beyond `MAX_HINTS`
-# names everything is to be looked at. A hint is never more than a reason to look.
-
-# A look at everything costs about as much as so many single looks.
+# Inspecting everything costs about as much as inspecting so many single paths.
 MAX_HINTS = 4096
 
 
@@ -51,8 +50,8 @@ class Hints:
         self._lock = threading.Lock()
         self._paths: set[str] = set()
         self._all = False
-        # A pipe and not a `threading.Event`: the lock in that one cannot be taken twice, as a
-        # signal handler might.
+        # A pipe and not a `threading.Event`: a signal handler could try to acquire the event's
+        # lock while its own thread holds it.
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -60,8 +59,9 @@ class Hints:
         self._poll.register(self._reader, select.POLLIN)
 
     def add(self, path: str) -> None:
-        """Something happened at `path`."""
+        """`path` may have changed."""
         with self._lock:
+            # Only the first hint writes to the pipe: a busy directory makes thousands a second.
             quiet = not self._paths and not self._all
             if len(self._paths) < MAX_HINTS:
                 self._paths.add(path)
@@ -71,25 +71,26 @@ class Hints:
             self.wake()
 
     def add_all(self) -> None:
-        """Something happened somewhere."""
+        """Anything may have changed."""
         with self._lock:
             self._all = True
         self.wake()
 
     def wake(self) -> None:
-        """End the present or the next `wait`."""
-        with contextlib.suppress(OSError):  # full: it will wake; closed: nobody waits
+        """End the current or the next `wait`."""
+        # A full pipe wakes the reader anyway; with a closed one nobody waits.
+        with contextlib.suppress(OSError):
             os.write(self._writer, b"!")
 
     def wait(self, seconds: float) -> None:
-        """Until something is added, `wake`, or the time is over."""
+        """Block until a hint or `wake`, at most for `seconds`."""
         self._poll.poll(max(0.0, seconds) * 1000)
         with contextlib.suppress(BlockingIOError):
             while len(os.read(self._reader, 4096)) == 4096:
                 pass
 
-    def take(self) -> tuple[set[str], bool]:
-        """What was added since the last time, and whether that was too much to remember."""
+    def drain(self) -> tuple[set[str], bool]:
+        """Remove and return the hinted paths, and whether there were too many to keep."""
         with self._lock:
             paths, everything = self._paths, self._all
             self._paths, self._all = set(), False
@@ -104,7 +105,7 @@ class Hints:
             self._reader = self._writer = -1
 
 
-# Only changes: our own reads make events too, of opening and closing.
+# Only changes: our own reads make events of opening and closing.
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileModifiedEvent,
@@ -113,10 +114,10 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
 ]
 
-# watchdog runs a thread for each watched directory, some 25 KiB of memory each. The directories
-# above that are polled.
+# watchdog runs a thread for each watched directory, at some 25 KiB. Further directories are polled.
 MAX_WATCHED = 1000
-# How often a directory that could not be watched is tried again: limits are raised, mounts change.
+# How often a directory that could not be watched is tried again (s): limits are raised, mounts
+# change.
 _RETRY = 60.0
 
 _LIMITS = {
@@ -124,31 +125,29 @@ _LIMITS = {
     errno.EMFILE: "no inotify instance is left (fs.inotify.max_user_instances)",
 }
 
-TellMode = Callable[[str, WatchMode, str], None]
+ReportMode = Callable[[str, WatchMode, str], None]
 
 
 class _Overflow(logging.Handler):
-    """watchdog tells of an overflow only in its log."""
+    """watchdog reports an overflow only in its log."""
 
     def __init__(self, overflowed: Callable[[], None]) -> None:
         super().__init__(logging.WARNING)
         self._overflowed = overflowed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Whatever watchdog warns of, events may be missing."""
+        """Count any warning of watchdog: events may be missing."""
         self._overflowed()
 
 
 class _Handler(FileSystemEventHandler):
-    """What watchdog calls for each event, from its own thread."""
+    """Called by watchdog for each event, from its own thread."""
 
     def __init__(self, hints: Hints) -> None:
         self._hints = hints
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """A change of content is a hint at the file, a change of names one at the directory as
-        well.
-        """
+        """Hint at the file, and at its directory too when names changed."""
         for path in (event.src_path, event.dest_path):
             if not path:
                 continue
@@ -159,11 +158,11 @@ class _Handler(FileSystemEventHandler):
 
 
 class Watcher:
-    """Which directories are watched. `covered` are those from which events come."""
+    """Watches directories. Events come from those in `covered`."""
 
-    def __init__(self, hints: Hints, tell: TellMode, *, poll: bool) -> None:
+    def __init__(self, hints: Hints, report: ReportMode, *, poll: bool) -> None:
         self._hints = hints
-        self._tell = tell
+        self._report = report
         self._observer: BaseObserver | None = None
         self._reason = "asked for"  # why everything is polled, when it is
         self._poll = poll
@@ -177,7 +176,7 @@ class Watcher:
         self.overflows = 0
 
     def start(self) -> None:
-        """Begin, if the system lets us."""
+        """Start watching, if the system allows it."""
         if self._started:
             return
         self._started = True
@@ -189,7 +188,7 @@ class Watcher:
 
             self._observer = Observer()
             self._observer.start()
-        # a limit, a seccomp filter, a platform without it: polling does for all of them
+        # A limit, a seccomp filter, a platform without events: polling works with all of them.
         except Exception as error:
             self._reason = _why(error)
             self._observer = None
@@ -205,20 +204,21 @@ class Watcher:
         self.covered = frozenset()
 
     def modes(self) -> dict[WatchMode, int]:
-        """How many directories there are of each mode."""
+        """Return the number of directories by mode."""
         counts: dict[WatchMode, int] = {}
         for mode in self._modes.values():
             counts[mode] = counts.get(mode, 0) + 1
         return counts
 
     def sync(self, directories: Iterable[str], now: float) -> None:
-        """Watch these directories and no others."""
+        """Watch these directories and no others; report each change of mode."""
         if not self._started:
             return
         wanted = set(directories)
+        # watchdog's thread ends when its directory is removed, and does not say so.
         alive = {id(emitter.watch) for emitter in self._emitters() if emitter.is_alive()}
         for path, (watch, key) in list(self._watches.items()):
-            # A watch is on a directory, not on its path: another one may have that by now.
+            # A watch belongs to a directory, not to its path, which may lead to another by now.
             if path not in wanted or id(watch) not in alive or _key(path) != key:
                 self._unwatch(path)
         for path in [path for path in self._modes if path not in wanted]:
@@ -239,17 +239,17 @@ class Watcher:
                 watch = self._observer.schedule(
                     self._handler, path, event_filter=_EVENTS, follow_symlink=True
                 )
-            except Exception as error:  # a limit, or a directory that just went: told, and polled
+            except Exception as error:  # a limit, or the directory has just been removed
                 reason = _why(error)
             else:
                 self._watches[path] = watch, key
-                # What happened before the watch was there made no event.
+                # Changes before the watch was there made no event.
                 self._hints.add(path)
         self._retry_at[path] = now + _RETRY
         mode: WatchMode = "polling" if reason else "events"
         if self._modes.get(path) != mode:
             self._modes[path] = mode
-            self._tell(path, mode, reason)
+            self._report(path, mode, reason)
 
     def _obstacle(self, path: str) -> str:
         if self._observer is None:
@@ -266,7 +266,9 @@ class Watcher:
             try:
                 self._observer.unschedule(watch)
             except (KeyError, OSError):
-                self._hints.add(path)  # its directory went: watchdog has forgotten it already
+                # Its directory is gone, and watchdog has dropped the watch. A path of the same
+                # name may exist again, with changes that made no event.
+                self._hints.add(path)
 
     def _overflow(self) -> None:
         self.overflows += 1

@@ -60,10 +60,10 @@ class Driver:
         """Close all files."""
         self.follower.close()
 
-    def look(self, seconds: float = 1.0) -> list[Event]:
+    def poll(self, seconds: float = 1.0) -> list[Event]:
         """Let time pass and look; nothing is read."""
         self.now += seconds
-        events = self.follower.look()
+        events = self.follower.poll()
         self.events.extend(events)
         for event in events:
             self._note(event)
@@ -127,7 +127,7 @@ class Driver:
         self.cursors[stream] = self.follower.cursor(
             stream,
             offset=log.offset,
-            told=log.offset,
+            reported=log.offset,
             lines=log.data.count(b"\n"),
             line_start=0,
             provisional=None,
@@ -137,7 +137,7 @@ class Driver:
     def turn(self, seconds: float = 1.0, times: int = 1) -> None:
         """Look and read."""
         for _ in range(times):
-            self.look(seconds)
+            self.poll(seconds)
             self.read()
 
     def contents(self) -> list[bytes]:

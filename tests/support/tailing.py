@@ -102,7 +102,7 @@ class Files:
     def wait(self, seconds: float) -> None:
         """Nobody sleeps here."""
 
-    def look(self) -> list[Event]:
+    def poll(self) -> list[Event]:
         """What happened."""
         events, self.events = self.events, []
         return events
@@ -126,14 +126,14 @@ class Files:
         stream: str,
         *,
         offset: int,
-        told: int,
+        reported: int,
         lines: int,
         line_start: int,
         provisional: str | None,
     ) -> Cursor:
         """As it is."""
         return cursor(
-            stream, offset=offset, reported=told, lines=lines, line_start=line_start, provisional=provisional,
+            stream, offset=offset, reported=reported, lines=lines, line_start=line_start, provisional=provisional,
             size=len(self.data[stream]),
         )  # fmt: skip
 

@@ -45,7 +45,7 @@ class Marking(Protocol):
         stream: str,
         *,
         offset: int,
-        told: int,
+        reported: int,
         lines: int,
         line_start: int,
         provisional: str | None,
@@ -156,7 +156,7 @@ class Checkpoint:
         return self._follower.cursor(
             stream.name,
             offset=stream.offset,
-            told=stream.told,
+            reported=stream.told,
             lines=stream.lines,
             line_start=stream.line_start,
             provisional=provisional,

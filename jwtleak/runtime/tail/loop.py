@@ -124,7 +124,7 @@ class Loop:
         It is read for a moment only: with fifty thousand files, reading as long as looking would
         double the start.
         """
-        for event in self._follower.look():
+        for event in self._follower.poll():
             self._on(event)
         self._read()
         self.commit()
@@ -174,7 +174,7 @@ class Loop:
     def step(self) -> float:
         """One round. Gives the seconds for which there is nothing to do."""
         begin = self._steady()
-        for event in self._follower.look():
+        for event in self._follower.poll():
             self._on(event)
         # As much time for reading as for looking: among very many files a look takes longer than a
         # round.

@@ -42,7 +42,7 @@ class TailStream:
         self.name = opened.stream
         self.path = self.home = opened.path  # `home` is the path at which it appeared
         self.size = opened.size
-        self.packed = opened.packed
+        self.packed = opened.compressed
         self.cursor = opened.cursor  # as last stored, or as given
         self.mtime_ms = opened.cursor.mtime_ns // 1_000_000 or None
         self.offset = opened.cursor.offset

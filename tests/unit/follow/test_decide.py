@@ -8,18 +8,18 @@ import msgspec
 import pytest
 
 from jwtleak.follow.decide import (
+    Admission,
     Candidate,
     Leaving,
     NewFile,
     Placement,
     Seen,
     Verdict,
-    Welcome,
+    admit,
     begin_at,
     judge,
     may_end,
     place,
-    welcome,
 )
 from jwtleak.follow.fingerprint import Match
 
@@ -45,11 +45,11 @@ KNOWN: list[tuple[dict[str, tuple[object, ...]], Verdict]] = [
 PLACES: list[tuple[dict[str, tuple[object, ...]], Placement]] = [
     ({"live": (True,)}, "elsewhere"),
     ({"head": ("differs",)}, "elsewhere"),
-    ({"packed": (True,), "settled": (False,), "same": (False,)}, "wait"),
+    ({"compressed": (True,), "settled": (False,), "same": (False,)}, "wait"),
     ({"head": ("none",), "same": (False,)}, "elsewhere"),
-    ({"packed": (False,), "size": (50,), "read_to": (100,), "same": (True,)}, "elsewhere"),
-    ({"packed": (False,), "size": (50,), "read_to": (100,), "settled": (True,)}, "elsewhere"),
-    ({"packed": (False,), "size": (50,), "read_to": (100,)}, "wait"),
+    ({"compressed": (False,), "size": (50,), "read_to": (100,), "same": (True,)}, "elsewhere"),
+    ({"compressed": (False,), "size": (50,), "read_to": (100,), "settled": (True,)}, "elsewhere"),
+    ({"compressed": (False,), "size": (50,), "read_to": (100,)}, "wait"),
     ({"head": ("unread",)}, "wait"),
     ({"anchor": ("unread",)}, "wait"),
     ({"read_to": (0,)}, "here"),
@@ -57,12 +57,13 @@ PLACES: list[tuple[dict[str, tuple[object, ...]], Placement]] = [
     ({}, "elsewhere"),
 ]
 
-ARRIVALS: list[tuple[dict[str, tuple[object, ...]], Welcome]] = [
+ARRIVALS: list[tuple[dict[str, tuple[object, ...]], Admission]] = [
     ({"own": (True,)}, "ignore"),
     ({"known": (True,)}, "alias"),
     ({"rest": ("here",)}, "resume"),
     ({"rest": ("wait",)}, "wait"),
-    ({"settled": (False,), "packed": (True,)}, "wait"),
+    ({"heir": (True,)}, "wait"),
+    ({"settled": (False,), "compressed": (True,)}, "wait"),
     ({"settled": (False,), "twin": (True,)}, "wait"),
     ({}, "open"),
 ]
@@ -107,7 +108,7 @@ def test_every_candidate() -> None:
         same=BOOLS,
         live=BOOLS,
         settled=BOOLS,
-        packed=BOOLS,
+        compressed=BOOLS,
         size=(50, 150),
         read_to=(0, 100),
         head=MATCHES,
@@ -123,12 +124,13 @@ def test_every_arrival() -> None:
         own=BOOLS,
         known=BOOLS,
         rest=("here", "wait", "elsewhere"),
-        packed=BOOLS,
+        heir=BOOLS,
+        compressed=BOOLS,
         settled=BOOLS,
         twin=BOOLS,
     )
     for facts in every:
-        assert welcome(msgspec.convert(facts, NewFile)) == expected(ARRIVALS, facts), facts
+        assert admit(msgspec.convert(facts, NewFile)) == expected(ARRIVALS, facts), facts
 
 
 def test_every_leaving_stream() -> None:
@@ -155,7 +157,7 @@ def test_what_cannot_be_looked_at_is_never_gone() -> None:
 def test_a_live_file_is_never_the_rest_of_another() -> None:
     """However alike they are."""
     for facts in combinations(
-        same=BOOLS, settled=BOOLS, packed=BOOLS, head=MATCHES, anchor=MATCHES
+        same=BOOLS, settled=BOOLS, compressed=BOOLS, head=MATCHES, anchor=MATCHES
     ):
         assert place(msgspec.convert({"live": True, **facts}, Candidate)) == "elsewhere"
 

@@ -244,7 +244,7 @@ def test_a_directory_that_cannot_be_listed(
         patch.setattr(directories, "listing", refuse)
         append(log, lines(10, 20))
         log.rename(tmp_path / "a.log.1")
-        driver.follower._book.descriptors.close()
+        driver.follower._registry.open_files.close()
         driver.turn(times=60)
         assert driver.ends() == []
         assert driver.troubles() == [("unreadable", tmp_path.name)]
@@ -262,7 +262,7 @@ def test_no_descriptor_left(drive: Drive, tmp_path: Path) -> None:
     log.write_bytes(lines(0, 10))
     driver = drive(tmp_path)
     driver.turn()
-    driver.follower._book.descriptors.close()
+    driver.follower._registry.open_files.close()
     append(log, lines(10, 20))
     (tmp_path / "b.log").write_bytes(lines(100, 110))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

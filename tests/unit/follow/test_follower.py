@@ -29,7 +29,7 @@ def until(follower: Following, kind: type[Event]) -> Event:
     """Look until an event of a kind comes, for ten seconds at most."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        for event in follower.look():
+        for event in follower.poll():
             if isinstance(event, kind):
                 return event
         follower.wait(0.1)
@@ -63,12 +63,12 @@ def test_another_thread_can_wake_it(follower: Following) -> None:
 
 
 def test_the_figures(follower: Following, tmp_path: Path) -> None:
-    """Files followed and open, looks, modes."""
+    """Files followed, open and opened, and modes."""
     for name in "ab":
         (tmp_path / name).write_bytes(lines(0, 1))
-    follower.look()
+    follower.poll()
     stats = follower.stats()
-    assert (stats.followed, stats.open, stats.opened, stats.looks) == (2, 2, 2, 1)
+    assert (stats.followed, stats.open, stats.opened) == (2, 2, 2)
     assert stats.modes == {"events": 1}
 
 

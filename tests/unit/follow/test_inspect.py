@@ -26,7 +26,7 @@ def stats_of(driver: Driver, log: Path, seconds: int, monkeypatch: pytest.Monkey
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", counted)
         for _ in range(seconds * 2):
-            driver.look(0.5)
+            driver.poll(0.5)
     return calls
 
 
@@ -45,7 +45,7 @@ def test_every_second_without_events(
     driver = drive(log)
     driver.turn()
     assert 9 <= stats_of(driver, log, 10, monkeypatch) <= 11
-    driver.look(1000)
+    driver.poll(1000)
     assert 8 <= stats_of(driver, log, 10, monkeypatch) <= 13
 
 
@@ -53,9 +53,9 @@ def test_seldom_with_events(drive: Drive, log: Path, monkeypatch: pytest.MonkeyP
     """Where events come, an idle file is looked at ever less often, up to a bound."""
     driver = drive(log)
     driver.turn()
-    driver.follower._known.events_everywhere = True
+    driver.follower._inspector.set_coverage(frozenset(), everywhere=True)
     driver.follower._cover = lambda now: None  # type: ignore[method-assign]
-    driver.look(1000)
+    driver.poll(1000)
     assert 2 <= stats_of(driver, log, 60, monkeypatch) <= 7
     append(log, lines(10, 11))
     driver.turn(20)
@@ -70,11 +70,11 @@ def test_many_files_share_their_looks(
     """
     driver = drive(log)
     driver.turn()
-    monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.2)
-    driver.look(1000)
+    monkeypatch.setattr(module, "POLLS_PER_SECOND", 0.2)
+    driver.poll(1000)
     assert 8 <= stats_of(driver, log, 60, monkeypatch) <= 17
-    monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.0001)
-    driver.look(1000)
+    monkeypatch.setattr(module, "POLLS_PER_SECOND", 0.0001)
+    driver.poll(1000)
     assert 2 <= stats_of(driver, log, 100, monkeypatch) <= 5
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_was_idle_before_it_was_met(
     drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not looked at every second first, as one that has just changed is."""
-    monkeypatch.setattr(module, "LOOKS_PER_SECOND", 0.1)
+    monkeypatch.setattr(module, "POLLS_PER_SECOND", 0.1)
     os.utime(log, (1000, 1000))
     driver = drive(log)
     driver.turn()
@@ -100,7 +100,7 @@ def test_a_change_within_a_tick_of_the_clock(drive: Drive, log: Path) -> None:
     found = log.stat()
     log.write_bytes(lines(100, 111)[: found.st_size].ljust(found.st_size, b"\n"))
     os.utime(log, ns=(found.st_atime_ns, found.st_mtime_ns))
-    stream = next(iter(driver.follower._book.streams.values()))
+    stream = next(iter(driver.follower._registry))
     stream.ctime_ns = log.stat().st_ctime_ns
     driver.turn(2)
     driver.turn()

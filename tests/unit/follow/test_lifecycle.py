@@ -26,11 +26,11 @@ def log(tmp_path: Path) -> Path:
 def test_the_events_of_a_life(drive: Drive, log: Path) -> None:
     """Opened, grown, moved, ended; nothing is told twice, and nothing when nothing happened."""
     driver = drive(log)
-    (opened,) = driver.look()
+    (opened,) = driver.poll()
     assert isinstance(opened, Opened)
     stream, size = opened.stream, len(lines(0, 10))
     found = log.stat()
-    assert (opened.path, opened.size, opened.follows, opened.packed) == (
+    assert (opened.path, opened.size, opened.follows, opened.compressed) == (
         str(log),
         size,
         None,
@@ -43,14 +43,14 @@ def test_the_events_of_a_life(drive: Drive, log: Path) -> None:
         0,
         size,
     )
-    assert driver.look() == []
+    assert driver.poll() == []
     append(log, lines(10, 11))
-    assert driver.look() == [Grown(stream, len(lines(0, 11)))]
+    assert driver.poll() == [Grown(stream, len(lines(0, 11)))]
     driver.read()
     log.rename(log.with_name("a.log.1"))
-    assert driver.look() == [Moved(stream, str(log.with_name("a.log.1")))]
-    assert driver.look(31) == [Ended(stream, "rotated", 0)]
-    assert settled(driver.look(100)) == []
+    assert driver.poll() == [Moved(stream, str(log.with_name("a.log.1")))]
+    assert driver.poll(31) == [Ended(stream, "rotated", 0)]
+    assert settled(driver.poll(100)) == []
 
 
 def test_a_cursor_says_all_that_is_known(drive: Drive, log: Path) -> None:
@@ -59,7 +59,9 @@ def test_a_cursor_says_all_that_is_known(drive: Drive, log: Path) -> None:
     driver.turn()
     ((name, cursor),) = driver.cursors.items()
     stream = from_cursor(cursor)
-    again = make_cursor(stream, offset=cursor.offset, told=cursor.reported, lines=10, line_start=0)
+    again = make_cursor(
+        stream, offset=cursor.offset, reported=cursor.reported, lines=10, line_start=0
+    )
     assert again == cursor
     assert (cursor.head_length, cursor.anchor_length, cursor.state, name) == (
         256,
@@ -87,7 +89,7 @@ def test_what_is_cut_off_unread_is_lost(drive: Drive, log: Path) -> None:
     driver = drive(log)
     driver.turn()
     append(log, lines(10, 20))
-    driver.look()
+    driver.poll()
     os.truncate(log, len(lines(0, 15)))
     driver.turn()
     assert driver.contents() == [lines(0, 15)]

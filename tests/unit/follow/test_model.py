@@ -162,12 +162,12 @@ class World:
         """A look for which something was seen to happen everywhere."""
         for path in (self.root, *self.root.iterdir()):
             self.driver.follower.hint(str(path))
-        self.driver.look(seconds)
+        self.driver.poll(seconds)
         self._note()
 
     def blind(self, seconds: int) -> None:
         """A look without hints: what it finds depends on what is due."""
-        self.driver.look(seconds)
+        self.driver.poll(seconds)
 
     def turn(self, seconds: int) -> None:
         self.look(seconds)

@@ -42,13 +42,16 @@ def test_is_it_what_was_read(tmp_path: Path, packed: bool) -> None:
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(DATA) if packed else DATA)
     handle = OpenedFile(str(path), nothing)
-    assert (handle.packed is not None) == packed
+    assert (handle.compressed is not None) == packed
     assert handle.head == DATA[:1024]
-    assert (handle.head_is(reader(5000)), handle.anchor_is(reader(5000))) == ("same", "same")
-    assert handle.anchor_is(reader(0)) == "none"
+    assert (handle.compare_head(reader(5000)), handle.compare_anchor(reader(5000))) == (
+        "same",
+        "same",
+    )
+    assert handle.compare_anchor(reader(0)) == "none"
     other = reader(5000)
     other.head = other.anchor = digest(b"other")
-    assert (handle.head_is(other), handle.anchor_is(other)) == ("differs", "differs")
+    assert (handle.compare_head(other), handle.compare_anchor(other)) == ("differs", "differs")
     assert handle.key == (os.stat(path).st_dev, os.stat(path).st_ino)
     handle.close()
     handle.close()
@@ -69,7 +72,7 @@ def test_a_descriptor_that_is_given_away_stays_open(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(DATA)
     handle = OpenedFile(str(path), nothing)
-    fd = handle.give()
+    fd = handle.detach()
     handle.close()
     assert os.pread(fd, 6, 0) == b"000000"
     os.close(fd)

@@ -30,10 +30,10 @@ def test_what_was_ours_stays_ours(tmp_path: Path) -> None:
     ids.clear()
     assert not own.has(mine)
     ids.add(mine.key)
-    own.ask_again()
+    own.refresh()
     assert own.has(mine)
     ids.clear()
-    own.ask_again()
+    own.refresh()
     assert own.has(mine)
     other = handle(path)
     other.generation = None if mine.generation is None else mine.generation + 1
@@ -60,6 +60,6 @@ def test_what_is_sealed_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monkey
         clock=lambda: 1000.0,
         sealed=lambda: frozenset({(found.st_dev, found.st_ino)}),
     )
-    follower.look()
+    follower.poll()
     follower.close()
     assert opened == [str(tmp_path / "a.log")]

@@ -36,7 +36,7 @@ def only(driver: Driver) -> str:
 def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]]) -> None:
     """A caller that looks back gets the bytes that are there, and what it has read to stays known."""
     driver = drive(log)
-    driver.look()
+    driver.poll()
     stream, data, furthest = only(driver), lines(0, 100), 0
     for offset, size in reads:
         buffer = bytearray(size)
@@ -44,7 +44,7 @@ def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]
         assert buffer[:count] == data[offset : offset + size]
         furthest = max(furthest, offset + count) if count else furthest
     cursor = driver.follower.cursor(
-        stream, offset=furthest, told=furthest, lines=0, line_start=0, provisional=None
+        stream, offset=furthest, reported=furthest, lines=0, line_start=0, provisional=None
     )
     before = data[max(0, furthest - 256) : furthest]
     assert (cursor.anchor_length, cursor.anchor) == (
@@ -60,12 +60,12 @@ def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: boo
     data = lines(0, 100)
     path.write_bytes(gzip.compress(data) if packed else data)
     driver = drive(path)
-    driver.look()
-    driver.look(3)
+    driver.poll()
+    driver.poll(3)
     stream = only(driver)
     assert driver.follower.read(stream, 0, memoryview(bytearray(3000))) == 3000
     cursor = driver.follower.cursor(
-        stream, offset=1000, told=2000, lines=27, line_start=990, provisional="id"
+        stream, offset=1000, reported=2000, lines=27, line_start=990, provisional="id"
     )
     assert (cursor.offset, cursor.reported, cursor.read) == (1000, 2000, 3000)
     assert (cursor.anchor_length, cursor.anchor) == (256, digest(data[2744:3000]))
@@ -91,7 +91,9 @@ def test_what_has_ended_gives_nothing(drive: Drive, log: Path) -> None:
     assert driver.follower.data_after("unknown", 5) == 5
     driver.follower.committed("unknown", 0)
     with pytest.raises(KeyError):
-        driver.follower.cursor("unknown", offset=0, told=0, lines=0, line_start=0, provisional=None)
+        driver.follower.cursor(
+            "unknown", offset=0, reported=0, lines=0, line_start=0, provisional=None
+        )
 
 
 def test_nothing_is_read_beyond_the_last_look(drive: Drive, log: Path) -> None:
@@ -107,7 +109,7 @@ def test_an_error_is_told_and_tried_again(
 ) -> None:
     """A file that cannot be read for a while gives nothing; then it is `Grown` again."""
     driver = drive(log)
-    driver.look()
+    driver.poll()
 
     def broken(*_: object) -> int:
         raise OSError(5, "Input/output error")
@@ -115,7 +117,7 @@ def test_an_error_is_told_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(os, "preadv", broken)
         driver.read()
-        driver.look()
+        driver.poll()
         driver.read()
     assert driver.troubles() == [("unreadable", "a.log")]
     assert driver.contents() == [b""]
@@ -126,13 +128,13 @@ def test_an_error_is_told_and_tried_again(
 def test_a_file_is_opened_again_for_reading(drive: Drive, log: Path) -> None:
     """One that was closed for others; not one that is another file by now."""
     driver = drive(log)
-    driver.look()
-    driver.follower._book.descriptors.close()
+    driver.poll()
+    driver.follower._registry.open_files.close()
     driver.read()
     assert driver.contents() == [lines(0, 100)]
     append(log, lines(100, 101))
-    driver.look()
-    driver.follower._book.descriptors.close()
+    driver.poll()
+    driver.follower._registry.open_files.close()
     log.rename(log.with_name("b"))
     log.write_bytes(lines(200, 301))
     driver.read()
@@ -145,7 +147,7 @@ def test_holes_of_what_was_cut(drive: Drive, log: Path) -> None:
     driver = drive(log)
     driver.turn()
     append(log, lines(100, 200))
-    driver.look()
+    driver.poll()
     with log.open("r+b") as file:
         file.truncate(0)
         file.truncate(1 << 20)

@@ -32,8 +32,8 @@ def stream(
 
 
 @pytest.fixture
-def book() -> Registry:
-    """An empty book."""
+def registry() -> Registry:
+    """An empty registry."""
     return Registry(OpenFiles(4))
 
 
@@ -44,81 +44,84 @@ def test_names_are_unique() -> None:
     assert all(len(name) == 32 for name in names)
 
 
-def test_a_file_belongs_to_one_stream(book: Registry) -> None:
+def test_a_file_belongs_to_one_stream(registry: Registry) -> None:
     """Binding moves it; unbinding by another stream does nothing."""
     one, two = stream("/a"), stream("/b")
-    book.bind(one, (1, 5), 7)
-    book.bind(two, (1, 5), 7)
-    book.unbind(one)
-    assert book.at((1, 5)) is two
-    book.unbind(two)
-    assert book.at((1, 5)) is None
+    registry.bind(one, (1, 5), 7)
+    registry.bind(two, (1, 5), 7)
+    registry.unbind(one)
+    assert registry.at((1, 5)) is two
+    registry.unbind(two)
+    assert registry.at((1, 5)) is None
 
 
-def test_a_new_name_is_told(book: Registry) -> None:
+def test_a_new_path_is_reported(registry: Registry) -> None:
     """The old one leads nowhere then; the same one again is no news."""
     one = stream("/a")
     one.opened = True
-    book.add(one)
-    book.name(one, "/a")
-    book.name(one, "/b")
-    book.name(one, "/b")
-    assert book.take() == [Moved(one.name, "/b")]
-    assert book.by_path == {"/b": one}
-    book.unname(one)
+    registry.add(one)
+    registry.name(one, "/a")
+    registry.name(one, "/b")
+    registry.name(one, "/b")
+    assert registry.drain_events() == [Moved(one.name, "/b")]
+    assert (registry.at_path("/a"), registry.at_path("/b")) == (None, one)
+    registry.unname(one)
     assert not one.named
-    assert book.by_path == {}
+    assert registry.at_path("/b") is None
 
 
-def test_everything_of_a_stream_goes_with_it(book: Registry) -> None:
+def test_everything_of_a_stream_goes_with_it(registry: Registry) -> None:
     """Names, links, files, heads and plans."""
     one = stream("/a", b"x" * 64)
-    book.add(one)
-    book.bind(one, (1, 5), None)
-    book.name(one, "/a")
-    book.alias(one, "/b")
-    book.link(one, "/real/c")
-    book.know_head(one)
-    book.schedule.put(one.name, 1)
-    assert set(book.by_path) == {"/a", "/b", "/real/c"}
-    assert dict(book.linked) == {"/real": 1}
-    book.end(one, Ended(one.name, "rotated", 3))
-    assert (book.by_path, book.streams, dict(book.linked), book.at((1, 5))) == ({}, {}, {}, None)
-    assert book.twin([digest(b"x" * 64)], (1, 6)) is None
-    assert book.schedule.due(9) == []
-    assert book.take() == [Ended(one.name, "rotated", 3)]
-    assert (book.stats.rotated, book.stats.bytes_lost) == (1, 3)
+    registry.add(one)
+    registry.bind(one, (1, 5), None)
+    registry.name(one, "/a")
+    registry.alias(one, "/b")
+    registry.link(one, "/real/c")
+    registry.index_head(one)
+    registry.poll_at(one, 1)
+    paths = ("/a", "/b", "/real/c")
+    assert [registry.at_path(path) for path in paths] == [one] * 3
+    assert registry.linked_directories() == {"/real"}
+    registry.end(one, Ended(one.name, "rotated", 3))
+    assert [registry.at_path(path) for path in paths] == [None] * 3
+    assert (len(registry), registry.linked_directories(), registry.at((1, 5))) == (0, set(), None)
+    assert one not in registry
+    assert registry.twin([digest(b"x" * 64)], (1, 6)) is None
+    assert registry.due(9) == []
+    assert registry.drain_events() == [Ended(one.name, "rotated", 3)]
+    assert (registry.stats.rotated, registry.stats.bytes_lost) == (1, 3)
 
 
-def test_twins_are_live_files_that_begin_alike(book: Registry) -> None:
+def test_twins_are_live_files_that_begin_alike(registry: Registry) -> None:
     """Not the file itself, and none of less than 64 bytes."""
     one, short = stream("/a", b"x" * 64), stream("/b", b"y" * 10, inode=2)
     for each in (one, short):
-        book.add(each)
-        book.know_head(each)
-    assert book.twin([digest(b"x" * 64)], (1, 9)) is one
-    assert book.twin([digest(b"x" * 64)], (1, 1)) is None
-    assert book.twin([digest(b"y" * 10)], (1, 9)) is None
-    assert book.leaving_like(digest(b"x" * 64)) is None
+        registry.add(each)
+        registry.index_head(each)
+    assert registry.twin([digest(b"x" * 64)], (1, 9)) is one
+    assert registry.twin([digest(b"x" * 64)], (1, 1)) is None
+    assert registry.twin([digest(b"y" * 10)], (1, 9)) is None
+    assert registry.leaving_like(digest(b"x" * 64)) is None
     one.state = "leaving"
-    assert book.leaving_like(digest(b"x" * 64)) is one
-    assert book.twin([digest(b"x" * 64)], (1, 9)) is None
+    assert registry.leaving_like(digest(b"x" * 64)) is one
+    assert registry.twin([digest(b"x" * 64)], (1, 9)) is None
 
 
 def test_the_homeless_are_found_by_file_and_by_head() -> None:
     """Until they are removed, from all indexes."""
-    homeless = OrphanIndex()
+    orphans = OrphanIndex()
     one, two, bare = stream("/a", b"abc"), stream("/b", b"abcdef", inode=2), stream("/c", inode=3)
     for each in (one, two, bare, one):
-        homeless.add(each)
-    assert len(homeless) == 3
-    assert homeless.of((1, 2)) == [two]
-    assert sorted(each.path for each in homeless.like(b"abcdefghi")) == ["/a", "/b"]
-    assert homeless.like(b"abcde") == [one]
-    assert homeless.like(b"") == []
+        orphans.add(each)
+    assert len(orphans) == 3
+    assert orphans.of((1, 2)) == [two]
+    assert sorted(each.path for each in orphans.like(b"abcdefghi")) == ["/a", "/b"]
+    assert orphans.like(b"abcde") == [one]
+    assert orphans.like(b"") == []
     for each in (one, two, bare, one):
-        homeless.remove(each)
-    assert (len(homeless), homeless.of((1, 2)), homeless.like(b"abcdefghi"), list(homeless)) == (
+        orphans.remove(each)
+    assert (len(orphans), orphans.of((1, 2)), orphans.like(b"abcdefghi"), list(orphans)) == (
         0,
         [],
         [],
@@ -126,51 +129,47 @@ def test_the_homeless_are_found_by_file_and_by_head() -> None:
     )
 
 
-def test_an_orphan_is_homeless(book: Registry) -> None:
+def test_an_orphan_is_homeless(registry: Registry) -> None:
     """It keeps its key, so that its file is known when it is met."""
     one = stream("/a")
-    book.add(one)
-    book.bind(one, (1, 5), None)
-    book.name(one, "/a")
-    book.orphan(one)
-    assert (one.state, list(book.homeless), book.at((1, 5)), book.by_path) == (
-        "orphan",
-        [one],
-        None,
-        {},
-    )
-    assert book.homeless.of((1, 5)) == [one]
+    registry.add(one)
+    registry.bind(one, (1, 5), None)
+    registry.name(one, "/a")
+    registry.orphan(one)
+    assert (one.state, list(registry.orphans)) == ("orphan", [one])
+    assert (registry.at((1, 5)), registry.at_path("/a")) == (None, None)
+    assert registry.orphans.of((1, 5)) == [one]
 
 
-def test_a_trouble_is_told_once(book: Registry) -> None:
+def test_a_trouble_is_reported_once(registry: Registry) -> None:
     """Until its reason changes, or it was over in between."""
     for _ in range(3):
-        book.trouble("unreadable", "/a", "permission denied")
-    book.trouble("unreadable", "/a", "input/output error")
-    book.well("/a")
-    book.trouble("unreadable", "/a", "permission denied")
-    assert len(book.take()) == 3
-    assert book.stats.troubles == {"unreadable": 3}
+        registry.trouble("unreadable", "/a", "permission denied")
+    registry.trouble("unreadable", "/a", "input/output error")
+    registry.recovered("/a")
+    registry.trouble("unreadable", "/a", "permission denied")
+    assert len(registry.drain_events()) == 3
+    assert registry.stats.troubles == {"unreadable": 3}
 
 
-def test_troubles_are_bounded(book: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More are counted and not told."""
+def test_troubles_are_bounded(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More are counted and not reported."""
     monkeypatch.setattr(module, "MAX_TROUBLES", 2)
     for number in range(5):
-        book.trouble("unreadable", f"/{number}", "permission denied")
-    assert book.take() == [
+        registry.trouble("unreadable", f"/{number}", "permission denied")
+    assert registry.drain_events() == [
         Trouble("unreadable", f"/{number}", "permission denied") for number in range(2)
     ]
-    assert book.stats.troubles == {"unreadable": 5}
+    assert registry.stats.troubles == {"unreadable": 5}
 
 
-def test_events_are_counted(book: Registry) -> None:
+def test_events_are_counted(registry: Registry) -> None:
     """Opened streams and every way to end."""
     one = stream("/a")
-    book.tell(Opened(one.name, "/a", one.stored, 0))
+    registry.emit(Opened(one.name, "/a", one.stored, 0))
     for reason in ("rotated", "truncated", "removed", "finished"):
-        book.tell(Ended(one.name, reason))  # type: ignore[arg-type]
-    stats = book.stats
+        registry.emit(Ended(one.name, reason))  # type: ignore[arg-type]
+    stats = registry.stats
     assert (stats.opened, stats.rotated, stats.truncated, stats.removed, stats.finished) == (
         1,
         1,

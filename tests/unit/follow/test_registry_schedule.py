@@ -11,9 +11,9 @@ def test_due_names_come_once() -> None:
     schedule.put("b", 2)
     schedule.put("a", 1)
     schedule.put("c", 3)
-    assert schedule.due(2) == ["a", "b"]
-    assert schedule.due(2) == []
-    assert schedule.due(9) == ["c"]
+    assert schedule.drain(2) == ["a", "b"]
+    assert schedule.drain(2) == []
+    assert schedule.drain(9) == ["c"]
 
 
 def test_the_last_plan_counts() -> None:
@@ -25,5 +25,5 @@ def test_the_last_plan_counts() -> None:
     schedule.put("b", 5)
     schedule.put("c", 1)
     schedule.drop("c")
-    assert schedule.due(1) == ["a"]
-    assert schedule.due(9) == ["b"]
+    assert schedule.drain(1) == ["a"]
+    assert schedule.drain(9) == ["b"]

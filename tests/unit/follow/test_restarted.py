@@ -33,7 +33,7 @@ def test_nothing_happened(drive: Drive, tmp_path: Path) -> None:
     driver = stopped(drive, log, lines(0, 10))
     before = dict(driver.cursors)
     driver.restart()
-    (event,) = driver.look()
+    (event,) = driver.poll()
     assert isinstance(event, Opened)
     assert event.cursor == before[event.stream]
     assert event.kept
@@ -48,7 +48,7 @@ def test_another_name_is_to_be_stored(drive: Drive, tmp_path: Path) -> None:
     driver = stopped(drive, log, lines(0, 10), tmp_path / "*.log")
     log.rename(tmp_path / "b.log")
     driver.restart()
-    (event,) = driver.look()
+    (event,) = driver.poll()
     assert isinstance(event, Opened)
     assert (event.path, event.kept) == (str(tmp_path / "b.log"), False)
     assert driver.follower.stats().open == 0
@@ -63,7 +63,7 @@ def test_nothing_happened_to_what_was_not_read_to_its_end(drive: Drive, tmp_path
     ((name, cursor),) = driver.cursors.items()
     driver.cursors[name] = replace(cursor, offset=cursor.offset - 17)
     driver.restart()
-    (event,) = driver.look()
+    (event,) = driver.poll()
     assert isinstance(event, Opened)
     assert (event.cursor.offset, event.size) == (len(lines(0, 10)) - 17, len(lines(0, 10)))
     assert driver.follower.stats().open == 0
@@ -164,12 +164,12 @@ def test_it_is_gone(drive: Drive, tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 20))
     driver = drive(log)
-    driver.look()
+    driver.poll()
     (stream,) = driver.logs
     size = len(lines(0, 10))
     driver.follower.read(stream, 0, memoryview(bytearray(size)))
     driver.cursors[stream] = driver.follower.cursor(
-        stream, offset=size, told=size, lines=10, line_start=size, provisional=None
+        stream, offset=size, reported=size, lines=10, line_start=size, provisional=None
     )
     log.unlink()
     driver.restart()
@@ -234,12 +234,12 @@ def test_a_compressed_file_was_half_read(drive: Drive, tmp_path: Path) -> None:
     data = lines(0, 20_000)
     packed.write_bytes(gzip.compress(data))
     driver = drive(tmp_path)
-    driver.look()
-    driver.look(3)
+    driver.poll()
+    driver.poll(3)
     (stream,) = driver.logs
     count = driver.follower.read(stream, 0, memoryview(bytearray(100_000)))
     cursor = driver.follower.cursor(
-        stream, offset=count - 50, told=count, lines=0, line_start=0, provisional=None
+        stream, offset=count - 50, reported=count, lines=0, line_start=0, provisional=None
     )
     driver.cursors[stream] = cursor
     driver.logs[stream].data += data[: count - 50]

@@ -53,12 +53,16 @@ def test_neighbours_are_found_by_the_beginning_of_their_names(
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "a.log.3").mkdir()
     driver = drive(tmp_path / "a.log")
-    driver.look()
-    seeker = driver.follower._seeker
-    directory = driver.follower._tree.directories[str(tmp_path)]
-    assert seeker.generations(directory, "a.log") == ["a-2026-01-01.log", "a.log.1", "a.log.2.gz"]
+    driver.poll()
+    rotations = driver.follower._rotations
+    directory = driver.follower._directories.get(str(tmp_path))
+    assert rotations.generations(directory, "a.log") == [
+        "a-2026-01-01.log",
+        "a.log.1",
+        "a.log.2.gz",
+    ]
     monkeypatch.setattr(module, "MAX_NEIGHBOURS", 2)
-    assert len(seeker.generations(directory, "a.log")) == 2
+    assert len(rotations.generations(directory, "a.log")) == 2
 
 
 def test_no_file_is_opened_again_that_did_not_change(
@@ -113,7 +117,7 @@ def test_a_live_file_is_not_taken_for_the_rest(drive: Drive, tmp_path: Path) -> 
     two.write_bytes(lines(0, 100))
     driver = drive(tmp_path / "*.log")
     driver.turn()
-    driver.follower._book.descriptors.close()
+    driver.follower._registry.open_files.close()
     one.unlink()
     append(two, lines(100, 101))
     driver.turn(times=20)

@@ -12,7 +12,7 @@ def test_caught_up() -> None:
     """All that is written was read; reserved space behind it does not count."""
     stream = FollowedStream(name="s", path="/a", stored=CURSOR, end=10, read_to=9, size=100)
     assert not stream.caught_up
-    stream.read_to = 10
+    stream.advance(10, b"")
     assert stream.caught_up
 
 
@@ -25,8 +25,9 @@ def test_streams_are_told_apart_by_being_themselves() -> None:
     assert len({one, two}) == 2
 
 
-def test_lists_are_not_shared() -> None:
-    """Each has its own names."""
-    one, two = (FollowedStream(name="s", path="/a", stored=CURSOR) for _ in range(2))
-    one.aliases.append("/b")
-    assert two.aliases == []
+def test_the_first_loss_of_a_path_counts() -> None:
+    """`rotate_quiet` runs from there, and the reason is that of the first loss."""
+    stream = FollowedStream(name="s", path="/a", stored=CURSOR, state="followed", fd=0)
+    stream.leave(5.0, "rotated")
+    stream.leave(9.0, "removed")
+    assert (stream.state, stream.left_at, stream.reason) == ("leaving", 5.0, "rotated")

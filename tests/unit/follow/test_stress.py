@@ -66,7 +66,7 @@ def test_nothing_is_lost(tmp_path: Path, how: str, pattern: str) -> None:
     try:
         quiet = 0
         while quiet < 60 or any(writer.is_alive() for writer in writers):
-            events = driver.look(0)
+            events = driver.poll(0)
             driver.read()
             quiet = 0 if events else quiet + 1
             driver.follower.wait(0.05)

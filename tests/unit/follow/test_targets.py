@@ -24,8 +24,8 @@ from jwtleak.follow.targets import Filter, Target, targets
 def test_globs(pattern: str, taken: list[str], left: list[str]) -> None:
     """`*` stays in a name, `**` does not, and a dot must be written."""
     target = Target("/base", pattern)
-    assert [target.takes(path) for path in taken] == [True] * len(taken)
-    assert [target.takes(path) for path in left] == [False] * len(left)
+    assert [target.matches(path) for path in taken] == [True] * len(taken)
+    assert [target.matches(path) for path in left] == [False] * len(left)
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_a_glob_begins_below_its_last_plain_directory(tmp_path: Path) -> None:
     """Nothing above it is listed, and `/*.log` begins at the root."""
     (target,) = targets([f"{tmp_path}/x/y*/z/*.log"])
     assert target.base == f"{tmp_path}/x"
-    assert target.takes("y1/z/a.log")
+    assert target.matches("y1/z/a.log")
     (target,) = targets(["/*.log"])
     assert target.base == "/"
-    assert target.takes("a.log")
+    assert target.matches("a.log")
 
 
 def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

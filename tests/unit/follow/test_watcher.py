@@ -40,7 +40,7 @@ def seen(hints: Hints, path: Path) -> bool:
     """Whether a hint at `path` comes, within ten seconds."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        if str(path) in hints.take()[0]:
+        if str(path) in hints.drain()[0]:
             return True
         hints.wait(0.2)
     return False
@@ -66,12 +66,12 @@ def test_our_own_reads_are_no_events(make: Make, tmp_path: Path) -> None:
     log.write_bytes(b"x")
     watch, hints, _ = make()
     watch.sync([str(tmp_path)], 0)
-    hints.take()
+    hints.drain()
     for _ in range(50):
         log.read_bytes()
     (tmp_path / "mark").touch()
     assert seen(hints, tmp_path / "mark")
-    assert str(log) not in hints.take()[0]
+    assert str(log) not in hints.drain()[0]
 
 
 def test_a_directory_of_the_same_name(make: Make, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_directory_of_the_same_name(make: Make, tmp_path: Path) -> None:
     while watch._watches[str(logs)][0] is old and time.monotonic() < end:
         watch.sync([str(logs)], 1)
         hints.wait(0.05)
-    hints.take()
+    hints.drain()
     (logs / "a.log").touch()
     assert seen(hints, logs / "a.log")
 
@@ -189,7 +189,7 @@ def test_an_overflow_makes_everything_due(make: Make) -> None:
     logging.getLogger("watchdog.observers.inotify_c").warning(
         "Inotify queue overflowed; filesystem events were lost"
     )
-    assert hints.take() == (set(), True)
+    assert hints.drain() == (set(), True)
     assert watch.overflows == 1
 
 

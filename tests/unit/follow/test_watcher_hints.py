@@ -21,8 +21,8 @@ def test_hints_are_taken_once(hints: Hints) -> None:
     hints.add("/a")
     hints.add("/b")
     hints.add("/a")
-    assert hints.take() == ({"/a", "/b"}, False)
-    assert hints.take() == (set(), False)
+    assert hints.drain() == ({"/a", "/b"}, False)
+    assert hints.drain() == (set(), False)
     hints.close()
 
 
@@ -31,7 +31,7 @@ def test_they_are_bounded(hints: Hints, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "MAX_HINTS", 3)
     for number in range(10):
         hints.add(f"/{number}")
-    paths, everything = hints.take()
+    paths, everything = hints.drain()
     assert len(paths) == 3
     assert everything
     hints.close()
@@ -40,7 +40,7 @@ def test_they_are_bounded(hints: Hints, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_hint_ends_a_wait(hints: Hints) -> None:
     """Also one that came before; and nothing is left of it for the next wait."""
     for cause in (lambda: hints.add("/a"), hints.add_all, hints.wake):
-        hints.take()
+        hints.drain()
         cause()
         begun = time.monotonic()
         hints.wait(60)

@@ -22,7 +22,7 @@ def test_a_hole_is_stepped_over(drive: Drive, tmp_path: Path) -> None:
         file.seek(50 << 30)
         file.write(lines(10, 20))
     driver = drive(log)
-    driver.look()
+    driver.poll()
     ((stream, opened),) = driver.logs.items()
     assert opened.size == (50 << 30) + len(lines(10, 20))
     at = driver.follower.data_after(stream, 8192)
@@ -120,7 +120,7 @@ def test_a_cut_between_look_and_read(drive: Drive, tmp_path: Path) -> None:
     driver = drive(log)
     driver.turn()
     append(log, lines(10, 20))
-    driver.look()
+    driver.poll()
     shutil.copyfile(log, tmp_path / "a.log.1")
     os.truncate(log, 0)
     append(log, lines(100, 200))
@@ -134,7 +134,7 @@ def test_a_cut_before_anything_was_read(drive: Drive, tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
-    driver.look()
+    driver.poll()
     shutil.copyfile(log, tmp_path / "a.log.1")
     os.truncate(log, 0)
     append(log, lines(100, 200))
@@ -150,13 +150,13 @@ def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
-    driver.look()
+    driver.poll()
     ((stream, opened),) = driver.logs.items()
     count = driver.follower.read(stream, 0, memoryview(bytearray(1000)))
     os.truncate(log, 0)
     append(log, lines(100, 200))
     half = driver.follower.cursor(
-        stream, offset=count - 40, told=count, lines=0, line_start=0, provisional=None
+        stream, offset=count - 40, reported=count, lines=0, line_start=0, provisional=None
     )
     driver.cursors[stream] = half
     opened.data += lines(0, 10)[: count - 40]
@@ -200,15 +200,15 @@ def test_nothing_ends_before_it_is_committed(drive: Drive, tmp_path: Path) -> No
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
-    driver.look()
+    driver.poll()
     ((stream, opened),) = driver.logs.items()
     log.unlink()
-    driver.look(100)
+    driver.poll(100)
     assert driver.ends() == []
     driver.read(commit=False)
-    driver.look(100)
+    driver.poll(100)
     assert driver.ends() == []
     driver.commit(stream, opened)
-    driver.look(1)
+    driver.poll(1)
     assert driver.ends() == [("removed", 0)]
     assert driver.contents() == [lines(0, 10)]

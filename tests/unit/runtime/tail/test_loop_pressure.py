@@ -137,7 +137,7 @@ def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_reading_has_as_much_time_as_looking(rig: Rig) -> None:
     """When a look takes a second because there are very many files, a round reads for a second too."""
-    look = rig.files.look
+    look = rig.files.poll
 
     def slowly() -> list[Event]:
         rig.clock.pass_(1.0)
@@ -148,7 +148,7 @@ def test_reading_has_as_much_time_as_looking(rig: Rig) -> None:
         return reading(stream, offset, buffer)
 
     reading = rig.files.read
-    rig.files.look, rig.files.read = slowly, read  # type: ignore[method-assign]
+    rig.files.poll, rig.files.read = slowly, read  # type: ignore[method-assign]
     for number in range(20):
         rig.files.open(f"{number}", b"x\n")
     rig.loop.step()
