@@ -1,23 +1,26 @@
-"""Looking ahead in bytes that can only be read forwards.
+"""Look-ahead in bytes that can only be read forwards, and parts of them.
 
-Promises: a large read goes straight through to the caller's buffer; what was looked at or given
-back comes first. Memory is one small buffer per layer of an archive.
+Promises: a large read goes straight into the caller's buffer; bytes that were peeked at or pushed
+back come first. Memory is one small buffer for each layer of an archive.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-import msgspec
-
-# Holds every header that is looked at whole, and is what a decoder is fed at once: with 64 KiB gzip
-# is within 3 % of its fastest (measured), and a few layers of it cost nothing.
+# Holds any header whole, and is what a decoder is fed at once: with 64 KiB gzip is within 3 % of
+# its fastest (measured), and a few layers of it cost nothing.
 CAPACITY = 64 * 1024
+
+# Names are an attacker's to choose: longer ones than any file system takes (4096 with directories,
+# 255 each) are cut here.
+_LONGEST_NAME = 1024
 
 
 class Readable(Protocol):
-    """The next lower layer. `broken` says that it ended early and that somebody was told."""
+    """The next lower layer. `broken` says that it ended early and reported so."""
 
     @property
     def broken(self) -> bool: ...
@@ -30,8 +33,9 @@ Reopen: TypeAlias = Callable[[int], "Readable | None"]
 
 
 class Reader:
-    """A readable with look-ahead. `reopen`, if it can be had, gives the same bytes again from an
-    offset.
+    """A readable with look-ahead. `offset` is the position of its next byte.
+
+    `reopen`, where the bytes can be read twice, reads them again from an offset.
     """
 
     def __init__(self, source: Readable, reopen: Reopen | None = None) -> None:
@@ -48,10 +52,12 @@ class Reader:
         return self._source.broken
 
     def _fill(self, wanted: int) -> None:
+        # Bytes are moved to the front only where the request would not fit behind them, so that a
+        # run of short peeks copies each byte once per buffer and not once per peek.
         if (self._start and self._start + wanted > CAPACITY) or self._start == self._stop:
-            held = self._buffer[self._start : self._stop]
-            self._buffer[: len(held)] = held
-            self._start, self._stop = 0, len(held)
+            rest = self._buffer[self._start : self._stop]
+            self._buffer[: len(rest)] = rest
+            self._start, self._stop = 0, len(rest)
         while self._stop - self._start < wanted:
             count = self._source.readinto(self._view[self._stop :])
             if not count:
@@ -67,7 +73,7 @@ class Reader:
         return bytes(self._view[self._start : min(self._stop, self._start + wanted)])
 
     def ahead(self) -> bytes:
-        """All that has been looked at already."""
+        """All bytes that are in the buffer already."""
         return bytes(self._view[self._start : self._stop])
 
     def read(self, most: int = CAPACITY) -> bytes:
@@ -79,24 +85,25 @@ class Reader:
         self.offset += len(data)
         return data
 
-    def give_back(self, count: int) -> None:
-        """Undo the end of the last `read`, before anything else is called."""
+    def push_back(self, count: int) -> None:
+        """Undo the last `count` bytes of the last `read`, before anything else is called."""
         self._start -= count
         self.offset -= count
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer`, past our own when that is empty; 0 is the end."""
+        """Fill `buffer`; 0 is the end."""
         count = min(self._stop - self._start, len(buffer))
         if count:
             buffer[:count] = self._view[self._start : self._start + count]
             self._start += count
         else:
+            # Our own buffer is empty: the layer below writes into the caller's, without a copy.
             count = self._source.readinto(buffer)
         self.offset += count
         return count
 
     def skip(self, count: int) -> int:
-        """Read over `count` bytes; gives how many there were."""
+        """Read over `count` bytes; returns how many there were."""
         left = count
         while left and (data := self.read(min(left, CAPACITY))):
             left -= len(data)
@@ -104,11 +111,11 @@ class Reader:
 
     @property
     def repeatable(self) -> bool:
-        """Whether `again` gives anything."""
+        """Whether `again` can return a reader."""
         return self._reopen is not None
 
     def again(self, offset: int) -> Reader | None:
-        """A second reader of the same bytes from `offset` on, where the source can give them twice."""
+        """A second reader of the same bytes from `offset` on, where they can be read twice."""
         source = self._reopen(offset) if self._reopen else None
         if source is None:
             return None
@@ -122,7 +129,6 @@ class Part:
 
     def __init__(self, reader: Reader, size: int) -> None:
         self._reader = reader
-        self._origin = reader.offset
         self.left = size
         self.broken = False
 
@@ -135,29 +141,9 @@ class Part:
         count = self._reader.readinto(buffer[: self.left] if len(buffer) > self.left else buffer)
         self.left -= count
         if not count:
-            self.broken = True  # the container sees what is left, and tells
+            # The container finds `left` when it goes on to the next member, and reports it.
+            self.broken = True
         return count
-
-
-# One member of a tar or zip: its bytes, and what its header says of it.
-
-# Names are an attacker's: longer ones than any file system takes (4096 with directories, 255 each)
-# are cut here.
-_LONGEST_NAME = 1024
-
-
-class Member(msgspec.Struct, frozen=True):
-    """A member that can be read until its container is asked for the next one.
-
-    `size` is its length in bytes where the header says it, `mtime_ms` its time in Unix
-    milliseconds, `packed` whether the container decompresses it.
-    """
-
-    name: str
-    reader: Reader
-    size: int | None
-    mtime_ms: int | None
-    packed: bool
 
 
 def member_name(raw: bytes) -> str:
@@ -165,8 +151,23 @@ def member_name(raw: bytes) -> str:
     return raw[: 4 * _LONGEST_NAME].decode("utf-8", "surrogateescape")[:_LONGEST_NAME]
 
 
+def skip_to(reader: Reader, pattern: re.Pattern[bytes], longest: int) -> bool:
+    """Skip one byte or more, up to the next match of `pattern`, which is at most `longest` bytes
+    long; False, at the end, if there is none.
+    """
+    reader.skip(1)
+    while window := reader.peek(CAPACITY):
+        if found := pattern.search(window):
+            reader.skip(found.start())
+            return True
+        # A match may begin in the last bytes of a window, unless the file ends with it.
+        kept = longest - 1 if len(window) == CAPACITY else 0
+        reader.skip(len(window) - kept)
+    return False
+
+
 def part_of(reader: Reader, size: int) -> tuple[Part, Reader]:
-    """The next `size` bytes, and a reader of them that can be begun again if `reader` can."""
+    """The next `size` bytes, and a reader of them that can begin again if `reader` can."""
     part = Part(reader, size)
     origin = reader.offset
 

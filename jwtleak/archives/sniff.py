@@ -1,38 +1,54 @@
-"""What a stream is, by its first bytes and never by its name."""
+"""What a file is, by its first bytes and never by its name.
+
+Promises: pure; no bytes raise; plain text costs a few comparisons. Refuses to know formats: codecs
+and containers are rows of their tables (`codecs.CODECS`, `interface.FORMATS`).
+"""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from jwtleak.archives.codecs import CODECS, ZSTD, Codec
-from jwtleak.archives.tar import BLOCK, parse_header
-from jwtleak.archives.zip import looks_like_zip
-
-Container = Literal["tar", "zip"]
+from jwtleak.archives import codecs
+from jwtleak.archives import interface as containers
+from jwtleak.archives.codecs import CODECS, ZSTD, Codec, is_skippable
+from jwtleak.archives.interface import Container
+from jwtleak.sources.interface import SNIFF
 
 _BY_FIRST = {codec.magic[0]: codec for codec in CODECS}
 
+# The name of the first member begins a tar, and is the first 100 bytes of its header.
+_TAR_NAME = 100
+
 
 def sniff(head: bytes) -> Codec | Container | None:
-    """The format that begins with `head` (`files.SNIFF` bytes suffice), or None for anything else."""
+    """The format that begins with `head` (`SNIFF` bytes suffice), or None for anything else."""
     if not head:
         return None
     codec = _BY_FIRST.get(head[0])
     if codec and head.startswith(codec.magic):
         return codec
-    if ZSTD.starts(head):
+    if is_skippable(head):
         return _after_skippable(head)
-    if looks_like_zip(head):
-        return "zip"
-    tar = parse_header(head[:BLOCK])
-    return "tar" if tar and tar.name else None
+    return containers.container_of(head)
+
+
+def is_undecided(head: bytes) -> bool:
+    """Whether more bytes may turn `head`, which is a cut beginning, into a packed file.
+
+    A pipe may deliver the first bytes of an archive one by one. Text must not wait for more than it
+    has: a line feed decides it, and so do more printable bytes than a tar's first name has room
+    for.
+    """
+    if not head or len(head) >= SNIFF or sniff(head) is not None:
+        return False
+    if codecs.may_start(head) or containers.may_start(head):
+        return True
+    return b"\n" not in head and (len(head) <= _TAR_NAME or b"\0" in head)
 
 
 def _after_skippable(head: bytes) -> Codec:
-    """The format behind frames without content; zstd, whose tools write those, when that is not
-    seen.
+    """The format behind frames without content. If `head` ends before it, it is taken for zstd,
+    whose tools write such frames.
     """
-    while ZSTD.starts(head) and not head.startswith(ZSTD.magic):
+    while is_skippable(head):
         head = head[8 + int.from_bytes(head[4:8], "little") :]
     return next(
         (codec for codec in CODECS if codec.skippable and head.startswith(codec.magic)), ZSTD

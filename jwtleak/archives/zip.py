@@ -1,9 +1,13 @@
-"""Zip archives (jar, war, office files), read forwards by their local headers.
+"""Zip archives (jar, war, office files), read forwards by their local headers (PKWARE APPNOTE.TXT
+6.3.10).
 
-Promises: every member is given in the order it is stored, so that a zip that is cut off, or packed
-in another archive, gives all it has; members cannot overlap, so no member is decoded twice; memory
-is that of one decoder. The central directory is passed over: what only it lists has no bytes, and
-what it does not list is still read.
+    local header 30 | name | extra | data | descriptor?      for each member
+    central directory | end                                  passed over
+
+Promises: every member in the order it is stored, so that a zip that is cut off, or packed in
+another archive, gives all it has; members cannot overlap, so no member is decoded twice; memory is
+that of one decoder. An entry that only the central directory lists has no bytes, and a member that
+it does not list is still read.
 """
 
 from __future__ import annotations
@@ -15,17 +19,14 @@ from contextlib import ExitStack, closing
 import msgspec
 
 from jwtleak.archives.budget import Budget
-from jwtleak.archives.codecs import BZIP2, DEFLATE, XZ, ZSTD, Codec, zip_lzma
+from jwtleak.archives.codecs import BZIP2, DEFLATE, XZ, ZSTD, zip_lzma
 from jwtleak.archives.decompress import Decoded
-from jwtleak.archives.reader import CAPACITY, Member, Part, Readable, Reader, member_name, part_of
-
-# Zip headers (PKWARE APPNOTE.TXT 6.3.10): local file headers, data descriptors, and the lengths of
-# all other records.
-#
-# Promises: pure functions of bytes; None for what is cut off or is no such header.
+from jwtleak.archives.interface import Member
+from jwtleak.archives.reader import CAPACITY, Part, Readable, Reader, member_name, part_of
 
 LOCAL, DESCRIPTOR = b"PK\x03\x04", b"PK\x07\x08"
-# What a zip that was to be split over disks begins with, ahead of its first member (section 8.5.3).
+# A zip that was meant to be split over disks begins with one of these, ahead of its first member
+# (section 8.5.3).
 SPLIT = (b"PK\x07\x08", b"PK00")
 LOCAL_SIZE = 30
 # A descriptor with 64-bit sizes, and the signature of what follows it.
@@ -48,7 +49,7 @@ _WHOLE = 0xFFFFFFFF
 
 
 class LocalHeader(msgspec.Struct, frozen=True):
-    """A local file header. Sizes are in bytes; `compressed` is None when only the data itself tells
+    """A local file header. Sizes are in bytes; `compressed` is None when only the data itself shows
     where it ends.
     """
 
@@ -77,18 +78,6 @@ class LocalHeader(msgspec.Struct, frozen=True):
         return bool(self.flags & 8)
 
 
-def looks_like_zip(head: bytes) -> bool:
-    """Whether a zip begins here: with a member whose header makes sense, or with its end, being
-    empty.
-    """
-    head = head[4:] if head[:4] in SPLIT else head
-    local = parse_local(head)
-    if local is None:
-        return head.startswith(END)
-    # Versions end at 6.3 (section 4.4.3), methods at 99, and no name is longer than a path.
-    return head[4] <= 63 and local.method <= 99 and 0 < local.name_length <= 4096
-
-
 def _milliseconds(date: int, time: int) -> int:
     """A DOS date and time, which has no zone, read as UTC."""
     import calendar
@@ -111,13 +100,14 @@ def parse_local(head: bytes) -> LocalHeader | None:
     _, _, flags, method, time, date, crc, compressed, size, name, extra = struct.unpack_from(
         "<4s5H3L2H", head
     )
-    known: tuple[int | None, int | None] = (compressed, size)
-    if _WHOLE in known:
-        known = _zip64(head[LOCAL_SIZE + name : LOCAL_SIZE + name + extra], compressed, size)
-    if flags & 8 and not known[0]:
-        known = (None, None)
+    sizes: tuple[int | None, int | None] = (compressed, size)
+    if _WHOLE in sizes:
+        sizes = _zip64(head[LOCAL_SIZE + name : LOCAL_SIZE + name + extra], compressed, size)
+    if flags & 8 and not sizes[0]:
+        # Written to a pipe: the sizes were not known yet and follow the data.
+        sizes = (None, None)
     return LocalHeader(
-        flags, method, _milliseconds(date, time), None if flags & 8 else crc, *known, name, extra
+        flags, method, _milliseconds(date, time), None if flags & 8 else crc, *sizes, name, extra
     )
 
 
@@ -141,9 +131,10 @@ def parse_descriptor(head: bytes, compressed: int) -> tuple[int, int] | None:
     """Length and checksum of the data descriptor at the start of `head`: with or without signature,
     32 or 64 bits.
 
-    Which of the four it is shows by the compressed size that it repeats (section 4.3.9), and by
-    what follows.
+    Nothing marks which of the four it is (section 4.3.9).
     """
+    # The compressed size that it repeats decides, together with what follows. A checksum may look
+    # like the signature, so both readings are tried.
     signed = 4 if head.startswith(DESCRIPTOR) else 0
     for at in dict.fromkeys((signed, 0)):
         for width in (4, 8):
@@ -172,12 +163,10 @@ _CODECS = {8: DEFLATE, 12: BZIP2, 93: ZSTD, 95: XZ}
 
 
 class _Checked:
-    """A member's bytes on their way, with their number and checksum."""
+    """A member's bytes, and their checksum once all were read."""
 
     def __init__(self, source: Readable) -> None:
-        from isal import (
-            isal_zlib,
-        )  # loaded only for a zip: sniffing asks this module about every file
+        from isal import isal_zlib
 
         self._crc32 = isal_zlib.crc32
         self._source = source
@@ -204,9 +193,7 @@ class _Checked:
 
 
 class _Undelimited:
-    """Stored data of unknown length: up to the descriptor that states the length it has until
-    there.
-    """
+    """Stored data of unknown length: up to a descriptor that states the length read until there."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -221,7 +208,7 @@ class _Undelimited:
     def readinto(self, buffer: memoryview) -> int:
         """Fill `buffer`; 0 is the end."""
         if not self._sure:
-            self._sure = self._look()
+            self._sure = self._content_ahead()
         if not self._sure:
             return 0
         count = self._reader.readinto(buffer[: self._sure])
@@ -229,55 +216,57 @@ class _Undelimited:
         self._sure -= count
         return count
 
-    def _look(self) -> int:
+    def _content_ahead(self) -> int:
         """How far the content goes at least; 0 at its end."""
         window = self._reader.peek(CAPACITY // 2)
         at = window.find(DESCRIPTOR)
-        # At the end a descriptor is here whole; elsewhere one that begins in the last bytes is
-        # judged when it is.
+        # A descriptor that begins in the last bytes is judged once it is in the window whole. In
+        # the last window of a file there is nothing more to wait for.
         last = len(window) - (DESCRIPTOR_SIZE if len(window) == CAPACITY // 2 else 0)
         while 0 <= at < last:
+            # The content may hold signatures, of a zip inside this one for instance; only the
+            # descriptor of this member states the length that was read.
             length = self._count + at
-            told = int.from_bytes(window[at + 8 : at + 12], "little") == length & 0xFFFFFFFF
-            if told and parse_descriptor(window[at : at + DESCRIPTOR_SIZE], length):
+            stated = int.from_bytes(window[at + 8 : at + 12], "little")
+            if stated == length & 0xFFFFFFFF and parse_descriptor(
+                window[at : at + DESCRIPTOR_SIZE], length
+            ):
                 return at
             at = window.find(DESCRIPTOR, at + 1)
         return last
 
 
-class Zip:
-    """The members of a zip that begins at the reader's place. `member` is the name of the zip
-    itself, if it has one.
-    """
+class _Members:
+    """The members of one zip."""
 
-    def __init__(self, reader: Reader, budget: Budget, member: str | None) -> None:
+    def __init__(self, reader: Reader, budget: Budget) -> None:
         self._reader = reader
         self._budget = budget
-        self._member = member
-        self._ended = False  # or what is missing was told
+        self._ended = False  # or what is missing was reported
 
-    def members(self) -> Iterator[Member]:
-        """Every member; each is to be read before the next is asked for."""
+    def run(self) -> Iterator[Member]:
         if self._reader.peek(4) in SPLIT:
             self._reader.skip(4)
         while not self._budget.stopped and (head := self._reader.peek(46)):
             header = parse_local(head)
             if header:
+                # A second look with name and extra field: 64-bit sizes are in the latter.
                 whole = self._reader.peek(min(header.length, CAPACITY))
-                yield from self._one(parse_local(whole) or header, whole)
+                yield from self._member(parse_local(whole) or header, whole)
             elif length := record_length(head):
                 self._ended = self._ended or head.startswith(END)
                 self._reader.skip(length)
             else:
                 if head[:4] in SIGNATURES:
                     break  # a record that is cut off
+                self._budget.report_damage("the zip is damaged")
                 self._search()
         if not self._ended and not self._reader.broken:
-            self._budget.tell("truncated", self._member, "the zip ends without its directory")
+            self._budget.report("truncated", "the zip ends without its directory")
 
-    def _one(self, header: LocalHeader, whole: bytes) -> Iterator[Member]:
+    def _member(self, header: LocalHeader, whole: bytes) -> Iterator[Member]:
         name = member_name(whole[LOCAL_SIZE : LOCAL_SIZE + header.name_length])
-        label = f"{self._member}!{name}" if self._member else name
+        budget = self._budget.inside(name)
         self._reader.skip(header.length)
         start = self._reader.offset
         part, reader = None, self._reader
@@ -285,87 +274,105 @@ class Zip:
             part, reader = part_of(self._reader, header.compressed)
         checked = None
         if not part or part.left:
-            checked = yield from self._content(header, name, label, reader)
+            checked = yield from self._content(header, name, budget, reader)
         if part:
-            self._pass(part, label, checked, bool(reader.ahead()))
+            self._pass(part, budget, checked, bool(reader.ahead()))
         elif checked is None or checked.broken:
-            self._search(quiet=True)
+            # Where this member ends is unknown, and that it could not be read is reported.
+            if not self._search():
+                self._ended = True
             return
-        self._finish(header, label, checked, self._reader.offset - start)
+        crc = header.crc
+        if header.described:
+            compressed = self._reader.offset - start
+            found = parse_descriptor(self._reader.peek(DESCRIPTOR_SIZE), compressed)
+            if found:
+                self._reader.skip(found[0])
+                crc = found[1]
+        # Only whoever read all of it knows the checksum: a caller may have closed it early.
+        if checked and checked.ended and not checked.broken and crc not in (None, checked.crc):
+            budget.report_damage("the checksum is wrong")
 
     def _content(
-        self, header: LocalHeader, name: str, label: str, reader: Reader
+        self, header: LocalHeader, name: str, budget: Budget, reader: Reader
     ) -> Generator[Member, None, _Checked | None]:
-        """Give the member, decompressed, and read what the caller left of it if only that shows
+        """Give the member, decompressed; then read what the caller left of it, if only that shows
         where it ends.
         """
-        codec = (
-            zip_lzma(None if header.flags & 2 else header.size) if header.method == _LZMA else None
-        )
-        codec = codec or _CODECS.get(header.method)
+        codec = _CODECS.get(header.method)
+        if header.method == _LZMA:
+            codec = zip_lzma(None if header.flags & 2 else header.size)
         if header.encrypted:
-            self._budget.tell("encrypted", label, "needs a password")
-        elif not codec and header.method != _STORED:
-            self._budget.tell("unsupported", label, f"compressed with zip method {header.method}")
-        else:
-            with ExitStack() as held:
-                checked = _Checked(self._source(header, codec, reader, label, held))
-                # Only bytes that stand in the file as they are can be read again from any place.
-                repeat = (
-                    reader.again
-                    if reader.repeatable and header.compressed is not None and not codec
-                    else None
-                )
-                yield Member(
-                    name, Reader(checked, repeat), header.size, header.mtime_ms, codec is not None
-                )
-                if header.compressed is None:
-                    checked.drain()
-            return checked
-        return None
-
-    def _source(
-        self, header: LocalHeader, codec: Codec | None, reader: Reader, label: str, held: ExitStack
-    ) -> Readable:
-        if codec:
-            return held.enter_context(
-                closing(Decoded(reader, codec, self._budget, label, single=True))
+            budget.report("encrypted", "needs a password")
+            return None
+        if not codec and header.method != _STORED:
+            budget.report("unsupported", f"compressed with zip method {header.method}")
+            return None
+        with ExitStack() as stack:
+            source: Readable = reader
+            if codec:
+                source = stack.enter_context(closing(Decoded(reader, codec, budget, single=True)))
+            elif header.compressed is None:
+                source = _Undelimited(reader)
+            checked = _Checked(source)
+            # Only bytes that are in the file as they are can be read again from any place.
+            stored = header.compressed is not None and not codec
+            repeat = reader.again if reader.repeatable and stored else None
+            yield Member(
+                name=name,
+                reader=Reader(checked, repeat),
+                size=header.size,
+                mtime_ms=header.mtime_ms,
+                packed=codec is not None,
             )
-        return _Undelimited(reader) if header.compressed is None else reader
+            if header.compressed is None:
+                checked.drain()
+        return checked
 
-    def _pass(self, part: Part, label: str, checked: _Checked | None, unread: bool) -> None:
-        """Go over what is left of a member of known length, and say what is wrong with it."""
+    def _pass(self, part: Part, budget: Budget, checked: _Checked | None, unread: bool) -> None:
+        """Skip the rest of a member of known length, and report what is wrong with it."""
         left = part.left
         missing = left - self._reader.skip(left)
         if missing:
             self._ended = True
             if not self._reader.broken:
-                self._budget.tell("truncated", label, "the zip ends inside this member")
+                budget.report("truncated", "the zip ends inside this member")
         elif (left or unread) and checked and checked.ended and not checked.broken:
-            self._budget.damage(label, "something else after the compressed data")
+            # The compressed data ended before the member did: the bytes between could hide
+            # anything, and nobody else would read them.
+            budget.report_damage("something else after the compressed data")
 
-    def _finish(
-        self, header: LocalHeader, label: str, checked: _Checked | None, compressed: int
-    ) -> None:
-        """Pass over the descriptor, and compare the checksum."""
-        crc = header.crc
-        if header.described and (
-            found := parse_descriptor(self._reader.peek(DESCRIPTOR_SIZE), compressed)
-        ):
-            self._reader.skip(found[0])
-            crc = found[1]
-        if checked and checked.ended and not checked.broken and crc not in (None, checked.crc):
-            self._budget.damage(label, "the checksum is wrong")
-
-    def _search(self, *, quiet: bool = False) -> None:
-        """Go on at the next thing that looks like zip; `quiet` when what comes before it was told
-        already.
-        """
-        if not quiet:
-            self._budget.damage(self._member, "the zip is damaged")
+    def _search(self) -> bool:
+        """Go on at the next thing that looks like zip; False when there is none."""
         while window := self._reader.peek(CAPACITY):
             places = [at for at in map(window.find, SIGNATURES) if at >= 0]
+            # The last three bytes may be the beginning of a signature.
             self._reader.skip(min(places) if places else max(1, len(window) - 3))
             if places:
-                return
-        self._ended = self._ended or quiet
+                return True
+        return False
+
+
+class Zip:
+    """Zip as a container."""
+
+    name = "zip"
+    stored = False
+
+    def starts(self, head: bytes) -> bool:
+        """Whether a zip begins here: with a member whose header makes sense, or with its end, being
+        empty.
+        """
+        head = head[4:] if head[:4] in SPLIT else head
+        local = parse_local(head)
+        if local is None:
+            return head.startswith(END)
+        # Versions end at 6.3 (section 4.4.3), methods at 99, and no name is longer than a path.
+        return head[4] <= 63 and local.method <= 99 and 0 < local.name_length <= 4096
+
+    def members(self, reader: Reader, budget: Budget) -> Iterator[Member]:
+        """Every member, in order."""
+        return _Members(reader, budget).run()
+
+
+CONTAINER = Zip()

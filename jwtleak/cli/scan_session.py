@@ -29,9 +29,8 @@ from jwtleak.runtime.assessment import AssessmentOptions, prepare
 from jwtleak.runtime.scan.scan import Scan, Tally, make_plan
 from jwtleak.runtime.scan.worker import Plan
 from jwtleak.runtime.state_dir import subject_key
-from jwtleak.sources.interface import ArchiveLimits, Notify
+from jwtleak.sources.interface import ArchiveLimits, Entry, Notify, list_entries
 from jwtleak.sources.stdin import StdinStream
-from jwtleak.sources.walk import Entry, walk
 from jwtleak.types import SEVERITIES
 from jwtleak.version import __version__
 
@@ -329,7 +328,7 @@ class ScanSession:
 
     def _walk(self, notice: Notify) -> Iterator[Entry]:
         options = self._options
-        return walk(options.paths, options.include, options.exclude, notice=notice)
+        return list_entries(options.paths, options.include, options.exclude, notice=notice)
 
     def _show(self, alerts: Iterator[WireAlert], output: Output) -> None:
         limit = self._options.fail_on

@@ -16,8 +16,7 @@ from jwtleak.archives.decompress import Decoded
 from jwtleak.archives.reader import Reader
 from jwtleak.archives.sniff import sniff
 from jwtleak.errors import reason_of
-from jwtleak.sources.interface import ArchiveLimits, Notice
-from jwtleak.sources.local import SNIFF
+from jwtleak.sources.interface import SNIFF, ArchiveLimits, Notice
 
 _STEP = 256 * 1024
 # How far an engine reads back when it starts in the middle (core.regions: LOOKBACK + LOOKAHEAD),
@@ -52,7 +51,7 @@ class _Raw:
             self.broken = True
             return 0
         self._offset += count
-        self._budget.taken += count
+        self._budget.count_read(count)
         return count
 
 
@@ -79,7 +78,7 @@ class CompressedFile:
         reader = Reader(
             _Raw(self.fd, 0, self._budget), lambda offset: _Raw(self.fd, offset, self._budget)
         )
-        self._decoded = Decoded(reader, self._codec, self._budget, None)
+        self._decoded = Decoded(reader, self._codec, self._budget)
         self._room = memoryview(bytearray(_STEP))
 
     def _notice(self, notice: Notice) -> None:

@@ -38,7 +38,7 @@ from jwtleak.follow.registry import Registry
 from jwtleak.follow.rotations import RotationFinder, bases
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import read_head
+from jwtleak.sources.interface import read_head
 
 # Paths that cannot be opened, or are not complete, are tried again at this rate: a hundredth of a
 # core.

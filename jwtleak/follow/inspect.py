@@ -29,7 +29,7 @@ from jwtleak.follow.open_file import NotRegularError, OpenedFile
 from jwtleak.follow.registry import POLLS_PER_SECOND, Registry
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
-from jwtleak.sources.local import SNIFF
+from jwtleak.sources.interface import SNIFF
 
 GONE = (errno.ENOENT, errno.ENOTDIR)
 

@@ -1,13 +1,15 @@
 """Include and exclude globs, compiled once.
 
 Promises: `*` and `?` never cross a `/`, `**` does; a pattern without `/` is matched against the
-base name, one with `/` against the path relative to the root that was given. Exclude wins.
+base name, one with `/` against the path relative to the root that the user named. Exclude wins.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+from jwtleak.errors import UsageError
 
 _TOKEN = r"(?s)\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|."
 
@@ -24,6 +26,7 @@ def _piece(token: str) -> str:
         case "?":
             return "[^/]"
     if len(token) > 1:
+        # A class. What `re` would read as more than a character is escaped, and "/" is in none.
         negated = token[1] == "!"
         members = re.sub(r"([\\\[&~|^])", r"\\\1", token[1 + negated : -1])
         members = members.replace("]", r"\]")
@@ -42,10 +45,11 @@ class Globs:
     """A set of globs that answers whether one of them matches."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        """Compile. Raises `re.error` (a `ValueError` in spirit) for a pattern that means nothing."""
+        """Compile. Raises `re.error` for a pattern that means nothing."""
         names: list[str] = []
         paths: list[str] = []
         for pattern in patterns:
+            # All of them become two expressions: a tree of a million files asks for each name.
             bare = pattern.rstrip("/")
             (paths if "/" in bare else names).append(translate(bare.removeprefix("./").lstrip("/")))
         self._names = re.compile("|".join(names), re.DOTALL) if names else None
@@ -62,29 +66,35 @@ class Globs:
 
 
 class GlobFilter:
-    """Which files of a tree are wanted: not excluded (nor inside an excluded directory), and
-    included if asked.
+    """Which files of a tree are wanted: those that no exclude glob matches, neither itself nor a
+    directory above, and that an include glob matches if there is one. Paths are relative to the
+    root.
+
+    Raises `UsageError` for a glob that means nothing.
     """
 
     def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> None:
-        self._include = Globs(include)
-        self._exclude = Globs(exclude)
+        try:
+            self._include = Globs(include)
+            self._exclude = Globs(exclude)
+        except re.error as error:
+            raise UsageError(f"invalid glob: {error}") from None
 
     def enters(self, relative: str) -> bool:
-        """Whether a directory is walked; its ancestors are taken to have been asked already."""
+        """Whether a directory is walked, if its ancestors are."""
         return not (self._exclude and self._exclude.match(relative))
 
-    def takes(self, relative: str) -> bool:
-        """Whether a file is wanted; its directories are taken to have been asked already."""
+    def matches(self, relative: str) -> bool:
+        """Whether a file is wanted, if its directories are walked."""
         return self.enters(relative) and (not self._include or self._include.match(relative))
 
     def descends(self, relative: str) -> bool:
-        """Whether a walk from the root comes to a directory: neither it nor one above it is
+        """Whether a walk from the root reaches a directory: neither it nor one above it is
         excluded.
         """
-        ends = [i for i, letter in enumerate(relative) if letter == "/"]
+        ends = [at for at, character in enumerate(relative) if character == "/"]
         return all(self.enters(relative[:end]) for end in [*ends, len(relative)])
 
     def reaches(self, relative: str) -> bool:
-        """Whether a walk from the root gives a file."""
-        return self.descends(relative.rpartition("/")[0]) and self.takes(relative)
+        """Whether a walk from the root yields a file."""
+        return self.descends(relative.rpartition("/")[0]) and self.matches(relative)

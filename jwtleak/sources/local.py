@@ -1,6 +1,6 @@
-"""Regular files, whole or a range of bytes.
+"""The storage of local files: regular files, whole or a range of bytes.
 
-Promises: nothing but regular files is ever read, also when a path turns into a pipe between listing
+Promises: nothing but regular files is ever read, even if a path turns into a pipe between listing
 and opening; a file that shrinks while it is read simply ends; errors of the system become
 `SourceError`.
 """
@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import msgspec
 import stringzilla
 
 from jwtleak.errors import SourceError, reason_of
+from jwtleak.sources.globs import GlobFilter
+from jwtleak.sources.interface import SNIFF, Entry, Notify
+from jwtleak.sources.walk import walk
 from jwtleak.types import StreamInfo
-
-# Long enough for every magic number, and for the one header block that makes a tar recognisable.
-SNIFF = 512
 
 # Below this the kernel's own read-ahead has the whole file at the first read, and the advice is
 # only one more call.
 _ADVISE = 1 << 20
 
-# O_NONBLOCK: opening a pipe that took the file's place must not hang. O_NOATIME: a reader should
-# leave no trace, but it is the owner's privilege, so a refusal turns it off for the whole process.
+# O_NONBLOCK: opening a pipe that replaced the file must not hang. O_NOATIME: a reader should leave
+# no trace, but only the owner may ask for it, so a refusal turns it off for the whole process.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _noatime = getattr(os, "O_NOATIME", 0)
 
@@ -36,6 +37,7 @@ def _open(path: str) -> int:
         try:
             return os.open(path, _FLAGS | _noatime)
         except PermissionError:
+            # If this fails too, the file itself is forbidden and the flag says nothing.
             fd = os.open(path, _FLAGS)
             _noatime = 0
             return fd
@@ -56,23 +58,21 @@ class FileStream:
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             raise SourceError(path, reason_of(error)) from None
         try:
+            # Of the descriptor, not of the path: that may lead to another file by now.
             found = os.fstat(self._fd)
             self.info = StreamInfo(
                 "file", path, None, found.st_size, found.st_mtime_ns // 1_000_000
             )
-            self._prepare(found.st_size)
+            if start:
+                os.lseek(self._fd, start, os.SEEK_SET)
+            if found.st_size > _ADVISE and hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         except OSError as error:
             self.close()
             raise SourceError(path, reason_of(error)) from None
         if not stat.S_ISREG(found.st_mode):
             self.close()
             raise SourceError(path, "not a regular file")
-
-    def _prepare(self, size: int) -> None:
-        if self._position:
-            os.lseek(self._fd, self._position, os.SEEK_SET)
-        if size > _ADVISE and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
 
     @property
     def position(self) -> int:
@@ -105,7 +105,7 @@ class FileStream:
         return count
 
     def status(self) -> os.stat_result:
-        """What the system says of the open file."""
+        """The open file's `fstat`."""
         return os.fstat(self._fd)
 
     def close(self) -> None:
@@ -120,8 +120,8 @@ class FileStream:
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What a file is known by when it is met again, whatever its name is then. `head` is a digest
-    of its beginning.
+    """What a file is recognised by, whatever its name is then. `head` is a digest of its
+    beginning.
     """
 
     device: int
@@ -132,7 +132,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def identify(path: str, count: int) -> Identity:
-    """What the file at `path` is now, by its first `count` bytes. Raises `SourceError`."""
+    """The identity of the file at `path` now, by its first `count` bytes. Raises `SourceError`."""
     with closing(FileStream(path, end=count)) as stream:
         head = bytearray(count)
         length = stream.readinto(memoryview(head))
@@ -146,8 +146,16 @@ def identify(path: str, count: int) -> Identity:
     )
 
 
-def read_head(path: str, count: int) -> bytes:
-    """The first `count` bytes of a regular file, fewer where it is shorter. Raises `SourceError`."""
-    with closing(FileStream(path, end=count)) as stream:
-        head = bytearray(count)
-        return bytes(head[: stream.readinto(memoryview(head))])
+class LocalFiles:
+    """Local files as a storage. URLs are paths."""
+
+    def list(self, urls: Sequence[str], choose: GlobFilter, notice: Notify) -> Iterator[Entry]:
+        """Every regular file at or below `urls` once; see `walk`."""
+        return walk(urls, choose, notice=notice)
+
+    def open(self, url: str, start: int = 0, end: int | None = None) -> FileStream:
+        """The bytes [start, end) of the file at the path `url`. Raises `SourceError`."""
+        return FileStream(url, start, end)
+
+
+STORAGE = LocalFiles()

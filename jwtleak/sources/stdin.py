@@ -1,7 +1,7 @@
 """Standard input, or any other descriptor that is already open: a pipe, a terminal, a file.
 
-Promises: bytes are given as they arrive, never held back to fill a buffer; `wait` says whether
-there is anything to read, so that the runtime can finish what it has when the writer pauses.
+Promises: bytes come out as they arrive and never wait for a buffer to fill; `wait` says whether
+there is anything to read, so that the runtime can finish its work when the writer pauses.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ import select
 from jwtleak.errors import SourceError, reason_of
 from jwtleak.types import StreamInfo
 
-# The first read decides whether this is an archive. A pipe holds 64 KiB, so this takes what one
-# write left there.
+# The first read decides whether this is an archive. A pipe has room for 64 KiB, so one read of this
+# size gets all that is there.
 _FIRST = 64 * 1024
 
 _NAME = "standard input"
 
-# A descriptor that somebody set to non-blocking is asked again this often at the latest, in
-# seconds.
+# Seconds. How long one poll of a descriptor that somebody set to non-blocking may last.
 _AGAIN = 60.0
 
 
 class StdinStream:
-    """The bytes of a descriptor. It is not closed: it belongs to whoever opened it."""
+    """The bytes of a descriptor. `close` leaves it open: it belongs to whoever opened it."""
 
     def __init__(self, fd: int = 0) -> None:
         self._fd = fd
@@ -36,8 +35,9 @@ class StdinStream:
         """Whether `readinto` would return at once (with bytes or the end), after waiting up to
         `timeout` seconds.
         """
-        if self._head or self._ended:
-            return True
+        return bool(self._head) or self._ended or self._poll(timeout)
+
+    def _poll(self, timeout: float) -> bool:
         try:
             if not hasattr(select, "poll"):
                 return bool(select.select([self._fd], [], [], timeout)[0])
@@ -48,11 +48,22 @@ class StdinStream:
             raise SourceError(_NAME, reason_of(error)) from None
 
     def peek(self) -> bytes:
-        """The first bytes, as many as the first read gives, without using them up. Waits for them."""
+        """The first bytes, as many as one read returns, without using them up. Waits for them."""
         if not self._head and not self._ended:
-            room = bytearray(_FIRST)
-            self._head = bytes(room[: self._read(memoryview(room))])
+            self._extend()
         return self._head
+
+    def peek_more(self, timeout: float) -> bytes:
+        """The bytes of `peek`, and those that arrive within `timeout` seconds: the same as before
+        when none do.
+        """
+        if not self._ended and self._poll(timeout):
+            self._extend()
+        return self._head
+
+    def _extend(self) -> None:
+        room = bytearray(_FIRST)
+        self._head += room[: self._read(memoryview(room))]
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill `buffer` with what is there, waiting for the first byte; 0 is the end."""
@@ -70,6 +81,8 @@ class StdinStream:
             try:
                 count = os.readv(self._fd, [buffer])
             except BlockingIOError:
+                # The flag belongs to the open file, so another process may have set it; clearing it
+                # would change that process's descriptor too.
                 self.wait(_AGAIN)
                 continue
             except OSError as error:
@@ -78,5 +91,5 @@ class StdinStream:
             return count
 
     def close(self) -> None:
-        """Drop what was read ahead."""
+        """Drop the bytes that `peek` read."""
         self._head = b""

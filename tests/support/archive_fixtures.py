@@ -64,6 +64,38 @@ def make_zip(
     return out.getvalue()
 
 
+def cpio_entry(name: str, data: bytes, *, checked: bool = False, **fields: int) -> bytes:
+    """One member of a newc cpio, or of the crc format if `checked`. `fields` replace those of the
+    header.
+    """
+    values = {
+        "ino": 1, "mode": 0o100644, "uid": 0, "gid": 0, "nlink": 1, "mtime": 1_700_000_000,
+        "filesize": len(data), "devmajor": 0, "devminor": 0, "rdevmajor": 0, "rdevminor": 0,
+        "namesize": len(name.encode()) + 1, "check": sum(data) & 0xFFFFFFFF if checked else 0,
+    } | fields  # fmt: skip
+    head = (b"070702" if checked else b"070701") + b"".join(b"%08X" % n for n in values.values())
+    head += name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+def make_cpio(members: dict[str, bytes], *, checked: bool = False) -> bytes:
+    """A cpio of these members, filled up to a block of 512 bytes as by the tool."""
+    data = b"".join(cpio_entry(name, data, checked=checked) for name, data in members.items())
+    data += cpio_entry("TRAILER!!!", b"", nlink=1, mtime=0)
+    return data + bytes(-len(data) % 512)
+
+
+def ar_entry(name: bytes, data: bytes, mtime: bytes = b"1700000000") -> bytes:
+    """One member of an ar; `name` is at most 16 bytes."""
+    head = b"%-16s%-12s%-6d%-6d%-8s%-10d`\n" % (name, mtime, 0, 0, b"100644", len(data))
+    return head + data + b"\n" * (len(data) % 2)
+
+
+def make_ar(members: dict[str, bytes]) -> bytes:
+    """An ar of these members, as dpkg writes it: short names and no slash behind them."""
+    return b"!<arch>\n" + b"".join(ar_entry(name.encode(), d) for name, d in members.items())
+
+
 class Read:
     """What came of one file."""
 

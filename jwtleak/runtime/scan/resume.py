@@ -19,9 +19,8 @@ from jwtleak.core.fingerprint import HEAD
 from jwtleak.errors import SourceError, StoreError
 from jwtleak.runtime.scan.collector import safe_notice
 from jwtleak.runtime.scan.worker import Done, Range, Task
-from jwtleak.sources.interface import Notice
+from jwtleak.sources.interface import Entry, Notice
 from jwtleak.sources.local import Identity, identify
-from jwtleak.sources.walk import Entry
 from jwtleak.store import ScannedFile
 from jwtleak.store.scans import Scans
 

@@ -40,9 +40,8 @@ from jwtleak.runtime.scan.worker import (
     run_here,
     unreadable,
 )
-from jwtleak.sources.interface import ArchiveLimits, ByteStream, Notice
+from jwtleak.sources.interface import ArchiveLimits, ByteStream, Entry, Notice
 from jwtleak.sources.stdin import StdinStream
-from jwtleak.sources.walk import Entry
 from jwtleak.types import MAX_TOKEN
 
 if TYPE_CHECKING:

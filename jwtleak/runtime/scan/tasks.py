@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from jwtleak.archives.sniff import sniff
 from jwtleak.errors import SourceError
 from jwtleak.runtime.scan.worker import Files, Range, Task
-from jwtleak.sources.local import SNIFF, read_head
-from jwtleak.sources.walk import Entry
+from jwtleak.sources.interface import SNIFF, Entry, read_head
 
 # A part of a split file: small enough that two workers share 100 MB evenly and that its alerts fit
 # in memory; large enough that the bytes read twice at its edges (at most 448 KiB) stay below a few

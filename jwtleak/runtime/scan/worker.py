@@ -24,8 +24,13 @@ from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
 from jwtleak.errors import SourceError
 from jwtleak.runtime.scan.collector import Collector
-from jwtleak.sources.interface import ArchiveLimits, ByteStream, Notice
-from jwtleak.sources.local import FileStream, read_head
+from jwtleak.sources.interface import (
+    ArchiveLimits,
+    ByteStream,
+    Notice,
+    open_stored,
+    read_head,
+)
 from jwtleak.types import StreamInfo
 
 # Alerts sent in one message: enough that the cost of a message vanishes, few beside the memory
@@ -201,7 +206,7 @@ class ScanWorker:
         """
         begin = max(0, task.start - LOOKBACK - LOOKAHEAD)
         try:
-            stream = Counted(FileStream(task.path, start=begin))
+            stream = Counted(open_stored(task.path, start=begin))
             # Ids are made of the first bytes of the file, whichever part a token is in.
             head = read_head(task.path, HEAD) if begin else b""
         except SourceError as error:

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from jwtleak.archives.codecs import ZipLzma, zip_lzma_memory
+from jwtleak.archives.codecs import ZipLzma
 
 DATA = b"a line of a log\n" * 1000
 
@@ -33,7 +33,7 @@ def test_any_portions(packed: bytes, size, step):
 
 def test_memory(packed: bytes):
     """The memory is that of the dictionary in the header, and a decoder keeps to it."""
-    assert zip_lzma_memory(packed) == (8 << 20) + (1 << 20)
+    assert ZipLzma.memory(packed) == (8 << 20) + (1 << 20)
     huge = packed[:5] + struct.pack("<L", 1 << 30) + packed[9:]
     with pytest.raises(lzma.LZMAError):
         ZipLzma(1 << 20, None).decompress(huge, 10)

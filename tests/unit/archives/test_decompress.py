@@ -36,7 +36,7 @@ def test_skippable_frames_alone(unpack):
 
 def test_each_frame_has_its_own_memory(unpack):
     """A frame may have a larger window than the one before; one that has too large a window is
-    told.
+    reported.
     """
     data = random.Random(3).randbytes(5000)
     read = unpack(zstandard.compress(b"small") + _window(24, data))
@@ -88,11 +88,11 @@ class _Pieces:
 
     def __init__(self, *pieces: bytes) -> None:
         self._left = list(pieces)
-        self.given = 0
+        self.reads = 0
 
     def readinto(self, buffer: memoryview) -> int:
         piece = self._left.pop(0) if self._left else b""
-        self.given += 1
+        self.reads += 1
         buffer[: len(piece)] = piece
         return len(piece)
 
@@ -101,12 +101,10 @@ def test_a_read_is_filled_from_the_input_at_hand(pack):
     """A read takes several steps; but it waits for no input once it has something to give."""
     text = bytes(range(256)) * 4096
     source = _Pieces(pack("gzip", text), pack("gzip", b"more"))
-    decoded = Decoded(
-        Reader(source), GZIP, Budget("a.gz", 10_000, ArchiveLimits(), lambda _: None), None
-    )
+    decoded = Decoded(Reader(source), GZIP, Budget("a.gz", 10_000, ArchiveLimits(), lambda _: None))
     buffer = memoryview(bytearray(len(text)))
     first = decoded.readinto(buffer)
-    assert (first > len(text) // 2, source.given) == (True, 1)
+    assert (first > len(text) // 2, source.reads) == (True, 1)
     rest = b""
     while count := decoded.readinto(buffer[first:]):
         rest += bytes(buffer[first : first + count])

@@ -40,7 +40,7 @@ def test_any_operations_give_the_bytes_in_order(data, step, operations):
             assert data[at : at + len(got)] == got
             assert bool(got) == (at < len(data))
             back = len(got) // 2 if name == "back" else 0
-            reader.give_back(back)
+            reader.push_back(back)
             at += len(got) - back
         elif name == "into":
             room = memoryview(bytearray(count))
@@ -62,7 +62,9 @@ def test_peek_of_a_whole_buffer_after_reading():
 
 
 def test_again():
-    """A reader whose source can be had again gives the same bytes from any offset, more than once."""
+    """A reader whose source can be read again repeats the same bytes from any offset, more than
+    once.
+    """
     reader = Reader(Drip(b"0123456789"), lambda offset: Drip(b"0123456789"[offset:]))
     reader.read()
     second = reader.again(4)

@@ -78,7 +78,7 @@ def test_long_names(unpack, tar):
         assert list(unpack(tar({"n" * 5000: b"x"}, layout)).members) == ["n" * 1024]
 
 
-def test_oversized_extension_is_told(unpack):
+def test_oversized_extension_is_reported(unpack):
     """An extended header of megabytes is passed over, and the next member is read."""
     read = unpack(_entry("x", bytes(3 << 20), kind=b"x") + _entry("a", b"a") + END)
     assert read.members["a"] == b"a"
@@ -101,13 +101,13 @@ def test_old_tar_without_magic(unpack):
     assert unpack(bytes(block) + END).members == {"a": b"a"}
 
 
-def test_missing_end_mark_is_told(unpack, tar):
+def test_missing_end_mark_is_reported(unpack, tar):
     """A tar that ends where a member ends may still lack others."""
     read = unpack(_entry("a", b"a"), ArchiveLimits())
     assert (read.members, read.kinds) == ({"a": b"a"}, ["truncated"])
 
 
-def test_truncated_inside_compression_is_told_once(unpack, pack, tar):
+def test_truncated_inside_compression_is_reported_once(unpack, pack, tar):
     """The layer that ends early tells; those above it only end."""
     noise = io.BytesIO(bytes(range(256)) * 400).read()
     packed = pack("zstd", tar({"a": noise + b"1", "b": noise[::-1]}))

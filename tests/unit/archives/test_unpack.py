@@ -34,7 +34,7 @@ def test_empty_file(unpack):
     assert unpack(b"").content == b""
 
 
-def test_missing_path_is_told():
+def test_missing_path_is_reported():
     """A path that cannot be opened gives a notice and no stream."""
     notices: list[Notice] = []
     assert list(open_streams("/nonexistent/x", notice=notices.append)) == []
@@ -67,8 +67,8 @@ def test_zero_padding_is_silent(unpack, pack, name):
     assert read.notices == []
 
 
-def test_garbage_behind_is_told_and_read(unpack, pack, codec):
-    """Bytes behind the compressed data are told, and the raw file is given as well, so that they
+def test_garbage_behind_is_reported_and_read(unpack, pack, codec):
+    """Bytes behind the compressed data are reported, and the raw file is given as well, so that they
     are looked at.
     """
     raw = pack(codec, TEXT) + b"appended by mistake\n"
@@ -79,7 +79,7 @@ def test_garbage_behind_is_told_and_read(unpack, pack, codec):
 
 @pytest.mark.parametrize("eighth", range(1, 8))
 def test_truncated_gives_all_it_has(unpack, pack, codec, eighth):
-    """What was decodable before the cut is given, and the cut is told once."""
+    """What was decodable before the cut is given, and the cut is reported once."""
     packed = pack(codec, TEXT)
     read = unpack(packed[: len(packed) * eighth // 8])
     assert TEXT.startswith(read.content)
@@ -105,7 +105,7 @@ def test_damage_costs_only_what_is_behind_it(unpack, pack, eighth):
     "magic", [b"\x1f\x8b", b"\x1f\x8b\x08\x00", b"BZh9", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"]
 )
 def test_magic_by_accident_is_plain(unpack, magic):
-    """What only begins like an archive is read as it is, and told."""
+    """What only begins like an archive is read as it is, and reported."""
     read = unpack(magic + b"hello, this is a log " * 40)
     assert read.content == magic + b"hello, this is a log " * 40
     assert read.kinds == ["corrupt"]
@@ -122,8 +122,8 @@ def test_nested_by_content_under_wrong_names(unpack, pack, tar, zipped):
     assert read.notices == []
 
 
-def test_too_deep_is_told_and_given_raw(unpack, pack, tar):
-    """An archive below the deepest level is told, and its bytes are given as they are."""
+def test_too_deep_is_reported_and_given_raw(unpack, pack, tar):
+    """An archive below the deepest level is reported, and its bytes are given as they are."""
     data = pack("gzip", b"bottom")
     bottom = data
     for _ in range(3):
@@ -179,8 +179,8 @@ def test_damaged_zip_member_costs_only_itself(unpack, zipped):
         assert read.streams[-1][1] == bytes(data)
 
 
-def test_too_much_memory_is_told(unpack, pack):
-    """An xz that asks for more memory than is allowed is told and not decoded."""
+def test_too_much_memory_is_reported(unpack, pack):
+    """An xz that asks for more memory than is allowed is reported and not decoded."""
     read = unpack(pack("xz", TEXT), ArchiveLimits(max_memory=1 << 16))
     assert read.kinds == ["unsupported"]
     assert "MiB of memory" in read.notices[0].reason
@@ -215,7 +215,7 @@ def test_standard_input_is_unpacked(pack, stream_bytes):
 def test_read_error_ends_the_archive(
     tmp_path: Path, pack, monkeypatch: pytest.MonkeyPatch, stream_bytes
 ):
-    """A failing disk below an archive is told once as unreadable, and nothing is raised."""
+    """A failing disk below an archive is reported once as unreadable, and nothing is raised."""
     (tmp_path / "x").write_bytes(pack("gzip", random.Random(1).randbytes(200_000)))
     notices: list[Notice] = []
     stream = FileStream(str(tmp_path / "x"))

@@ -67,7 +67,7 @@ def test_stored_without_length(unpack, size):
 
 
 def test_encrypted_of_unknown_length(unpack):
-    """An encrypted member whose length is behind it is told, and the next one is found."""
+    """An encrypted member whose length is behind it is reported, and the next one is found."""
     data = _member(b"s", 8, bytes(range(200, 256)) * 9, flags=9, sizes=False)
     read = unpack(data + _member(b"b", 0, b"b", crc=zlib.crc32(b"b")) + _directory())
     assert (read.members, read.kinds) == ({"b": b"b"}, ["encrypted"])
@@ -83,8 +83,8 @@ def test_comments_and_concatenation(unpack, zipped):
     assert (read.members, read.notices) == ({"a": b"1", "b": b"2"}, [])
 
 
-def test_bytes_between_members_are_told_and_read(unpack, zipped):
-    """What stands between members is told, and the raw file is given so that it is looked at."""
+def test_bytes_between_members_are_reported_and_read(unpack, zipped):
+    """What stands between members is reported, and the raw file is given so that it is looked at."""
     first = zipped({"a": b"1"})
     data = first[: first.index(b"PK\1\2")] + b"something hidden" + zipped({"b": b"2"})
     read = unpack(data)
@@ -104,8 +104,8 @@ def test_names_that_are_not_utf8(unpack):
     assert [name.encode("utf-8", "surrogateescape") for name in read.members] == [b"\xff\xfe"]
 
 
-def test_deflate_that_ends_early_is_told(unpack):
-    """Bytes behind the end of the compressed data, inside the member, are told."""
+def test_deflate_that_ends_early_is_reported(unpack):
+    """Bytes behind the end of the compressed data, inside the member, are reported."""
     packer = zlib.compressobj(wbits=-15)
     packed = packer.compress(b"1") + packer.flush() + b"hidden"
     read = unpack(_member(b"a", 8, packed, crc=zlib.crc32(b"1")) + _directory())
@@ -138,8 +138,8 @@ def test_zip_methods(unpack, zipped, method, streamed):
     assert read.notices == []
 
 
-def test_encrypted_member_is_told(unpack, zipped):
-    """A member under a password is told, and the others are read."""
+def test_encrypted_member_is_reported(unpack, zipped):
+    """A member under a password is reported, and the others are read."""
     data = bytearray(zipped({"secret": b"x" * 50, "open": b"y"}))
     data[6] |= 1
     read = unpack(bytes(data))
@@ -147,8 +147,8 @@ def test_encrypted_member_is_told(unpack, zipped):
     assert [(n.kind, n.member) for n in read.notices] == [("encrypted", "secret")]
 
 
-def test_unknown_zip_method_is_told(unpack, zipped):
-    """A method that nobody decodes is told by its number."""
+def test_unknown_zip_method_is_reported(unpack, zipped):
+    """A method that nobody decodes is reported by its number."""
     data = bytearray(zipped({"odd": b"x" * 50, "open": b"y"}))
     data[8] = 98
     read = unpack(bytes(data))
@@ -156,8 +156,8 @@ def test_unknown_zip_method_is_told(unpack, zipped):
     assert read.notices[0].reason == "compressed with zip method 98"
 
 
-def test_wrong_checksum_is_told(unpack, zipped):
-    """A stored member whose bytes were changed is given, and told."""
+def test_wrong_checksum_is_reported(unpack, zipped):
+    """A stored member whose bytes were changed is given, and reported."""
     data = zipped({"a": b"original content"}, zipfile.ZIP_STORED).replace(b"original", b"0riginal")
     read = unpack(data)
     assert read.members["a"] == b"0riginal content"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.archives.zip import looks_like_zip, parse_descriptor, parse_local, record_length
+from jwtleak.archives.zip import CONTAINER, parse_descriptor, parse_local, record_length
 
 
 def _local(flags: int = 0, compressed: int = 5, size: int = 9, extra: bytes = b"") -> bytes:
@@ -53,7 +53,7 @@ def test_zip64_sizes():
     ("layout", "after"), [("<LLL", b"PK\1\2"), ("<LQQ", b"PK\3\4"), ("<LLL", b"")]
 )
 def test_descriptors(signature: bytes, layout: str, after: bytes):
-    """All four forms are told apart by the size that they repeat and by what follows."""
+    """All four forms are reported apart by the size that they repeat and by what follows."""
     data = signature + struct.pack(layout, 77, 5, 9)
     assert parse_descriptor(data + after, 5) == (len(data), 77)
     assert parse_descriptor(data + after, 6) is None
@@ -69,13 +69,13 @@ def test_record_lengths():
     assert record_length(_local()) is None
 
 
-def test_looks_like_zip():
+def test_starts():
     """A signature alone makes no zip."""
-    assert looks_like_zip(_local())
-    assert looks_like_zip(b"PK00" + _local())
-    assert looks_like_zip(b"PK\5\6" + bytes(18))
-    assert not looks_like_zip(b"PK\3\4" * 20)
-    assert not looks_like_zip(b"PK\3\4")
+    assert CONTAINER.starts(_local())
+    assert CONTAINER.starts(b"PK00" + _local())
+    assert CONTAINER.starts(b"PK\5\6" + bytes(18))
+    assert not CONTAINER.starts(b"PK\3\4" * 20)
+    assert not CONTAINER.starts(b"PK\3\4")
 
 
 @given(st.binary(max_size=200))
@@ -84,5 +84,5 @@ def test_arbitrary_bytes(data: bytes):
     for signature in (b"PK\3\4", b"PK\1\2", b"PK\6\6"):
         parse_local(signature + data)
         record_length(signature + data)
-        looks_like_zip(signature + data)
+        CONTAINER.starts(signature + data)
     parse_descriptor(data, len(data))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jwtleak.errors import UsageError
+from jwtleak.sources.globs import GlobFilter
 from jwtleak.sources.interface import Notice
 from jwtleak.sources.walk import walk
 
@@ -15,7 +16,7 @@ from jwtleak.sources.walk import walk
 def _walk(*paths: Path, **kwargs: list[str]) -> tuple[list[str], list[Notice]]:
     """Paths relative to the first one's parent, and notices."""
     notices: list[Notice] = []
-    found = walk(map(str, paths), notice=notices.append, **kwargs)
+    found = walk(map(str, paths), GlobFilter(**kwargs), notice=notices.append)
     return [os.path.relpath(entry.path, paths[0].parent) for entry in found], notices
 
 
@@ -89,7 +90,7 @@ def test_invalid_glob_is_a_usage_error(tree: Path):
         _walk(tree, include=["[z-a]"])
 
 
-def test_special_files_are_told_and_skipped(tree: Path):
+def test_special_files_are_reported_and_skipped(tree: Path):
     """Pipes and sockets are skipped with a notice that says what they are."""
     os.mkfifo(tree / "pipe")
     names, notices = _walk(tree, include=["pipe"])
@@ -149,7 +150,7 @@ def test_hard_links_are_separate_paths(tree: Path):
     assert "root/a2.log" in _walk(tree)[0]
 
 
-def test_missing_and_broken_are_told(tree: Path):
+def test_missing_and_broken_are_reported(tree: Path):
     """A missing path, a NUL in a path, and a link to nothing are unreadable; the rest is walked."""
     (tree / "broken").symlink_to("nowhere")
     names, notices = _walk(tree, tree.parent / "missing", Path("nul\0"))
@@ -158,8 +159,8 @@ def test_missing_and_broken_are_told(tree: Path):
     assert {n.kind for n in notices} == {"unreadable"}
 
 
-def test_unreadable_directory_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch):
-    """A directory that cannot be listed is told, and the walk goes on."""
+def test_unreadable_directory_is_reported(tree: Path, monkeypatch: pytest.MonkeyPatch):
+    """A directory that cannot be listed is reported, and the walk goes on."""
     real = os.scandir
 
     def refusing(path: str) -> object:
@@ -177,5 +178,5 @@ def test_names_that_are_not_utf8(tmp_path: Path):
     """A name of arbitrary bytes is given so that it can be opened."""
     with open(os.path.join(os.fsencode(tmp_path), b"\xff\n.log"), "wb") as file:
         file.write(b"x")
-    (entry,) = walk([str(tmp_path)], include=["*.log"], notice=pytest.fail)
+    (entry,) = walk([str(tmp_path)], GlobFilter(["*.log"]), notice=pytest.fail)
     assert os.fsencode(entry.path).endswith(b"\xff\n.log")

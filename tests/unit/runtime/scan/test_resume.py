@@ -14,6 +14,7 @@ from jwtleak.errors import StoreFull
 from jwtleak.runtime.scan import resume, tasks, worker
 from jwtleak.runtime.scan.resume import JournalHooks, ScanJournal
 from jwtleak.runtime.scan.scan import Scan, Tally
+from jwtleak.sources.local import FileStream
 from jwtleak.sources.walk import walk
 from jwtleak.store import Store
 
@@ -205,7 +206,7 @@ def test_what_is_broken_is_told_again(runs):
 def test_what_the_system_refused_is_tried_again(runs, monkeypatch):
     """A file that could not be read is not finished."""
     (runs.logs / "a.log").write_bytes(lines("a"))
-    read = worker.FileStream.readinto
+    read = FileStream.readinto
     failing = worker.SourceError("a.log", "input/output error")
 
     def fail(*_):

@@ -22,7 +22,7 @@ from jwtleak.runtime.scan.scan import Joiner, Scan, Tally
 from jwtleak.runtime.scan.worker import Done, Range
 from jwtleak.sources.interface import Notice
 from jwtleak.sources.stdin import StdinStream
-from jwtleak.sources.walk import Entry
+from jwtleak.sources.interface import Entry
 
 
 def entry(path: Path) -> Entry:

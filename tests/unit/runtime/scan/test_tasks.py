@@ -10,7 +10,7 @@ import pytest
 from jwtleak.runtime.scan import tasks as planning
 from jwtleak.runtime.scan.tasks import plan
 from jwtleak.runtime.scan.worker import Files, Range
-from jwtleak.sources.walk import Entry
+from jwtleak.sources.interface import Entry
 
 
 @pytest.fixture(autouse=True)
