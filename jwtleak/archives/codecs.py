@@ -212,7 +212,7 @@ class ZstdFrame:
         return out
 
     def _unit(self) -> int:
-        """The length of the header, block or checksum that comes next; 0 until all of it is there."""
+        """The length of the header, block or checksum that comes next; 0 until it is whole."""
         have = len(self._input)
         length = have + 1
         if self._state == "header" and have > self._MAGIC:

@@ -20,9 +20,8 @@ from jwtleak.runtime.scan import scan as scans
 from jwtleak.runtime.scan import tasks as planning
 from jwtleak.runtime.scan.scan import Joiner, Scan, Tally
 from jwtleak.runtime.scan.worker import Done, Range
-from jwtleak.sources.interface import Notice
+from jwtleak.sources.interface import Entry, Notice
 from jwtleak.sources.stdin import StdinStream
-from jwtleak.sources.interface import Entry
 
 
 def entry(path: Path) -> Entry:
