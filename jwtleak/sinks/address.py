@@ -1,7 +1,7 @@
-"""The address of a sink: a URL taken apart.
+"""The address of a sink: a parsed URL.
 
-Promises: a URL that holds a user, a password or a control character is refused without repeating
-it; IPv6 hosts stand in brackets. What stands behind `?` are settings, not part of the address.
+Promises: IPv6 hosts are in brackets; the part behind `?` are settings, not part of the address.
+Refuses a URL with a user, a password or a control character, without repeating it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from jwtleak.errors import UsageError
 
 _SCHEME = re.compile(r"([a-z][a-z0-9]*(?:\+[a-z]+)?)(:.*)?\Z", re.DOTALL)
-# Schemes whose rest is a path of this machine.
+# Schemes that are followed by a path of this machine.
 _PATHS = ("file", "syslog+unix")
 
 
@@ -31,12 +31,10 @@ class Address(msgspec.Struct, frozen=True):
 
     @property
     def loopback(self) -> bool:
-        """Whether nobody on the way can listen."""
-        hosts = (
-            [one.rpartition(":")[0] or one for one in self.host.split(",")]
-            if "," in self.host
-            else [self.host]
-        )
+        """Whether every host is this machine, so that nobody on the network can listen."""
+        hosts = [self.host]
+        if "," in self.host:
+            hosts = [host.rpartition(":")[0] or host for host in self.host.split(",")]
         return all(map(_is_loopback, hosts))
 
     @property
@@ -113,7 +111,8 @@ def _network(scheme: str, rest: str) -> Address:
         ) from None
     if "@" in parts.netloc:
         raise UsageError(
-            f"{scheme}: a URL must not hold credentials: use token_env, token_file or token_credential"
+            f"{scheme}: a URL must not hold credentials: "
+            "use token_env, token_file or token_credential"
         )
     if parts.fragment:
         raise UsageError(f"{scheme}: a URL of a sink has no fragment")

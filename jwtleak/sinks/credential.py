@@ -1,7 +1,7 @@
-"""The credential of a sink: read from where it is kept, when it is needed.
+"""The credential of a sink: read from its place when it is needed.
 
-Promises: it is a `Secret` from the first byte on; it is read again after it was refused, so that a
-renewed one is used without a restart. An error names the place, never the value.
+Promises: the credential is a `Secret` from the first byte on; it is read again after a refusal, so
+that a renewed one is used without a restart. An error names the place, never the value.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from jwtleak.errors import UsageError, reason_of
 from jwtleak.secret import Secret
 from jwtleak.sinks.settings import SinkSettings
 
-# A token of the largest size that servers accept in a header.
+# Bytes. Servers accept no longer header.
 _MAX = 16 * 1024
 
 
 class Credential:
-    """Where a credential is kept. `value()` reads it once; `forget()` makes the next call read it
+    """The place of a credential. `value()` reads it once; after `forget()` the next call reads it
     again.
     """
 
@@ -39,11 +39,11 @@ class Credential:
         return self._value
 
     def known(self) -> tuple[Secret, ...]:
-        """What must not be shown."""
+        """The credential, where it was read: for removing it from texts."""
         return () if self._value is None else (self._value,)
 
     def forget(self) -> None:
-        """It was refused, or may have been renewed."""
+        """Read it again at the next call: it was refused, or may have been renewed."""
         self._value = None
 
     def _read(self) -> Secret:
@@ -77,7 +77,7 @@ class Credential:
     def _path(self) -> Path:
         if self._where == "file":
             return Path(self._name)
-        # systemd: LoadCredential= puts files below this directory (systemd.exec(5)).
+        # systemd puts the files of LoadCredential= below this directory (systemd.exec(5)).
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
         if not directory or "/" in self._name or self._name.startswith("."):
             raise UsageError(
@@ -87,7 +87,7 @@ class Credential:
 
 
 def credential(settings: SinkSettings) -> Credential | None:
-    """The credential that the settings name, if they do."""
+    """The credential that the settings name, or None."""
     for where in ("env", "file", "credential"):
         name = getattr(settings, f"token_{where}")
         if name is not UNSET:
@@ -96,7 +96,7 @@ def credential(settings: SinkSettings) -> Credential | None:
 
 
 def url_kept_elsewhere(settings: SinkSettings) -> Credential | None:
-    """The URL of the sink where it is a credential itself."""
+    """The URL of the sink where the URL itself is a credential, or None."""
     if settings.url_env is not UNSET:
         return Credential("env", settings.url_env)
     return None if settings.url_file is UNSET else Credential("file", settings.url_file)

@@ -1,8 +1,8 @@
 """Elasticsearch and OpenSearch: `elastic+https://host:9200`, by `_bulk` into a data stream.
 
-Promises: a document's `_id` is the alert's id and it is only ever created, so what was there
-already (409) was taken: once within a backing index. Each document's own answer counts; what the
-server says of one is cut and cleaned, since it may quote the document.
+Promises: a document's `_id` is the alert's id and is only ever created, so a document that exists
+already (409) counts as accepted: once within a backing index. Each document has its own answer,
+whose words are cut and cleaned, since the server may quote the document.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import orjson
 from isal import igzip
 from msgspec import UNSET
 
@@ -25,14 +26,15 @@ from jwtleak.sinks.settings import SinkSettings
 
 USES = HTTP | {"index", "auth", "user", "pipeline", "compress"}
 
-# A data stream: type, dataset and namespace (Elastic's naming scheme). It takes `create` only.
+# A data stream: type, dataset and namespace (Elastic's naming scheme). It accepts only `create`.
 INDEX = "logs-jwtleak.alert-default"
-# What is needed of the answer, and no source of a document.
-_FILTER = "filter_path=errors,error.type,error.reason,items.*.status,items.*.error.type,items.*.error.reason"
-# 500 bytes for each document's answer, of which the reason is at most a few hundred.
+# The parts of the answer that are read; none contains a document.
+_FILTER = (
+    "filter_path=errors,error.type,error.reason,"
+    "items.*.status,items.*.error.type,items.*.error.reason"
+)
+# Bytes. Each document's answer has about 500, most of them the reason.
 _MAX_REPLY = 8 << 20
-
-_encode = msgspec.json.Encoder().encode
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -76,7 +78,8 @@ class ElasticSink:
         """Send a batch: an action and a document for each alert, each a line."""
         lines = []
         for message in messages:
-            lines += [_encode({"create": {"_index": self._index, "_id": message.id}}), message.body]
+            action = {"create": {"_index": self._index, "_id": message.id}}
+            lines += [orjson.dumps(action), message.body]
         body = b"\n".join([*lines, b""])
         headers = {"content-type": "application/x-ndjson"}
         if self._compress:
@@ -103,10 +106,10 @@ class ElasticSink:
         return _each([next(iter(item.values())) for item in answer.items])
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
-        """Certificates or the key may be new."""
+        """Certificates or the key may have been renewed."""
         self._http.reopen()
 
     def close(self) -> None:
@@ -115,13 +118,14 @@ class ElasticSink:
 
 
 def _each(items: list[_Item]) -> Report:
-    """The outcome of each document. Where a document must wait, the batch is `busy` and the rest of
-    it is done.
+    """The outcome of each document. Where a document must be sent again the batch is `busy`; the
+    others are settled.
     """
     outcomes: list[Outcome] = []
     waits: _Item | None = None
     for item in items:
         kind = problem_of(item.status)
+        # 409: the id exists, from an earlier attempt whose answer was lost.
         if kind is None or item.status == 409:
             outcomes.append(ACCEPTED)
         elif kind == "busy":

@@ -1,8 +1,7 @@
-"""A file of lines: appended to, on disk before a batch counts as taken.
+"""A file of lines: a batch counts as accepted when it is on disk.
 
-Promises: mode 0600; a file that was rotated away is left and a new one begun; a line that a crash
-cut is completed if it is one that is sent again, and ended otherwise. Nothing is ever cut off: a
-shipper may have read it.
+Promises: mode 0600; after a rotation a new file is begun; a line that a crash cut is completed if
+its alert is sent again, and ended otherwise. Nothing is ever cut off: a shipper may have read it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from jwtleak.sinks.settings import SinkSettings
 
 USES: frozenset[str] = frozenset()
 
-# A line is an alert in some format: the longest is 64 KiB.
+# Bytes. A line is an alert in some format.
 _LONGEST_LINE = 64 * 1024
 
 
@@ -35,7 +34,7 @@ class FileSink:
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
-        self._torn = b""  # the last line, which has no end
+        self._torn = b""  # the last line, where it has no newline
         self._regular = True
         self._new = False
 
@@ -49,7 +48,8 @@ class FileSink:
             )
             self._sync(descriptor)
         except OSError as error:
-            self.close()  # how much was written is looked up when it is opened again
+            # How much was written is unknown: `_open` reads the last line again.
+            self.close()
             return failed(len(messages), "busy", f"cannot write: {reason_of(error).lower()}")
         return all_accepted(len(messages), "written and synced")
 
@@ -57,7 +57,8 @@ class FileSink:
         if not self._regular:
             return
         os.fsync(descriptor)
-        if self._new:  # the name of a new file is on disk when its directory is
+        if self._new:
+            # A new file's name is on disk only when its directory is (fsync(2)).
             directory = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(directory)
@@ -69,11 +70,12 @@ class FileSink:
         torn, self._torn = self._torn, b""
         if not torn:
             return b""
-        whole = next((one.body for one in messages if one.body.startswith(torn)), torn)
+        # The outbox sends the batch again after a crash, the line that it cut among the first.
+        whole = next((message.body for message in messages if message.body.startswith(torn)), torn)
         return whole[len(torn) :] + b"\n"
 
     def _current(self) -> int:
-        """The descriptor of the file that stands under the path now."""
+        """The descriptor of the file that the path names now."""
         if self._descriptor is not None and self._moved(self._descriptor):
             self.close()
         if self._descriptor is None:
@@ -91,6 +93,7 @@ class FileSink:
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        # O_EXCL tells a new file, whose directory needs a sync, from one that was there.
         try:
             descriptor = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
             self._new = True
@@ -101,8 +104,8 @@ class FileSink:
         self._torn = self._last_line() if self._regular else b""
 
     def _last_line(self) -> bytes:
-        """What stands behind the last newline. Of more than a line could be, the end: it is not one
-        of ours.
+        """The bytes behind the last newline, at most the last `_LONGEST_LINE`: a longer line is not
+        ours.
         """
         with open(self._path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -110,14 +113,14 @@ class FileSink:
             return file.read(_LONGEST_LINE).rpartition(b"\n")[2]
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
         """The file was rotated."""
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

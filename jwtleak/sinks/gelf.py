@@ -1,7 +1,7 @@
 """Graylog: `gelf+tcp://host:12201`, `gelf+tls://`, `gelf+udp://`.
 
 Promises: over TCP each message ends with a NUL and is not compressed; over UDP it is compressed
-and, where it is larger than a datagram should be, cut into at most 128 chunks (GELF 1.1).
+and, where it is larger than a datagram should be, split into at most 128 chunks (GELF 1.1).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ USES = tls.USES | {"resend", "timeout"}
 
 _PORT = 12201
 _MAGIC = b"\x1e\x0f"
-# Graylog's advice for wide area networks: what no router cuts. 12 bytes of each are the chunk's
-# header.
+# Bytes. Graylog's advice for wide area networks: no router fragments such a datagram. 12 bytes are
+# the chunk's header.
 _CHUNK = 1420 - 12
 _MAX_CHUNKS = 128
 
@@ -44,7 +44,8 @@ class GelfSink:
         self.guarantee = (
             "at most once: datagrams are sent, nothing is known of what arrives"
             if udp
-            else "no acknowledgement in the protocol: what was sent in the 30 s before a lost connection is sent again"
+            else "no acknowledgement in the protocol: "
+            "what was sent in the 30 s before a lost connection is sent again"
             if resend
             else "at most once over a lost connection: the protocol has no acknowledgement"
         )
@@ -57,35 +58,35 @@ class GelfSink:
             return self._stream.send([message.body + b"\0" for message in messages])
         assert self._datagrams is not None
         parts = [chunks(message) for message in messages]
-        report = self._datagrams.send([one for one in parts if one])
+        report = self._datagrams.send([datagrams for datagrams in parts if datagrams])
         if all(parts):
             return report
         rest = iter(report.outcomes)
         large = Outcome("refused", f"larger than {_MAX_CHUNKS} chunks")
-        outcomes = tuple(next(rest) if one else large for one in parts)
+        outcomes = tuple(next(rest) if datagrams else large for datagrams in parts)
         return Report(outcomes, report.problem, report.reason)
 
     def idle(self) -> None:
-        """Look at the connection, and send again what it may have lost."""
+        """Check the connection, and send again what it may have lost."""
         if self._stream is not None:
             self._stream.idle()
             if self._stream.owes():
                 self._stream.send([])
 
     def reopen(self) -> None:
-        """Certificates may be new."""
+        """Certificates may have been renewed."""
         self.close()
 
     def close(self) -> None:
         """Close the connection."""
-        for one in (self._datagrams, self._stream):
-            if one is not None:
-                one.close()
+        for transport in (self._datagrams, self._stream):
+            if transport is not None:
+                transport.close()
 
 
 def chunks(message: Message) -> list[bytes]:
-    """The datagrams of one message; none where it is too large. The id of the chunks depends on the
-    alert alone.
+    """The datagrams of one message; none where it is too large. The id of the chunks depends only
+    on the alert.
     """
     data = zlib.compress(message.body, 6)
     if len(data) <= _CHUNK + 12:

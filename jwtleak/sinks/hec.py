@@ -1,8 +1,8 @@
 """Splunk's HTTP Event Collector: `hec+https://host:8088`.
 
-Promises: events go in batches, gzip-compressed, with the token in a header only. With `ack=true` a
-batch counts as taken when the indexer says so. HEC knows no idempotence: after a reply that was
-lost an event is there twice, with the same `id` in its indexed fields.
+Promises: events go in batches, gzip-compressed, with the token only in a header. With `ack=true` a
+batch counts as accepted when the indexer confirms it. HEC has no idempotence: after a lost reply an
+event exists twice, with the same `id` in its indexed fields.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
+import orjson
 from isal import igzip
 
 from jwtleak.alerts.alert import Alert
@@ -36,17 +36,14 @@ USES = HTTP | {"index", "sourcetype", "ack", "compress"}
 PATH = "/services/collector/event"
 ACK_PATH = "/services/collector/ack"
 SOURCETYPE = "jwtleak:alert"
-# An indexer acknowledges after it wrote to disk, within seconds; after this long the batch is sent
+# Seconds. An indexer acknowledges within seconds, after it wrote to disk; then the batch is sent
 # again.
 ACK_WAIT = 30.0
 ACK_POLL = 1.0
 
-# Codes by which HEC says what is wrong (Splunk: "Possible error codes"); the status alone does not
-# tell.
+# HEC's own codes (Splunk: "Possible error codes"): the same status stands for several of them.
 _BUSY = frozenset({8, 9, 18, 19, 20, 23, 24, 26, 27})
 _BLOCKED = frozenset({1, 2, 3, 4, 10, 11, 14, 16, 25})
-
-_encode = msgspec.json.Encoder().encode
 
 
 class HecSink:
@@ -56,7 +53,7 @@ class HecSink:
     format = "ecs"
     ascii = False
     max_bytes = None
-    # Splunk's default `max_content_length` is 800 MB, but load balancers before it allow 1 MB.
+    # Splunk's default `max_content_length` is 800 MB, but load balancers in front of it allow 1 MB.
     limits = BatchLimits(500, 1_000_000)
     only = None
 
@@ -74,12 +71,12 @@ class HecSink:
         self._timestamp = settings.get("timestamp", "detected")
         self._index: str | None = settings.get("index", None)
         self._sourcetype: str = settings.get("sourcetype", SOURCETYPE)
-        # Acknowledgements are counted per channel: one for the life of this sink.
+        # Acknowledgements are numbered per channel: this sink keeps one channel.
         self._channel = str(uuid.uuid4())
         self._wait, self._clock = wait, clock
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Send a batch: JSON objects one behind the other, not a list."""
+        """Send a batch: JSON objects one after the other, not an array."""
         body = b"\n".join(map(self._event, messages))
         headers = {"content-type": "application/json"}
         if self._ack:
@@ -98,7 +95,7 @@ class HecSink:
         event: dict[str, Any] = {
             "time": moment(alert, self._timestamp) / 1000,
             "sourcetype": self._sourcetype,
-            "event": msgspec.Raw(message.body),
+            "event": orjson.Fragment(message.body),
             "fields": _fields(alert),
         }
         if self._index is not None:
@@ -107,9 +104,10 @@ class HecSink:
             event["host"] = alert.location.host
         if alert.location.path:
             event["source"] = alert.location.path
-        return _encode(event)
+        return orjson.dumps(event)
 
     def _accepted(self, count: int, reply: HttpReply, answer: dict[str, Any]) -> Report:
+        # A proxy or another service may answer 200 as well.
         if answer.get("code") != 0:
             return failed(
                 count, "blocked", f"this is not an event collector: {reply.reason}", reply.status
@@ -128,7 +126,7 @@ class HecSink:
 
     def _acknowledged(self, count: int, number: int) -> Report:
         deadline = self._clock() + ACK_WAIT
-        body = _encode({"acks": [number]})
+        body = orjson.dumps({"acks": [number]})
         headers = {"content-type": "application/json", "x-splunk-request-channel": self._channel}
         path = self._path.removesuffix(PATH) + ACK_PATH
         while True:
@@ -145,10 +143,10 @@ class HecSink:
             self._wait(ACK_POLL)
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
-        """Certificates or the token may be new."""
+        """Certificates or the token may have been renewed."""
         self._http.reopen()
 
     def close(self) -> None:
@@ -164,8 +162,8 @@ def _refused(count: int, reply: HttpReply, answer: dict[str, Any]) -> Report:
         return failed(count, "busy", reply.reason, reply.status, reply.retry_after)
     number = answer.get("invalid-event-number")
     if reply.problem == "poison" and isinstance(number, int) and 0 <= number < count:
-        # Whether the events before it were taken is not said: they are sent again, with the same
-        # ids.
+        # HEC does not say whether the events before it were accepted: they are sent again, with the
+        # same ids.
         bad = Outcome("refused", reply.reason, reply.status)
         return Report(
             (AGAIN,) * number + (bad,) + (AGAIN,) * (count - number - 1),
@@ -176,7 +174,9 @@ def _refused(count: int, reply: HttpReply, answer: dict[str, Any]) -> Report:
 
 
 def _fields(alert: Alert) -> dict[str, str]:
-    """Indexed fields: flat, all texts; names of Splunk's Common Information Model where it has one."""
+    """Indexed fields: flat, all strings, with names of Splunk's Common Information Model where it
+    has one.
+    """
     fields = {
         "id": alert.id,
         "app": "jwtleak",
@@ -196,8 +196,8 @@ def _fields(alert: Alert) -> dict[str, str]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}
 

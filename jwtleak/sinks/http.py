@@ -1,8 +1,10 @@
 """The one HTTP client of all sinks.
 
-Promises: redirects are not followed (a credential would go with them), the environment's proxies
-and netrc are not looked at, TLS is 1.2 or newer, a reply is read up to a bound and not
-decompressed. Every failure is a value.
+Promises: redirects are not followed (a credential would go with them), proxies of the environment
+and netrc are ignored, TLS is 1.2 or newer, a reply is read up to a bound and not decompressed.
+Every failure is a value. Whether a failure passes is decided by the status alone (RFC 9110 section
+15): a status about the address, the credentials or the configuration keeps the alerts until
+somebody acts; a status about the content makes dead letters.
 """
 
 from __future__ import annotations
@@ -25,23 +27,17 @@ from jwtleak.sinks.reason import safe
 from jwtleak.sinks.settings import SinkSettings
 from jwtleak.version import __version__
 
-# What an HTTP status asks for: a pure table (RFC 9110 section 15), and the time that `Retry-After`
-# names.
-#
-# A status that speaks of the address, the credentials or the configuration keeps the alerts and
-# waits for somebody to act; one that speaks of the content condemns the content.
-
-# 408 request timeout, 425 too early, 429 too many requests, and what a proxy says while its
+# 408 request timeout, 425 too early, 429 too many requests, and the statuses of proxies whose
 # upstream is away.
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 # 401 and 403 credentials; 404, 405, 410, 421, 426, 501 and 505 the address; 407 and 511 a proxy.
 _BLOCKED = frozenset({401, 403, 404, 405, 407, 410, 421, 426, 451, 501, 505, 511})
-# OTLP/HTTP names the statuses that may be sent again; no other may.
+# OTLP/HTTP lists the statuses after which a batch may be sent again ("Retryable Response Codes").
 _OTLP_BUSY = frozenset({429, 502, 503, 504})
 
 
 def problem_of(status: int, *, otlp: bool = False) -> Problem | None:
-    """None for success. A redirect is not followed: it is an address that is wrong."""
+    """What a status means for the batch; None for success. A redirect is a wrong address."""
     if 200 <= status < 300:
         return None
     if status == 413:
@@ -53,35 +49,35 @@ def problem_of(status: int, *, otlp: bool = False) -> Problem | None:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait as `Retry-After` says (seconds or a date, RFC 9110 section 10.2.3); None
-    where it says nothing.
+    """Seconds to wait by `Retry-After` (seconds or a date, RFC 9110 section 10.2.3); None where it
+    is absent or malformed. `now` in Unix seconds.
     """
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value[:9])
+        return float(value[:9])  # nine digits are thirty years
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-# httpx logs each request with its URL; of some webhooks the URL is the credential.
+# httpx logs each request with its URL, which of some webhooks is the credential.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 USES = tls.USES | {"token_env", "token_file", "token_credential", "proxy", "timeout"}
 
-# Servers that flush each batch to disk answer within seconds; the webhook specification advises 15
+# Seconds. Servers that flush each batch to disk answer within seconds; Standard Webhooks advises 15
 # to 30.
 TIMEOUT = 20.0
 CONNECT_TIMEOUT = 10.0
-# A reply that says why is small; `_bulk` answers with a few hundred bytes for each document.
+# Bytes. A reply that says why is small. (`_bulk` answers with a few hundred for each document.)
 MAX_REPLY = 64 * 1024
 
 
 class HttpReply(msgspec.Struct, frozen=True):
-    """What came back. `problem` is None for success; `status` is None where nothing came back."""
+    """The answer. `problem` is None for success; `status` is None where no answer came."""
 
     status: int | None
     body: bytes
@@ -90,13 +86,13 @@ class HttpReply(msgspec.Struct, frozen=True):
     retry_after: float | None = None
 
     def report(self, count: int) -> Report:
-        """For a batch of which nothing was taken."""
+        """The report of a batch of which nothing was accepted."""
         assert self.problem is not None
         return failed(count, self.problem, self.reason, self.status, self.retry_after)
 
 
 class HttpClient:
-    """A connection to one server, kept open. `header` makes the headers that hold the credential."""
+    """A connection to one server, kept open. `header` makes the headers with the credential."""
 
     def __init__(
         self,
@@ -117,7 +113,7 @@ class HttpClient:
         self._client: httpx.Client | None = None
         self.credential = credential(settings)
         if self.base.startswith("https:"):
-            tls.context(settings)  # errors in certificates are told at start
+            tls.context(settings)  # for its errors: they belong to the start
         refuse_in_the_clear(settings, secret=self.credential is not None)
         if self.credential is not None:
             self.credential.value()
@@ -133,7 +129,7 @@ class HttpClient:
         except (httpx.HTTPError, OSError) as error:
             cause = _cause(error)
             return self._broken("blocked" if tls.is_final(cause) else "busy", tls.words(cause))
-        except UsageError as error:  # the credential or a certificate went away
+        except UsageError as error:  # the credential or a certificate is gone
             return self._broken("blocked", str(error))
 
     def _post(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> HttpReply:
@@ -151,7 +147,6 @@ class HttpClient:
             headers={**headers, **secret},
             extensions=extensions,
         )
-        # httpx takes timeouts from the extensions of a request: these were made from the client's.
         response = self._connected().send(request, stream=True)
         try:
             data = self._read(response, deadline)
@@ -161,23 +156,26 @@ class HttpClient:
         if response.status_code in (401, 403) and self.credential is not None:
             self.credential.forget()
         after = retry_after(response.headers.get("retry-after"), self._clock())
-        # The credential may be forgotten above: what must not be shown is what was sent.
+        # Not `credential.known()`, which may be forgotten by now: a server echoes what was sent.
         words = self._words(response.status_code, data, *secret.values())
         return HttpReply(response.status_code, data, problem, words, after)
 
     def _words(self, status: int, data: bytes, *sent: str) -> str:
         from jwtleak.secret import Secret
 
-        secrets = [Secret(part.encode()) for one in sent for part in (one, one.rpartition(" ")[2])]
+        # A header is `Scheme credential`: the server may repeat either.
+        parts = [part for value in sent for part in (value, value.rpartition(" ")[2])]
+        secrets = [Secret(part.encode()) for part in parts]
         return f"HTTP {status} {safe(data, *secrets)}".strip()
 
     def _read(self, response: httpx.Response, deadline: float) -> bytes:
-        """As much as is of use; the rest stays unread and the connection is closed with it."""
+        """At most `max_reply` bytes; the rest stays unread, and the connection is closed."""
         data = bytearray()
         for chunk in response.iter_raw(16384):
             data += chunk
             if len(data) > self._max_reply:
                 return bytes(data[: self._max_reply])
+            # httpx's timeout is for each read: a server that drips would hold the thread.
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("slow reply")
         return bytes(data)
@@ -209,7 +207,7 @@ class HttpClient:
         return self._client
 
     def reopen(self) -> None:
-        """Certificates or the credential may be new."""
+        """Certificates or the credential may have been renewed."""
         self.close()
         if self.credential is not None:
             self.credential.forget()
@@ -222,7 +220,7 @@ class HttpClient:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The error of the operating system or of TLS behind those of the libraries."""
+    """The error of the system or of TLS behind those of the libraries."""
     seen = 0
     while not isinstance(error, OSError) and seen < 8:
         deeper = error.__cause__ or error.__context__

@@ -1,8 +1,8 @@
 """What a sink promises to the runtime, and the way from a URL to a sink.
 
-A sink sends a batch and says what became of each message. It never decides when to try again, keeps
-nothing that would be lost with the process, and holds no token: what it gets is redacted. Its
-errors are values (`Report`), not exceptions.
+Promises: a sink sends a batch and reports what became of each message. Its errors are values
+(`Report`), not exceptions. It holds no token: the alerts that it gets are redacted. Refuses to
+decide when to try again, and to keep anything that would be lost with the process.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from jwtleak.types import Severity
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One alert on its way: `body` is the alert in the format of the sink, `at_ms` when it was put
-    into the outbox.
+    """One alert for one sink: `body` is the alert in the sink's format, `at_ms` the Unix time at
+    which it entered the outbox.
     """
 
     alert: Alert
@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def id(self) -> str:
-        """The name of the occurrence: the same whenever it is sent."""
+        """The id of the occurrence: the same in each attempt."""
         return self.alert.id
 
     @property
@@ -51,8 +51,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one message. `refused` is for ever: nothing but another receiver or setting
-    would change it.
+    """What became of one message. `again` asks for another attempt; `refused` is final, since only
+    another receiver or setting would change it.
     """
 
     kind: Literal["accepted", "again", "refused"]
@@ -63,27 +63,28 @@ class Outcome(msgspec.Struct, frozen=True):
 ACCEPTED = Outcome("accepted")
 AGAIN = Outcome("again")
 
-# What was wrong with the batch as a whole:
-#   busy       the receiver is not there, is slow, or asks for patience: the same batch later
-# blocked    credentials, certificate, address or a setting: nothing will be taken until somebody
-# acts
-#   too_large  smaller batches
-#   poison     a message in it is refused, and the receiver does not say which
+# What was wrong with the batch as a whole, and what helps:
+#   busy       the receiver is down, slow, or asks for patience: the same batch, later
+#   blocked    credentials, certificate, address or a setting: nothing, until somebody acts
+#   too_large  the receiver accepts less at once: smaller batches
+#   poison     the receiver refuses a message and does not say which: halves, until it is alone
 Problem: TypeAlias = Literal["busy", "blocked", "too_large", "poison"]
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What came back for a batch. `outcomes` has one entry for each message, in order."""
+    """What became of a batch. `outcomes` has one entry for each message, in order; `retry_after` is
+    in seconds, as the receiver asked.
+    """
 
     outcomes: tuple[Outcome, ...]
     problem: Problem | None = None
     reason: str = ""
     status: int | None = None
-    retry_after: float | None = None  # seconds, as the receiver asked
+    retry_after: float | None = None
 
 
 def all_accepted(count: int, reason: str = "") -> Report:
-    """Every message was taken; `reason` is what the receiver said."""
+    """Every message was accepted; `reason` is what the receiver said."""
     return Report((ACCEPTED,) * count, reason=reason)
 
 
@@ -94,12 +95,14 @@ def failed(
     status: int | None = None,
     retry_after: float | None = None,
 ) -> Report:
-    """None was taken."""
+    """No message was accepted, and each is sent again."""
     return Report((AGAIN,) * count, problem, reason, status, retry_after)
 
 
 class BatchLimits(msgspec.Struct, frozen=True):
-    """The largest batch, and how long (seconds) a batch that is not full may wait for more."""
+    """The largest batch in messages and bytes; `linger` is how long (seconds) a batch that is not
+    full may wait for more.
+    """
 
     messages: int
     size: int
@@ -110,31 +113,29 @@ class Sink(Protocol):
     """One receiver."""
 
     guarantee: str  # in plain words, for people
-    format: str  # used when the settings name none
+    format: str  # the default format
     ascii: bool  # whether only ASCII may be sent
-    max_bytes: int | None  # the most that one event may have, where the settings do not say
+    max_bytes: int | None  # the default limit of one event
     limits: BatchLimits
-    only: str | None  # a condition on top of the settings' `when`
+    only: str | None  # a condition in addition to `when` of the settings
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Send a batch. Blocks no longer than the timeout of the settings; raises nothing but what
-        is a bug.
-        """
+        """Send a batch. Blocks no longer than the timeout of the settings. Raises only for bugs."""
 
     def idle(self) -> None:
-        """Called about every second while nothing is sent: a look at the connection."""
+        """Called about every second while nothing is sent: check the connection."""
 
     def reopen(self) -> None:
-        """Files rotated, certificates or credentials renewed: let go of what is open; the next
-        `send` opens anew.
+        """Files were rotated, certificates or credentials renewed: close; the next `send` opens
+        again.
         """
 
     def close(self) -> None:
-        """Let go of everything. May be called more than once."""
+        """Close everything. May be called more than once."""
 
 
-# Scheme -> module. A module has `open_sink(settings) -> Sink` and `USES`, the settings that mean
-# something to it.
+# Scheme -> module, loaded when the scheme is used. A module has `open_sink(settings) -> Sink` and
+# `USES`, the names of the settings that it reads.
 _MODULES = {
     "stdout": "stdout",
     "file": "file",
@@ -161,17 +162,17 @@ _MODULES = {
 }
 SCHEMES = tuple(_MODULES)
 
-# Settings that belong to the way to the sink, not to the sink.
+# Settings that delivery reads, for every sink.
 _COMMON = frozenset(
-    {"url", "url_env", "url_file", "name", "when", "format", "timestamp", "max_bytes", "rate", "batch", "batch_bytes",
-     "linger", "queue", "when_full"}
-)  # fmt: skip
+    {
+        *("url", "url_env", "url_file", "name", "when", "format", "timestamp", "max_bytes"),
+        *("rate", "batch", "batch_bytes", "linger", "queue", "when_full"),
+    }
+)
 
 
 def open_sink(settings: SinkSettings) -> Sink:
-    """The sink for the settings, which are checked; nothing is sent or connected. Raises
-    UsageError.
-    """
+    """Check the settings and make the sink; sends and connects nothing. Raises UsageError."""
     scheme = settings.address.scheme
     if scheme not in _MODULES:
         raise UsageError(
@@ -192,14 +193,13 @@ def needs_extra(name: str, package: str) -> UsageError:
     return UsageError(f"needs the extra {name!r} ({package}): pip install 'jwtleak[{name}]'")
 
 
-# The time at which an alert stands in a receiver: that on the log line, or that of detection.
-
-
 def moment(alert: Alert, timestamp: Literal["event", "detected"]) -> int:
-    """Unix milliseconds. Where a log line has no time, that of detection."""
+    """The time of an alert in a receiver, in Unix milliseconds: of its line (`event`) or of its
+    detection. An alert without a time of its line gets that of its detection.
+    """
     return milliseconds(moment_text(alert, timestamp))
 
 
 def moment_text(alert: Alert, timestamp: Literal["event", "detected"]) -> str:
-    """The same as it stands in the alert: RFC 3339, UTC, three fraction digits."""
+    """The same as RFC 3339, UTC, three fraction digits."""
     return alert.logged_at if timestamp == "event" and alert.logged_at else alert.detected_at

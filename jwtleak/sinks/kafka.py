@@ -2,7 +2,7 @@
 
 Promises: idempotent producer, `acks=all`; the key is the token's fingerprint, so all alerts of one
 token are in order in one partition; the header `event-id` is the alert's id. A message counts as
-taken when all in-sync replicas have it.
+accepted when all in-sync replicas have it.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ USES = tls.USES | {
     "compress",
 }
 
-# Elections of a partition's leader take some seconds.
+# Seconds. The election of a partition's leader takes some.
 TIMEOUT = 30.0
-# Names of librdkafka's errors. What nobody but the operator can put right:
+# Names of librdkafka's errors. Only the operator can put these right:
 _BLOCKED = frozenset(
     {
-        "_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED",
-        "_SSL", "_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "TOPIC_EXCEPTION", "_UNKNOWN_PARTITION",
+        *("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "_SSL"),
+        *("TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"),
+        *("_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART", "TOPIC_EXCEPTION", "_UNKNOWN_PARTITION"),
     }
-)  # fmt: skip
-# What no retry makes smaller or better:
+)
+# No retry helps against these:
 _REFUSED = frozenset(
     {
         "MSG_SIZE_TOO_LARGE",
@@ -88,7 +89,7 @@ class KafkaSink:
         if (self._credential is None) != (settings.user is UNSET):
             raise UsageError(f"{settings.title}: `user` and a credential go together")
         if settings.address.secure:
-            tls.context(settings)  # errors in certificates are told at start
+            tls.context(settings)  # for its errors: they belong to the start
         self._producer: Any = None
         self._trouble: tuple[Problem, str] | None = None
 
@@ -105,7 +106,7 @@ class KafkaSink:
             "message.max.bytes": 1_000_000,
             "log_level": 0,
             "error_cb": self._error,
-            # Its own lines would go to standard error, past everything that cleans them.
+            # librdkafka would write to standard error, past everything that cleans our lines.
             "logger": _silent(),
         }
         if address.secure:
@@ -127,7 +128,7 @@ class KafkaSink:
         return {**made, "security.protocol": protocol, **self._extra}
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Produce all and wait for each one's answer."""
+        """Produce all messages and wait for the answer to each."""
         outcomes: list[Outcome] = [AGAIN] * len(messages)
         self._trouble = None
         try:
@@ -142,13 +143,11 @@ class KafkaSink:
                 tuple(outcomes), "blocked", f"configuration refused: {self._words(error)}"
             )
         if unanswered:
-            # What is still in the queue would be sent behind our back while the outbox sends it
-            # again.
+            # librdkafka would go on sending its queue while the outbox sends the same alerts again.
             self.close()
-        problem: Problem = "busy"
-        problem, words = self._trouble or (problem, "no answer in time")
         if AGAIN in outcomes:
-            return Report(tuple(outcomes), problem, words)
+            trouble: tuple[Problem, str] = self._trouble or ("busy", "no answer in time")
+            return Report(tuple(outcomes), *trouble)
         return Report(tuple(outcomes), reason="all in-sync replicas have it")
 
     def _produce(self, index: int, message: Message, outcomes: list[Outcome]) -> None:
@@ -161,7 +160,7 @@ class KafkaSink:
             self._producer.produce(
                 self._topic, message.body, key, headers=headers, on_delivery=answered
             )
-        except BufferError:  # the queue is full: it is answered first
+        except BufferError:  # librdkafka's queue is full: wait for its answers first
             self._producer.flush(self._timeout)
             self._producer.produce(
                 self._topic, message.body, key, headers=headers, on_delivery=answered
@@ -173,6 +172,7 @@ class KafkaSink:
         words = self._words(error)
         if error.name() in _REFUSED:
             return Outcome("refused", words, error.code())
+        # One trouble is reported for the batch: the first, or one that needs the operator.
         if self._trouble is None or error.name() in _BLOCKED:
             self._trouble = ("blocked" if error.name() in _BLOCKED else "busy", words)
         return AGAIN
@@ -195,13 +195,13 @@ class KafkaSink:
             self._producer.poll(0)
 
     def reopen(self) -> None:
-        """Certificates or the credential may be new."""
+        """Certificates or the credential may have been renewed."""
         self.close()
         if self._credential is not None:
             self._credential.forget()
 
     def close(self) -> None:
-        """Forget the producer and what it still holds: the outbox holds it too."""
+        """Drop the producer and its queue: the outbox still has those alerts."""
         if self._producer is not None:
             self._producer.purge()
             self._producer.flush(1.0)

@@ -1,7 +1,7 @@
 """NATS JetStream: `nats://host:4222/subject`. Needs the extra `nats`.
 
-Promises: a message counts as taken when a stream has stored it; `Nats-Msg-Id` is the alert's id, so
-within the stream's duplicate window it is stored once, however often it is sent.
+Promises: a message counts as accepted when a stream has stored it; `Nats-Msg-Id` is the alert's id,
+so within the stream's duplicate window it is stored once, however often it is sent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NatsSink:
     ascii = False
     max_bytes = None
     only = None
-    # As many as are under way at once; the server's default limit for one message is 1 MiB.
+    # All messages of a batch are published at once. The server's default limit of one is 1 MiB.
     limits = BatchLimits(256, 1_000_000)
 
     def __init__(self, settings: SinkSettings) -> None:
@@ -65,25 +65,26 @@ class NatsSink:
         if self._credential is None and settings.user is not UNSET:
             raise UsageError(f"{settings.title}: `user` needs a credential")
         if settings.address.secure:
-            tls.context(settings)  # errors in certificates are told at start
+            tls.context(settings)  # for its errors: they belong to the start
         self._runner: asyncio.Runner | None = None
         self._connection: Any = None
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Publish all at once and wait for each one's answer."""
+        """Publish all messages at once and wait for the answer to each."""
         if self._runner is None:
             self._runner = asyncio.Runner()
         try:
             outcomes, problem, words = self._runner.run(self._publish(messages))
         except UsageError as error:
             return Report((AGAIN,) * len(messages), "blocked", str(error))
-        except Exception as error:  # the library raises errors of asyncio, of ssl and of its own
+        except Exception as error:  # the library raises errors of asyncio, ssl and its own
             self.close()
             final = "Authorization" in str(error) or tls.is_final(error)
             return Report(
                 (AGAIN,) * len(messages), "blocked" if final else "busy", self._words(error)
             )
         if problem is not None:
+            # A connection that timed out may answer later, for messages that are sent again.
             self.close()
             return Report(tuple(outcomes), problem, words)
         return Report(tuple(outcomes), reason="stored")
@@ -96,8 +97,8 @@ class NatsSink:
         stream = self._connection.jetstream(timeout=self._timeout)
         answers = await asyncio.gather(
             *(
-                stream.publish(self._subject, one.body, headers={"Nats-Msg-Id": one.id})
-                for one in messages
+                stream.publish(self._subject, message.body, headers={"Nats-Msg-Id": message.id})
+                for message in messages
             ),
             return_exceptions=True,
         )
@@ -118,6 +119,7 @@ class NatsSink:
         if not isinstance(answer, BaseException):
             return ACCEPTED, ""
         words = self._words(answer)
+        # Of `nats.errors`, not of `nats.js.errors` as the others.
         if type(answer).__name__ == "MaxPayloadError":
             return Outcome("refused", words), words
         if isinstance(answer, self._errors.NoStreamResponseError):
@@ -172,7 +174,7 @@ class NatsSink:
             self._runner.run(asyncio.sleep(0))
 
     def reopen(self) -> None:
-        """Certificates or the credential may be new."""
+        """Certificates or the credential may have been renewed."""
         self.close()
         if self._credential is not None:
             self._credential.forget()

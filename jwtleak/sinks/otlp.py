@@ -1,8 +1,8 @@
 """OpenTelemetry logs over HTTP: `otlp+https://host:4318`, protobuf.
 
-Promises: what the specification says must not be sent again is not (OTLP 1.x, "Failures"): only
-429, 502, 503 and 504 are, and lost connections. A partial success names a number of rejected
-records but not which: the batch is put aside whole, so that nothing is lost.
+Promises: a batch is sent again only after 429, 502, 503, 504 and lost connections, as the
+specification demands (OTLP 1.x, "Failures"). A partial success counts the rejected records but does
+not name them: the complete batch becomes dead letters, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -78,17 +78,17 @@ class OtlpSink:
             )
         if not rejected:
             return all_accepted(count, f"HTTP {reply.status}")
-        # One that was rejected among many cannot be told from the others.
+        # The accepted records of the batch cannot be recognised.
         why = f"{rejected} of {count} rejected: {safe(words)}"
         return Report(
             (Outcome("refused", why, reply.status),) * count, reason=why, status=reply.status
         )
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
-        """Certificates or the token may be new."""
+        """Certificates or the token may have been renewed."""
         self._http.reopen()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Alerts as OpenTelemetry log records, and the answer of a receiver. Needs the extra `otlp`.
 
-Attribute names are those of the semantic conventions where there is one (`log.record.uid`,
-`log.file.path`, `host.name`); the rest stands below `jwtleak.`.
+Promises: attributes have the names of the semantic conventions where there is one
+(`log.record.uid`, `log.file.path`, `host.name`), and names below `jwtleak.` otherwise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+import orjson
 from google.protobuf.message import DecodeError
 from msgspec import UNSET
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -29,7 +29,7 @@ _NS = 1_000_000
 
 
 def request(alerts: Sequence[Alert]) -> bytes:
-    """One export request: a resource for each host, in the order in which they come."""
+    """One export request: a resource for each host, in the order of first appearance."""
     made = ExportLogsServiceRequest()
     scopes: dict[Any, ScopeLogs] = {}
     for alert in alerts:
@@ -49,7 +49,7 @@ def request(alerts: Sequence[Alert]) -> bytes:
 
 
 def record(alert: Alert) -> LogRecord:
-    """One alert. Its time is that on the log line; that of detection is the observed time."""
+    """One alert. Its time is that of the log line; the observed time is that of the detection."""
     made = LogRecord()
     made.observed_time_unix_nano = milliseconds(alert.detected_at) * _NS
     made.time_unix_nano = milliseconds(alert.logged_at or alert.detected_at) * _NS
@@ -88,19 +88,20 @@ def _attributes(alert: Alert) -> dict[str, Any]:
 
 
 def _pairs(values: dict[str, Any]) -> list[KeyValue]:
-    """Attributes; what is absent or empty is left out."""
+    """Attributes, without those that are absent or empty."""
     pairs = []
     for name, value in values.items():
         if value is UNSET or value == () or value is None:
             continue
         pair = KeyValue(key=name)
+        # Before int: a bool is an int in Python, but not in OTLP.
         if isinstance(value, bool):
             pair.value.bool_value = value
         elif isinstance(value, int):
             pair.value.int_value = value
         elif isinstance(value, tuple):
-            for one in value:
-                pair.value.array_value.values.add().string_value = one
+            for item in value:
+                pair.value.array_value.values.add().string_value = item
         else:
             pair.value.string_value = str(value)
         pairs.append(pair)
@@ -108,11 +109,9 @@ def _pairs(values: dict[str, Any]) -> list[KeyValue]:
 
 
 def rejected(body: bytes) -> tuple[int | None, str]:
-    """How many records the receiver rejected, and its words; None where the answer is not one of
-    OTLP.
-
-    Some receivers answer in JSON whatever the request was.
-    """
+    """How many records the receiver rejected, and its words; None where this is no OTLP answer."""
+    # Some receivers answer in JSON, whatever the encoding of the request was. As protobuf `{` would
+    # begin a group in field 15, which this message does not have.
     if body[:1] == b"{":
         return _rejected_json(body)
     answer = ExportLogsServiceResponse()
@@ -125,8 +124,8 @@ def rejected(body: bytes) -> tuple[int | None, str]:
 
 def _rejected_json(body: bytes) -> tuple[int | None, str]:
     try:
-        found = msgspec.json.decode(body)
+        found = orjson.loads(body)
         partial = found.get("partialSuccess") or {}
         return int(partial.get("rejectedLogRecords", 0)), str(partial.get("errorMessage", ""))
-    except (msgspec.DecodeError, AttributeError, ValueError, TypeError):
+    except (AttributeError, ValueError, TypeError):
         return None, ""

@@ -1,9 +1,9 @@
-"""S3 and what speaks like it: `s3://bucket/prefix`. Needs the extra `s3`.
+"""S3 and compatible stores: `s3://bucket/prefix`. Needs the extra `s3`.
 
-Promises: a batch is one object of JSON Lines, gzip-compressed; its name depends on the alerts in it
-alone and it is only ever created (`If-None-Match: *`), so a batch that is sent again makes no
-second object. Credentials are found as AWS's tools find them (environment, shared file, instance
-role); none are taken here.
+Promises: a batch is one object of JSON Lines, gzip-compressed; its name depends only on its alerts,
+and it is only ever created (`If-None-Match: *`), so a batch that is sent again makes no second
+object. Credentials are found as AWS's tools find them (environment, shared file, instance role).
+Refuses credentials of its own.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ from jwtleak.sinks.settings import SinkSettings
 USES = frozenset({"endpoint", "region", "ca_file", "verify", "proxy", "timeout", "compress"})
 
 TIMEOUT = 20.0
-# Codes that speak of the bucket or the credentials, whatever their status is.
+# Codes about the bucket or the credentials, whatever their status is.
 _BLOCKED = frozenset(
-    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket", "ExpiredToken", "InvalidBucketName",
-     "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidToken", "AllAccessDisabled"}
-)  # fmt: skip
+    {
+        *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"),
+        *("NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "InvalidToken"),
+        *("AuthorizationHeaderMalformed", "AllAccessDisabled"),
+    }
+)
 _BUSY = frozenset(
     {
         "SlowDown",
@@ -59,7 +62,7 @@ class S3Sink:
     ascii = False
     max_bytes = None
     only = None
-    # An object for each alert would cost more than it tells: ten seconds, or 5,000 alerts.
+    # Each object costs a request, so a batch waits ten seconds, or for 5,000 alerts.
     limits = BatchLimits(5000, 16 << 20, 10.0)
 
     def __init__(self, settings: SinkSettings) -> None:
@@ -136,6 +139,7 @@ class S3Sink:
         code = str(response.get("Error", {}).get("Code", ""))
         meta = response.get("ResponseMetadata", {})
         status = int(meta.get("HTTPStatusCode", 0))
+        # The object exists: an earlier attempt stored it, and its answer was lost.
         if status == 412 or code == "PreconditionFailed":
             return all_accepted(count, "was there already")
         words = (
@@ -150,18 +154,17 @@ class S3Sink:
         return failed(count, problem, words, status, float(after) if str(after).isdigit() else None)
 
     def _name(self, messages: Sequence[Message]) -> str:
-        """Sorted by the day of the first alert; the same for the same alerts."""
-        digest = hashlib.sha256("\n".join(message.id for message in messages).encode()).hexdigest()[
-            :32
-        ]
+        """The object's key: the day of the first alert, and a digest of the ids."""
+        ids = "\n".join(message.id for message in messages)
+        digest = hashlib.sha256(ids.encode()).hexdigest()[:32]
         day = moment_text(messages[0].alert, "detected")[:10].replace("-", "/")
         return f"{self._prefix}{day}/{digest}.jsonl{'.gz' if self._compress else ''}"
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
-        """Credentials may be new."""
+        """Credentials may have been renewed."""
         self.close()
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 """The settings of one sink: a `[[sink]]` table of the configuration, or a URL with settings behind
 `?`.
 
-Promises: a credential is named by where it is kept (`token_env`, `token_file`, `token_credential`),
-never written here: a configuration file and a command line are read by others. What a setting means
-is said in docs/reference/sinks.md.
+Promises: a setting names the place of a credential (`token_env`, `token_file`, `token_credential`).
+Refuses a credential itself: other people read configuration files and command lines. The settings
+are documented in docs/reference/sinks.md.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _INLINE = ("token", "password", "secret", "api_key", "apikey", "key", "credentia
 class SinkSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One sink. Only what was given is set; each sink knows its own defaults."""
+    """One sink. Unset settings are UNSET: each sink has its own defaults."""
 
-    # where, and under which name it appears in messages, metrics and the state
+    # the address, and the name in messages, metrics and the state
     url: str | UnsetType = UNSET
     url_env: str | UnsetType = UNSET
     url_file: str | UnsetType = UNSET
     name: (
         Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.@:/+-]+$")] | UnsetType
     ) = UNSET
-    # what, and how it is written
+    # which alerts, in which form
     when: str | UnsetType = UNSET
     format: str | UnsetType = UNSET
     timestamp: Literal["event", "detected"] | UnsetType = UNSET
     max_bytes: Annotated[int, Meta(ge=480)] | UnsetType = UNSET
-    # how fast, how much at once
+    # alerts a second, messages and bytes at once, seconds to wait for more
     rate: Positive | UnsetType = UNSET
     batch: Count | UnsetType = UNSET
     batch_bytes: Count | UnsetType = UNSET
     linger: Annotated[float, Meta(ge=0, le=3600)] | UnsetType = UNSET
-    # what may wait for it; less than some tens of alerts would be no queue
+    # bytes that may wait: at least some tens of alerts
     queue: Annotated[int, Meta(ge=1 << 16)] | UnsetType = UNSET
     when_full: WhenFull | UnsetType = UNSET
     # credentials and transport
@@ -82,18 +82,16 @@ class SinkSettings(
     sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        given = [
-            name for name in ("url", "url_env", "url_file") if getattr(self, name) is not UNSET
-        ]
-        if len(given) != 1:
+        urls = [name for name in ("url", "url_env", "url_file") if getattr(self, name) is not UNSET]
+        if len(urls) != 1:
             raise ValueError("a sink needs one of `url`, `url_env`, `url_file`")
-        kept = [
+        places = [
             name
             for name in ("token_env", "token_file", "token_credential")
             if getattr(self, name) is not UNSET
         ]
-        if len(kept) > 1:
-            raise ValueError(f"only one of {', '.join(kept)}")
+        if len(places) > 1:
+            raise ValueError(f"only one of {', '.join(places)}")
         if (self.cert_file is UNSET) and (self.key_file is not UNSET):
             raise ValueError("`key_file` without `cert_file`")
         if self.queue is UNSET and self.when_full is not UNSET:
@@ -103,7 +101,7 @@ class SinkSettings(
 
     @property
     def address(self) -> Address:
-        """Where to. A URL that is kept elsewhere is that of a webhook, and is read by its sink."""
+        """The address. A URL that is kept elsewhere is a webhook's, and its sink reads it."""
         if self.url is UNSET:
             return Address("webhook+https")
         return parse(self.url)[0]
@@ -124,7 +122,7 @@ class SinkSettings(
         )
 
     def get(self, name: str, default: Any) -> Any:
-        """The setting, or `default` where none is given."""
+        """The setting, or `default` where it is unset."""
         value = getattr(self, name)
         return default if value is UNSET else value
 
@@ -136,8 +134,8 @@ def from_url(text: str) -> SinkSettings:
 
 
 def from_table(table: dict[str, Any], where: str, *, strict: bool = True) -> SinkSettings:
-    """The settings of a `[[sink]]` table; `where` names it in errors. A value is never repeated in
-    an error.
+    """The settings of a `[[sink]]` table; `where` names the table in errors. No error repeats a
+    value, which may be a credential.
     """
     refuse_inline(table, where)
     try:
@@ -152,17 +150,17 @@ def from_table(table: dict[str, Any], where: str, *, strict: bool = True) -> Sin
 
 
 def refuse_inline(table: dict[str, Any], where: str) -> None:
-    """Raises UsageError where a credential is written out."""
+    """Raises UsageError for a credential in the table itself."""
     for name in _INLINE:
         if name in table:
             raise UsageError(
-                f"{where}: {name}: a credential is not written here: name the place where it is kept with token_env, "
-                "token_file or token_credential"
+                f"{where}: {name}: a credential is not written here: "
+                "name the place where it is kept with token_env, token_file or token_credential"
             )
 
 
 def checked(settings: SinkSettings) -> SinkSettings:
-    """`settings`, of which the URL is sound. Raises UsageError."""
+    """`settings`, with a valid URL. Raises UsageError."""
     if settings.url is not UNSET and parse(settings.url)[1]:
         raise UsageError(f"{settings.title}: settings stand beside `url` here, not behind its ?")
     return settings
@@ -176,5 +174,6 @@ def token_needed(settings: SinkSettings, what: str) -> None:
         and settings.token_credential is UNSET
     ):
         raise UsageError(
-            f"{settings.title}: needs {what}: name its place with token_env, token_file or token_credential"
+            f"{settings.title}: needs {what}: "
+            "name its place with token_env, token_file or token_credential"
         )

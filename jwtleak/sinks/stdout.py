@@ -1,6 +1,6 @@
-"""Standard output: one line for each alert, flushed at once.
+"""Standard output: one line for each alert, written at once.
 
-A reader that went away is told as `busy`: the alerts stay in the outbox.
+Promises: a reader that went away is reported as `busy`, so that the alerts stay in the outbox.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class StdoutSink:
         self._descriptor = descriptor
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Write the lines; a batch that breaks off is sent again whole."""
+        """Write the lines. After an error the complete batch is sent again."""
         data = memoryview(b"".join(message.body + b"\n" for message in messages))
         try:
             while data:
@@ -40,10 +40,10 @@ class StdoutSink:
         return all_accepted(len(messages), "written")
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
-        """There is nothing to open."""
+        """Nothing to open."""
 
     def close(self) -> None:
         """Standard output belongs to the process."""

@@ -1,9 +1,12 @@
 """Syslog: `syslog+tls://host` (RFC 5425), `syslog+tcp://host`, `syslog+udp://host`,
 `syslog+unix:/dev/log`.
 
-Promises: over TCP and TLS octet counting only (RFC 6587), since a line break in a message would
-begin another; a message over the receiver's limit is refused here, never cut: receivers parse the
-rest as a second event or drop the next one.
+Promises: over TCP and TLS only octet counting (RFC 6587), since with the other framing a line break
+in a message begins another; a message over the receiver's limit is refused here, never cut, since
+receivers parse the rest as a second event or drop the next one. Messages are RFC 5424, or RFC 3164
+for receivers that know nothing else; their fields keep the limits of the RFC (HOSTNAME 255,
+APP-NAME 48, PROCID 128, MSGID 32 printable ASCII characters); values of structured data are
+escaped; there is no byte order mark, which receivers keep and then fail to parse JSON.
 """
 
 from __future__ import annotations
@@ -25,14 +28,8 @@ from jwtleak.sinks.settings import SinkSettings
 from jwtleak.sinks.tcp import TcpConnection
 from jwtleak.sinks.udp import Datagram
 
-# Syslog messages: RFC 5424, and RFC 3164 for receivers that know nothing else. Pure.
-#
-# Promises: within the limits of the RFC (HOSTNAME 255, APP-NAME 48, PROCID 128, MSGID 32 printable
-# ASCII characters); values of structured data escaped; no byte order mark, since receivers keep it
-# and then fail to parse JSON.
-
-# 32473 is the enterprise number that IANA keeps for documentation: those who have their own set
-# `sd_id`.
+# 32473 is the enterprise number that IANA keeps for documentation. Organisations with their own
+# number set `sd_id`.
 SD_ID = "jwtleak@32473"
 APP_NAME = "jwtleak"
 # Log audit. Some receivers route it apart from the noise of local0.
@@ -43,14 +40,14 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 class Style(msgspec.Struct, frozen=True):
-    """How messages begin."""
+    """The parts of a message's head that do not depend on the alert."""
 
     rfc: int = 5424
     facility: int = FACILITY
     sd_id: str = SD_ID
     app_name: str = APP_NAME
     procid: str = "-"
-    slim: bool = False  # the id alone as structured data: for datagrams
+    slim: bool = False  # only the id as structured data: for datagrams
 
 
 def line(alert: Alert, body: bytes, time: str, style: Style) -> bytes:
@@ -60,8 +57,8 @@ def line(alert: Alert, body: bytes, time: str, style: Style) -> bytes:
     if style.rfc == 3164:
         return f"<{priority}>{_old_time(time)} {host} {style.app_name}: ".encode() + body
     message = _name(f"jwt.{alert.channel.type}", 32)
-    head = f"<{priority}>1 {time} {host} {style.app_name} {style.procid} {message} {_data(alert, style)} "
-    return head.encode() + body
+    head = f"<{priority}>1 {time} {host} {style.app_name} {style.procid} {message}"
+    return f"{head} {_data(alert, style)} ".encode() + body
 
 
 def _name(text: str, longest: int) -> str:
@@ -89,16 +86,16 @@ def _data(alert: Alert, style: Style) -> str:
 
 
 def _escaped(text: str) -> str:
-    """RFC 5424 section 6.3.3; what is not ASCII is replaced, so that no message needs a byte order
-    mark.
+    """RFC 5424 section 6.3.3. Characters outside ASCII are replaced, so that no message needs a
+    byte order mark.
     """
     plain = text.encode("ascii", "replace").decode("ascii")
     return plain.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
 
 
 def _old_time(time: str) -> str:
-    """RFC 3164 section 4.1.2: no year, no zone, the day padded with a blank. Receivers take it as
-    their local time; UTC is the only zone in which it means the same in winter and summer.
+    """RFC 3164 section 4.1.2: no year, no zone, the day padded with a blank. Receivers assume their
+    local time; only in UTC it means the same in winter and in summer.
     """
     when = datetime.fromisoformat(time)
     return f"{_MONTHS[when.month - 1]} {when.day:2d} {time[11:19]}"
@@ -106,13 +103,11 @@ def _old_time(time: str) -> str:
 
 USES = tls.USES | {"rfc", "facility", "sd_id", "app_name", "resend", "timeout"}
 
-# rsyslog's maxMessageSize, the smallest default among the receivers; over UDP what passes every
-# network and receiver (RFC 3164 section 4.1; RFC 5424 section 6.1 asks for 2,048 where it can be
-# had).
+# Bytes. rsyslog's maxMessageSize, the smallest default among the receivers; over UDP a size that
+# every network and receiver passes (RFC 3164 section 4.1; RFC 5424 section 6.1 recommends 2,048).
 MAX_STREAM = 8192
 MAX_DATAGRAM = 1024
-# What stands before the body: fixed parts, id and fingerprint take 330 bytes; names of hosts and
-# paths the rest.
+# Bytes before the body: fixed parts, id and fingerprint need 330; the rest is for hosts and paths.
 _HEAD = 1024
 _SLIM_HEAD = 200
 _OLD_HEAD = 120
@@ -151,39 +146,46 @@ class SyslogSink:
     def send(self, messages: Sequence[Message]) -> Report:
         """Send a batch."""
         lines = [
-            line(one.alert, one.body, moment_text(one.alert, self._timestamp), self._style)
-            for one in messages
+            line(
+                message.alert,
+                message.body,
+                moment_text(message.alert, self._timestamp),
+                self._style,
+            )
+            for message in messages
         ]
-        fit = [one for one in lines if len(one) <= self._most]
+        # The encoder kept the body below `max_bytes`, but a long host or path makes the head longer
+        # than was reserved for it.
+        fit = [text for text in lines if len(text) <= self._most]
         if self._datagrams is not None:
-            report = self._datagrams.send([(one,) for one in fit])
+            report = self._datagrams.send([(text,) for text in fit])
         else:
             assert self._stream is not None
-            report = self._stream.send([b"%d %b" % (len(one), one) for one in fit])
+            report = self._stream.send([b"%d %b" % (len(text), text) for text in fit])
         return report if len(fit) == len(lines) else self._with_refused(lines, report)
 
     def _with_refused(self, lines: Sequence[bytes], report: Report) -> Report:
-        """`report` speaks of the lines that fit: the others are put among them."""
+        """`report`, which is about the lines that fit, with the others inserted as refused."""
         rest = iter(report.outcomes)
         outcomes = [
             next(rest)
-            if len(one) <= self._most
-            else Outcome("refused", f"{len(one)} bytes: larger than max_bytes ({self._most})")
-            for one in lines
+            if len(text) <= self._most
+            else Outcome("refused", f"{len(text)} bytes: larger than max_bytes ({self._most})")
+            for text in lines
         ]
         return Report(
             tuple(outcomes), report.problem, report.reason, report.status, report.retry_after
         )
 
     def idle(self) -> None:
-        """Look at the connection, and send again what it may have lost."""
+        """Check the connection, and send again what it may have lost."""
         if self._stream is not None:
             self._stream.idle()
             if self._stream.owes():
                 self._stream.send([])
 
     def reopen(self) -> None:
-        """Certificates may be new."""
+        """Certificates may have been renewed."""
         self.close()
 
     def close(self) -> None:
@@ -198,7 +200,10 @@ def _guarantee(datagrams: bool, resend: bool) -> str:
     if datagrams:
         return "at most once: datagrams are sent, nothing is known of what arrives"
     if resend:
-        return "no acknowledgement in the protocol: what was sent in the 30 s before a lost connection is sent again"
+        return (
+            "no acknowledgement in the protocol: "
+            "what was sent in the 30 s before a lost connection is sent again"
+        )
     return "at most once over a lost connection: the protocol has no acknowledgement"
 
 

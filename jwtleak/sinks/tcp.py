@@ -1,9 +1,9 @@
 """A TCP or TLS connection to a receiver that never answers (syslog, GELF).
 
-Such a receiver gives no acknowledgement: bytes that the kernel took may be lost when it goes away.
-So the connection is looked at before and after each batch and while idle, and what was sent shortly
-before it was found closed is sent again on the next one: duplicates with the same id instead of
-losses.
+Such a receiver gives no acknowledgement: bytes in the kernel may be lost when the receiver goes
+away. Promises: the connection is checked before and after each batch and while idle; frames that
+were sent shortly before it was found closed are sent again on the next one. That makes duplicates
+with the same id instead of losses.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from jwtleak.sinks import tls
 from jwtleak.sinks.interface import Report, all_accepted, failed
 from jwtleak.sinks.settings import SinkSettings
 
-# Without progress for this long a receiver hangs; one that reads slowly makes progress.
+# Seconds without progress after which a receiver hangs; a slow reader makes progress.
 TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 10.0
-# At the end, for what is still in the kernel.
+# Seconds at the end, for bytes that are still in the kernel.
 _LINGER = 5
-# In TLS 1.3 a server refuses a client's certificate after the handshake: a message written before
-# its alert arrives would vanish. A round trip around the world takes 0.3 s.
+# Seconds. In TLS 1.3 a server refuses a client's certificate after the handshake: a message that is
+# written before its alert arrives is lost. A round trip around the world takes 0.3 s.
 _SETTLE = 0.5
-# A connection that stood this long after a batch has delivered it: receivers read within
-# milliseconds.
+# Seconds. A connection that is still open this long after a batch has delivered it: receivers read
+# within milliseconds.
 _SURE_AFTER = 30.0
-# What may be in a receiver's buffer unread: Linux grows it to 6 MiB (net.ipv4.tcp_rmem).
+# Bytes that a receiver's buffer may hold unread: Linux grows it to 6 MiB (net.ipv4.tcp_rmem).
 _UNSURE_BYTES = 8 << 20
 
 
@@ -44,7 +44,7 @@ class ClosedError(OSError):
 
 
 class TcpConnection:
-    """Sends frames. A batch is `taken` when the kernel has it and the connection stands."""
+    """Sends frames. A batch is accepted when the kernel has it and the connection is open."""
 
     def __init__(
         self,
@@ -62,21 +62,21 @@ class TcpConnection:
         self._resend = resend
         self._clock = clock
         self._socket: socket.socket | None = None
-        self._unsure: deque[tuple[float, bytes]] = (
-            deque()
-        )  # (when it was sent, the frames of a batch)
+        # When a batch was sent, and its frames.
+        self._unsure: deque[tuple[float, bytes]] = deque()
         self._unsure_bytes = 0
         if self._secure:
-            tls.context(settings)  # errors in certificates are told at start
+            tls.context(settings)  # for its errors: they belong to the start
 
     def send(self, frames: Sequence[bytes]) -> Report:
         """Send frames, behind those that the last connection may have lost."""
         try:
-            connection = self._standing()
+            connection = self._checked()
             data = b"".join(frames)
             _write(connection, data)
+            # Before the check: a connection that is found closed may have lost this batch too.
             self._remember(data)
-            self._look(connection)
+            self._check(connection)
         except OSError as error:
             return self._failed(len(frames), error)
         except UsageError as error:
@@ -94,11 +94,11 @@ class TcpConnection:
         return failed(count, "blocked" if tls.is_final(error) else "busy", words)
 
     def idle(self) -> None:
-        """Look whether the connection stands, and forget what it has delivered."""
+        """Check the connection, and forget the batches that it has delivered."""
         if self._socket is None:
             return
         try:
-            self._look(self._socket)
+            self._check(self._socket)
         except OSError:
             self._drop()
             return
@@ -106,7 +106,7 @@ class TcpConnection:
             self._unsure_bytes -= len(self._unsure.popleft()[1])
 
     def owes(self) -> bool:
-        """Whether there is something to send again, though nothing new."""
+        """Whether frames must be sent again, even when nothing new is to be sent."""
         return self._socket is None and bool(self._unsure)
 
     def _remember(self, data: bytes) -> None:
@@ -117,11 +117,11 @@ class TcpConnection:
         while self._unsure_bytes > _UNSURE_BYTES and len(self._unsure) > 1:
             self._unsure_bytes -= len(self._unsure.popleft()[1])
 
-    def _standing(self) -> socket.socket:
-        """The connection, looked at or made anew."""
+    def _checked(self) -> socket.socket:
+        """The connection, checked or opened again; a new one gets the unsure frames first."""
         if self._socket is not None:
             try:
-                self._look(self._socket)
+                self._check(self._socket)
             except OSError:
                 self._drop()
         if self._socket is None:
@@ -149,24 +149,26 @@ class TcpConnection:
             raise
         try:
             if secured.version() == "TLSv1.3":
-                self._look(secured, _SETTLE)
+                self._check(secured, _SETTLE)
         except ClosedError:
             secured.close()
             raise ClosedError(
-                "the receiver closed the connection after the handshake: it may want a client certificate"
+                "the receiver closed the connection after the handshake: "
+                "it may want a client certificate"
             ) from None
         except BaseException:
             secured.close()
             raise
         return secured
 
-    def _look(self, connection: socket.socket, seconds: float = 0.0) -> None:
-        """Raises OSError where the receiver closed the connection or refuses it. What it says
-        otherwise is passed over.
+    def _check(self, connection: socket.socket, seconds: float = 0.0) -> None:
+        """Raises OSError where the receiver closed or refused the connection. Other bytes from the
+        receiver are ignored. Waits `seconds` for a refusal.
         """
         end = self._clock() + seconds
         while True:
             left = max(0.0, end - self._clock())
+            # Decrypted bytes wait in the TLS layer, where poll does not see them.
             pending = isinstance(connection, ssl.SSLSocket) and connection.pending()
             if not pending and not _readable(connection, left):
                 return
@@ -174,7 +176,7 @@ class TcpConnection:
                 return
 
     def _read(self, connection: socket.socket) -> bool:
-        """Read what is there. A session ticket of TLS 1.3 is readable, but holds nothing for us."""
+        """Read without waiting. A session ticket of TLS 1.3 is readable, but yields no bytes."""
         connection.setblocking(False)
         try:
             if connection.recv(4096) == b"":
@@ -186,13 +188,13 @@ class TcpConnection:
         return True
 
     def _drop(self) -> None:
-        """The connection is lost; what it may not have delivered is remembered."""
+        """Close a lost connection; the frames that it may not have delivered stay remembered."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     def close(self) -> None:
-        """Close the connection in peace: what the kernel has is still delivered."""
+        """Close the connection in order: the kernel still delivers what it has."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.setsockopt(
@@ -204,16 +206,15 @@ class TcpConnection:
 
 
 def _readable(connection: socket.socket, seconds: float) -> bool:
-    """Whether there is something to read. Not `select`: it knows descriptors below 1,024 only, and
-    `tail` holds more.
-    """
-    look = select.poll()
-    look.register(connection, select.POLLIN)
-    return bool(look.poll(seconds * 1000))
+    """Whether there is something to read."""
+    # Not `select`, which accepts only descriptors below 1,024: `tail` has more.
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _write(connection: socket.socket, data: bytes) -> None:
-    """Like `sendall`, but the timeout is for progress, not for all of it."""
+    """Like `sendall`, but the timeout applies to each step, not to the whole."""
     rest = memoryview(data)
     while rest:
         rest = rest[connection.send(rest[:65536]) :]

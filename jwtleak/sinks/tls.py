@@ -1,7 +1,7 @@
-"""TLS for sinks: one context, made anew for each connection so that renewed certificates are used.
+"""TLS for sinks: a new context for each connection, so that renewed certificates are used.
 
 Promises: TLS 1.2 or newer; the server's name and chain are checked unless the settings say
-otherwise, which is warned of.
+otherwise, and then there is a warning.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ USES = frozenset({"ca_file", "cert_file", "key_file", "server_name", "verify"})
 
 
 def context(settings: SinkSettings) -> ssl.SSLContext:
-    """The client's side. Raises UsageError where a file of the settings cannot be used."""
+    """The context of a client. Raises UsageError where a file of the settings cannot be used."""
     try:
         made = ssl.create_default_context(cafile=settings.get("ca_file", None))
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.cert_file is not UNSET:
-            # A key with a passphrase would ask for it on a terminal: refuse it instead.
+            # OpenSSL would ask for a passphrase on the terminal: refuse the key instead.
             made.load_cert_chain(
                 settings.cert_file, settings.get("key_file", None), password=_no_passphrase
             )
@@ -43,7 +43,7 @@ def _no_passphrase() -> str:
 
 
 def words(error: BaseException) -> str:
-    """What went wrong, without the numbers and file names of the library."""
+    """The error in words, without the numbers and file names of the library."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
@@ -54,15 +54,15 @@ def words(error: BaseException) -> str:
 
 
 def _reason(error: ssl.SSLError) -> str:
-    """`TLSV13_ALERT_CERTIFICATE_REQUIRED` in words; an error that was made by hand has none."""
+    """`TLSV13_ALERT_CERTIFICATE_REQUIRED` in words; empty for an error without a reason."""
     return (getattr(error, "reason", None) or "").lower().replace("_", " ")
 
 
 def is_final(error: BaseException | None) -> bool:
-    """Whether trying again is no use: a certificate that is refused on either side stays so until
+    """Whether a retry cannot help: a certificate that either side refuses stays refused until
     somebody acts.
     """
-    seen = 0
+    seen = 0  # the chain of an exception may be a circle
     while error is not None and seen < 8:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

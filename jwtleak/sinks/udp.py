@@ -1,6 +1,6 @@
 """Datagrams to a receiver that never answers: UDP, or a Unix socket such as /dev/log.
 
-Promises: one message, one datagram, never split here; nothing is known of what arrives.
+Promises: a datagram is sent as it is, never split. Nothing is known of what arrives.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from jwtleak.errors import reason_of
 from jwtleak.sinks.interface import ACCEPTED, AGAIN, Outcome, Report
 
-# Seconds. Nothing tells that a receiver has moved: its name is looked up again.
+# Seconds after which the name is resolved again: nothing else shows that a receiver has moved.
 _RESOLVED = 300.0
 
 
 class Datagram:
-    """Sends datagrams."""
+    """A socket that sends datagrams; `path` is that of a Unix socket."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Datagram:
             made = socket.socket(family, socket.SOCK_DGRAM)
             target = (str(place[0]), int(place[1]))
         try:
-            made.settimeout(5.0)  # a Unix socket whose reader is slow blocks
+            made.settimeout(5.0)  # seconds: a Unix socket blocks while its reader is slow
             made.connect(target)
         except BaseException:
             made.close()

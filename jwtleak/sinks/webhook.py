@@ -1,9 +1,11 @@
 """A webhook: one request for each alert, signed as Standard Webhooks says
 (`webhook+https://host/path`).
 
-Promises: the id is the alert's and stays the same when it is sent again; the time is that of the
-attempt; the signature is over the exact bytes that are sent. Success is 2xx and nothing else. With
-a `template` the receiver is a chat: critical alerts only, no signature.
+Promises: the id is the alert's and the same in each attempt; the time is that of the attempt; the
+signature covers the exact bytes that are sent. Success is 2xx and nothing else. With a `template`
+the receiver is a chat: critical alerts only, no signature, a few lines for people that name the
+leak and its place. Nothing that an attacker wrote can mention people, make a link or use markup
+there.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
+import orjson
 from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert
@@ -40,13 +42,6 @@ from jwtleak.sinks.interface import (
 )
 from jwtleak.sinks.settings import SinkSettings, token_needed
 
-# Messages for people in a chat: Slack's and Teams' incoming webhooks.
-#
-# Promises: a few lines that name the leak and where it is; what an attacker wrote cannot mention
-# people, make a link or use markup there.
-
-_encode_chat = msgspec.json.Encoder().encode
-
 
 def slack(alert: Alert) -> bytes:
     """The body of a Slack webhook. Texts are plain: no markup, no links, no mentions."""
@@ -60,15 +55,13 @@ def slack(alert: Alert) -> bytes:
         "type": "section",
         "text": {"type": "plain_text", "text": "\n".join(lines)[:3000], "emoji": False},
     }
-    return _encode_chat(
+    return orjson.dumps(
         {"text": text[:3000], "mrkdwn": False, "unfurl_links": False, "blocks": [block]}
     )
 
 
 def teams(alert: Alert) -> bytes:
-    """The body of a Teams workflow: an adaptive card. A fact set shows text runs without links of
-    our making.
-    """
+    """The body of a Teams workflow: an adaptive card."""
     facts = [{"title": name, "value": _plain(value)} for name, value in _facts(alert)]
     title = {
         "type": "TextBlock",
@@ -87,11 +80,11 @@ def teams(alert: Alert) -> bytes:
         "contentUrl": None,
         "content": card,
     }
-    return _encode_chat({"type": "message", "attachments": [attachment]})
+    return orjson.dumps({"type": "message", "attachments": [attachment]})
 
 
 def _plain(text: str) -> str:
-    """Adaptive cards know a little Markdown: what begins a link, a list or emphasis is escaped."""
+    """Escape the Markdown of adaptive cards: characters that begin a link, a list or emphasis."""
     return "".join(f"\\{sign}" if sign in "\\`*_[]()#+-!<>~|" else sign for sign in text)
 
 
@@ -116,10 +109,8 @@ TEMPLATES: dict[str, Callable[[Alert], bytes]] = {"slack": slack, "teams": teams
 USES = HTTP | {"template"}
 
 _PREFIX = "whsec_"
-# The specification: 24 to 64 bytes.
+# Standard Webhooks: 24 to 64 bytes.
 _KEY_BYTES = (24, 64)
-
-_encode = msgspec.json.Encoder().encode
 
 
 class WebhookSink:
@@ -128,9 +119,9 @@ class WebhookSink:
     guarantee = "at least once"
     format = "json"
     ascii = False
-    # The specification advises to stay below 20 kB.
+    # Standard Webhooks advises to stay below 20 kB, which alerts do.
     max_bytes = None
-    # Requests go one by one over one connection; a batch is what is read from the outbox at once.
+    # Each message is a request of its own; a batch is only read from the outbox at once.
     limits = BatchLimits(50, 1_000_000)
 
     def __init__(self, settings: SinkSettings, clock: Callable[[], float] = time.time) -> None:
@@ -147,7 +138,7 @@ class WebhookSink:
             self._sign("check", "0", b"")
 
     def send(self, messages: Sequence[Message]) -> Report:
-        """Send one after the other, up to the first that must wait."""
+        """Send one message after the other, up to the first that must wait."""
         outcomes: list[Outcome] = []
         words = ""
         for message in messages:
@@ -163,7 +154,7 @@ class WebhookSink:
             return Report(
                 (*outcomes, *rest), reply.problem, reply.reason, reply.status, reply.retry_after
             )
-        if all(one is ACCEPTED for one in outcomes):
+        if all(outcome is ACCEPTED for outcome in outcomes):
             return all_accepted(len(outcomes), words)
         return Report(tuple(outcomes), reason=words)
 
@@ -173,10 +164,10 @@ class WebhookSink:
                 self._path, self._template(message.alert), {"content-type": "application/json"}
             )
         when = str(int(self._clock()))
-        data = msgspec.Raw(message.body)
+        data = orjson.Fragment(message.body)
         time_of = moment_text(message.alert, self._timestamp)
         kind = EVENT_KINDS[message.alert.event]
-        body = _encode({"type": kind.webhook_type, "timestamp": time_of, "data": data})
+        body = orjson.dumps({"type": kind.webhook_type, "timestamp": time_of, "data": data})
         headers = {
             "content-type": "application/json",
             "webhook-id": message.id,
@@ -192,9 +183,7 @@ class WebhookSink:
         return "v1," + base64.b64encode(digest).decode()
 
     def _target(self) -> tuple[str, str]:
-        """Scheme and host, and the path with what follows it. Of a chat's webhook the path is the
-        credential.
-        """
+        """Scheme and host, and the path with its query: of a chat's webhook, the credential."""
         address = self._settings.address
         if self._hidden is None:
             return address.http, address.path or "/"
@@ -205,10 +194,10 @@ class WebhookSink:
         return hidden.http, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def idle(self) -> None:
-        """Nothing to look at."""
+        """Nothing to check."""
 
     def reopen(self) -> None:
-        """Certificates, the secret or the URL may be new."""
+        """Certificates, the secret or the URL may have been renewed."""
         self._http.reopen()
         if self._hidden is not None:
             self._hidden.forget()
@@ -220,7 +209,7 @@ class WebhookSink:
 
 
 def _key(secret: Secret) -> Secret:
-    """The key of `whsec_` and base64. Raises UsageError."""
+    """The key in `whsec_...` (base64). Raises UsageError."""
     text = secret.reveal().decode("ascii")
     try:
         key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
@@ -228,7 +217,8 @@ def _key(secret: Secret) -> Secret:
         key = b""
     if not text.startswith(_PREFIX) or not _KEY_BYTES[0] <= len(key) <= _KEY_BYTES[1]:
         raise UsageError(
-            f"the signing secret must be {_PREFIX} and base64 of {_KEY_BYTES[0]} to {_KEY_BYTES[1]} bytes"
+            f"the signing secret must be {_PREFIX} "
+            f"and base64 of {_KEY_BYTES[0]} to {_KEY_BYTES[1]} bytes"
         )
     return Secret(key)
 
