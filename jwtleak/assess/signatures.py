@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
+import orjson
 
 from jwtleak.core.jose import decode_segment
 from jwtleak.types import Token
@@ -57,8 +57,8 @@ def parse_jwks(data: bytes) -> tuple[VerificationKey, ...]:
     """
     jwt = _jwt()
     try:
-        document = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:  # also for nesting that is too deep
         raise ValueError("is not JSON") from None
     listed = document.get("keys", [document]) if isinstance(document, dict) else None
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +52,17 @@ def test_only_ascii_is_what_json_dumps(text):
     data = only_ascii(encode_json({"a": text}))
     assert data.isascii()
     assert json.loads(data) == {"a": text}
+
+
+_SCALARS = (
+    st.text()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.booleans()
+    | st.floats(0, 253_402_300_799).filter(lambda number: number == 0 or number > 1e-5)
+)
+
+
+@given(st.dictionaries(st.text(), st.recursive(_SCALARS, st.lists, max_leaves=8)))
+def test_documents_have_the_bytes_that_typed_values_have(tree: dict[str, object]) -> None:
+    """orjson writes documents, msgspec writes alerts: one value has the same bytes in both."""
+    assert encode_json(tree) == msgspec.json.encode(tree)
