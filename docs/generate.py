@@ -37,6 +37,7 @@ from jwtleak.formats.layout import Field
 from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.runtime.config import ConfigFile
 from jwtleak.runtime.service.metrics import DECLARED
+from jwtleak.types import Status
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
@@ -191,18 +192,78 @@ def _type(schema: dict[str, Any]) -> str:
     return f"{schema.get('type', 'any')}{bound}"
 
 
+# The statuses in the order of the severity table.
+_STATUSES: tuple[Status, ...] = (
+    "live",
+    "no_expiry",
+    "not_yet_valid",
+    "bad_expiry",
+    "encrypted",
+    "incomplete",
+    "expired",
+)
+_CASES = tuple(
+    severity.Case(status=status, live_when_logged=logged, signed=True, channel=channel)
+    for status, logged, channel in (
+        ("live", None, "url_query"),
+        ("live", None, "header"),
+        ("encrypted", None, "header"),
+        ("expired", False, "header"),
+    )
+)
+# For each rule, the change to a case that makes the rule apply.
+_SHOWN_BY: dict[str, dict[str, object]] = {
+    "known_example": {"example": True},
+    "published_key": {"signature": "published_key"},
+    "weak_key": {"signature": "weak_key"},
+    "public_by_design": {"public": True},
+    "signature_valid": {"signature": "valid"},
+    "admin_privilege": {"admin": True},
+    "service_privilege": {"privilege": "service"},
+    "long_lived_use": {"long_lived": True},
+    "low_privilege": {"privilege": "low"},
+    "signature_invalid": {"signature": "invalid"},
+    "secret_claim": {"secret": True},
+    "personal_data": {"personal": True},
+}
+
+
+def severity_rows() -> Iterator[tuple[str, str, str, str, str]]:
+    """Every line of the base table: status, live when logged, signed, exposure, severity."""
+    for status in _STATUSES:
+        for logged in (True, False) if status == "expired" else (None,):
+            for signed in (True, False):
+                for channel in ("url_query", "json_field"):
+                    level = severity.base(status, logged, signed=signed, channel=channel)
+                    live = "any" if logged is None else "yes" if logged else "no or unknown"
+                    exposure = severity.exposure(channel)
+                    yield status, live, "yes" if signed else "no", exposure, level
+
+
 def severities() -> str:
     """The severity table."""
-    return table(("status", "live when logged", "signed", "channel", "severity"), severity.rows())
+    return table(("status", "live when logged", "signed", "channel", "severity"), severity_rows())
+
+
+def adjustment_rows() -> Iterator[tuple[str, ...]]:
+    """Every line of the table of adjustments: code, when, effect, and the severity of four common
+    cases after it.
+    """
+    for rule in severity.RULES:
+        changed = (
+            severity.severity(msgspec.structs.replace(case, **_SHOWN_BY[rule.code]))[0]
+            for case in _CASES
+        )
+        yield rule.code, rule.when, rule.effect, *changed
 
 
 def adjustments() -> str:
-    """The table of adjustments, with what each makes of four common cases."""
+    """The table of adjustments."""
     cases = [
         f"{case.status}, {severity.exposure(case.channel)} ({severity.severity(case)[0]})"
-        for case in severity.shown_on()
+        for case in _CASES
     ]
-    rows = ((f"`{code}`", *more) for code, *more in severity.adjustments())
+    rows = ((f"`{code}`", *more) for code, *more in adjustment_rows())
     return table(("reason", "when", "effect", *cases), rows)
 
 

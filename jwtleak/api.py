@@ -63,5 +63,7 @@ def alert(
     """The alert for `finding` as at `now` (Unix seconds). `key` keys the HMAC that stands for
     `sub`; `name` is the alert's id, 40 hex characters.
     """
-    setting = AlertContext(now, None, key, know=load_tables)
-    return Builder(StreamInfo("file" if path else "stdin", path), setting).build(finding, name)
+    alert_context = AlertContext(now, None, key, load_tables=load_tables)
+    return Builder(StreamInfo("file" if path else "stdin", path), alert_context).build(
+        finding, name
+    )

@@ -1,1 +1,1 @@
-"""Floor 2: findings to alerts to bytes. Pure."""
+"""Findings to alerts. Pure."""

@@ -1,8 +1,8 @@
-"""The alert, version 1: what scripts and SIEMs rely on.
+"""The alert, version 1: the contract with scripts and SIEMs.
 
-Promises: frozen values; absent means unknown; every string from a token or a path is cleaned before
-it gets in; no field can hold a token. A change that a reader could notice raises the number in
-SCHEMA.
+Promises: frozen values; an absent field is unknown. `Builder` cleans every string from a token or a
+path; no field can hold a token. A change that a reader could notice raises the number in SCHEMA.
+The docstrings and descriptions of these types are part of the JSON Schema, to the byte.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=T
         Annotated[
             Text,
             Meta(
-                description="why the policy keeps it back: the rule's reason, or `baseline`; shown only when asked for"
+                description="why the policy keeps it back: the rule's reason, or `baseline`;"
+                " shown only when asked for"
             ),
         ]
         | UnsetType
@@ -191,7 +192,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=T
     truncated: (
         Annotated[bool, Meta(description="fields were left out to keep to a size")] | UnsetType
     ) = UNSET
-    # Last, since they are complete only when the parts of a stream are put together (see `record`).
+    # Last: `alerts.wire` fills in the line, the column and the count when the parts of a stream are
+    # put together, and cuts the JSON here.
     location: Location
     sightings: Sightings
 
@@ -207,10 +209,9 @@ def to_json(alert: Alert) -> bytes:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of an alert."""
     schema = msgspec.json.schema(Alert)
-    for one in schema["$defs"].values():
-        one["description"] = " ".join(
-            one["description"].split()
-        )  # Python keeps the indentation of a docstring before 3.13
+    for definition in schema["$defs"].values():
+        # Python keeps the indentation of a docstring before 3.13.
+        definition["description"] = " ".join(definition["description"].split())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://jwtleak.dev/schema/alert-1.json",

@@ -1,4 +1,9 @@
-"""The container of an alert: what the log's path tells, and the stream that the record names."""
+"""The container of an alert, from the log's path (Kubernetes, Docker, Podman) and the record.
+
+Promises: pure. A name has the form that the platform allows, so it needs no cleaning. A path of
+another form has no container: no guess. The ids in a path identify the platform, so a copy of a
+node's logs, in any directory or archive, reads the same.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,6 @@ from jwtleak.alerts.alert import Container
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.types import OutputStream, StreamInfo
 
-# Which container wrote a log, as the log's path tells: Kubernetes, Docker, Podman.
-#
-# Promises: names as the platform allows them and nothing else, so they need no cleaning; None
-# rather than a guess. The shapes are told apart by their ids, so a copy of a node's logs, below any
-# directory or inside an archive, reads the same.
-
 # RFC 1123 labels and subdomains, as Kubernetes checks the names of namespaces, containers and pods.
 # No name holds `_`.
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -23,18 +22,19 @@ _SUBDOMAIN = r"[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?"
 _UID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}"
 _ID = r"[0-9a-f]{64}"
 
-# What rotation and compression append: `0.log.20261126-231500.gz`, `ID-json.log.1`.
+# Suffixes of rotation and compression: `0.log.20261126-231500.gz`, `ID-json.log.1`.
 _ROTATED = r"(?:\.[-.0-9a-z]{1,40})?"
 
-# A literal that stands in every such path, and its shape: most paths are of no container, and need
-# none compiled.
+# A literal that every such path contains, and the shape. Most paths contain no such literal, and
+# then no expression is compiled.
 _SHAPES = tuple(
     (literal, lazy(rf"(?:^|/){shape}{_ROTATED}\Z"))
     for literal, shape in (
         # kubelet: /var/log/pods/NAMESPACE_POD_UID/CONTAINER/RESTARTS.log
         (
             "_",
-            rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log",
+            rf"(?P<namespace>{_LABEL})_(?P<pod>{_SUBDOMAIN})_(?P<pod_uid>{_UID})"
+            rf"/(?P<name>{_LABEL})/[0-9]{{1,6}}\.log",
         ),
         # kubelet's links to them: /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log
         (
@@ -50,7 +50,7 @@ _SHAPES = tuple(
 
 
 class ContainerFacts(msgspec.Struct, frozen=True, gc=False):
-    """What a path says of the container; None is not known."""
+    """A container as a path names it; None is unknown."""
 
     namespace: str | None = None
     pod: str | None = None
@@ -60,7 +60,7 @@ class ContainerFacts(msgspec.Struct, frozen=True, gc=False):
 
 
 def of_path(path: str) -> ContainerFacts | None:
-    """The container whose log stands at `path`."""
+    """The container whose log is at `path`; None where the path has another form."""
     for literal, shape in _SHAPES:
         if literal in path and (match := shape.search(path)):
             return ContainerFacts(**match.groupdict())
@@ -68,7 +68,7 @@ def of_path(path: str) -> ContainerFacts | None:
 
 
 class Containers:
-    """The containers of one stream's alerts: one for each output stream, made once."""
+    """The containers of one stream's alerts: one for each output stream, built once."""
 
     def __init__(self, stream: StreamInfo) -> None:
         # Inside an archive the member's name is the path that the log had.
@@ -76,7 +76,7 @@ class Containers:
         self._made: dict[OutputStream | None, Container | UnsetType] = {}
 
     def of(self, output: OutputStream | None) -> Container | UnsetType:
-        """The container whose `output` a finding stands in."""
+        """The container of a finding in `output`."""
         if output not in self._made:
             self._made[output] = _container(self._facts, output)
         return self._made[output]

@@ -1,7 +1,7 @@
-"""Strings of an attacker as an alert may hold them: cleaned, cut, without a token of their own.
+"""Claims, names and paths as an alert may hold them: cleaned, cut, without a token inside.
 
-Promises: pure; what repeats from token to token is remembered, in bounded memory; `sub` becomes an
-HMAC.
+Promises: pure. An attacker may have written every value. `sub` becomes an HMAC. Values that repeat
+from token to token come from caches of bounded size.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from jwtleak.core.sanitize import clean
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
 
-# Formatting a number takes longer than the rest of a time: most claims and logs give whole seconds.
+# Formatting a number takes longer than the rest of a time; most claims have whole seconds.
 _SECONDS = tuple(f":{second:02}" for second in range(60))
 _WHOLE = tuple(f"{second}.000Z" for second in _SECONDS)
 
 # More audiences or scopes than this say nothing more; an attacker could fill an alert with them.
 _MAX_LIST = 16
 
-# Values remembered: those of one busy host. A value longer than a field can show is not worth
-# remembering.
+# Values in each cache: those of one busy host. Values longer than a field shows are not cached: an
+# attacker could fill the memory with 4,096 of them.
 _REMEMBER = 4096
 _SHORT = 256
-# Of a longer value no more than this is looked at: a field shows 256 characters of it.
+# Longer values are cut before the work: a field shows 256 characters.
 _LONGEST = 4096
 
 # `//user:password@` ends at the first of `/?#` (RFC 3986 section 3.2); browsers end it at a
@@ -46,6 +46,7 @@ def rfc3339(milliseconds: int) -> str:
     """`2026-01-15T12:02:31.123Z` for Unix milliseconds."""
     if not 0 <= milliseconds <= _LAST_MS:
         milliseconds = min(max(milliseconds, 0), _LAST_MS)
+    # A third of the time of `datetime.isoformat`, for up to five times an alert.
     minutes, rest = divmod(milliseconds, 60_000)
     second, fraction = divmod(rest, 1000)
     return _minute(minutes) + (f"{_SECONDS[second]}.{fraction:03}Z" if fraction else _WHOLE[second])
@@ -58,9 +59,8 @@ def _minute(minutes: int) -> str:
 
 
 def _shown(value: str) -> str:
-    """A claim, header parameter or name as it may be shown: cleaned, cut, and without a token of
-    its own.
-    """
+    """A value as it may be shown: cleaned, cut, and without a token inside."""
+    # Redaction first: cleaning cuts at 256 characters, and half a token is no longer recognised.
     return clean(redact_text(value[:_LONGEST]))
 
 
@@ -68,6 +68,7 @@ _remembered = lru_cache(maxsize=_REMEMBER)(_shown)
 
 
 def text(value: object) -> Shown:
+    """A string as it may be shown; UNSET for any other type."""
     if not isinstance(value, str):
         return UNSET
     return _remembered(value) if len(value) <= _SHORT else _shown(value)
@@ -95,7 +96,13 @@ def _listed(value: str, split: bool) -> list[str]:
 
 def _shown_all(values: list[Any]) -> tuple[str, ...] | UnsetType:
     return (
-        tuple([_remembered(one[:_LONGEST]) for one in values[:_MAX_LIST] if isinstance(one, str)])
+        tuple(
+            [
+                _remembered(member[:_LONGEST])
+                for member in values[:_MAX_LIST]
+                if isinstance(member, str)
+            ]
+        )
         or UNSET
     )
 
@@ -116,5 +123,6 @@ def subject_hash(subject: object, key: bytes) -> Shown:
     """HMAC-SHA-256 of a subject: equal subjects stay equal, but cannot be guessed without the key."""
     if not isinstance(subject, str):
         return UNSET
+    # JSON may hold lone surrogates, which UTF-8 cannot encode.
     digest: bytes = _hmac_sha256(key, subject.encode("utf-8", "surrogatepass"))
     return digest.hex()

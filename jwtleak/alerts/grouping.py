@@ -1,7 +1,7 @@
-"""Sightings: one alert per token and stream, however often it stands there.
+"""Grouping: one alert for each token and stream, however often the token occurs.
 
-Promises: the first sighting makes the alert, later ones only count; order is that of first
-sightings; memory is bounded.
+Promises: the first sighting makes the alert, later ones only count. Alerts come in the order of
+first sightings. Memory is bounded.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from jwtleak.alerts.wire import WireAlert, to_wire
 
-# Tokens remembered per stream: with about 2 KiB a record this is 16 MiB. Beyond it the collected
-# alerts are given out and counting begins anew, so a token that comes back after 8,192 others has a
-# second alert, with its own id.
+# Tokens of one stream: at about 2 KiB an alert this is 16 MiB. A full group is drained and counting
+# restarts, so a token that comes back after 8,192 others has a second alert, with its own id.
 CAPACITY = 8192
 
 
@@ -26,47 +25,49 @@ class Grouping:
         self._first: dict[str, WireAlert] = {}
 
     def add(self, record: WireAlert) -> Iterable[WireAlert]:
-        """One more sighting, or several that were grouped before; gives out what no longer fits."""
+        """Add a sighting, or several that were grouped before. Returns the drained alerts where the
+        group was full.
+        """
         group = record.group
         first = self._first.get(group)
         if first is not None:
             first.count += record.count
             first.last_offset = record.last_offset
             return ()
-        given = self.drain() if len(self._first) >= self.capacity else ()
+        drained = self.drain() if len(self._first) >= self.capacity else ()
         self._first[group] = record
-        return given
+        return drained
 
     def again(self, sha256: str, offset: int) -> None:
-        """One more sighting of a token that was added and is still collected: a `Sighted` of the
-        same capacity knows.
+        """Count a sighting of a token that is in the group. The engine's `SeenTokens` has the same
+        capacity and drops the same tokens, so it knows without an alert being built.
         """
         first = self._first[sha256]
         first.count += 1
         first.last_offset = offset
 
     def drain(self) -> Iterable[WireAlert]:
-        """All that was collected, in the order of first sightings."""
+        """Remove and return all alerts, in the order of first sightings."""
         first, self._first = self._first, {}
         return first.values()
 
 
 class FirstSight(Grouping):
-    """Gives the first sighting of each token at once, and at the end one `repeat` for each that
+    """Passes the first sighting of each token on at once, and at the end one `repeat` for each that
     came again.
     """
 
     def add(self, record: WireAlert) -> Iterable[WireAlert]:
-        """One more sighting; the alert itself when it is the first."""
+        """Add a sighting. Returns the alert itself when it is the first."""
         first = self._first.get(record.group)
         if first is not None:
             first.count += 1
             first.last_offset = record.last_offset
             return ()
-        given = [*self.drain(), record] if len(self._first) >= self.capacity else [record]
-        # A copy: what was given out does not change any more.
+        passed = [*self.drain(), record] if len(self._first) >= self.capacity else [record]
+        # A copy, since `add` counts in place: the caller may still hold the alert.
         self._first[record.group] = replace(record)
-        return given
+        return passed
 
     def drain(self) -> Iterator[WireAlert]:
         """A `repeat` for each token that came more than once."""
@@ -77,12 +78,12 @@ class FirstSight(Grouping):
 
 
 class Every:
-    """Each sighting is an alert of its own."""
+    """Each sighting is an alert (`--every`)."""
 
     def add(self, record: WireAlert) -> Iterable[WireAlert]:
         """The alert itself."""
         return (record,)
 
     def drain(self) -> Iterable[WireAlert]:
-        """Nothing is kept."""
+        """Nothing."""
         return ()

@@ -1,8 +1,16 @@
-"""Records: alerts written out, as they travel between processes and wait to be grouped.
+"""Encoded alerts, as they travel between processes and wait in groups; and the selection of alerts.
 
-Promises: writing happens once, where the alert is made; what is known only when the parts of a
-stream are put together (line, column, how often) is filled in by `json()`. The text is the alert's
-JSON, so a record can become an alert again.
+Promises: pure. An alert is encoded once, where it is made. The line, the column and the count are
+known only when the parts of a stream are put together, so `json()` fills them in. The result is the
+alert's JSON, and decodes to the alert again.
+
+The layout of the JSON; `head` is everything up to the line:
+
+    {"schema":"jwtleak/1","id":"<40 hex>","event":...            the id is cut out at a fixed place
+     ... severity, title, token, channel, excerpt, advice ...
+     "location":{"source":...,"offset":9,"length":240            head ends here
+    ,"line":48213,"column":41},                                  known when the parts are joined
+     "sightings":{"count":3,"first_offset":9,"last_offset":99}}  known when the group is drained
 """
 
 from __future__ import annotations
@@ -14,18 +22,21 @@ import msgspec
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.types import CONFIDENCES, SEVERITIES, Confidence, Severity, Status
 
-# `line` and `column` end an alert's location, and its location and sightings end the alert.
+# `line` and `column` are the last fields of `location`, which is the last but one field of an alert.
 _OPEN = b',"line":'
-_ID = len(b'{"schema":"jwtleak/1","id":"')  # which begin it
+_ID = len(b'{"schema":"jwtleak/1","id":"')
 _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"last_offset":%d}}'
 
+# The statuses of `--only-live`: a verifier may accept such a token now.
+LIVE: frozenset[Status] = frozenset({"live", "no_expiry", "bad_expiry", "encrypted"})
 
-class WireAlert(msgspec.Struct, array_like=True, gc=False):
-    """One alert: its JSON up to the line number, and the values by which it is placed, grouped and
-    selected.
 
-    `status` is None for a user pattern's hit. `repeat` says that it sums up sightings after the
-    first, `suppressed` that the policy keeps it back.
+class WireAlert(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+    """One encoded alert: its JSON up to the line number (`head`), and the values that place, group
+    and select it.
+
+    `status` is None for a user pattern's hit. `repeat`: it sums up sightings after the first.
+    `suppressed`: by the policy.
     """
 
     head: bytes
@@ -58,65 +69,57 @@ class WireAlert(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def group(self) -> str:
-        """What its sightings are grouped by: a token that is kept back in one place may not hide
-        its leaks in another.
+        """The key of its group. A suppressed sighting has a group of its own: a token that is
+        allowed in one place may not hide its leak in another.
         """
         return self.sha256 + "-" if self.suppressed else self.sha256
 
-    def known_name(self) -> str:
-        """How a baseline names it."""
-        from jwtleak.assess.policy import known_name
+    def baseline_name(self) -> str:
+        """Its name in a baseline."""
+        # Imported here: only `--write-baseline` needs the policy.
+        from jwtleak.assess.policy import baseline_name
 
-        where = self.alert().location
-        return known_name(
-            self.sha256,
-            "!".join(one for one in (where.path, where.member) if isinstance(one, str)) or "-",
-        )
+        place = self.alert().location
+        parts = [part for part in (place.path, place.member) if isinstance(part, str)]
+        return baseline_name(self.sha256, "!".join(parts) or "-")
 
     def alert(self) -> Alert:
-        """The alert itself."""
+        """The decoded alert."""
         return _decoder().decode(self.json())
 
 
 @lru_cache(maxsize=1)
 def _decoder() -> msgspec.json.Decoder[Alert]:
-    return msgspec.json.Decoder(Alert)  # takes a while, and most runs read no alert
+    # Not at import: building it costs start time, and most runs decode no alert.
+    return msgspec.json.Decoder(Alert)
 
 
 def to_wire(alert: Alert) -> WireAlert:
-    """The record of `alert`."""
+    """`alert`, encoded."""
     data = to_json(alert)
     status = alert.token.status
-    where, seen = alert.location, alert.sightings
+    place, sightings = alert.location, alert.sightings
     return WireAlert(
-        data[: data.rindex(_OPEN)],
-        alert.token.sha256,
-        alert.severity,
-        alert.confidence,
-        None if status is msgspec.UNSET else status,
-        where.offset,
-        where.line,
-        where.column,
-        seen.count,
-        seen.last_offset,
-        alert.event == "repeat",
-        alert.suppressed is not msgspec.UNSET,
+        # From the right: an excerpt with `,"line":` in it stands before the location, and a quote
+        # in a string is escaped.
+        head=data[: data.rindex(_OPEN)],
+        sha256=alert.token.sha256,
+        severity=alert.severity,
+        confidence=alert.confidence,
+        status=None if status is msgspec.UNSET else status,
+        offset=place.offset,
+        line=place.line,
+        column=place.column,
+        count=sightings.count,
+        last_offset=sightings.last_offset,
+        repeat=alert.event == "repeat",
+        suppressed=alert.suppressed is not msgspec.UNSET,
     )
-
-
-# Selection: which alerts are wanted, and which of them count as a failure.
-#
-# Promises: pure; the order of severities and confidences is that of the vocabulary, the worst
-# first.
-
-# What `--only-live` stands for: tokens that a verifier may accept now, and that are worth something
-# to who finds them: examples and tokens that are public by design are `info`.
-LIVE: frozenset[Status] = frozenset({"live", "no_expiry", "bad_expiry", "encrypted"})
 
 
 class Selection(msgspec.Struct, frozen=True):
     """Alerts of at least this severity and confidence, and of these statuses (all when empty).
-    `suppressed`: also show those that the policy keeps back.
+    `suppressed`: also the alerts that the policy suppresses.
     """
 
     min_severity: Severity = "info"
@@ -125,9 +128,8 @@ class Selection(msgspec.Struct, frozen=True):
     suppressed: bool = False
 
     def wants(self, alert: WireAlert) -> bool:
-        """Whether `alert` is selected. A user pattern's hit has no status: naming statuses leaves
-        it out.
-        """
+        """Whether `alert` is selected. A user pattern's hit has no status, so no status selects it."""
+        # Both tuples begin with the worst: a smaller index is worse.
         return (
             SEVERITIES.index(alert.severity) <= SEVERITIES.index(self.min_severity)
             and CONFIDENCES.index(alert.confidence) <= CONFIDENCES.index(self.min_confidence)

@@ -1,1 +1,1 @@
-"""What a token is worth: lifetime, issuer, weaknesses, severity."""
+"""The assessment of a token: lifetime, issuer, weaknesses, severity. Pure."""

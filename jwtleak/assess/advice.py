@@ -1,8 +1,8 @@
-"""What to do about a leak, and where to read on: for the issuer, for the channel, and for the
-server that wrote the log.
+"""What to do about a leak, and what to read: for the issuer, the channel, and the server that wrote
+the log.
 
-Promises: text from the pattern files and from here, chosen by facts; nothing that was read gets
-into it. The most urgent step comes first.
+Promises: pure. Facts choose among texts of the pattern files and of this module; no text from the
+input is part of the advice. The most urgent step comes first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jwtleak.types import ChannelType, Kind, Status
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, eq=False):
     """One entry of `patterns/servers.toml`: how to keep a token out of the log of this server.
-    Compared by identity.
+    Compared by identity, so that a cache key with a server hashes in no time.
     """
 
     id: str
@@ -33,11 +33,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def server_of(servers: Sequence[Server], path: str | None) -> Server | None:
-    """The first server whose logs have such a path. Backslashes are slashes: Windows writes them."""
+    """The first server whose logs have a path like `path`; None without one."""
     if path is None:
         return None
+    # The globs are written in lower case and with slashes; logs of IIS come with neither.
     lower = path.lower().replace("\\", "/")
-    return next((one for one in servers if fits(one.paths, (lower,))), None)
+    return next((server for server in servers if fits(server.paths, (lower,))), None)
 
 
 # RFC 6750 section 5.3 asks not to pass bearer tokens in page URLs; CWE-532 and CWE-598 name the
@@ -51,7 +52,8 @@ _REFERENCES: dict[ChannelType, tuple[str, ...]] = {
     "storage": ("CWE-922", "CWE-532"),
 }
 _STOP: dict[ChannelType, str] = {
-    "url_query": "send the token in the Authorization header instead of the URL, and drop the query string from this log",
+    "url_query": "send the token in the Authorization header instead of the URL, and drop the query"
+    " string from this log",
     "url_fragment": "use the authorization code flow so that no token stands in a URL fragment",
     "url_path": "send the token in the Authorization header instead of the path",
     "referer": "set Referrer-Policy: no-referrer and take the token out of page URLs",
@@ -64,23 +66,35 @@ _STOP: dict[ChannelType, str] = {
     "storage": "keep tokens out of browser storage and of its dumps",
     "unknown": "find what writes the token into this log and mask it there",
 }
-# Which of a server's instructions is for a channel; bodies and messages are the application's, not
-# the server's.
+# The instruction of a server for a channel. Bodies and error messages have none: the application
+# logs them, not the server.
 _BY_SERVER: dict[ChannelType, str] = {
-    "url_query": "url", "url_fragment": "url", "url_path": "url", "referer": "referer",
-    "authorization_header": "header", "cookie": "header", "header": "header",
-}  # fmt: skip
+    "url_query": "url",
+    "url_fragment": "url",
+    "url_path": "url",
+    "referer": "referer",
+    "authorization_header": "header",
+    "cookie": "header",
+    "header": "header",
+}
 
 _REVOKE = "revoke the token or the session behind it at its issuer"
-_ROTATE = "a token that never expires ends only with its signing key or a deny list: rotate or deny it, and issue short-lived ones"
+_ROTATE = (
+    "a token that never expires ends only with its signing key or a deny list: rotate or deny it,"
+    " and issue short-lived ones"
+)
 _WAS_LIVE = "the token worked when it was logged: look for its use by others until it expired"
 _UNSIGNED = (
     "make every verifier refuse alg none and pin the algorithms it accepts (RFC 8725 section 3.1)"
 )
-_EXAMPLE = "nothing to revoke: documentation prints this token; where a system accepts it, change that system's key"
+_EXAMPLE = (
+    "nothing to revoke: documentation prints this token; where a system accepts it, change that"
+    " system's key"
+)
 _FORGEABLE = (
-    "replace the signing key at once: anyone can sign a token that this system accepts; use 256 random bits or more "
-    "(RFC 8725 section 3.5), then treat every session since the key came into use as suspect"
+    "replace the signing key at once: anyone can sign a token that this system accepts; use 256"
+    " random bits or more (RFC 8725 section 3.5), then treat every session since the key came into"
+    " use as suspect"
 )
 _PUBLIC = "nothing to revoke: this token is made to be public; check what its role may do"
 _INVALID = "the keys of its issuer did not make this signature: look for attempts to forge tokens"
@@ -106,8 +120,10 @@ _CREDENTIALS = frozenset(
 )
 
 
-class Advised(msgspec.Struct, frozen=True):
-    """What advice depends on."""
+class AdviceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that advice depends on. `clear_text`: the token was in a URL of plain http. `reference`:
+    the issuer's page on revocation.
+    """
 
     status: Status
     kind: Kind
@@ -124,13 +140,15 @@ class Advised(msgspec.Struct, frozen=True):
     reference: str | None = None
 
 
-def steps(of: Advised) -> tuple[str, ...]:
+def steps(of: AdviceFacts) -> tuple[str, ...]:
     """What to do, the most urgent first."""
+    # The token before its place: a token that works can be used now, the log can be mended later.
     return tuple(dict.fromkeys([*_about_the_token(of), *_about_the_place(of)]))
 
 
-def _about_the_token(of: Advised) -> list[str]:
+def _about_the_token(of: AdviceFacts) -> list[str]:
     if of.example:
+        # Nobody's token: steps for its issuer would send people to a vendor for nothing.
         return [_EXAMPLE]
     found: list[str] = []
     if of.signature in ("published_key", "weak_key"):
@@ -138,8 +156,10 @@ def _about_the_token(of: Advised) -> list[str]:
     if of.public:
         found.append(_PUBLIC)
     elif of.signature == "invalid":
+        # Forged, or of another environment: the issuer cannot revoke what it never issued.
         found.append(_INVALID)
     elif of.status in ("live", "not_yet_valid", "bad_expiry", "encrypted", "no_expiry"):
+        # Without an expiry there may be no session behind the token; _ROTATE says what ends it.
         found += of.revoke or ((_REVOKE,) if of.status != "no_expiry" else ())
         if of.status == "no_expiry":
             found.append(_ROTATE)
@@ -147,11 +167,12 @@ def _about_the_token(of: Advised) -> list[str]:
         found.append(_WAS_LIVE)
     if of.kind == "unsecured":
         found.append(_UNSIGNED)
+    # Expiry does not undo these two: whoever reads the log reads the claims.
     sorts = {name.partition(":")[0] for name in of.weaknesses}
     return found + [_SECRET] * ("secret_claim" in sorts) + [_PERSONAL] * ("personal_data" in sorts)
 
 
-def _about_the_place(of: Advised) -> list[str]:
+def _about_the_place(of: AdviceFacts) -> list[str]:
     found = [_HTTPS] if of.clear_text else []
     found.append(_STOP[of.channel])
     instruction = _BY_SERVER.get(of.channel)
@@ -165,22 +186,23 @@ def _of_weaknesses(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(reference for name in names for reference in meaning_of(name).references)
 
 
-def references(of: Advised) -> tuple[str, ...]:
-    """Where to read on: the weakness that the place is an instance of, those of the token, what
-    attackers do with it, and the issuer's page on taking it back.
+def references(of: AdviceFacts) -> tuple[str, ...]:
+    """What to read: the weaknesses of the channel, those of the token, what attackers do with it,
+    and the issuer's page on revocation.
     """
     found = list(_REFERENCES.get(of.channel, ("CWE-532",)))
     if of.clear_text:
         found.append("CWE-319")
     found += _of_weaknesses(of.weaknesses)
     if not of.example and not of.public:
+        # Nobody attacks with a token that everybody has.
         found += ("OWASP API2:2023", _technique(of))
     if of.reference is not None and not of.example:
         found.append(of.reference)
     return tuple(dict.fromkeys(found))
 
 
-def _technique(of: Advised) -> str:
+def _technique(of: AdviceFacts) -> str:
     if of.channel == "cookie" or of.use in _SESSIONS:
         return "ATT&CK T1539"
     return "ATT&CK T1552" if of.use in _CREDENTIALS else "ATT&CK T1528"

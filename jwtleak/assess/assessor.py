@@ -1,8 +1,8 @@
-"""What is known of issuers, keys and claims, and what it says of one token.
+"""The assessment of a token by itself: issuer and use, known keys, weaknesses, personal data.
 
-Promises: pure; what a token is worth by itself does not depend on the time or the place; tokens
-that are met again are not looked at again. Data comes from the pattern files; without them nothing
-is known and nothing breaks.
+Promises: pure. An assessment does not depend on the time, and on the place only for a token without
+readable claims. A token that occurs again is not assessed again. The tables come from the pattern
+files; with empty tables every answer is "unknown", and nothing fails.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from jwtleak.assess.lifetime import Times
 from jwtleak.assess.personal_data import Sensitive
 from jwtleak.types import Finding, Kind, Signature, Token
 
-# Tokens remembered in one stream: a log repeats the tokens of its last minutes.
-_REMEMBER = 8192
+# Assessments kept for one stream: a log repeats the tokens of its last minutes.
+_ASSESSMENTS = 8192
 _HEADERS = 1024
 
 _LONG_LIVED = frozenset({"refresh", "offline"})
 
 
 class Verifies(Protocol):
-    """Says whether the keys of an issuer made a signature."""
+    """Checks signatures with the keys of issuers."""
 
     def check(self, token: Token) -> str | None:
-        """`valid`, `invalid`, or None where no key can say."""
+        """`valid`, `invalid`, or None where the configured keys do not answer."""
         ...
 
 
 class AssessmentTables(msgspec.Struct, frozen=True):
-    """All tables, ready for use. `weak` and `verifier` are there only when they are asked for."""
+    """All tables of the assessment. `weak` and `verifier` are optional."""
 
     issuers: Issuers = Issuers()
     keys: Keys = Keys()
@@ -51,8 +51,8 @@ class AssessmentTables(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1)
-def nothing() -> AssessmentTables:
-    """What is known without pattern files."""
+def no_tables() -> AssessmentTables:
+    """The tables without pattern files: empty."""
     return AssessmentTables()
 
 
@@ -60,7 +60,7 @@ LoadTables = Callable[[], AssessmentTables]
 
 
 class Assessment(msgspec.Struct, frozen=True):
-    """What a token is by itself. `signature` is UNSET for a JWE, which has none."""
+    """The properties of a token by itself. `signature` is UNSET for a JWE, which has none."""
 
     origin: Origin
     example: bool
@@ -71,50 +71,57 @@ class Assessment(msgspec.Struct, frozen=True):
 
     @property
     def long_lived(self) -> bool:
-        """Whether its use is to get other tokens for a long time."""
+        """Whether it serves to get other tokens for a long time."""
         return self.origin.use in _LONG_LIVED
 
 
 @lru_cache(maxsize=64)
 def _behind(prefixes: tuple[str, ...]) -> re.Pattern[str]:
-    """What stands right before a token in an excerpt: a prefix and word characters."""
+    """Matches the text directly before a token in an excerpt: a prefix and word characters."""
     return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, prefixes))})[\w]{{0,64}}\[JWT ")
 
 
 class Assessor:
-    """Says what the tokens of one stream are worth."""
+    """Assesses the tokens of one stream."""
 
-    def __init__(self, known: AssessmentTables) -> None:
-        self.known = known
-        self._signers = Signers(known.keys)
-        self._worth: dict[tuple[str, str, str | None], Assessment] = {}
+    def __init__(self, tables: AssessmentTables) -> None:
+        self.tables = tables
+        self._signers = Signers(tables.keys)
+        self._assessments: dict[tuple[str, str, str | None], Assessment] = {}
         self._headers: dict[int, tuple[dict[str, Any], Kind, tuple[str, ...]]] = {}
-        self._prefixes = known.issuers.prefixes
+        self._prefixes = tables.issuers.prefixes
 
-    def worth(self, finding: Finding, token: Token, stated: Times) -> Assessment:
-        """The worth of `token`."""
-        # Only a token whose claims cannot be read is told by the name of its place.
+    def __len__(self) -> int:
+        """How many entries the caches of the stream have."""
+        return len(self._assessments)
+
+    def assess(self, finding: Finding, token: Token, stated: Times) -> Assessment:
+        """The assessment of `token`, whose times are `stated`."""
+        # The name of the place (`__Secure-next-auth.session-token`) identifies the issuer of a JWE
+        # or of an opaque payload. Readable claims say more, and then it stays out of the key.
         channel = finding.channel.name if token.claims is None else None
-        name = (finding.sha256, self._before(finding.excerpt), channel)
-        known = self._worth.get(name)
-        if known is None:
-            if len(self._worth) >= _REMEMBER:
-                self._worth.clear()
-            known = self._worth[name] = self._assess(name, token, stated)
-        return known
+        key = (finding.sha256, self._before(finding.excerpt), channel)
+        assessment = self._assessments.get(key)
+        if assessment is None:
+            if len(self._assessments) >= _ASSESSMENTS:
+                self._assessments.clear()
+            assessment = self._assessments[key] = self._assess(key, token, stated)
+        return assessment
 
     def _before(self, excerpt: str) -> str:
+        """The known prefix directly before the token, as `ghs_` in `ghs_123_eyJ...`; else empty."""
+        # The substring search rejects nearly every excerpt without the expression.
         for prefix in self._prefixes:
             if prefix in excerpt:
                 found = _behind(self._prefixes).search(excerpt)
                 return "" if found is None else found[1]
         return ""
 
-    def _assess(self, name: tuple[str, str, str | None], token: Token, stated: Times) -> Assessment:
-        sha256, before, channel = name
-        known = self.known
-        origin = known.issuers.recognise(token, before, channel)
-        example = known.keys.is_example(sha256)
+    def _assess(self, key: tuple[str, str, str | None], token: Token, stated: Times) -> Assessment:
+        sha256, before, channel = key
+        tables = self.tables
+        origin = tables.issuers.recognise(token, before, channel)
+        example = tables.keys.is_example(sha256)
         signature = self._signature(token, sha256)
         found = self._in_header(token)
         if signature in ("published_key", "weak_key"):
@@ -122,7 +129,7 @@ class Assessor:
         words: tuple[str, ...] = ()
         if token.claims is not None:
             found += weaknesses.in_claims(token.claims, stated, origin.lifetime)
-            words = known.sensitive.find(token.claims)
+            words = tables.sensitive.find(token.claims)
         if not words:
             return Assessment(origin, example, signature, found, personal=False, secret=False)
         personal = any(word.startswith("personal_data") for word in words)
@@ -146,14 +153,17 @@ class Assessor:
     def _signature(self, token: Token, sha256: str) -> Signature | UnsetType:
         if token.kind == "jwe":
             return UNSET
+        # A clipped signature cannot be checked: every key would seem wrong.
         if token.integrity == "clipped":
             return "none" if token.kind == "unsecured" else "truncated"
         if token.kind == "unsecured":
             return "none"
         if self._signers.published(token):
             return "published_key"
-        known = self.known
-        if known.weak is not None and known.weak.made(token, sha256):
+        # The word list before the issuer's keys: a weak key is critical even where it is the
+        # issuer's own, and the signature then valid.
+        tables = self.tables
+        if tables.weak is not None and tables.weak.made(token, sha256):
             return "weak_key"
-        verdict = None if known.verifier is None else known.verifier.check(token)
+        verdict = None if tables.verifier is None else tables.verifier.check(token)
         return "valid" if verdict == "valid" else "invalid" if verdict == "invalid" else "unchecked"

@@ -1,9 +1,9 @@
 """Conditions on a token's header, claims and place: the language of `patterns/issuers.toml` and
 `patterns/public.toml`.
 
-Promises: pure; every condition is on decoded values, never on the token's text; linear time on any
-value, of which at most LONGEST characters are looked at. A glob's `*` stays inside one part of a
-URL, `**` goes anywhere.
+Promises: pure. Conditions apply to decoded values, never to the token's text. Matching takes linear
+time, and compares at most LONGEST characters of a value. `*` in a glob matches inside one part of a
+URL, `**` matches anything.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ import msgspec
 
 from jwtleak.types import Token
 
-# Issuers, audiences and roles are short; of a longer value only the beginning is compared, which
-# then fits no glob.
+# Issuers, audiences and roles are short. A longer value is cut, and then fits no glob that ends
+# with a literal.
 LONGEST = 512
-# Values of a list that are looked at: real tokens name a few audiences and scopes.
+# Values of a list that are compared: real tokens name a few audiences and scopes.
 MAX_VALUES = 32
 
-# What a rule sees of one claim: every string in it.
+# One claim as rules see it: every string in it.
 Facet = tuple[str, ...]
 
 
 class ClaimRule(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One alternative: all that it names must hold; of several globs for one thing, one must fit.
+    """One alternative: every condition in it must hold. Of several globs for one thing, one must
+    fit.
 
-    `claims` and `header` map names to globs; `*` alone asks only that the name is there. `without`
-    lists claims that must be absent. `self_issued`: `iss` equals `sub`. `before`: the token stands
-    right behind this literal and word characters. `channel`: globs for the name of the parameter,
+    `claims` and `header` map names to globs; `*` alone asks only that the name is present.
+    `without`: claims that must be absent. `self_issued`: `iss` equals `sub`. `before`: this literal
+    and word characters precede the token directly. `channel`: globs for the name of the parameter,
     cookie or field.
     """
 
@@ -51,9 +52,7 @@ class ClaimRule(
 
 
 class TokenView(msgspec.Struct, frozen=True):
-    """What rules may look at. `before` and `channel` are of the place; both empty where they are
-    not known.
-    """
+    """What rules see. `before` and `channel` describe the place; both are empty where unknown."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
@@ -61,19 +60,14 @@ class TokenView(msgspec.Struct, frozen=True):
     channel: str = ""
 
 
-def sight_of(token: Token, before: str = "", channel: str | None = None) -> TokenView:
-    """What there is to see of `token`."""
-    return TokenView(token.header, token.claims or {}, before, channel or "")
-
-
 def facet(value: object) -> Facet:
-    """The strings of a claim: itself, a list's members, words of a scope; numbers and booleans as
-    JSON writes them.
+    """The strings of a claim: itself, or a list's members; numbers and booleans as JSON writes
+    them.
     """
     if isinstance(value, str):
         return (value[:LONGEST],)
     if isinstance(value, list):
-        return tuple([_scalar(one) for one in value[:MAX_VALUES]])
+        return tuple([_scalar(member) for member in value[:MAX_VALUES]])
     return (_scalar(value),)
 
 
@@ -82,7 +76,7 @@ def _scalar(value: object) -> str:
         return value[:LONGEST]
     if isinstance(value, bool):
         return "true" if value else "false"
-    # An integer of a million digits would take a second to write.
+    # Python needs a second to write an integer of a million digits, and raises from 4,300 digits on.
     if isinstance(value, int):
         return str(value) if -(2**63) <= value < 2**63 else ""
     return ""
@@ -92,17 +86,18 @@ def _scalar(value: object) -> str:
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*|\*)", pattern)
     text = "".join(
-        ".*" if one == "**" else r"[^/@?#\s]*" if one == "*" else re.escape(one) for one in parts
+        ".*" if part == "**" else r"[^/@?#\s]*" if part == "*" else re.escape(part)
+        for part in parts
     )
     return re.compile(f"(?s:{text})\\Z")
 
 
 @lru_cache(maxsize=2048)
 def fitting(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a value fits one of `patterns`. The longest literal of each is looked for first: an
-    alternation of all of them would try every one from the beginning, and compiling all of them
-    takes longer than scanning 20 MB.
-    """
+    """A predicate: whether a value fits one of `patterns`."""
+    # A substring search for the longest literal comes first and rejects nearly all patterns. One
+    # alternation of all globs would try each from the beginning, and compiling all of them takes
+    # longer than scanning 20 MB.
     ready = [(max(pattern.split("*"), key=len), pattern) for pattern in patterns]
 
     def fit(value: str) -> bool:
@@ -121,21 +116,21 @@ def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     return any(map(fitting((globs,) if isinstance(globs, str) else globs), values))
 
 
-# Names of claims that are remembered: those of real tokens. A token of 64 KiB holds thousands, and
-# thousands of such sets would not fit into the memory that there is.
+# Sizes of what the caches keep of a token: those of real tokens. A token of 64 KiB can hold
+# thousands of names, and a cache of 2,048 such tuples would take hundreds of megabytes.
 _MOST_NAMES = 48
 _MOST_LETTERS = 1024
-# As for headers that the judge remembers.
+# As for the headers in the matcher's cache.
 _LONGEST_HEADER = 1024
 
 
 def is_small(texts: tuple[str, ...]) -> bool:
-    """Whether texts of a token are few and short enough to be remembered."""
+    """Whether texts of a token are few and short enough for a cache."""
     return len(texts) <= _MOST_NAMES and sum(map(len, texts)) <= _MOST_LETTERS
 
 
 def has_small_header(token: Token) -> bool:
-    """Whether the header of `token` is short enough to be remembered."""
+    """Whether the header of `token` is short enough for a cache."""
     return (
         token.raw.reveal().find(b".", 0, _LONGEST_HEADER + 1) >= 0
         or len(token.raw) <= _LONGEST_HEADER
@@ -143,15 +138,14 @@ def has_small_header(token: Token) -> bool:
 
 
 def is_self_issued(claims: dict[str, Any]) -> bool:
-    """Whether issuer and subject are one string. Other values are not compared: nested lists may be
-    deeper than a stack.
-    """
+    """Whether issuer and subject are the same string."""
+    # Other types are not compared: comparing lists that are nested 1,000 deep overflows the stack.
     issuer = claims.get("iss")
     return isinstance(issuer, str) and issuer == claims.get("sub")
 
 
 class Condition:
-    """A `ClaimRule`, made ready."""
+    """A `ClaimRule`, compiled."""
 
     def __init__(self, match: ClaimRule) -> None:
         self._match = match
@@ -161,7 +155,7 @@ class Condition:
         header = {**match.header, **({"typ": match.typ} if match.typ else {})}
         self._header = tuple(header.items())
         self.names = frozenset(claims) | ({"iss", "sub"} if match.self_issued else set())
-        # Claims whose values decide, beyond being there, and what is asked of them.
+        # Claims whose value matters, not only their presence, with the globs for it.
         self.asked = tuple(
             (name, (globs,) if isinstance(globs, str) else tuple(globs))
             for name, globs in claims.items()
@@ -169,21 +163,22 @@ class Condition:
         )
         self.before = match.before
 
-    def holds(self, sight: TokenView) -> bool:
-        """Whether all of it is true of `sight`."""
-        match, claims = self._match, sight.claims
+    def holds(self, view: TokenView) -> bool:
+        """Whether every condition is true of `view`."""
+        match, claims = self._match, view.claims
+        # The cheapest first: nearly every rule fails at a missing claim.
         if not self.names <= claims.keys():
             return False
-        if match.before is not None and sight.before != match.before:
+        if match.before is not None and view.before != match.before:
             return False
-        if match.channel and not fits(match.channel, (sight.channel.lower(),)):
+        if match.channel and not fits(match.channel, (view.channel.lower(),)):
             return False
         if match.self_issued and not is_self_issued(claims):
             return False
         if any(name in claims for name in match.without):
             return False
         return all(
-            self._fits_header(name, globs, sight.header) for name, globs in self._header
+            self._fits_header(name, globs, view.header) for name, globs in self._header
         ) and all(
             globs == "*" or fits(globs, words(name, claims[name])) for name, globs in self._claims
         )
@@ -203,7 +198,7 @@ _SCOPES = frozenset({"scope", "scp", "roles", "permissions"})
 
 
 def words(name: str, value: object) -> Facet:
-    """The strings of the claim `name`: scopes are a list in one string (RFC 8693 section 4.2)."""
+    """The strings of the claim `name`; a scope is a list in one string (RFC 8693 section 4.2)."""
     if isinstance(value, str) and name in _SCOPES:
         return tuple(value[:LONGEST].split(None, MAX_VALUES))
     return facet(value)

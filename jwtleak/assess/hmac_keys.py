@@ -1,9 +1,9 @@
 """HMAC keys that anyone has: published ones and those of a word list; and tokens that documentation
 prints.
 
-Promises: a signature is recomputed, never guessed; a key never leaves this module; time per token
-is bounded. A token that no published key fits says something of the next ones of its signer, so of
-a long row of them only some are tried.
+Promises: a match is a recomputed signature, never a guess. A key never leaves this module. Time a
+token is bounded. If no published key made the first tokens of a signer, the next ones will hardly
+differ: only a sample of them is tried.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ _hmac_sha256 = stringzilla.hmac_sha256
 _DIGESTS = {"HS384": "sha384", "HS512": "sha512"}
 _HMAC = ("HS256", *_DIGESTS)
 
-# Tokens of one signer that are all tried before tries are spread out: the same service signs with
-# the same key, and a second service behind the same header, issuer and claim names is met again
-# within a few lines.
+# The first tokens of a signer, all of which are tried. A service signs with one key. A second
+# service with the same header, issuer and claim names shows up within a few lines.
 TRIED_FIRST = 32
-# Then one in so many is tried with every key: 40 keys cost 25 microseconds, more than the rest of
-# the work on a token.
+# After that, one token in so many is tried: 40 keys cost 25 us, as much as the rest of the work on
+# a token.
 TRIED_EVERY = 32
-# Signers remembered in one stream, and how much of what names them.
+# Signers counted in one stream, and bounds of the strings and claim names that identify one.
 _SIGNERS = 1024
 _NAME = 128
 _CLAIMS = 48
@@ -57,18 +56,14 @@ class PublishedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of `patterns/examples.toml`: where documentation prints tokens, and their
-    fingerprints.
-    """
+    """One entry of `patterns/examples.toml`: a place that prints tokens, and the SHA-256 of each."""
 
     where: str
     sha256: tuple[str, ...]
 
 
 class Signed:
-    """What an HMAC signature is of: the bytes, and the digest that they must give. Falsy where
-    there is none.
-    """
+    """An HMAC signature: the signed bytes and the digest. Falsy where the token has none."""
 
     __slots__ = ("_algorithm", "_bytes", "_digest")
 
@@ -78,6 +73,7 @@ class Signed:
         if token.kind not in ("jws", "sd-jwt") or token.integrity == "clipped" or alg not in _HMAC:
             return
         raw = token.raw.reveal()
+        # Disclosures follow the signature of an SD-JWT (RFC 9901 section 4); it does not cover them.
         end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
         dot = raw.rfind(b".", 0, end)
         self._bytes = raw[:dot]
@@ -88,7 +84,8 @@ class Signed:
         return bool(self._digest)
 
     def by(self, key: bytes) -> bool:
-        """Whether `key` made the signature. No secret is compared: the time it takes tells nothing."""
+        """Whether `key` made the signature."""
+        # A plain comparison: both sides are public, so its time reveals no secret.
         if self._algorithm is None:
             return bool(_hmac_sha256(key, self._bytes) == self._digest)
         import hmac  # brings OpenSSL along, and most logs hold none of these two algorithms
@@ -102,8 +99,8 @@ class Keys:
     def __init__(
         self, published: Sequence[PublishedKey] = (), examples: Iterable[Example] = ()
     ) -> None:
-        self.secrets = tuple(dict.fromkeys(one.secret() for one in published))
-        self._examples = frozenset(digest for one in examples for digest in one.sha256)
+        self.secrets = tuple(dict.fromkeys(key.secret() for key in published))
+        self._examples = frozenset(digest for example in examples for digest in example.sha256)
 
     def is_example(self, sha256: str) -> bool:
         """Whether documentation prints this very token."""
@@ -119,8 +116,8 @@ class _Signer:
 
 
 class Signers:
-    """Tries the published keys on the tokens of one stream. What it does depends on that stream
-    alone.
+    """Tries the published keys on the tokens of one stream. Its answers depend on that stream
+    alone: the same file has the same alerts, whatever was scanned before.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -134,15 +131,17 @@ class Signers:
             return False
         claims = token.claims or {}
         kid, issuer = token.header.get("kid"), claims.get("iss")
-        # Only strings name a signer: nested lists would take as deep a stack to compare as to
-        # build.
+        # Only strings identify a signer: a list in `kid` has no hash.
         name = (
-            alg, kid[:_NAME] if isinstance(kid, str) else None,
-            issuer[:_NAME] if isinstance(issuer, str) else None, tuple(claims) if len(claims) <= _CLAIMS else len(claims),
-        )  # fmt: skip
+            alg,
+            kid[:_NAME] if isinstance(kid, str) else None,
+            issuer[:_NAME] if isinstance(issuer, str) else None,
+            tuple(claims) if len(claims) <= _CLAIMS else len(claims),
+        )
         signer = self._signers.get(name)
         if signer is None:
             if len(self._signers) >= _SIGNERS:
+                # An attacker who varies `kid` gets every token tried, which costs time alone.
                 self._signers.clear()
             signer = self._signers[name] = _Signer()
         return self._try(signer, token)
@@ -154,6 +153,7 @@ class Signers:
         signed = Signed(token)
         if not signed:
             return False
+        # One HMAC in place of forty for the next tokens of the same service.
         if signer.key is not None and signed.by(signer.key):
             return True
         for key in self._keys:
@@ -163,19 +163,20 @@ class Signers:
         return False
 
 
-# A word list is tried in pieces; the clock is asked between them: every millisecond or so.
+# Words between two readings of the clock: about a millisecond.
 _PIECE = 1024
-# A line longer than this is no key that a person chose.
+# No person chose a longer key.
 _LONGEST_WORD = 512
 _RESULTS = 65_536
-# Seconds of trying that are free: a small scan is over before its share amounts to anything.
+# Seconds that count against no share: a small scan ends before its share amounts to anything.
 GRACE = 1.0
 
 
 class WeakKeys:
-    """A word list, tried on each token once, for at most `share` seconds in a second of work (0: as
-    long as it takes) and `GRACE` seconds before that counts. `untried` counts tokens for which the
-    time ran out.
+    """A word list. Tries each distinct token once.
+
+    Spends at most `share` seconds in a second of work, after the first `GRACE` seconds; a `share`
+    of 0 sets no limit. `untried` counts the tokens that the limit cut short.
     """
 
     def __init__(self, data: bytes, clock: Callable[[], float], share: float) -> None:
@@ -195,6 +196,7 @@ class WeakKeys:
 
     def made(self, token: Token, sha256: str) -> bool:
         """Whether a word of the list made the signature of `token`."""
+        # Half the memory of the hex digits: a long scan fills this table.
         name = binascii.unhexlify(sha256)
         known = self._results.get(name)
         if known is not None:
@@ -204,6 +206,7 @@ class WeakKeys:
             return False
         found = self._tried(signed)
         if found is None:
+            # "Not tried" must not read as "not weak": the count shows in the summary.
             self.untried += 1
         if len(self._results) >= _RESULTS:
             self._results.clear()
@@ -211,7 +214,7 @@ class WeakKeys:
         return found is True
 
     def _tried(self, signed: Signed) -> bool | None:
-        """None where the time ran out first."""
+        """None where the time ran out."""
         by = signed.by
         for at in range(0, len(self._words), _PIECE):
             now = self._clock()

@@ -1,8 +1,8 @@
-"""Lifetime: what `exp`, `nbf` and `iat` say at a given moment (RFC 7519 section 4.1).
+"""Lifetime: the status of a token at a moment, from `exp`, `nbf` and `iat` (RFC 7519 section 4.1).
 
-Promises: `now` is always an argument. Times that issuers write wrongly but that have one plain
-meaning (a number in a string, milliseconds, a fraction) are understood and named a weakness; those
-without one make the expiry bad.
+Promises: pure; `now` is always an argument. A time in a wrong form with one plain meaning (a number
+in a string, milliseconds, a fraction) counts, and is a weakness. Any other form makes the expiry
+bad.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from jwtleak.types import Status, Token
 DEFAULT_LEEWAY = 60
 
 _YEAR_9999 = 253_402_300_799
-# As seconds this is the year 5138; no token lives so long, but milliseconds since 1973 are above
-# it.
+# As seconds this is the year 5138, and no token lives so long. Milliseconds since 1973 are above it.
 _MILLISECONDS_FROM = 100_000_000_000
 
 
 class Times(msgspec.Struct, frozen=True, gc=False):
-    """`exp`, `nbf`, `iat` in Unix seconds, None where absent or unusable. `bad` and `nonstandard`
-    speak of `exp`.
+    """`exp`, `nbf`, `iat` in Unix seconds, None where absent or unusable. `bad`: `exp` has no plain
+    meaning; `nonstandard`: it has one, in a wrong form.
     """
 
     expires: float | None
@@ -40,12 +39,13 @@ NO_TIMES = Times(None, None, None, False, False)
 
 
 def numeric_date(value: object) -> tuple[float | None, bool]:
-    """(Unix seconds, whether written as RFC 7519 section 2 NumericDate asks); (None, False) when it
-    has no plain meaning.
+    """(Unix seconds, whether it is a NumericDate of RFC 7519 section 2); (None, False) without a
+    plain meaning.
     """
     if type(value) is int and 0 <= value <= _MILLISECONDS_FROM:
-        return value, True  # nearly all of them
+        return value, True  # nearly every token
     standard = type(value) is int
+    # A bool is an int in Python; `"exp": true` is no time.
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None, False
     try:
@@ -64,6 +64,7 @@ def times(claims: dict[str, Any] | None) -> Times:
     if claims is None:
         return NO_TIMES
     exp = claims.get("exp")
+    # `"exp": null` counts as absent, as libraries read it.
     expires, standard = (None, True) if exp is None else numeric_date(exp)
     not_before = claims.get("nbf")
     issued = claims.get("iat")
@@ -77,7 +78,8 @@ def times(claims: dict[str, Any] | None) -> Times:
 
 
 def status(token: Token, stated: Times, now: float, leeway: float = DEFAULT_LEEWAY) -> Status:
-    """What the token is worth at `now` (Unix seconds), allowing `leeway` seconds for the clocks."""
+    """The status at `now` (Unix seconds), with `leeway` seconds for clocks that differ."""
+    # Before the times: those of a clipped token may have been cut too.
     if token.integrity == "clipped":
         return "incomplete"
     if token.kind == "jwe":
@@ -86,7 +88,8 @@ def status(token: Token, stated: Times, now: float, leeway: float = DEFAULT_LEEW
 
 
 def status_of(stated: Times, now: float, leeway: float = DEFAULT_LEEWAY) -> Status:
-    """The same from the times alone."""
+    """The status from the times alone."""
+    # The leeway widens the lifetime at both ends: a verifier somewhere may accept the token.
     if stated.bad:
         return "bad_expiry"
     if stated.expires is not None and now >= stated.expires + leeway:
@@ -99,7 +102,7 @@ def status_of(stated: Times, now: float, leeway: float = DEFAULT_LEEWAY) -> Stat
 def live_at(
     token: Token, stated: Times, moment: float, leeway: float = DEFAULT_LEEWAY
 ) -> bool | None:
-    """Whether the token worked at `moment`; None when that cannot be told."""
+    """Whether the token worked at `moment` (Unix seconds); None where that is unknown."""
     if token.claims is None or token.kind == "jwe" or stated.bad:
         return None
     return status_of(stated, moment, leeway) in ("live", "no_expiry")

@@ -1,9 +1,9 @@
-"""Policy: what to keep back, and what to raise. Rules of `jwtleak.toml`, and the findings of a
-baseline.
+"""Policy: which alerts to suppress, and which to raise. Rules of `jwtleak.toml`, and the findings of
+a baseline.
 
-Promises: pure; rules look at decoded claims and at the place, never at the text of a token; every
-rule says its reason; a rule whose day is over does not apply. Refuses a rule without a condition:
-it would keep back everything.
+Promises: pure. Rules match decoded claims and the place, never the text of a token. Every rule has
+a reason. A rule does not apply after its `until`. Refuses a rule without a condition: it would
+suppress everything.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _CONDITIONS = (
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a rule asks: every condition that it names must hold; of several values for one, any.
+    """The conditions of a rule: every one must hold; of several values for one condition, any.
 
-    `issuer`, `audience` and `kid` are globs over the decoded values; `path` is a glob over the path
-    of the log, with the path inside an archive behind `!`.
+    `issuer`, `audience` and `kid` are globs for the decoded values. `path` is a glob for the path
+    of the log; the path inside an archive follows after `!`.
     """
 
     reason: str
@@ -57,25 +57,24 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError("reason: may not be empty")
         if not any(getattr(self, name, ()) for name in _CONDITIONS):
             raise ValueError("at least one condition is needed: " + ", ".join(_CONDITIONS[:-1]))
+        # A digest in upper case or cut short would never match, and nobody would notice.
         for digest in (self.sha256,) if isinstance(self.sha256, str) else self.sha256:
             if len(digest) != 64 or digest.strip("0123456789abcdef"):
                 raise ValueError("sha256: is not 64 hex digits in lower case")
 
 
 class Allow(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[allow]]`: what fits is known and accepted; it is counted, and shown only when asked
-    for.
-    """
+    """One `[[allow]]`: a match is known and accepted. It is counted, and shown only on request."""
 
 
 class Raise(Conditions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[raise]]`: what fits is at least this severe."""
+    """One `[[raise]]`: a match is at least this severe."""
 
     severity: Severity
 
 
 class AlertPlace(NamedTuple):
-    """What rules see of one sighting."""
+    """One sighting as rules see it."""
 
     header: dict[str, Any]
     claims: dict[str, Any]
@@ -87,62 +86,63 @@ class AlertPlace(NamedTuple):
     sha256: str
 
 
-class Verdict(NamedTuple):
-    """What the policy says: why it keeps a finding back, and how severe it is at the least."""
+class PolicyDecision(NamedTuple):
+    """The reason to suppress an alert, or its least severity; both None where no rule matches."""
 
     suppressed: str | None = None
     least: Severity | None = None
 
 
-_NOTHING = Verdict()
+_NO_RULE = PolicyDecision()
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """The rules that apply, and the findings that are known: `sha256 + " " + path`."""
+    """The rules, and the findings of the baseline, each a `baseline_name`."""
 
     allow: tuple[Allow, ...] = ()
     raises: tuple[Raise, ...] = ()
-    known: frozenset[str] = frozenset()
+    baseline: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to ask."""
-        return not (self.allow or self.raises or self.known)
+        """Whether no alert can match."""
+        return not (self.allow or self.raises or self.baseline)
 
-    def judge(self, place: AlertPlace, today: date) -> Verdict:
-        """The first `[[allow]]` that fits keeps back, else a baseline does; `[[raise]]` rules speak
-        of what is left.
-        """
+    def decide(self, place: AlertPlace, today: date) -> PolicyDecision:
+        """The decision for one sighting."""
+        # [[allow]] before the baseline: a rule's own reason says more than the word `baseline`.
         for rule in self.allow:
             if not is_over(rule, today) and _holds(rule, place):
-                return Verdict(suppressed=rule.reason)
-        if self.known and known_name(place.sha256, place.path) in self.known:
-            return Verdict(suppressed="baseline")
-        for one in self.raises:  # in the order of the file: the first that fits, as for [[allow]]
-            if not is_over(one, today) and _holds(one, place):
-                return Verdict(least=one.severity)
-        return _NOTHING
+                return PolicyDecision(suppressed=rule.reason)
+        if self.baseline and baseline_name(place.sha256, place.path) in self.baseline:
+            return PolicyDecision(suppressed="baseline")
+        # The first match in the order of the file, as for [[allow]].
+        for raising in self.raises:
+            if not is_over(raising, today) and _holds(raising, place):
+                return PolicyDecision(least=raising.severity)
+        return _NO_RULE
 
 
-def known_name(sha256: str, path: str) -> str:
-    """How a baseline names a finding: the token and the place, without the line, which changes as a
+def baseline_name(sha256: str, path: str) -> str:
+    """The name of a finding in a baseline: token and place, without the line, which changes as a
     log grows.
     """
     return f"{sha256} {path}"
 
 
 def _holds(rule: Conditions, place: AlertPlace) -> bool:
-    if rule.sha256 and not _is_one(rule.sha256, place.sha256):
+    if rule.sha256 and not _is_among(rule.sha256, place.sha256):
         return False
-    if rule.channel and not _is_one(rule.channel, place.channel):
+    if rule.channel and not _is_among(rule.channel, place.channel):
         return False
-    asked: tuple[tuple[Globs, Facet], ...] = (
-        (rule.provider, _one(place.provider)),
-        (rule.use, _one(place.use)),
-        (rule.signature, _one(place.signature)),
+    # A condition on something that the token does not have is never met: `()` fits no glob.
+    conditions: tuple[tuple[Globs, Facet], ...] = (
+        (rule.provider, _facet_of(place.provider)),
+        (rule.use, _facet_of(place.use)),
+        (rule.signature, _facet_of(place.signature)),
         (rule.path, (place.path,)),
     )
-    if not all(not globs or fits(globs, values) for globs, values in asked):
+    if not all(not globs or fits(globs, values) for globs, values in conditions):
         return False
     return (
         _fits_claim(rule.issuer, place.claims, "iss")
@@ -155,16 +155,17 @@ def _fits_claim(globs: Globs, values: dict[str, Any], name: str) -> bool:
     return not globs or (name in values and fits(globs, facet(values[name])))
 
 
-def _one(value: str | None) -> Facet:
+def _facet_of(value: str | None) -> Facet:
     return () if value is None else (value,)
 
 
-def _is_one(asked: str | tuple[str, ...], value: str) -> bool:
-    return value == asked if isinstance(asked, str) else value in asked
+def _is_among(values: str | tuple[str, ...], value: str) -> bool:
+    # `in` on a string would match any part of it.
+    return value == values if isinstance(values, str) else value in values
 
 
 def is_over(rule: Conditions, today: date) -> bool:
-    """Whether the day of a rule is over: it holds through the day that its `until` names."""
+    """Whether a rule no longer applies: it does through the day that `until` names."""
     return rule.until is not None and rule.until < today
 
 
@@ -172,7 +173,7 @@ _BASELINE = 1
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A baseline file: JSON, sorted, so that two of them can be compared by line."""
+    """A baseline file: sorted JSON with a line for each finding, so that `diff` compares two."""
 
     version: int = _BASELINE
     findings: tuple[str, ...]

@@ -1,13 +1,12 @@
 """Severity and confidence: one table, a list of adjustments, and nothing else.
 
-Promises: pure functions of what is known of a token now; every severity comes with the codes of its
-reasons, in the order in which they were applied. `docs/reference/severity.md` is generated from
-`rows()` and `adjustments()`.
+Promises: pure. Every severity comes with the codes of its reasons, in the order of the rules that
+applied. `docs/generate.py` writes `docs/reference/severity.md` from this table and these rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -16,8 +15,8 @@ from jwtleak.types import SEVERITIES, ChannelType, Confidence, Integrity, Kind, 
 
 Exposure = Literal["spreads", "stays"]
 
-# Places whose content goes on to browsers' histories, proxies, other sites' logs (CWE-598) against
-# those that stay in the log that was read (CWE-532).
+# Browsers, proxies and other sites record these (CWE-598); everything else stays in the log that
+# holds it (CWE-532).
 _SPREADS: frozenset[ChannelType] = frozenset({"url_query", "url_fragment", "url_path", "referer"})
 
 # (status, exposure) -> severity of a token with a claims object and a signature.
@@ -35,14 +34,11 @@ _SIGNED: dict[tuple[Status, Exposure], Severity] = {
     ("incomplete", "spreads"): "low",
     ("incomplete", "stays"): "low",
 }
-_STATUSES: tuple[Status, ...] = (
-    "live", "no_expiry", "not_yet_valid", "bad_expiry", "encrypted", "incomplete", "expired",
-)  # fmt: skip
 
 
-class Case(msgspec.Struct, frozen=True):
+class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that severity depends on. `signed`: the token carries claims under a signature that a
-    verifier could accept. `long_lived`: its use is to get other tokens for a long time (refresh,
+    verifier could accept. `long_lived`: it serves to get other tokens for a long time (refresh,
     offline).
     """
 
@@ -61,7 +57,9 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """An adjustment: where `holds`, `effect` is done. `last`: nothing is looked at after it."""
+    """An adjustment: `apply` where `holds`. `when` and `effect` describe the two in the reference.
+    `last`: no later rule applies.
+    """
 
     code: str
     when: str
@@ -71,16 +69,16 @@ class Rule(msgspec.Struct, frozen=True):
     last: bool = False
 
 
-def _to(worth: Severity) -> Callable[[Severity], Severity]:
-    return lambda _: worth
+def _to(level: Severity) -> Callable[[Severity], Severity]:
+    return lambda _: level
 
 
-def _at_least(worth: Severity) -> Callable[[Severity], Severity]:
-    return lambda before: min(before, worth, key=SEVERITIES.index)
+def _at_least(level: Severity) -> Callable[[Severity], Severity]:
+    return lambda before: min(before, level, key=SEVERITIES.index)
 
 
-def _at_most(worth: Severity) -> Callable[[Severity], Severity]:
-    return lambda before: max(before, worth, key=SEVERITIES.index)
+def _at_most(level: Severity) -> Callable[[Severity], Severity]:
+    return lambda before: max(before, level, key=SEVERITIES.index)
 
 
 def _step(by: int) -> Callable[[Severity], Severity]:
@@ -94,9 +92,9 @@ def _works(case: Case) -> bool:
     return case.signed and case.status not in ("expired", "incomplete")
 
 
-# The order is the rule: an example token is nobody's, whatever key signed it; a key that anyone has
-# is worse than anything that a token says of itself; then what the token is for; then what stands
-# in it, which expiry does not mend.
+# The order matters. An example token is nobody's, whatever key signed it. A key that anyone has
+# outweighs everything that the token says of itself. Then the use of the token counts, and last its
+# content, which stays readable after expiry.
 RULES: tuple[Rule, ...] = (
     Rule(
         "known_example", "documentation prints this very token", "info",
@@ -141,8 +139,7 @@ RULES: tuple[Rule, ...] = (
          lambda case: case.personal, _at_least("low")),
 )  # fmt: skip
 
-# Reasons that the base gives, beside the status itself. `policy` is put behind all others by a
-# [[raise]] rule.
+# Reasons of the base, beside the status itself. A [[raise]] rule appends `policy` to all others.
 BASE_REASONS: dict[str, str] = {
     "live_when_logged": "it has expired, but worked when it was logged",
     "spreads": "it stands in a URL or Referer, which go on to histories, proxies and other sites",
@@ -152,29 +149,28 @@ BASE_REASONS: dict[str, str] = {
 
 
 def exposure(channel: ChannelType) -> Exposure:
-    """Whether what stands in `channel` is passed on by design."""
+    """Whether the content of `channel` is passed on by design."""
     return "spreads" if channel in _SPREADS else "stays"
 
 
 def base(
     status: Status, live_when_logged: bool | None, *, signed: bool, channel: ChannelType
 ) -> Severity:
-    """What a token of an unknown issuer is worth."""
+    """The severity for a token of an unknown issuer."""
     if status == "expired":
-        # It worked when it was written down: somebody may have used it, and the leak that let it
-        # out is still there.
+        # It worked when it was logged: somebody may have used it, and the leak itself goes on.
         return "low" if live_when_logged else "info"
-    worth = _SIGNED[status, exposure(channel)]
+    level = _SIGNED[status, exposure(channel)]
     if signed or status in ("encrypted", "incomplete"):
-        return worth
-    # alg none, or a payload that is no claims object: no sound verifier takes it as a credential
-    # (RFC 8725 section 3.1).
-    return "medium" if worth == "critical" else "low"
+        return level
+    # alg none, or a payload that is no claims object: no sound verifier accepts it as a credential
+    # (RFC 8725 section 3.1). An unsound one does, so it is not `info`.
+    return "medium" if level == "critical" else "low"
 
 
 def severity(case: Case) -> tuple[Severity, tuple[str, ...]]:
     """How much a leak matters, and why."""
-    worth = base(case.status, case.live_when_logged, signed=case.signed, channel=case.channel)
+    level = base(case.status, case.live_when_logged, signed=case.signed, channel=case.channel)
     reasons: list[str] = [case.status]
     if case.status == "expired":
         if case.live_when_logged:
@@ -186,16 +182,17 @@ def severity(case: Case) -> tuple[Severity, tuple[str, ...]]:
             reasons.append("unsigned")
     for rule in RULES:
         if rule.holds(case):
-            worth = rule.apply(worth)
+            level = rule.apply(level)
             reasons.append(rule.code)
             if rule.last:
+                # A later rule would raise an example again: its claims look like real ones.
                 break
-    return worth, tuple(reasons)
+    return level, tuple(reasons)
 
 
-def raised(worth: Severity, least: Severity) -> Severity:
-    """`worth`, but at least `least`."""
-    return _at_least(least)(worth)
+def raised(level: Severity, least: Severity) -> Severity:
+    """`level`, but at least `least`."""
+    return _at_least(least)(level)
 
 
 def is_signed(kind: Kind, *, claims: bool) -> bool:
@@ -206,10 +203,9 @@ def is_signed(kind: Kind, *, claims: bool) -> bool:
 def confidence(
     kind: Kind, integrity: Integrity, *, claims: bool, signature: str | None = None
 ) -> Confidence:
-    """How sure it is that this is a token: a regex proposes, decoding judges. `claims`: the payload
-    is a claims object.
+    """How sure it is that this is a token. `claims`: the payload is a claims object.
 
-    A signature that a key made settles it; one that the issuer's keys did not make takes a step.
+    A verified signature settles it; a refuted one costs a step.
     """
     if signature in ("valid", "published_key", "weak_key"):
         return "high"
@@ -220,54 +216,6 @@ def confidence(
             else "medium"
         )
     if kind in ("jwe", "unsecured"):
+        # Neither has a signature whose length could confirm the form.
         return "low" if integrity == "clipped" else "medium"
     return "medium" if integrity == "whole" else "low"
-
-
-def rows() -> Iterator[tuple[Status, str, str, Exposure, Severity]]:
-    """Every line of the base table: status, live when logged, signed, exposure, severity."""
-    for status in _STATUSES:
-        for logged in (True, False) if status == "expired" else (None,):
-            for signed in (True, False):
-                for channel in ("url_query", "json_field"):
-                    worth = base(status, logged, signed=signed, channel=channel)
-                    told = "any" if logged is None else "yes" if logged else "no or unknown"
-                    yield status, told, "yes" if signed else "no", exposure(channel), worth
-
-
-# What each rule is shown on in the generated table: a case of its own kind, beside the same without
-# it.
-_SHOWN: dict[str, dict[str, object]] = {
-    "known_example": {"example": True},
-    "published_key": {"signature": "published_key"},
-    "weak_key": {"signature": "weak_key"},
-    "public_by_design": {"public": True},
-    "signature_valid": {"signature": "valid"},
-    "admin_privilege": {"admin": True},
-    "service_privilege": {"privilege": "service"},
-    "long_lived_use": {"long_lived": True},
-    "low_privilege": {"privilege": "low"},
-    "signature_invalid": {"signature": "invalid"},
-    "secret_claim": {"secret": True},
-    "personal_data": {"personal": True},
-}
-_PLAIN = (
-    Case("live", None, True, "url_query"), Case("live", None, True, "header"), Case("encrypted", None, True, "header"),
-    Case("expired", False, True, "header"),
-)  # fmt: skip
-
-
-def adjustments() -> Iterator[tuple[str, ...]]:
-    """Every line of the table of adjustments: code, when, effect, and what becomes of four common
-    cases.
-    """
-    for rule in RULES:
-        changed = (
-            severity(msgspec.structs.replace(case, **_SHOWN[rule.code]))[0] for case in _PLAIN
-        )
-        yield (rule.code, rule.when, rule.effect, *changed)
-
-
-def shown_on() -> tuple[Case, ...]:
-    """The four common cases of `adjustments()`, before any of them."""
-    return _PLAIN

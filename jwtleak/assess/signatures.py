@@ -1,9 +1,9 @@
-"""Whether the keys of an issuer made a signature; through PyJWT, which does the cryptography.
+"""Whether the keys of an issuer made a signature. PyJWT does the cryptography.
 
-Promises: pure: keys are given, nothing is fetched. A key is used only for the algorithms of its own
-type, so that an HS256 signature made with an RSA public key is invalid (RFC 8725 section 3.2).
-`alg`, `kid`, `jku`, `x5u` and `jwk` of a token choose among the given keys at most; they never
-bring one. No error shows a key or a token.
+Promises: pure: the caller passes the keys, nothing is fetched. A key verifies only the algorithms
+of its own type, so an HS256 signature made with an RSA public key is invalid (RFC 8725 section
+3.2). `alg` and `kid` of a token at most choose among the configured keys. `jku`, `x5u` and `jwk`
+never add one. No error shows a key or a token.
 """
 
 from __future__ import annotations
@@ -16,23 +16,29 @@ import orjson
 from jwtleak.core.jose import decode_segment
 from jwtleak.types import Token
 
-# A key set holds a handful; the largest public ones some tens. More is no key set.
+# A key set holds a handful of keys, the largest public ones some tens.
 MAX_KEYS = 256
-# Signature checks for a token without a `kid`: one for each key of its type.
+# Signature checks for one token: without a `kid` every key of its type is tried, and a check costs
+# tens of microseconds.
 _MAX_TRIES = 16
 
 _TYPES = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
-    "ES256": ("EC", "P-256"), "ES384": ("EC", "P-384"), "ES512": ("EC", "P-521"), "ES256K": ("EC", "secp256k1"),
-    "EdDSA": ("OKP", None), "Ed25519": ("OKP", "Ed25519"), "Ed448": ("OKP", "Ed448"),
+    "ES256": ("EC", "P-256"),
+    "ES384": ("EC", "P-384"),
+    "ES512": ("EC", "P-521"),
+    "ES256K": ("EC", "secp256k1"),
+    "EdDSA": ("OKP", None),
+    "Ed25519": ("OKP", "Ed25519"),
+    "Ed448": ("OKP", "Ed448"),
     **dict.fromkeys(("HS256", "HS384", "HS512"), ("oct", None)),
-}  # fmt: skip
+}
 # PyJWT knows the names of RFC 9864 under the older one.
 _NAMES = {"Ed25519": "EdDSA", "Ed448": "EdDSA"}
 
 
 class VerificationKey(NamedTuple):
-    """One key, ready for use. `key` is PyJWT's."""
+    """One parsed key. `key` is of a type of PyJWT's."""
 
     kid: str | None
     alg: str | None
@@ -41,7 +47,7 @@ class VerificationKey(NamedTuple):
     key: Any
 
     def __repr__(self) -> str:
-        # `key` may be a secret.
+        # The default would print `key`, which may be a secret.
         return f"Key(kty={self.kty!r})"
 
 
@@ -61,29 +67,30 @@ def parse_jwks(data: bytes) -> tuple[VerificationKey, ...]:
     except orjson.JSONDecodeError:  # also for nesting that is too deep
         raise ValueError("is not JSON") from None
     listed = document.get("keys", [document]) if isinstance(document, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+    if not isinstance(listed, list) or not all(isinstance(jwk, dict) for jwk in listed):
         raise ValueError("is not a JWK set")
     if len(listed) > MAX_KEYS:
         raise ValueError(f"holds more than {MAX_KEYS} keys")
     keys = [
         key
-        for one in listed
-        if one.get("use", "sig") == "sig" and (key := _key(jwt, one)) is not None
+        for jwk in listed
+        if jwk.get("use", "sig") == "sig" and (key := _key(jwt, jwk)) is not None
     ]
+    # Keys of unknown types are skipped (RFC 7517 section 5); a set of nothing else is a mistake.
     if listed and not keys:
         raise ValueError("holds no key for signatures that can be used")
     return tuple(keys)
 
 
 def _key(jwt: Any, jwk: dict[str, Any]) -> VerificationKey | None:
-    """A JWK made ready; None for one that PyJWT cannot use: an unknown type, curve or algorithm, or
-    a broken value.
+    """A parsed JWK; None for one that PyJWT cannot use: an unknown type, curve or algorithm, or a
+    broken value.
     """
     try:
-        # The algorithm is the token's, within the key's type: `alg` of the JWK only narrows it.
+        # Without `alg`, which would bind PyJWT's key to one algorithm. `_made` compares it.
         made = jwt.PyJWK({name: value for name, value in jwk.items() if name != "alg"}, None)
     except Exception:
-        # PyJWT and cryptography raise a dozen kinds of error, some with the key in their text.
+        # PyJWT and cryptography raise a dozen types of error, some with the key in their text.
         return None
     alg, kid = jwk.get("alg"), jwk.get("kid")
     return VerificationKey(
@@ -101,10 +108,10 @@ def secret_key(secret: bytes) -> VerificationKey:
 
 
 class KeysOf(Protocol):
-    """The keys of an issuer, as they are now."""
+    """A source of an issuer's current keys."""
 
     def keys(self, kid: str | None) -> Sequence[VerificationKey] | None:
-        """None where they could not be had. `kid` is asked for; a source may look for it anew."""
+        """The keys; None where the source failed. A source may fetch again for an unknown `kid`."""
         ...
 
 
@@ -114,12 +121,12 @@ class FixedKeys(NamedTuple):
     all: tuple[VerificationKey, ...]
 
     def keys(self, kid: str | None) -> Sequence[VerificationKey]:
-        """All of them."""
+        """All keys."""
         return self.all
 
 
 class Verifier:
-    """Checks signatures with the keys of each issuer, and with loose keys that belong to none."""
+    """Checks signatures with the keys of each issuer, and with loose keys, whose issuer is unknown."""
 
     def __init__(
         self, issuers: Mapping[str, Sequence[KeysOf]], loose: Sequence[VerificationKey] = ()
@@ -129,8 +136,8 @@ class Verifier:
         self._jwt = _jwt()
 
     def check(self, token: Token) -> str | None:
-        """`valid`; `invalid` where the keys of the token's issuer, or a loose key of its own `kid`,
-        did not make the signature; None where no key can say.
+        """`valid`; `invalid` where neither the keys of its issuer nor a loose key with its `kid`
+        made the signature; None where the configured keys do not answer.
         """
         parts = _parts(token)
         alg = token.header.get("alg")
@@ -138,12 +145,14 @@ class Verifier:
             return None
         kid = token.header.get("kid")
         kid = kid if isinstance(kid, str) else None
+        # `iss` is unverified: it chooses which keys to try, and a wrong one makes none of them fit.
         issuer = (token.claims or {}).get("iss")
         own = self._issuers.get(issuer) if isinstance(issuer, str) else None
         if own is None:
             return self._loosely(parts, alg, kid)
         keys = [key for source in own for key in source.keys(kid) or ()]
         verdict = self._bound(parts, alg, kid, keys)
+        # The loose keys may hold the issuer's newest one: only they can turn `invalid` around.
         return (
             verdict
             if verdict == "valid" or not self._loose
@@ -153,19 +162,19 @@ class Verifier:
     def _bound(
         self, parts: _Parts, alg: str, kid: str | None, keys: Sequence[VerificationKey]
     ) -> str | None:
-        """By keys that are all that the issuer has."""
+        """The verdict of keys that are all keys of the issuer."""
         if not keys:
             return None
-        # A `kid` that is not there may be a key that is too new or too old: nothing can be said.
-        # HMAC secrets have none.
+        # A `kid` that the set lacks may be too new or already retired: no verdict. HMAC secrets have
+        # no `kid`, so they always apply.
         named = [key for key in keys if key.kid is None or kid is None or key.kid == kid]
         if not named:
             return None
         return "valid" if self._made(parts, alg, named) else "invalid"
 
     def _loosely(self, parts: _Parts, alg: str, kid: str | None) -> str | None:
-        """By keys of which it is not known whose they are: that they did not sign says something
-        only of their `kid`.
+        """The verdict of keys whose issuer is unknown. That none of them made the signature means
+        `invalid` only for a key with the token's `kid`.
         """
         named = [key for key in self._loose if key.kid is not None and key.kid == kid]
         if self._made(parts, alg, named or self._loose):
@@ -174,10 +183,14 @@ class Verifier:
 
     def _made(self, parts: _Parts, alg: str, keys: Iterable[VerificationKey]) -> bool:
         kty, crv = _TYPES[alg]
+        # The key's type decides, not the token's `alg`: RFC 8725 section 3.1, algorithm confusion.
         fitting = [
-            key for key in keys
-            if key.kty == kty and (crv is None or key.crv == crv) and (key.alg is None or key.alg == alg)
-        ]  # fmt: skip
+            key
+            for key in keys
+            if key.kty == kty
+            and (crv is None or key.crv == crv)
+            and (key.alg is None or key.alg == alg)
+        ]
         algorithm = self._jwt.get_algorithm_by_name(_NAMES.get(alg, alg)) if fitting else None
         return any(self._verifies(algorithm, parts, key) for key in fitting[:_MAX_TRIES])
 
@@ -186,11 +199,13 @@ class Verifier:
         try:
             return bool(algorithm.verify(parts.signed, key.key, parts.signature))
         except Exception:
-            # A signature of a wrong length or form raises one of several errors: it is none.
+            # PyJWT raises several types of error for a signature of a wrong length or form.
             return False
 
 
 class _Parts(NamedTuple):
+    """The signed bytes and the signature."""
+
     signed: bytes
     signature: bytes
 
@@ -199,8 +214,8 @@ class _Parts(NamedTuple):
 
 
 def _parts(token: Token) -> _Parts | None:
-    """What is signed and the signature; None where the token has none of its own (detached, cut,
-    RFC 7797).
+    """The parts to verify; None where the token does not hold them (detached, clipped, or an
+    unencoded payload of RFC 7797).
     """
     if (
         token.kind not in ("jws", "sd-jwt")
@@ -212,6 +227,6 @@ def _parts(token: Token) -> _Parts | None:
     end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
     dot = raw.rfind(b".", 0, end)
     signature = decode_segment(raw[dot + 1 : end].rstrip(b"="))
-    # RFC 7515 section 5.1 step 8: over the segments as they stand, without padding that some
-    # issuers leave.
+    # RFC 7515 section 5.1 step 8: over the segments as sent, but without the padding that some
+    # issuers leave in.
     return None if not signature else _Parts(raw[:dot].replace(b"=", b""), signature)

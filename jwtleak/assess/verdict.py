@@ -1,8 +1,7 @@
-"""What an alert says by its sort alone: severity and reasons, confidence, title, advice,
-references.
+"""The verdict on a leak: severity and reasons, confidence, title, advice, references.
 
-Promises: pure; depends on facts of the token and of its place, never on their texts, so that it is
-worked out once for each sort of alert.
+Promises: pure. A verdict depends on facts of the token and of its place, never on their texts: the
+same facts have the same verdict. Titles are static texts; no text from the input is part of them.
 """
 
 from __future__ import annotations
@@ -13,22 +12,22 @@ import msgspec
 from msgspec import UnsetType
 
 from jwtleak.assess import advice
-from jwtleak.assess.advice import Advised, Server
+from jwtleak.assess.advice import AdviceFacts, Server
 from jwtleak.assess.assessor import Assessment
 from jwtleak.assess.severity import Case, confidence, exposure, is_signed, severity
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.types import ChannelType, Confidence, Finding, Integrity, Kind, Severity, Status
 
-# Sorts of alert that are remembered.
-_REMEMBER = 4096
+# Verdicts in the cache: a busy gateway has some hundreds of combinations.
+_VERDICTS = 4096
 
-# A URL of plain http, up to the token: what went over the network in clear text (CWE-319). Loopback
-# did not.
+# A URL of plain http, up to the token: it crossed the network in clear text (CWE-319). A loopback
+# address did not.
 _CLEAR_TEXT = lazy(r"(?<!\w)http://(?!localhost\b|127\.|\[::1\])[^\s\"'<>]{1,200}\[JWT ")
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """What an alert says by its sort alone."""
+class AlertVerdict(msgspec.Struct, frozen=True):
+    """The part of an alert that the facts decide."""
 
     severity: Severity
     reasons: tuple[str, ...]
@@ -38,52 +37,70 @@ class Judged(msgspec.Struct, frozen=True):
     references: tuple[str, ...]
 
 
-@lru_cache(maxsize=_REMEMBER)
-def judged(
+@lru_cache(maxsize=_VERDICTS)
+def verdict_of(
     now: Status,
     live: bool | None,
     kind: Kind,
     integrity: Integrity,
     claims: bool,
     channel: ChannelType,
-    worth: Assessment,
+    assessment: Assessment,
     server: Server | None,
     clear_text: bool,
-) -> Judged:
-    """The words for one sort of alert. `claims`: the payload is a claims object; `clear_text`: see
+) -> AlertVerdict:
+    """The verdict on one sort of alert. `claims`: the payload is a claims object. `clear_text`: see
     `is_clear`.
     """
-    origin, example = worth.origin, worth.example
-    signature = None if isinstance(worth.signature, UnsetType) else worth.signature
+    origin, example = assessment.origin, assessment.example
+    signature = None if isinstance(assessment.signature, UnsetType) else assessment.signature
     public = origin.public is not None
     case = Case(
-        now, live, is_signed(kind, claims=claims), channel, example, signature, public, origin.privilege,
-        origin.admin is not None, worth.long_lived, worth.personal, worth.secret,
-    )  # fmt: skip
-    advised = Advised(
-        now, kind, channel, live, example, signature, public, origin.use, origin.revoke, worth.weaknesses, server, clear_text,
-        origin.reference,
-    )  # fmt: skip
+        status=now,
+        live_when_logged=live,
+        signed=is_signed(kind, claims=claims),
+        channel=channel,
+        example=example,
+        signature=signature,
+        public=public,
+        privilege=origin.privilege,
+        admin=origin.admin is not None,
+        long_lived=assessment.long_lived,
+        personal=assessment.personal,
+        secret=assessment.secret,
+    )
+    facts = AdviceFacts(
+        status=now,
+        kind=kind,
+        channel=channel,
+        live_when_logged=live,
+        example=example,
+        signature=signature,
+        public=public,
+        use=origin.use,
+        revoke=origin.revoke,
+        weaknesses=assessment.weaknesses,
+        server=server,
+        clear_text=clear_text,
+        reference=origin.reference,
+    )
     forgeable = signature in ("published_key", "weak_key")
-    return Judged(
+    return AlertVerdict(
         *severity(case),
         confidence(kind, integrity, claims=claims, signature=signature),
         title(now, kind, channel, example=example, public=public, forgeable=forgeable),
-        advice.steps(advised),
-        advice.references(advised),
+        advice.steps(facts),
+        advice.references(facts),
     )
 
 
 def is_clear(finding: Finding) -> bool:
-    """Whether the token stands in a URL that went over the network in clear text."""
+    """Whether the token is in a URL that crossed the network in clear text."""
+    # A Referer counts, a header does not: next to it, `http://` is the address of something else.
     if "http://" not in finding.excerpt or exposure(finding.channel.type) != "spreads":
         return False
     return _CLEAR_TEXT.search(finding.excerpt) is not None
 
-
-# The titles of alerts.
-#
-# Promises: static text chosen by status, kind and channel; nothing that was read gets into it.
 
 _CHANNEL: dict[ChannelType, str] = {
     "url_query": "in a URL query parameter",
@@ -126,21 +143,21 @@ def title(
     public: bool = False,
     forgeable: bool = False,
 ) -> str:
-    """A short sentence that groups alerts: the same for all leaks of one sort. `forgeable`: anyone
+    """A short title, the same for all leaks of one sort: receivers group by it. `forgeable`: anyone
     has the signing key.
     """
-    first = (
-        "Example"
-        if example
-        else "Forgeable"
-        if forgeable
-        else "Public"
-        if public
-        else _STATUS[status]
-    )
+    # In the order of the severity rules: the word that decided the severity comes first.
+    if example:
+        first = "Example"
+    elif forgeable:
+        first = "Forgeable"
+    elif public:
+        first = "Public"
+    else:
+        first = _STATUS[status]
     return f"{first} {_KIND[kind]} {_CHANNEL[channel]}"
 
 
 def place(channel: ChannelType) -> str:
-    """`in a URL query parameter`."""
+    """The channel in words: `in a URL query parameter`."""
     return _CHANNEL[channel]

@@ -1,9 +1,8 @@
-"""Named weaknesses: what is wrong with a token by itself, whoever reads it (RFC 8725, JWT Best
-Current Practices).
+"""Named weaknesses of a token by itself (RFC 8725, JWT Best Current Practices).
 
-Promises: pure; every name that an alert can show stands in WEAKNESSES with its meaning and
-references, but for the `personal_data:` and `secret_claim:` words, which come from
-`patterns/claims.toml`. Nothing is fetched: a `jku` is named, never followed.
+Promises: pure. WEAKNESSES has the meaning and the references of every name in an alert; the part
+after the colon of `personal_data:` and `secret_claim:` comes from `patterns/claims.toml`. A `jku`
+is named, never fetched.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from jwtleak.types import Kind
 
 
 class Weakness(msgspec.Struct, frozen=True):
-    """What a name means, and where to read on."""
+    """The meaning of a name, and what to read about it."""
 
     meaning: str
     references: tuple[str, ...]
@@ -36,15 +35,18 @@ WEAKNESSES: dict[str, Weakness] = {
         ("RFC 8725 section 3.5", "CWE-326"),
     ),
     "jku_header": Weakness(
-        "its header names a URL for the key (jku): a verifier that follows it takes an attacker's key",
+        "its header names a URL for the key (jku): a verifier that follows it takes an attacker's"
+        " key",
         ("RFC 8725 section 3.10", "CWE-347", "CWE-918"),
     ),
     "x5u_header": Weakness(
-        "its header names a URL for the certificate (x5u): a verifier that follows it takes an attacker's key",
+        "its header names a URL for the certificate (x5u): a verifier that follows it takes an"
+        " attacker's key",
         ("RFC 8725 section 3.10", "CWE-347", "CWE-918"),
     ),
     "jwk_header": Weakness(
-        "its header carries the key itself (jwk): a verifier that uses it accepts anyone's signature",
+        "its header carries the key itself (jwk): a verifier that uses it accepts anyone's"
+        " signature",
         ("RFC 8725 section 3.10", "CWE-347"),
     ),
     "unknown_crit": Weakness(
@@ -81,20 +83,19 @@ WEAKNESSES: dict[str, Weakness] = {
     ),
 }
 
-# Header extensions that may stand in `crit` (IANA JOSE registry; RFC 7797, RFC 8555, RFC 8225 name
-# theirs).
+# Registered header extensions for `crit` (IANA JOSE registry; RFC 7797, RFC 8555, RFC 8225).
 _CRITICAL = frozenset(
     {"b64", "exp", "iat", "nbf", "url", "nonce", "ppt", "iss", "aud", "sub", "svt", "sigT"}
 )
 
 
 def meaning_of(name: str) -> Weakness:
-    """The meaning of a weakness, also of `personal_data:email`."""
+    """The entry of WEAKNESSES for a name, also for `personal_data:email`."""
     return WEAKNESSES[name.partition(":")[0]]
 
 
 def in_header(kind: Kind, header: dict[str, Any]) -> tuple[str, ...]:
-    """The weaknesses that a header shows."""
+    """The weaknesses of a header."""
     found = ["alg_none"] if kind == "unsecured" else []
     found += [
         f"{name}_header"
@@ -108,28 +109,29 @@ def in_header(kind: Kind, header: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _proves(name: str, header: dict[str, Any]) -> bool:
-    """A proof of possession carries its key by design (RFC 9449 section 4.2, RFC 8555 section 6.2,
-    OpenID4VCI).
+    """Whether the token is a proof of possession, which carries its key by design (RFC 9449 section
+    4.2, RFC 8555 section 6.2, OpenID4VCI).
     """
+    # ACME (RFC 8555) sets no `typ`; its requests have `nonce` and `url` in the header.
     typ = header.get("typ")
     proof = isinstance(typ, str) and typ.lower() in ("dpop+jwt", "openid4vci-proof+jwt", "kb+jwt")
     return name == "jwk" and (proof or ("nonce" in header and "url" in header))
 
 
 def _known(critical: object, header: dict[str, Any]) -> bool:
-    """RFC 7515 section 4.1.11: a list, not empty, of names that stand in the header; and registered
-    ones.
+    """Whether `crit` is a list, not empty, of registered names that the header has (RFC 7515
+    section 4.1.11).
     """
     return (
         isinstance(critical, list)
         and bool(critical)
-        and all(isinstance(one, str) and one in _CRITICAL and one in header for one in critical)
+        and all(isinstance(name, str) and name in _CRITICAL and name in header for name in critical)
     )
 
 
 def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tuple[str, ...]:
-    """The weaknesses that claims show. `limit` is the longest lifetime in seconds that the token's
-    use should have.
+    """The weaknesses of claims. `limit`: the longest lifetime, in seconds, that is fit for the
+    token's use.
     """
     found = []
     if stated.nonstandard:
@@ -140,6 +142,7 @@ def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tup
         found.append("no_exp")
     if _odd(claims.get("iat")) or _odd(claims.get("nbf")):
         found.append("nonstandard_time")
+    # Without `iat` the lifetime counts from `nbf`: many issuers set only one of the two.
     began = stated.issued if stated.issued is not None else stated.not_before
     if (
         limit is not None
@@ -148,13 +151,17 @@ def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tup
         and stated.expires - began > limit
     ):
         found.append("long_lifetime")
+    # A token without `iss` too is mostly a session of one service, which needs no audience.
     if "aud" not in claims and "iss" in claims:
         found.append("no_aud")
     return tuple(found)
 
 
 def _odd(value: object) -> bool:
-    """Whether a time is not a number of seconds since 1970, before the year 5138 (what is above
-    that are milliseconds).
+    """Whether a time is not a number of seconds since 1970; numbers above the year 5138 are
+    milliseconds.
     """
-    return value is not None and not (type(value) in (int, float) and 0 <= value <= 100_000_000_000)  # type: ignore[operator]
+    # `type` and not `isinstance`: True is an int.
+    return value is not None and not (
+        type(value) in (int, float) and 0 <= value <= 100_000_000_000  # type: ignore[operator]
+    )

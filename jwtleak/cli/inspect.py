@@ -72,9 +72,9 @@ def command(
     if form == "text" and file.isatty():
         voice.hint("paste a token, then Enter and Ctrl-D")
     found = 0
-    setting = AlertContext(time.time() if now is None else now, None, subject_key()[0])
+    alert_context = AlertContext(time.time() if now is None else now, None, subject_key()[0])
     options = AssessmentOptions(config=read_config(config), **assessment)
-    for alert in _alerts(file, prepare(setting, options, voice.warning)):
+    for alert in _alerts(file, prepare(alert_context, options, voice.warning)):
         found += 1
         if found > _MAX_TOKENS:
             voice.warning(f"more than {_MAX_TOKENS} tokens: the rest is left out; use jwtleak scan")
@@ -88,9 +88,9 @@ def command(
     return 0 if found else 1
 
 
-def _alerts(file: IO[bytes], setting: AlertContext) -> Iterator[Alert]:
+def _alerts(file: IO[bytes], alert_context: AlertContext) -> Iterator[Alert]:
     engine = Engine(Channels(builtin_channels))
-    builder = Builder(StreamInfo("stdin"), setting)
+    builder = Builder(StreamInfo("stdin"), alert_context)
     # read1: one Ctrl-D ends what is typed; read() would want another after the bytes that it
     # already has.
     read: Callable[[int], bytes] = getattr(file, "read1", file.read)

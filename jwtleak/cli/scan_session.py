@@ -335,7 +335,7 @@ class ScanSession:
         keep = self._options.write_baseline is not None
         for alert in alerts:
             if keep:
-                self._baseline.add(alert.known_name())
+                self._baseline.add(alert.baseline_name())
             if (
                 limit != "never"
                 and not alert.suppressed

@@ -1,3 +1,3 @@
-"""Alert -> bytes, in the forms that other programs read. Pure; one file for each form, found
-through `interface`.
+"""Alerts to bytes, in the formats of other programs. Pure. One module a format; `interface` finds
+them.
 """

@@ -1,8 +1,8 @@
 """`cef`: ArcSight Common Event Format, `CEF:0`.
 
-Promises: only keys of the dictionary, within its lengths; every `csN`, `cnN` and custom date has
-its label; what has no key stands as one JSON object in `cs5`. In the header backslash and pipe are
-escaped, in values backslash and equals sign: an unescaped equals sign in a `kid` would forge a
+Promises: only keys of the CEF dictionary, within its lengths. Every `csN`, `cnN` and custom date
+has its label. Facts without a key are one JSON object in `cs5`. The header escapes backslash and
+pipe, values escape backslash and equals sign: an unescaped equals sign in a `kid` would forge a
 field.
 """
 
@@ -20,14 +20,14 @@ from jwtleak.formats.layout import CUSTOM, Field, Layout, encode_json, milliseco
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
-# What `csN` holds by the dictionary; and a host name, which is cut there.
+# Lengths of the dictionary, for `csN` and for `dvchost`.
 _MAX_CUSTOM = 4000
 _MAX_HOST = 100
-_MAX_COUNT = 2**31 - 1
+_MAX_COUNT = 2**31 - 1  # `cnt` is a 32-bit integer
 
 
 class CefKey(NamedTuple):
-    """`key=` is the fact `source`, converted to text; `label` names what a custom field holds."""
+    """The fact `source` under `key`, converted. `label` names the content of a custom field."""
 
     key: str
     source: str
@@ -66,9 +66,9 @@ KEYS = (
     CefKey("flexString2", "excerpt", str, "excerpt"),
     CefKey("msg", "title"),
 )
-_SHOWN = {one.source for one in KEYS}
+_SHOWN = {key.source for key in KEYS}
 DETAILS = Layout(
-    [one for one in CUSTOM.fields if one.source not in _SHOWN]
+    [field for field in CUSTOM.fields if field.source not in _SHOWN]
     + [
         Field(f"container.{name}", f"location.container.{name}")
         for name in ("namespace", "pod", "pod_uid", "name", "id")
@@ -91,27 +91,33 @@ class Cef:
         return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
 
     def _write(self, found: Facts) -> bytes:
+        # CEF:Version | Device Vendor | Product | Version | Signature ID | Name | Severity
         head = (
-            "CEF:0", "jwtleak", "jwtleak", __version__, found["rule.id"], found["title"], str(LEVELS[found["severity"]].cef),
-        )  # fmt: skip
+            "CEF:0",
+            "jwtleak",
+            "jwtleak",
+            __version__,
+            found["rule.id"],
+            found["title"],
+            str(LEVELS[found["severity"]].cef),
+        )
         extension = " ".join(f"{key}={_value(value)}" for key, value in _pairs(found))
         return "|".join([*map(_header, head), extension]).encode("utf-8")
 
 
 def _pairs(found: Facts) -> Iterator[tuple[str, str]]:
-    details = fitted({**found}, _MAX_CUSTOM, lambda left: encode_json(DETAILS.fill(left))).decode(
-        "utf-8"
-    )
-    for one in (*KEYS, DETAILS_KEY):
-        value = details if one is DETAILS_KEY else found.get(one.source)
+    # A copy: the details lose facts to fit into `cs5`, and the other keys keep them.
+    details = fitted({**found}, _MAX_CUSTOM, lambda left: encode_json(DETAILS.fill(left)))
+    for key in (*KEYS, DETAILS_KEY):
+        value = details.decode("utf-8") if key is DETAILS_KEY else found.get(key.source)
         if value is None:
             continue
-        # Parsers take blanks at the ends for those between pairs.
-        text = str(one.convert(value)).strip()
+        # Parsers split pairs at blanks, and count blanks at the ends of a value as separators.
+        text = str(key.convert(value)).strip()
         if text:
-            if one.label:
-                yield f"{one.key}Label", one.label
-            yield one.key, text
+            if key.label:
+                yield f"{key.key}Label", key.label
+            yield key.key, text
 
 
 def _header(text: str) -> str:

@@ -1,7 +1,7 @@
 """`csv`: one table of a scan, a row for each alert (RFC 4180).
 
-Promises: the columns are the fields of the alert, always all and in this order; lists are joined
-with `; `. A text that a spreadsheet would take for a formula begins with an apostrophe.
+Promises: the columns are the fields of the alert, always all of them and in this order. `; ` joins
+lists. An apostrophe precedes a text that a spreadsheet would run as a formula.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ COLUMNS = (
     "location.container.pod_uid", "location.container.name", "location.container.id", "location.container.stream",
     "excerpt", "advice", "references", "pattern", "supersedes", "truncated", "suppressed", "schema",
 )  # fmt: skip
-# What begins a formula in a spreadsheet; OWASP's list, without the controls that facts cannot hold.
+# The first characters of a formula: OWASP's list, without the control characters, which facts do
+# not contain.
 _FORMULA = ("=", "+", "-", "@")
 _QUOTED = re.compile(r'[",\r\n]|\A\s|\s\Z')
 
@@ -46,11 +47,11 @@ class Csv:
         return _row(COLUMNS)
 
     def encode(self, alert: Alert) -> bytes:
-        """One row, with the line ending that belongs to it."""
+        """One row, with its line ending."""
         return fitted(own(alert), self._limit, self._write)
 
     def end(self, ending: Ending) -> bytes:
-        """Nothing: a table just ends."""
+        """Nothing: a table has no trailer."""
         return b""
 
     def _write(self, found: Facts) -> bytes:
@@ -69,6 +70,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     text = "; ".join(value) if isinstance(value, list) else value
+    # Spreadsheets skip leading blanks before they look for a formula.
     if text.lstrip().startswith(_FORMULA):
         text = "'" + text
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text

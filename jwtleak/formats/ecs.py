@@ -1,9 +1,9 @@
 """`ecs`: Elastic Common Schema 9.4, one nested JSON object.
 
-Promises: every field outside of `jwtleak.*` and `log.offset` (a convention of Filebeat's) is an ECS
-field of the right type and value; no array of objects, which Wazuh's decoder refuses; never
-`url.original`, `url.query` or `event.original`, whose place is the line that held the token.
-`message` is a title without variables: Elastic's rule takes it for a name.
+Promises: every field outside of `jwtleak.*` and `log.offset` (Filebeat's convention) is an ECS
+field of the right type. No array of objects: Wazuh's decoder refuses them. Never `url.original`,
+`url.query` or `event.original`: they would hold the line with the token. `message` is a title
+without variables: Elastic's rule uses it as a name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jwtleak.version import __version__
 ECS_VERSION = "9.4.0"
 
 
-def _one(value: Any) -> list[Any]:
+def _listed(value: Any) -> list[Any]:
     return [value]
 
 
@@ -34,8 +34,8 @@ FIELDS = (
     Field("event.action", "action", convert=lambda action: names_of(action).ecs_action),
     Field("event.code", "rule.id"),
     Field("event.id", "id"),
-    Field("event.severity", "severity", "long", lambda one: LEVELS[one].ecs),
-    Field("event.risk_score", "severity", "float", lambda one: float(LEVELS[one].ecs)),
+    Field("event.severity", "severity", "long", lambda severity: LEVELS[severity].ecs),
+    Field("event.risk_score", "severity", "float", lambda severity: float(LEVELS[severity].ecs)),
     Field("event.created", "detected_at", "date"),
     Field("event.start", "started", "date"),
     Field("event.end", "last_seen", "date"),
@@ -54,10 +54,10 @@ FIELDS = (
     Field("orchestrator.resource.name", "location.container.pod"),
     Field("orchestrator.resource.id", "location.container.pod_uid"),
     Field("user.hash", "token.subject_hash"),
-    Field("related.hash", "token.sha256", convert=_one),
-    Field("related.hosts", "host_again", convert=_one),
+    Field("related.hash", "token.sha256", convert=_listed),
+    Field("related.hosts", "host_again", convert=_listed),
 )
-# What is the same in every event about a leak, for index templates and pages.
+# Fields with the same value in every event about a leak, for index templates and pages.
 CONSTANTS = tuple(
     Field(target, "")
     for target in (
@@ -70,9 +70,8 @@ CONSTANTS = tuple(
     )
 )  # fmt: skip
 _LAYOUT = Layout(FIELDS)
-_JWTLEAK = Layout(one._replace(target=f"jwtleak.{one.target}") for one in CUSTOM.fields)
+_JWTLEAK = Layout(field._replace(target=f"jwtleak.{field.target}") for field in CUSTOM.fields)
 
-# The same in every event about a leak.
 _THREAT = {
     "framework": "MITRE ATT&CK",
     "tactic": {"id": [levels.TACTIC[0]], "name": [levels.TACTIC[1]]},
@@ -107,7 +106,8 @@ class Ecs:
     def _write(self, found: Facts) -> bytes:
         kind = EVENT_KINDS[found["event"]]
         tree: dict[str, Any] = {
-            "@timestamp": None,  # first, for people who read along; filled below
+            # Placeholders: time and message come first for people who read along.
+            "@timestamp": None,
             "ecs": {"version": ECS_VERSION},
             "message": None,
             "tags": ["jwtleak", found["event"]] if kind.tagged else ["jwtleak"],
@@ -123,6 +123,7 @@ class Ecs:
             tree["event"] |= {"category": [self._options.category], "type": ["info"]}
             tree["rule"] = {"category": "credential-leak", "ruleset": "jwtleak"}
         if found.get("references"):
+            # ECS has one reference a rule; the first is the weakness of the channel.
             for link in levels.links(found["references"])[:1]:
                 tree["rule"] = {**tree.get("rule", {}), "reference": link}
         if "attack" in found:

@@ -1,8 +1,8 @@
-"""An alert as flat facts: what is known, under dotted names, fit to be written anywhere.
+"""An alert as flat facts: values under dotted names, safe to write anywhere.
 
-Promises: every field of the alert that is set is here under its own path; strings are cleaned once
-more, so that a format need only escape what its own grammar gives a meaning; what is dropped to
-make an event smaller is dropped here, in one order for all formats.
+Promises: every field of the alert that is set is a fact under its own path. Strings are cleaned once
+more, so a format escapes only the characters of its own grammar. An event that is too large loses
+facts here, in one order for all formats.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from jwtleak.types import ChannelType
 
 Facts: TypeAlias = dict[str, Any]
 
-# What an event over its size loses, first to last: words that its rule has in the documentation
-# too, then what only helps to recognise the token, at last what is long because an attacker made it
-# so. A name that ends in a dot means all below it.
+# The facts that an event over its size loses, first to last: texts that the documentation has too,
+# then facts that only help to recognise the token, last values that are long because an attacker
+# made them so. A name that ends in a dot means all facts below it.
 DROP = (
     "advice", "references", "attack", "token.scopes", "excerpt", "token.audience", "channel.encodings",
     "token.weaknesses", "reasons", "token.typ", "token.enc", "token.redacted", "location.container.", "token.issuer",
@@ -44,11 +44,11 @@ _TOKEN_ONLY = (
 
 
 def facts(alert: Alert, options: FormatOptions) -> Facts:
-    """What is known, by path: `token.kid`, `location.container.pod`. Absent means unknown.
+    """The facts by path: `token.kid`, `location.container.pod`. An absent fact is unknown.
 
-    Beside the alert's own fields: `time` (where the event stands), `started` (what it is about
-    began), `action` (the event, or `suppressed`), `rule.id`, `rule.name`, and `attack` where
-    techniques of MITRE ATT&CK belong.
+    Beside the alert's own fields: `time` (of the event on the receiver's timeline), `started` (when
+    its subject began), `action` (the kind of event, or `suppressed`), `rule.id`, `rule.name`, and
+    `attack` where techniques of MITRE ATT&CK belong.
     """
     found = own(alert)
     found["rule.id"], found["rule.name"] = _rule(alert)
@@ -60,40 +60,41 @@ def facts(alert: Alert, options: FormatOptions) -> Facts:
     found["action"] = (
         "suppressed" if alert.event == "leak" and "suppressed" in found else alert.event
     )
+    # A repeat has no line of its own: the newest sighting dates it.
     logged = found.get("logged_at", found.get("last_seen"))
     found["started"] = found.get("first_seen", logged or found["detected_at"])
     found["time"] = logged if logged and options.timestamp == "event" else found["detected_at"]
     if "location.host" not in found and options.host:
         found["location.host"] = clean(options.host)
     if "location.host" in found:
-        found["host_again"] = found["location.host"]  # for those lists that only repeat it
+        # For lists that only repeat the host: DROP removes them and keeps the host itself.
+        found["host_again"] = found["location.host"]
     return found
 
 
 def own(alert: Alert) -> Facts:
-    """The alert's own fields that are set, cleaned."""
+    """The fields of the alert that are set, cleaned."""
     found: Facts = {}
     _flatten(msgspec.to_builtins(alert), "", found)
     return found
 
 
 def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
-    for name, one in value.items():
-        kind = type(
-            one
-            # what to_builtins gives has these types exactly; this runs for every field of every event
-        )
+    for name, field in value.items():
+        # `to_builtins` returns exactly these types, and comparing types is twice as fast as
+        # `isinstance`: this runs for every field of every event.
+        kind = type(field)
         if kind is str:
-            into[prefix + name] = (
-                one if one.isascii() and one.isprintable() and len(one) <= MAX_TEXT else clean(one)
-            )
+            # Nearly every string is printable ASCII, which `clean` leaves unchanged.
+            plain = field.isascii() and field.isprintable() and len(field) <= MAX_TEXT
+            into[prefix + name] = field if plain else clean(field)
         elif kind is dict:
-            _flatten(one, f"{prefix}{name}.", into)
+            _flatten(field, f"{prefix}{name}.", into)
         elif kind is list or kind is tuple:
-            if one:
-                into[prefix + name] = [clean(item) for item in one]
+            if field:
+                into[prefix + name] = [clean(item) for item in field]
         else:
-            into[prefix + name] = one
+            into[prefix + name] = field
 
 
 def _rule(alert: Alert) -> tuple[str, str]:
@@ -111,12 +112,13 @@ def rule(channel: ChannelType) -> tuple[str, str]:
 
 
 def fitted(found: Facts, max_bytes: int | None, write: Callable[[Facts], bytes]) -> bytes:
-    """What `write` makes of the facts, with as few of them dropped as `max_bytes` allows. Drops
-    from `found` itself.
+    """The bytes of `write(found)`, with as few facts dropped as `max_bytes` allows. Drops from
+    `found` itself. The result is longer than `max_bytes` where even the smallest form is.
     """
     data = write(found)
     if max_bytes is None or len(data) <= max_bytes:
         return data
+    # Write again after each drop: only the format knows how many bytes a fact takes.
     for name in DROP:
         if drop(found, name):
             data = write(found)
@@ -126,16 +128,13 @@ def fitted(found: Facts, max_bytes: int | None, write: Callable[[Facts], bytes])
 
 
 def drop(found: Facts, name: str) -> bool:
-    """Leave out one of DROP and say that something is missing; False where it was not there."""
-    names = (
-        [one for one in found if one.startswith(name)]
-        if name.endswith(".")
-        else [name]
-        if name in found
-        else []
-    )
-    for one in names:
-        del found[one]
+    """Drop the facts of one name of DROP and set `truncated`; False where there are none."""
+    if name.endswith("."):
+        names = [fact for fact in found if fact.startswith(name)]
+    else:
+        names = [name] if name in found else []
+    for fact in names:
+        del found[fact]
     if names:
         found["truncated"] = True
     return bool(names)

@@ -1,8 +1,7 @@
 """`gelf`: Graylog Extended Log Format 1.1, one flat JSON object.
 
-Promises: values are strings or numbers, names of our own begin with `_jwtleak_` (Graylog keeps
-`_id` to itself and has a `source` of its own), lists are joined. Compression and chunks are a
-sink's work.
+Promises: values are strings or numbers; lists are joined. Our own names begin with `_jwtleak_`:
+Graylog reserves `_id` and has a `source` of its own. Compression and chunks are the sink's work.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ KNOWN = (
     ("_container_id", "location.container.id"),
 )
 OWN = tuple(
-    (f"_jwtleak_{one.target.replace('.', '_')}", one.source, one.convert) for one in CUSTOM.fields
+    (f"_jwtleak_{field.target.replace('.', '_')}", field.source, field.convert)
+    for field in CUSTOM.fields
 )
 
 
@@ -48,7 +48,7 @@ class GelfFormat:
     def _write(self, found: Facts) -> bytes:
         message: dict[str, Any] = {
             "version": "1.1",
-            # Required, and not to be blank.
+            # Graylog drops a message without a host, or with a blank one.
             "host": found.get("location.host", "").strip() or "unknown",
             "short_message": found["title"],
             "timestamp": milliseconds(found["time"]) / 1000,

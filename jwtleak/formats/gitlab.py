@@ -1,8 +1,8 @@
 """`gitlab`: one GitLab secret detection report of a scan (schema 15.0.4).
 
-Promises: what a log's author chose stands only where GitLab shows raw text (`details`) or a path,
-never in its Markdown; `raw_source_code_extract` stays empty: it would hold the token. Times have no
-zone and no fraction, as the schema wants.
+Promises: texts that the author of a log chose are only in fields that GitLab shows as raw text
+(`details`) or as a path, never in Markdown. `raw_source_code_extract` is absent: it would hold the
+token. Times have no zone and no fraction, as the schema requires.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from jwtleak.version import __version__
 
 SCHEMA_VERSION = "15.0.4"
 _TOOL = {"id": "jwtleak", "name": "jwtleak", "version": __version__, "vendor": {"name": "jwtleak"}}
-# A report needs a commit; this one stands for none.
+# The schema requires a commit.
 _NO_COMMIT = "0000000"
 _MAX_NAME = 255
 DETAILS = tuple(
-    [(one.target.replace(".", "_"), one.source, one.convert) for one in CUSTOM.fields]
+    [(field.target.replace(".", "_"), field.source, field.convert) for field in CUSTOM.fields]
     + [("host", "location.host", None), ("rule", "rule.name", None)]
     + [
         (f"container_{name}", f"location.container.{name}", None)

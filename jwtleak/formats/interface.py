@@ -1,9 +1,9 @@
-"""What a format is, and which there are.
+"""The interface of a format, and the table of formats.
 
-Promises: a format is a pure function of the alert and of its options; it sees only the alert, which
-holds no token. What it gives is whole: an alert over `max_bytes` loses optional fields in a fixed
-order (`facts.DROP`), never its end. Where even the smallest form is too large, that form is given:
-the caller compares lengths.
+Promises: a format is a pure function of the alert and of its options. It sees only the alert, which
+holds no token. Its output is complete: an alert over `max_bytes` loses optional fields in a fixed
+order (`facts.DROP`), never its end. The smallest form can still be too large: the caller compares
+lengths.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from jwtleak.errors import UsageError
 
 Name: TypeAlias = Literal["json", "ecs", "ocsf", "cef", "leef", "gelf", "sarif", "gitlab", "csv"]
 
-# name -> module. The modules are loaded when asked for: a scan into plain JSON Lines needs none of
-# them.
+# Name to module. `by_name` imports a module: a scan into plain JSON Lines needs none of them.
 _MODULES: dict[str, str] = {
     "json": "native",
     "ecs": "ecs",
@@ -33,17 +32,16 @@ _MODULES: dict[str, str] = {
     "csv": "csv_",
 }
 NAMES = tuple(_MODULES)
-# These make one document of all alerts; the others make one event of each.
+# These write one document of all alerts; the others write one event for each.
 DOCUMENTS = ("sarif", "gitlab", "csv")
 EVENT_FORMATS = tuple(name for name in NAMES if name not in DOCUMENTS)
 
 
 class FormatOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How events are written. `timestamp`: which of the two times an event stands at; the other one
-    is always kept.
+    """How events are written. `timestamp`: which of the two times dates the event; the other one is
+    always in it too.
 
-    `host` names the machine where an alert does not; `ascii` writes JSON in ASCII alone, as syslog
-    wants it.
+    `host`: of the machine, for alerts without one. `ascii`: JSON in ASCII alone, for syslog.
     """
 
     timestamp: Literal["event", "detected"] = "detected"
@@ -73,8 +71,8 @@ class Format(Protocol):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """What a document says of the scan. Times in RFC 3339; `complete` unless it was broken off;
-    `unread` inputs.
+    """The scan, for a document. Times in RFC 3339. `complete`: False where it was interrupted.
+    `unread`: the number of inputs that could not be read.
     """
 
     started_at: str
@@ -85,10 +83,10 @@ class Ending(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Document(Format, Protocol):
-    """Alerts to one document: `begin`, then `encode` with `between` between two, then `end`. One
-    object, one document.
+    """Alerts to one document: `begin`, then `encode` for each alert with `between` as separator,
+    then `end`. An object writes one document.
 
-    `repeats` says whether a repeat has a place in it, beside the alert that it repeats.
+    `repeats`: whether the document has a place for a repeat beside the alert that it repeats.
     """
 
     between: bytes
@@ -99,9 +97,7 @@ class Document(Format, Protocol):
 
 
 def by_name(name: str, options: FormatOptions = DEFAULT) -> Format:
-    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError where there is
-    none.
-    """
+    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError for another name."""
     if name not in _MODULES:
         raise UsageError(f"there is no format {name}: choose one of {', '.join(NAMES)}")
     module = importlib.import_module(f"jwtleak.formats.{_MODULES[name]}")

@@ -1,7 +1,9 @@
-"""Layouts: tables that say which fact goes where in a document.
+"""Layouts: tables that map facts to fields of a document.
 
-Promises: a table is all that a reader needs to know of a format; the pages, the index templates and
-the tests are made from it. An absent fact leaves no trace: no null, no empty object.
+Promises: a table describes a format completely; reference pages, index templates and tests come
+from it. An absent fact leaves no null and no empty object. CUSTOM_FIELDS is complete: every fact of
+an alert is in it, or has a field in every format (id, times, host, path). No custom field is a list
+of objects, takes its name from a claim, or changes its type.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import orjson
 
 from jwtleak.formats.facts import Facts
 
-# How a search index should keep it.
+# The type of a field in a search index.
 Type: TypeAlias = Literal["keyword", "long", "float", "date", "boolean", "text", "ip"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,7 +28,7 @@ encode_json = orjson.dumps
 
 
 class Field(NamedTuple):
-    """`target` is filled with the fact `source`, as it is or converted."""
+    """The fact `source` goes to the field `target`, as it is or converted."""
 
     target: str
     source: str
@@ -35,22 +37,25 @@ class Field(NamedTuple):
 
 
 class Layout:
-    """A table, ready to be filled."""
+    """A table of fields."""
 
     def __init__(self, fields: Iterable[Field]) -> None:
         self.fields = tuple(fields)
-        self._steps = [(*_split(one.target), one.source, one.convert) for one in self.fields]
+        # Targets are split once: `fill` runs for every alert.
+        self._steps = [
+            (*_split(field.target), field.source, field.convert) for field in self.fields
+        ]
 
     def fill(self, facts: Facts, into: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The facts as a tree; `into` is added to if given."""
+        """The facts as a tree, added to `into` if it is not None."""
         tree: dict[str, Any] = {} if into is None else into
         for above, name, source, convert in self._steps:
             value = facts.get(source)
             if value is None:
                 continue
             place = tree
-            for one in above:
-                place = place.setdefault(one, {})
+            for step in above:
+                place = place.setdefault(step, {})
             place[name] = value if convert is None else convert(value)
         return tree
 
@@ -66,8 +71,8 @@ def milliseconds(time: str) -> int:
 
 
 def only_ascii(data: bytes) -> bytes:
-    """The same JSON in ASCII: characters beyond it stand only in strings, where they may be escaped
-    (RFC 8259 section 7).
+    """The same JSON in ASCII. Other characters occur only in strings, where RFC 8259 section 7 lets
+    them be escaped.
     """
     if data.isascii():
         return data
@@ -80,15 +85,12 @@ def _escaped(sign: str) -> bytes:
         return sign.encode("ascii")
     if code < 0x10000:
         return b"\\u%04x" % code
+    # Beyond the basic plane JSON escapes a surrogate pair (RFC 8259 section 7).
     code -= 0x10000
     return b"\\u%04x\\u%04x" % (0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF))
 
 
-# The fields of `jwtleak.*`: what no standard has a name for, under the same names in every format.
-#
-# Promises: complete: every fact of an alert is here or has a home that all formats know (id, times,
-# host, path). No value is a list of objects, no name comes from a claim, no field changes its type.
-
+# The fields of `jwtleak.*`: facts that no standard names, with the same names in every format.
 CUSTOM_FIELDS = (
     Field("schema", "schema"),
     Field("event", "event"),

@@ -1,9 +1,9 @@
 """`leef`: IBM's Log Event Extended Format 2.0 for QRadar, tab-separated. Beta: there is no
 validator to check it with.
 
-Promises: LEEF has no escapes, so what its grammar gives a meaning is replaced: a tab, newline or
-other control anywhere (facts hold none), a pipe in the header. Keys come from a fixed table; a
-value ends at the tab, whatever else it holds.
+Promises: LEEF has no escapes, so characters of its grammar are replaced: a pipe in the header.
+Facts contain no tab, newline or other control character. Keys come from a fixed table. A value ends
+at the tab, whatever else it contains.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jwtleak.formats.layout import CUSTOM
 from jwtleak.formats.levels import LEVELS
 from jwtleak.version import __version__
 
-# Java's pattern for what `_dev_time` writes; the months are spelled here since Python's depend on
-# the locale.
+# Java's pattern for the output of `_dev_time`. The months are spelled out here: those of `strftime`
+# depend on the locale.
 _TIME_FORMAT = "MMM dd yyyy HH:mm:ss.SSS z"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -31,7 +31,7 @@ def camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-# Attributes that QRadar knows, then those of our own.
+# Attributes that QRadar knows; OWN are ours.
 KNOWN = (
     ("externalId", "id"),
     ("identHostName", "location.host"),
@@ -43,11 +43,15 @@ KNOWN = (
     ("containerName", "location.container.name"),
     ("containerId", "location.container.id"),
 )
-# `sev` has the severity as a number; `eventKind`, since LEEF means something else by an event.
+# `sev` is the severity as a number. `event` has another meaning in LEEF.
 _NAMES = {"severity": "severityName", "event": "eventKind"}
 OWN = tuple(
-    (_NAMES.get(one.target, camel(one.target)), one.source, one.convert or (lambda value: value))
-    for one in CUSTOM.fields
+    (
+        _NAMES.get(field.target, camel(field.target)),
+        field.source,
+        field.convert or (lambda value: value),
+    )
+    for field in CUSTOM.fields
 )
 
 
@@ -67,13 +71,14 @@ class Leef:
     def _write(self, found: Facts) -> bytes:
         head = ("LEEF:2.0", "jwtleak", "jwtleak", __version__, found["rule.id"], "x09")
         attributes = "\t".join(f"{name}={value}" for name, value in _attributes(found))
-        return "|".join([*(one.replace("|", "_") for one in head), attributes]).encode("utf-8")
+        return "|".join([*(part.replace("|", "_") for part in head), attributes]).encode("utf-8")
 
 
 def _attributes(found: Facts) -> Iterator[tuple[str, str]]:
     yield "devTime", _dev_time(found["time"])
     yield "devTimeFormat", _TIME_FORMAT
     yield "cat", "credential-leak"
+    # LEEF has 1 to 10 where CEF has 0 to 10.
     yield "sev", str(max(1, LEVELS[found["severity"]].cef))
     for name, source in KNOWN:
         if source in found:

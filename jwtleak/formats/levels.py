@@ -1,7 +1,8 @@
-"""The one scale of severities, and what each receiver calls its steps.
+"""The scale of severities in the terms of each receiver, and a leaked token in the terms of MITRE
+ATT&CK and CWE.
 
-Promises: a table and nothing else. The ECS numbers are not free: Elastic's rule for external alerts
-compares `event.severity` with 21, 47, 73 and 99 for equality (elastic/detection-rules,
+Promises: constants, and links for references. The ECS numbers are fixed: Elastic's rule for external
+alerts compares `event.severity` with 21, 47, 73 and 99 for equality (elastic/detection-rules,
 external_alerts.toml).
 """
 
@@ -43,10 +44,7 @@ CONFIDENCES: dict[Confidence, tuple[int, str]] = {
     "low": (1, "Low"),
 }
 
-
-# What a leaked token is in the terms of MITRE ATT&CK and of CWE: constants, and links for
-# references.
-
+# MITRE ATT&CK, of the version below.
 TACTIC = ("TA0006", "Credential Access")
 TECHNIQUE = ("T1552", "Unsecured Credentials")
 SUBTECHNIQUE = ("T1552.001", "Credentials In Files")
@@ -54,22 +52,22 @@ ATTACK_VERSION = "17.1"
 
 
 def cwe_numbers(references: Iterable[str]) -> list[str]:
-    """`598` for `CWE-598`; other references are left out."""
+    """The numbers of the CWE references: `598` for `CWE-598`."""
     return [
-        one.removeprefix("CWE-")
-        for one in references
-        if one.startswith("CWE-") and one[4:].isdecimal()
+        reference.removeprefix("CWE-")
+        for reference in references
+        if reference.startswith("CWE-") and reference[4:].isdecimal()
     ]
 
 
 def cwe_url(number: str) -> str:
-    """Where a weakness is described."""
+    """The page of a weakness."""
     return f"https://cwe.mitre.org/data/definitions/{number}.html"
 
 
 def links(references: Iterable[str]) -> list[str]:
-    """The references that are on the web: weaknesses, and what is a link itself."""
+    """The references as links: the pages of weaknesses, and references that are links themselves."""
     references = list(references)
-    return [cwe_url(one) for one in cwe_numbers(references)] + [
-        one for one in references if one.startswith("https://")
+    return [cwe_url(number) for number in cwe_numbers(references)] + [
+        reference for reference in references if reference.startswith("https://")
     ]

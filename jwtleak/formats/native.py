@@ -1,5 +1,7 @@
-"""`json`: the alert itself, as `jwtleak schema` describes it. Both times are always in it, so
-`timestamp` changes nothing.
+"""`json`: the alert itself, as `jwtleak schema` describes it.
+
+Promises: the bytes are those of `to_json`, unless the alert needs cleaning or is too large. Both
+times are always in it, so `timestamp` has no effect.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from jwtleak.formats.facts import Facts, fitted, own
 from jwtleak.formats.interface import FormatOptions
 from jwtleak.formats.layout import Field, Layout, encode_json, only_ascii
 
-# No alert that was built has more, unless an attacker filled its lists: longer ones are looked at
-# field by field.
+# Alerts are shorter unless an attacker filled their lists; a longer one is cleaned field by field.
 _ORDINARY = 4096
 
 
@@ -31,7 +32,9 @@ class Native:
         """The alert as one line of JSON, without the newline."""
         try:
             data = to_json(alert)
-        except UnicodeEncodeError:  # a lone surrogate
+        except UnicodeEncodeError:
+            # A lone surrogate. `Builder` cleans it away; an alert from a program that uses the
+            # library may hold one.
             data = b""
         if data and _is_clean(data) and len(data) <= self._most:
             return data
@@ -39,13 +42,12 @@ class Native:
 
     def _write(self, found: Facts) -> bytes:
         tree: dict[str, Any] = Layout(Field(name, name) for name in found).fill(found)
+        # The schema requires an excerpt, and `fitted` may have dropped it.
         return self._finish(encode_json({**tree, "excerpt": tree.get("excerpt", "")}))
 
 
 def _is_clean(data: bytes) -> bool:
-    """Whether JSON holds nothing that `own` would clean: ASCII, and no escape but those of quotes
-    and backslashes.
-    """
+    """Whether `own` would change nothing: ASCII, and no escapes but those of quotes and backslashes."""
     return data.isascii() and data.count(b"\\") == data.count(b'\\"') + 2 * data.count(b"\\\\")
 
 

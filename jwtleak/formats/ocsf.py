@@ -1,9 +1,9 @@
 """`ocsf`: Open Cybersecurity Schema Framework 1.8 (or 1.7), class Detection Finding (2004) or Data
 Security Finding (2006).
 
-Promises: closed to the schema: what OCSF has no name for stands under `unmapped.jwtleak`, the place
-that it gives for it. `time` is when the finding was made unless `timestamp` asks for the time on
-the line; times are Unix milliseconds.
+Promises: only fields of the schema; facts without one are under `unmapped`, which the schema
+provides for them. `time` is the time of detection, or that of the log line where `timestamp` says
+so. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ FIELDS = (
     Field("time", "time", "date", milliseconds),
     Field("start_time", "started", "date", milliseconds),
     Field("end_time", "last_seen", "date", milliseconds),
-    Field("severity_id", "severity", "long", lambda one: LEVELS[one].ocsf),
-    Field("severity", "severity", convert=lambda one: LEVELS[one].ocsf_name),
-    Field("confidence_id", "confidence", "long", lambda one: CONFIDENCES[one][0]),
-    Field("confidence", "confidence", convert=lambda one: CONFIDENCES[one][1]),
+    Field("severity_id", "severity", "long", lambda severity: LEVELS[severity].ocsf),
+    Field("severity", "severity", convert=lambda severity: LEVELS[severity].ocsf_name),
+    Field("confidence_id", "confidence", "long", lambda confidence: CONFIDENCES[confidence][0]),
+    Field("confidence", "confidence", convert=lambda confidence: CONFIDENCES[confidence][1]),
     Field("count", "sightings.count", "long"),
     Field("message", "title", "text"),
     Field("status_detail", "reasons", convert=", ".join),
@@ -59,7 +59,7 @@ _LAYOUT = Layout(FIELDS)
 FILE = Layout(
     (
         Field("path", "location.path"),
-        # A path that ends in a slash names no file; the schema wants a name.
+        # `basename` of a path that ends in a slash is empty; the schema requires a name.
         Field("name", "location.path", convert=lambda path: posixpath.basename(path) or path),
     )
 )
@@ -74,11 +74,13 @@ POD = Layout(
     )
 )
 _DATA = Layout(
-    one
-    for one in CUSTOM.fields
-    if one.source.startswith(("location.", "channel.")) or one.target in ("redacted", "excerpt")
+    field
+    for field in CUSTOM.fields
+    if field.source.startswith(("location.", "channel.")) or field.target in ("redacted", "excerpt")
 )
-_UNMAPPED = Layout(one._replace(target=f"unmapped.jwtleak.{one.target}") for one in CUSTOM.fields)
+_UNMAPPED = Layout(
+    field._replace(target=f"unmapped.jwtleak.{field.target}") for field in CUSTOM.fields
+)
 _ATTACKS = [
     {
         "version": levels.ATTACK_VERSION,
@@ -145,6 +147,7 @@ class Ocsf:
                 "analytic": {"type_id": 1, "type": "Rule"},
             },
         }
+        # `status` describes a finding that is created: an update or a heartbeat has none.
         if activity == 1:
             head |= _SUPPRESSED if found["action"] == "suppressed" else _NEW
         return head

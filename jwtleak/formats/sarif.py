@@ -1,10 +1,10 @@
 """`sarif`: one SARIF 2.1.0 document of a scan, with what GitHub's code scanning asks for beyond the
 standard.
 
-Promises: written as the scan goes: results first, then the rules that they named, so memory does
-not grow with their number. Never a snippet, a context region or contents: they would hold the
-token. Relative paths stay relative to SCANROOT. Columns count bytes, which is what SARIF counts too
-where a line is ASCII; `byteOffset` counts decompressed bytes.
+Promises: written while the scan runs: results first, then their rules, so memory does not grow with
+the number of results. Never a snippet, a context region or contents: they would hold the token.
+Relative paths stay relative to SCANROOT. Columns count bytes; SARIF counts characters, which is the
+same in an ASCII line. `byteOffset` counts decompressed bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ SCHEMA_URI = (
 _HOME = "https://jwtleak.dev/"
 _BASE = "SCANROOT"
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
-_HELP = "Revoke the token or the session behind it, then keep tokens out of this place: see the advice of each result."
+_HELP = (
+    "Revoke the token or the session behind it, then keep tokens out of this place: see the advice"
+    " of each result."
+)
 _BEYOND = (
     Field("host", "location.host"),
     Field("title", "title"),
@@ -49,8 +52,8 @@ class Sarif:
 
     def __init__(self, options: FormatOptions) -> None:
         self._options = options
-        # By rule id: the rule, and the worst severity met. As many as there are channels and user
-        # patterns.
+        # Rule id to the rule and its worst severity so far. Bounded by the number of channels and
+        # user patterns.
         self._rules: dict[str, tuple[dict[str, Any], Severity]] = {}
 
     def begin(self) -> bytes:
@@ -64,7 +67,7 @@ class Sarif:
         return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
 
     def end(self, ending: Ending) -> bytes:
-        """The rules that were named, and the run."""
+        """The rules of all results, and the run."""
         run: dict[str, Any] = {
             "tool": {
                 "driver": {
@@ -83,6 +86,7 @@ class Sarif:
             run["originalUriBaseIds"] = {
                 _BASE: {"uri": _file_uri(self._options.root.rstrip("/") + "/")}
             }
+        # `begin` opened the run and its results: this closes the list and adds the other members.
         return b"\n]," + encode_json(run)[1:] + b"]}\n"
 
     def _write(self, found: Facts) -> bytes:
@@ -118,7 +122,8 @@ class Sarif:
                 "byteOffset": found["location.offset"],
                 "byteLength": found["location.length"],
             }
-            if "channel.encodings" not in found:  # a plain token stands on one line
+            # An encoded token may cross lines; the end of a plain one is on its line.
+            if "channel.encodings" not in found:
                 region["endColumn"] = found["location.column"] + found["location.length"]
         return {
             "artifactLocation": self._artifact(found.get("location.path", "stdin")),
@@ -130,6 +135,7 @@ class Sarif:
             path = posixpath.normpath(path.strip() or "unnamed")
             if not path.startswith(".."):
                 return {"uri": _escaped(path), "uriBaseId": _BASE}
+            # A URI below SCANROOT may not climb out of it with `..`.
             path = posixpath.normpath(posixpath.join(self._options.root or "/", path))
         return {"uri": _file_uri(path)}
 
@@ -139,7 +145,7 @@ def _file_uri(path: str) -> str:
 
 
 def _escaped(path: str) -> str:
-    """The path part of a URI (RFC 3986 section 3.3); a colon too, since it could end a scheme."""
+    """The path part of a URI (RFC 3986 section 3.3). Escapes a colon, which could end a scheme."""
     return "".join(
         chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in path.encode("utf-8")
     )
@@ -167,8 +173,8 @@ def _fingerprints(found: Facts) -> dict[str, Any]:
     prints: dict[str, Any] = {"fingerprints": {"jwtleakOccurrence/v1": found["id"]}}
     if "token.sha256" in found:
         digest = found["token.sha256"]
-        # GitHub matches by `primaryLocationLineHash` alone; the token's own digest does not move
-        # with its line.
+        # GitHub matches results of two runs by `primaryLocationLineHash` alone. The token's digest
+        # stays the same when its line moves.
         prints["partialFingerprints"] = {
             "primaryLocationLineHash": f"{digest[:16]}:1",
             "jwtleakTokenSha256/v1": digest,
@@ -189,14 +195,15 @@ def _new_rule(found: Facts) -> dict[str, Any]:
         "helpUri": levels.cwe_url(numbers[0]) if numbers else _HOME,
         "help": {"text": _HELP},
         "properties": {
-            "tags": ["security", *(f"external/cwe/cwe-{one}" for one in numbers)],
+            "tags": ["security", *(f"external/cwe/cwe-{number}" for number in numbers)],
             "precision": "high",
         },
     }
 
 
 def _finished(rule: dict[str, Any], worst: Severity) -> dict[str, Any]:
-    """GitHub takes a result's severity from its rule: the worst that was met counts."""
+    """The rule with its severity."""
+    # GitHub shows a result with the severity of its rule: the worst of the run counts.
     level = LEVELS[worst]
     properties = {**rule["properties"], "security-severity": level.sarif_score}
     return {**rule, "defaultConfiguration": {"level": level.sarif}, "properties": properties}

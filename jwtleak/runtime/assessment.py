@@ -60,7 +60,7 @@ def prepare(
     scan fetches them once. `warn` is called for what is odd but no error. Raises UsageError.
     """
     if not any((options.config, options.baseline, options.jwks, options.weak_keys)):
-        return replace(context, know=load_tables)
+        return replace(context, load_tables=load_tables)
     policy = _policy(options, context.now, warn)
     verifier = _verifier(options, warn, refresh_keys=refresh_keys)
     path = options.weak_keys
@@ -68,7 +68,7 @@ def prepare(
         raise UsageError(f"{path}: holds no words")
     context = replace(context, policy=policy)
     if verifier is None and path is None:
-        return replace(context, know=load_tables)
+        return replace(context, load_tables=load_tables)
 
     @cache
     def load() -> AssessmentTables:
@@ -86,7 +86,7 @@ def prepare(
 
     if refresh_keys:
         load()  # a daemon's first alert should not wait for the tables
-    return replace(context, know=load)
+    return replace(context, load_tables=load)
 
 
 def _policy(options: AssessmentOptions, now: float, warn: Warn) -> Policy | None:
@@ -98,7 +98,7 @@ def _policy(options: AssessmentOptions, now: float, warn: Warn) -> Policy | None
     policy = Policy() if config is None else Policy(config.allow, config.raises)
     if options.baseline is not None:
         known = read_baseline(read_words(options.baseline, MAX_BASELINE), options.baseline)
-        policy = replace(policy, known=known)
+        policy = replace(policy, baseline=known)
     warn_expired_rules(policy, now, warn)
     return None if policy.empty else policy
 

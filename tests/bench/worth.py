@@ -41,7 +41,7 @@ path, tables = sys.argv[1], sys.argv[2] == "on"
 if tables:
     load_tables()
 plan = Plan(
-    setting=AlertContext(1768478400, "bench", b"k" * 32, know=load_tables if tables else None),
+    alert_context=AlertContext(1768478400, "bench", b"k" * 32, load_tables=load_tables if tables else None),
     limits=ArchiveLimits(), channels=Channels(load_channels()), patterns=load_user_patterns(()),
     every=True, max_token=65536,
 )

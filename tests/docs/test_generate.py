@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import jsonschema
 import pytest
 
 from jwtleak.alerts.alert import json_schema
+from jwtleak.assess.severity import RULES, base
+from jwtleak.types import Status
 
 Load = Callable[[str], ModuleType]
 PAGES = ("README.md", "docs/reference/cli.md", "docs/reference/alert.md", "docs/reference/severity.md",
@@ -72,3 +75,22 @@ def test_json_is_laid_out(load: Load) -> None:
     text = load("docs/generate.py").pretty(value)
     assert json.loads(text) == value
     assert '"a": [1, 2],\n' in text
+
+
+def test_the_severity_table_has_every_status(load: Load) -> None:
+    """Every status has its rows, and `expired` one for each answer to whether it was live."""
+    lines = list(load("docs/generate.py").severity_rows())
+    assert {line[0] for line in lines} == set(get_args(Status))
+    assert len(lines) == len(set(lines)) == 4 * (len(get_args(Status)) + 1)
+    for status, live, signed, place, level in lines:
+        channel = "url_query" if place == "spreads" else "json_field"
+        assert base(status, live == "yes", signed=signed == "yes", channel=channel) == level
+
+
+def test_adjustments_are_the_rules(load: Load) -> None:
+    """The documented table has every rule once, and shows its effect on the common cases."""
+    lines = list(load("docs/generate.py").adjustment_rows())
+    assert [line[0] for line in lines] == [rule.code for rule in RULES]
+    assert {len(line) for line in lines} == {3 + 4}
+    (example,) = (line for line in lines if line[0] == "known_example")
+    assert set(example[3:]) == {"info"}

@@ -236,12 +236,12 @@ class Rig:
         clocks = Clocks(lambda: clock.wall, lambda: clock.steady)
         rollup = Rollup(self.store, int(self._window * 1000), clocks.even())
         channels = Channels(load_channels())
-        setting = AlertContext(0.0, "host", b"k" * 32)
+        alert_context = AlertContext(0.0, "host", b"k" * 32)
         self.loop = Loop(
             LoopParts(
                 follower=self.files,
                 announcer=AlertEmitter(
-                    lambda now: replace(setting, now=now), Selection(), rollup, clocks.wall
+                    lambda now: replace(alert_context, now=now), Selection(), rollup, clocks.wall
                 ),
                 rollup=rollup,
                 heartbeat=Heartbeat(self._heartbeat, "host"),

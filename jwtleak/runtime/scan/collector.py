@@ -51,32 +51,36 @@ class Collector:
     """
 
     def __init__(
-        self, setting: AlertContext, engine: Engine, info: StreamInfo, grouping: Grouping | Every
+        self,
+        alert_context: AlertContext,
+        engine: Engine,
+        info: StreamInfo,
+        grouping: Grouping | Every,
     ) -> None:
-        self._setting = setting
+        self._alert_context = alert_context
         self._engine = engine
         self._info = info
         self._builder: Builder | None = None
         self._grouping = grouping
         # Whether a policy keeps a sighting back depends on its place, so each place is looked at;
         # hits of user patterns are put between the tokens only after these were counted.
-        counted = setting.policy is None and not engine.has_patterns
+        counted = alert_context.policy is None and not engine.has_patterns
         self.sighted = (
             SeenTokens(grouping.capacity) if counted and not isinstance(grouping, Every) else None
         )
 
     def at(self, now: float) -> None:
         """What comes next is found at `now`, in Unix seconds."""
-        self._setting = replace(self._setting, now=now)
+        self._alert_context = replace(self._alert_context, now=now)
         if self._builder is not None:
-            self._builder.at(self._setting)
+            self._builder.at(self._alert_context)
 
     def add(self, findings: list[Finding]) -> Iterator[WireAlert]:
         """More findings; gives out what need not wait, or no longer can."""
         if not findings:
             return
         if self._builder is None:
-            self._builder = Builder(safe_info(self._info), self._setting)
+            self._builder = Builder(safe_info(self._info), self._alert_context)
         for finding in findings:
             if finding.repeat:
                 assert not isinstance(self._grouping, Every)

@@ -67,7 +67,7 @@ def make_plan(
 
         user_patterns = load_user_patterns(patterns)
     return Plan(
-        setting=context,
+        alert_context=context,
         limits=limits,
         channels=Channels(builtin_channels),
         patterns=user_patterns,
@@ -299,7 +299,7 @@ class Scan:
         grouping = Every() if self._plan.every else FirstSight()
         self._collected = grouping.drain
         counted = Counted(leaf)
-        records = Collector(self._plan.setting, engine, leaf.info, grouping)
+        records = Collector(self._plan.alert_context, engine, leaf.info, grouping)
         engine.open(mtime_ms=leaf.info.mtime_ms, sighted=records.sighted)
         before = self._tally.bytes_read
         try:

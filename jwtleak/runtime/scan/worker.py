@@ -102,7 +102,7 @@ Message = Alerts | Done | Failed
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What every task of a scan shares. Workers are forked with it, so it may hold any object."""
 
-    setting: AlertContext
+    alert_context: AlertContext
     limits: ArchiveLimits
     channels: Channels
     patterns: UserPatterns
@@ -191,7 +191,7 @@ class ScanWorker:
 
     def _collector(self, info: StreamInfo) -> Collector:
         grouping = Every() if self._plan.every else Grouping()
-        return Collector(self._plan.setting, self._engine, info, grouping)
+        return Collector(self._plan.alert_context, self._engine, info, grouping)
 
     def _range(self, task: Range) -> Iterator[Message]:
         """Scan a part of a file, reading a little before it and on behind it.

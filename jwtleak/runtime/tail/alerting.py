@@ -261,18 +261,18 @@ BUILDERS = 256
 
 
 class AlertEmitter:
-    """Makes letters. `setting` gives what alerts say beyond the finding, for a time; `clock` gives
+    """Makes letters. `alert_context` gives what alerts say beyond the finding, for a time; `clock` gives
     Unix seconds.
     """
 
     def __init__(
         self,
-        setting: Callable[[float], AlertContext],
+        alert_context: Callable[[float], AlertContext],
         selection: Selection,
         rollup: Rollup,
         clock: Callable[[], float],
     ) -> None:
-        self._setting = setting
+        self._alert_context = alert_context
         self._selection = selection
         self._rollup = rollup
         self._clock = clock
@@ -292,7 +292,7 @@ class AlertEmitter:
         self, stream: TailStream, engine: Engine, found: list[Finding], early: bool
     ) -> Iterator[OutboxEntry]:
         now = self._clock()
-        builder = self._builder(stream, self._setting(now))
+        builder = self._builder(stream, self._alert_context(now))
         for one in found:
             name = engine.occurrence(one)
             before = stream.early.get(one.offset)
@@ -318,15 +318,15 @@ class AlertEmitter:
             return False
         return self._selection.wants(record)
 
-    def _builder(self, stream: TailStream, setting: AlertContext) -> Builder:
+    def _builder(self, stream: TailStream, alert_context: AlertContext) -> Builder:
         """One for each stream, since it remembers; another one when the stream has another path."""
         key = stream.name, stream.path
         builder = self._builders.get(key)
         if builder is None:
-            builder = Builder(safe_info(StreamInfo("file", stream.path)), setting)
+            builder = Builder(safe_info(StreamInfo("file", stream.path)), alert_context)
             if len(self._builders) >= BUILDERS:
                 self._builders.popitem(last=False)
             self._builders[key] = builder
         self._builders.move_to_end(key)
-        builder.at(setting)
+        builder.at(alert_context)
         return builder

@@ -73,7 +73,7 @@ class Session:
         self.reporter = Reporter(voices, gate, self._delivery.health, clocks.ms, polling=tail.poll)
         rollup = Rollup(store, int(seconds(tail.window) * 1000), clocks.even())
         host = tail.host or os.uname().nodename
-        setting = _Daily(
+        alert_context = _Daily(
             settings,
             AlertContext(clocks.wall(), host, key),
             lambda text: voices.log.warning("policy", text),
@@ -81,7 +81,7 @@ class Session:
         self.loop = Loop(
             LoopParts(
                 follower=self._follower,
-                announcer=AlertEmitter(setting.at, settings.selection, rollup, clocks.wall),
+                announcer=AlertEmitter(alert_context.at, settings.selection, rollup, clocks.wall),
                 rollup=rollup,
                 heartbeat=Heartbeat(
                     None if tail.heartbeat is None else seconds(tail.heartbeat), host
@@ -139,19 +139,19 @@ class _Daily:
     """
 
     def __init__(
-        self, settings: TailConfig, setting: AlertContext, warn: Callable[[str], None]
+        self, settings: TailConfig, alert_context: AlertContext, warn: Callable[[str], None]
     ) -> None:
         self._warn = warn
-        self._setting = prepare(setting, settings.assessment, warn, refresh_keys=True)
-        self._day = setting.now // _DAY
+        self._alert_context = prepare(alert_context, settings.assessment, warn, refresh_keys=True)
+        self._day = alert_context.now // _DAY
 
     def at(self, now: float) -> AlertContext:
         """As it is at this time."""
         if now // _DAY != self._day:
             self._day = now // _DAY
-            if self._setting.policy is not None:
-                warn_expired_rules(self._setting.policy, now, self._warn)
-        return replace(self._setting, now=now)
+            if self._alert_context.policy is not None:
+                warn_expired_rules(self._alert_context.policy, now, self._warn)
+        return replace(self._alert_context, now=now)
 
 
 def _maker(patterns: UserPatterns) -> Callable[[], Engine]:

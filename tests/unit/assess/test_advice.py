@@ -11,12 +11,12 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 import jwtleak
-from jwtleak.assess.advice import Advised, references, server_of, steps
+from jwtleak.assess.advice import AdviceFacts, references, server_of, steps
 from jwtleak.patterns.tables import load_issuers, load_servers
 from jwtleak.types import ChannelType, Kind, Status
 
 SERVERS = load_servers()
-PLAIN = Advised("live", "jws", "cookie", None)
+PLAIN = AdviceFacts(status="live", kind="jws", channel="cookie", live_when_logged=None)
 
 
 def test_every_case_has_words() -> None:
@@ -24,7 +24,7 @@ def test_every_case_has_words() -> None:
     for status, kind, channel, logged in product(
         get_args(Status), get_args(Kind), get_args(ChannelType), (True, False, None)
     ):
-        of = Advised(status, kind, channel, logged)
+        of = AdviceFacts(status=status, kind=kind, channel=channel, live_when_logged=logged)
         assert steps(of)
         assert any(one.startswith("CWE-") for one in references(of))
         assert all(

@@ -1,4 +1,4 @@
-"""What a token is worth by itself: looked at once, without data nothing breaks."""
+"""What a token is worth by itself: looked at once, without data no_tables breaks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from minting import NOW, detached, jwe, jws, kinds, sha256, unsecured
 from msgspec import UNSET
 
-from jwtleak.assess.assessor import Assessment, AssessmentTables, Assessor, nothing
+from jwtleak.assess.assessor import Assessment, AssessmentTables, Assessor, no_tables
 from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Keys, PublishedKey, WeakKeys
 from jwtleak.assess.issuers import Issuer, Issuers, Use
@@ -48,13 +48,13 @@ def worth(
         logged_at=None,
         excerpt=excerpt,
     )
-    return assessor.worth(one, found.token, times(found.token.claims))
+    return assessor.assess(one, found.token, times(found.token.claims))
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_without_tables(kind: str) -> None:
-    """Without pattern files nothing is known of any kind of token, and nothing breaks."""
-    said = worth(Assessor(nothing()), kinds()[kind])
+    """Without pattern files no_tables is known of any kind of token, and no_tables breaks."""
+    said = worth(Assessor(no_tables()), kinds()[kind])
     assert (said.origin.provider, said.origin.use, said.example, said.personal, said.secret) == (
         None,
         None,
@@ -115,12 +115,12 @@ def test_a_token_is_looked_at_once() -> None:
 
 def test_memory_is_bounded() -> None:
     """Tokens and headers that an attacker varies are not kept for ever."""
-    assessor = Assessor(nothing())
+    assessor = Assessor(no_tables())
     for number in range(9000):
         worth(assessor, f"{jws({'n': number})[:60]}")
     for number in range(1500):
         worth(assessor, jws(kid=f"k{number}"))
-    assert len(assessor._worth) <= 8192
+    assert len(assessor._assessments) <= 8192
     assert len(assessor._headers) <= 1024
 
 

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from minting import jws
 
 from jwtleak.assess.conditions import (
     LONGEST,
@@ -16,10 +15,7 @@ from jwtleak.assess.conditions import (
     TokenView,
     facet,
     fits,
-    sight_of,
 )
-from jwtleak.core.compact import Matcher
-from jwtleak.core.matches import TokenMatch
 
 
 @pytest.mark.parametrize(
@@ -111,20 +107,6 @@ def test_conditions_on_header_and_place() -> None:
     assert not holds(ClaimRule(before="ghs_"), {}, before="ghp_")
     assert holds(ClaimRule(channel=("*session-token*",)), {}, channel="__Secure-Session-Token.0")
     assert not holds(ClaimRule(channel=("*session-token*",)), {}, channel="sid")
-
-
-def test_what_a_token_shows() -> None:
-    """A sight is the token's decoded parts and its place."""
-    data = jws({"iss": "x"}, kid="k").encode()
-    found = Matcher().at(data, 0, len(data))
-    assert isinstance(found, TokenMatch)
-    sight = sight_of(found.token, "ghs_", "token")
-    assert (sight.header["kid"], sight.claims, sight.before, sight.channel) == (
-        "k",
-        {"iss": "x"},
-        "ghs_",
-        "token",
-    )
 
 
 @pytest.mark.parametrize(

@@ -58,9 +58,9 @@ def test_each_condition(asked: dict[str, Any], other: AlertPlace) -> None:
     """A rule fits when all of its conditions do, for keeping back and for raising."""
     raising = convert({"reason": "r", "severity": "high", **asked}, Raise, "t")
     policy = Policy((convert({"reason": "known", **asked}, Allow, "t"),), (raising,))
-    assert policy.judge(PLACE, TODAY).suppressed == "known"
-    assert policy.judge(other, TODAY) == (None, None)
-    assert msgspec.structs.replace(policy, allow=()).judge(PLACE, TODAY) == (None, "high")
+    assert policy.decide(PLACE, TODAY).suppressed == "known"
+    assert policy.decide(other, TODAY) == (None, None)
+    assert msgspec.structs.replace(policy, allow=()).decide(PLACE, TODAY) == (None, "high")
     assert not policy.empty
 
 
@@ -105,8 +105,8 @@ def test_days() -> None:
     assert [is_over(rule, TODAY) for rule in rules] == [False, False]
     assert [is_over(rule, TODAY + timedelta(1)) for rule in rules] == [True, True]
     assert not is_over(convert({"reason": "r", "issuer": "x"}, Allow, "t"), date.max)
-    assert policy.judge(PLACE, TODAY).suppressed == "move"
-    assert policy.judge(PLACE, TODAY + timedelta(1)) == (None, None)
+    assert policy.decide(PLACE, TODAY).suppressed == "move"
+    assert policy.decide(PLACE, TODAY + timedelta(1)) == (None, None)
     midnight = NOW - NOW % 86400 + 86400
     for now, expected in ((midnight - 1, "move"), (midnight, UNSET)):
         assert alerts(f"t={jws()}\n", policy, now=now)[0].suppressed == expected
@@ -119,7 +119,7 @@ def alerts(
     engine = Engine(Channels(load_channels()))
     builder = Builder(
         StreamInfo("file", path, member),
-        AlertContext(now, None, b"k", know=load_tables, policy=policy),
+        AlertContext(now, None, b"k", load_tables=load_tables, policy=policy),
     )
     return [
         builder.build(finding, "0" * 40) for finding in engine.feed(text.encode()) + engine.close()
@@ -159,11 +159,11 @@ def test_baseline() -> None:
     """A baseline knows a token at its place; the same token elsewhere, and another there, are new."""
     token = jws()
     (alert,) = alerts(f"t={token}\n", Policy(), "logs/a.tar", "x/y.log")
-    name = to_wire(alert).known_name()
+    name = to_wire(alert).baseline_name()
     assert name == f"{sha256(token)} logs/a.tar!x/y.log"
     known = read_baseline(write_baseline({name}), "b.json")
     assert known == {name}
-    policy = Policy(known=known)
+    policy = Policy(baseline=known)
     assert alerts(f"t={token}\n", policy, "logs/a.tar", "x/y.log")[0].suppressed == "baseline"
     assert alerts(f"t={token}\n", policy, "logs/b.tar", "x/y.log")[0].suppressed is UNSET
     assert (

@@ -264,7 +264,7 @@ def test_verdicts_reach_the_alert() -> None:
     from jwtleak.types import StreamInfo
 
     known = AssessmentTables(verifier=bound(*keys(jwk("RS256"))))
-    builder = Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k", know=lambda: known))
+    builder = Builder(StreamInfo("stdin"), AlertContext(NOW, None, b"k", load_tables=lambda: known))
     said = []
     for key in (RSA, OTHER_RSA):
         (finding,) = jwtleak.scan(

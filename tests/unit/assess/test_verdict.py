@@ -9,7 +9,7 @@ from msgspec.structs import replace
 import jwtleak
 from jwtleak.assess.assessor import Assessment
 from jwtleak.assess.issuers import Origin
-from jwtleak.assess.verdict import is_clear, judged
+from jwtleak.assess.verdict import is_clear, verdict_of
 from jwtleak.types import Finding
 
 ORIGIN = Origin("auth0", "refresh", "user", 60, ("do this",), "https://auth0.test/revoke")
@@ -18,7 +18,7 @@ WORTH = Assessment(ORIGIN, False, "unchecked", ("no_aud",), False, False)
 
 def test_the_parts_agree() -> None:
     """Severity, reasons, title, advice and references all speak of the same case."""
-    one = judged("live", None, "jws", "whole", True, "cookie", WORTH, None, False)
+    one = verdict_of("live", None, "jws", "whole", True, "cookie", WORTH, None, False)
     assert (one.severity, one.reasons, one.confidence) == (
         "critical",
         ("live", "long_lived_use"),
@@ -41,14 +41,17 @@ def test_the_parts_agree() -> None:
 )
 def test_titles_follow(worth: Assessment, title: str) -> None:
     """What matters more than the status is in the title."""
-    assert judged("live", None, "jws", "whole", True, "cookie", worth, None, False).title == title
+    assert (
+        verdict_of("live", None, "jws", "whole", True, "cookie", worth, None, False).title == title
+    )
 
 
 def test_one_sort_is_worked_out_once() -> None:
     """The same facts give the same object, whatever the token."""
-    first = judged("live", None, "jws", "whole", True, "header", WORTH, None, False)
+    first = verdict_of("live", None, "jws", "whole", True, "header", WORTH, None, False)
     assert (
-        judged("live", None, "jws", "whole", True, "header", replace(WORTH), None, False) is first
+        verdict_of("live", None, "jws", "whole", True, "header", replace(WORTH), None, False)
+        is first
     )
 
 

@@ -18,7 +18,7 @@ from jwtleak.types import MAX_TOKEN
 def plan_of_scan() -> Plan:
     """Everything as by default, judged at the moment at which tokens are minted."""
     return Plan(
-        setting=AlertContext(NOW, "host", b"k" * 32),
+        alert_context=AlertContext(NOW, "host", b"k" * 32),
         limits=ArchiveLimits(),
         channels=Channels(load_channels()),
         patterns=UserPatterns(()),

@@ -45,7 +45,7 @@ def signature_of(context: AlertContext, token: str) -> object:
 
 def test_without_options() -> None:
     """The pattern files, no policy, and nothing to verify."""
-    assert prepared(AssessmentOptions()) == replace(CONTEXT, know=load_tables)
+    assert prepared(AssessmentOptions()) == replace(CONTEXT, load_tables=load_tables)
 
 
 def write(path: Path, text: str) -> str:
@@ -91,7 +91,7 @@ def test_baseline(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_bytes(write_baseline({f"{sha256(jws())} a.log"}))
     policy = prepared(AssessmentOptions(baseline=str(tmp_path / "b.json"))).policy
     assert policy is not None
-    assert policy.known == {f"{sha256(jws())} a.log"}
+    assert policy.baseline == {f"{sha256(jws())} a.log"}
 
 
 def test_word_list(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_secret_of_the_configuration(tmp_path: Path) -> None:
 
 def test_tables_are_loaded_once(tmp_path: Path) -> None:
     """One context loads its tables once, whoever asks."""
-    know = prepared(AssessmentOptions(weak_keys=write(tmp_path / "words", "x\n"))).know
+    know = prepared(AssessmentOptions(weak_keys=write(tmp_path / "words", "x\n"))).load_tables
     assert know is not None
     assert know() is know()
 
@@ -139,9 +139,9 @@ file = "{key}"
     assert warned == ["a rule of the policy ended on 2020-01-01: old"]
     assert context.policy is not None
     assert signature_of(context, jws()) == "valid"
-    assert context.know is not None
-    assert context.know is not None
-    assert context.know() is context.know()
+    assert context.load_tables is not None
+    assert context.load_tables is not None
+    assert context.load_tables() is context.load_tables()
 
 
 def test_the_start_loads_no_tables() -> None:

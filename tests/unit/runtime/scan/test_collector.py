@@ -18,7 +18,7 @@ from jwtleak.patterns import load_channels
 from jwtleak.runtime.scan.collector import Collector
 from jwtleak.types import StreamInfo
 
-SETTING = AlertContext(NOW, None, b"k" * 32)
+ALERT_CONTEXT = AlertContext(NOW, None, b"k" * 32)
 INFO = StreamInfo("file", "/var/log/a.log")
 CHANNELS = Channels(load_channels())
 TOKENS = [jws({"n": number}) for number in range(6)]
@@ -27,7 +27,7 @@ TOKENS = [jws({"n": number}) for number in range(6)]
 def collected(data: bytes, grouping: Grouping | FirstSight, *, sparing: bool) -> list[bytes]:
     """The alerts of `data`, with repeats given as such or, for comparison, as whole findings."""
     engine = Engine(CHANNELS)
-    collector = Collector(SETTING, engine, INFO, grouping)
+    collector = Collector(ALERT_CONTEXT, engine, INFO, grouping)
     assert collector.sighted is not None
     engine.open(sighted=collector.sighted if sparing else None)
     records: list[WireAlert] = []
@@ -63,15 +63,17 @@ def test_who_wants_each_sighting() -> None:
     pattern = UserPattern(id="xyz", title="x", regex="xyz[0-9]{8}", keywords=("xyz",))
     with_patterns = Engine(CHANNELS, patterns=UserPatterns([pattern]))
     policy = Policy(known=frozenset({f"{sha256(TOKENS[0])} /var/log/a.log"}))
-    assert Collector(SETTING, engine, INFO, Every()).sighted is None
-    assert Collector(replace(SETTING, policy=policy), engine, INFO, Grouping()).sighted is None
-    assert Collector(SETTING, with_patterns, INFO, Grouping()).sighted is None
+    assert Collector(ALERT_CONTEXT, engine, INFO, Every()).sighted is None
+    assert (
+        Collector(replace(ALERT_CONTEXT, policy=policy), engine, INFO, Grouping()).sighted is None
+    )
+    assert Collector(ALERT_CONTEXT, with_patterns, INFO, Grouping()).sighted is None
 
 
 def test_the_time_goes_on() -> None:
     """An alert says when it was found, whether or not it is the first."""
     engine = Engine(CHANNELS)
-    collector = Collector(SETTING, engine, INFO, Every())
+    collector = Collector(ALERT_CONTEXT, engine, INFO, Every())
     found = [record.alert() for number in (0, 1) for record in _later(collector, engine, number)]
     assert [one.detected_at for one in found] == [
         "2026-01-15T12:00:10.000Z",
@@ -80,11 +82,11 @@ def test_the_time_goes_on() -> None:
 
 
 def _later(collector: Collector, engine: Engine, number: int) -> list[WireAlert]:
-    collector.at(SETTING.now + 10 + number)
+    collector.at(ALERT_CONTEXT.now + 10 + number)
     return list(collector.add(engine.feed(f"token={TOKENS[number]} x\n".encode())))
 
 
 def test_without_a_finding() -> None:
     """Nothing comes of nothing."""
-    collector = Collector(SETTING, Engine(CHANNELS), INFO, Grouping())
+    collector = Collector(ALERT_CONTEXT, Engine(CHANNELS), INFO, Grouping())
     assert (list(collector.add([])), list(collector.drain()), collector.untried) == ([], [], 0)

@@ -29,12 +29,12 @@ class Setup:
         rollup = Rollup(store, 60_000, lambda: 0)
         self.policy = Policy()
         self.announcer = AlertEmitter(
-            self.setting, selection or Selection(), rollup, lambda: float(NOW)
+            self.alert_context, selection or Selection(), rollup, lambda: float(NOW)
         )
         self.engine = Engine(Channels(load_channels()))
         self.stream = TailStream(Opened("a", "/logs/a", cursor("a"), 0))
 
-    def setting(self, now: float) -> AlertContext:
+    def alert_context(self, now: float) -> AlertContext:
         """What alerts say beyond the finding."""
         return AlertContext(now, "web-01", b"k", policy=self.policy)
 
