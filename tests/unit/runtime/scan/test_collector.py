@@ -62,7 +62,7 @@ def test_who_wants_each_sighting() -> None:
     engine = Engine(CHANNELS)
     pattern = UserPattern(id="xyz", title="x", regex="xyz[0-9]{8}", keywords=("xyz",))
     with_patterns = Engine(CHANNELS, patterns=UserPatterns([pattern]))
-    policy = Policy(known=frozenset({f"{sha256(TOKENS[0])} /var/log/a.log"}))
+    policy = Policy(baseline=frozenset({f"{sha256(TOKENS[0])} /var/log/a.log"}))
     assert Collector(ALERT_CONTEXT, engine, INFO, Every()).sighted is None
     assert (
         Collector(replace(ALERT_CONTEXT, policy=policy), engine, INFO, Grouping()).sighted is None
