@@ -45,6 +45,7 @@ class _Raw:
     def readinto(self, buffer: memoryview) -> int:
         """Fill `buffer`; 0 is the end, or an error that was reported."""
         try:
+            # At an offset of its own: the descriptor is shared with comparisons of head and anchor.
             count = os.preadv(self._fd, [buffer], self._offset)
         except OSError as error:
             self._budget.stop(reason_of(error))
@@ -73,6 +74,7 @@ class CompressedFile:
         self._window = b""
         self.position = 0
         self.ended = False
+        # The budget allows a ratio of this size, so that a bomb ends the stream and not the memory.
         size = os.fstat(self.fd).st_size
         self._budget = Budget(self._path, size, ArchiveLimits(), self._notice)
         reader = Reader(
@@ -90,6 +92,7 @@ class CompressedFile:
     def _advance(self) -> bool:
         count = self._decoded.readinto(self._room)
         if not count:
+            # An error ends it as well: what was damaged is reported, and nothing after it is known.
             self.ended = True
             self._decoded.close()
             return False
@@ -99,6 +102,8 @@ class CompressedFile:
 
     def read(self, offset: int, buffer: memoryview) -> int:
         """Read the bytes at `offset` into `buffer`; 0 only behind the end."""
+        # Before the window: decompressors cannot step back. Rare, since the window holds all that
+        # an engine reads behind its cursor.
         if offset < self.position - len(self._window):
             self._begin()
         while offset >= self.position:

@@ -41,6 +41,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def judge(seen: Seen) -> Verdict:
     """Return what became of a known file."""
+    # EMFILE, EACCES and EIO come first: a tailer for which they are deletions forgets its cursors
+    # and reads everything again (elastic/beats#51766).
     if seen.presence == "unknown":
         return "frozen"
     if seen.presence == "gone":
@@ -94,6 +96,7 @@ def place(candidate: Candidate) -> Placement:
         return "elsewhere" if candidate.same or candidate.settled else "wait"
     if "unread" in (candidate.head, candidate.anchor):
         return "wait"
+    # Nothing was read, so nothing can be skipped: the head, or the very file, is enough.
     if candidate.anchor == "same" or not candidate.read_to:
         return "here"
     return "elsewhere"
@@ -146,6 +149,8 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def may_end(leaving: Leaving) -> bool:
     """Return whether a stream is over."""
+    # `Ended` makes the caller forget the cursor. Before its commit, a crash after that would lose
+    # what was found.
     return (
         leaving.caught_up
         and leaving.committed
@@ -164,6 +169,8 @@ def begin_at(
     whole. `age` is the number of seconds since the file changed.
     """
     kind, span = origin
+    # A directory with a cursor was followed before: with `from = "end"` a log that was created
+    # while the program was down would be skipped, which is what cursors are for.
     if not first or followed_before or kind == "beginning":
         return 0
     return size if kind == "end" or age > span else 0

@@ -107,6 +107,7 @@ class DirectoryIndex:
     def matches(self, directory: Directory, name: str) -> bool:
         """Return whether a file in a directory matches a target."""
         path = os.path.join(directory.path, name)
+        # An unlisted name counts as a file: it is asked for before the listing shows it.
         if directory.entries.get(name, FILE) & 3 == LINK and not self._links:
             return False
         return any(self._fits(target, prefix + name, path) for target, prefix in directory.views)
@@ -147,6 +148,7 @@ class DirectoryIndex:
 
     def frozen(self, path: str) -> bool:
         """Return whether the directory of a file, or one above it, could not be listed."""
+        # The whole way up: when `/var/log` cannot be listed, `/var/log/app` cannot be found gone.
         while (parent := os.path.dirname(path)) != path:
             directory = self._directories.get(parent)
             if directory is not None and directory.failure:
@@ -163,6 +165,8 @@ class DirectoryIndex:
                 directory.due = self._next = now
                 # A hint can come within the tick of the last listing: the stamp proves nothing.
                 directory.mtime_ns = -1
+        # Most polls end here. To ask each directory whether it is due would be a walk over all of
+        # them, once for every event.
         if not everything and now < self._next:
             return []
         changed = []
@@ -214,12 +218,15 @@ class DirectoryIndex:
         if not stat.S_ISDIR(found.st_mode) or (directory.depth and self._elsewhere(directory, key)):
             self._forget(directory)
             return False
+        # Another directory has the path: renamed, mounted over, or a link that was swapped.
         if key != directory.key:
             self._by_key.pop(directory.key or (-1, -1), None)
             self._by_key.setdefault(key, directory.path)
             directory.key = key
             directory.mtime_ns = -1
         if found.st_mtime_ns != directory.mtime_ns:
+            # Remembered before the listing: a change in between moves the stamp again, and costs
+            # one more listing instead of being missed.
             directory.mtime_ns, directory.mtime_since = found.st_mtime_ns, now
             return True
         anyway = _ANYWAY_EVENTS if directory.events else self._interval
@@ -255,6 +262,7 @@ class DirectoryIndex:
         except OSError as error:
             self._failed(directory, error)
             return False
+        # Only a complete listing replaces the entries and ends the failure.
         first = directory.listed_at < 0
         if directory.failure:
             self._recovered(directory.path)
@@ -285,6 +293,7 @@ class DirectoryIndex:
                 for target, prefix in directory.views
                 if target.enters(prefix + name) and not self._filter.excludes(prefix + name, path)
             ]
+            # A link may lead to a file; `stat` is asked only where a target may match below.
             if views and (kind == DIRECTORY or os.path.isdir(path)):
                 child = self._enter(path, views, directory.depth + 1)
                 if child is not None:
@@ -307,6 +316,7 @@ class DirectoryIndex:
         """A directory is gone. A target's base stays, and is waited for."""
         if directory.key is not None and self._by_key.get(directory.key) == directory.path:
             del self._by_key[directory.key]
+        # Found below a target, so the listing of its parent finds it again if it comes back.
         if directory.depth:
             del self._directories[directory.path]
             return

@@ -94,6 +94,7 @@ class Discovery:
         if pending is None:
             self._pending[path] = PendingFile(first, follows, matched)
         elif follows is not None:
+            # Found by a listing first, and only now known to come after another generation.
             pending.follows = follows
 
     def set_follows(self, path: str, follows: str) -> None:
@@ -134,12 +135,14 @@ class Discovery:
         try:
             found = os.stat(path)
         except (OSError, ValueError) as error:
+            # A `ValueError` is a NUL byte in the path: never there, but the user has to know.
             if getattr(error, "errno", None) in GONE:
                 self._gone(path)
             else:
                 self._registry.trouble("unreadable", path, reason_of(error))
                 self._pending[path].retry_at = now + self._settings.file_interval
             return True
+        # Opening a pipe could block, and reading it would steal from its reader.
         if not stat.S_ISREG(found.st_mode):
             if not stat.S_ISDIR(found.st_mode):
                 self._registry.trouble("skipped", path, "not a regular file")
@@ -185,6 +188,7 @@ class Discovery:
         """A stream's file has this path: a second one, or the one that it was moved to."""
         if not self._pending[path].matched:
             pass  # a rotated generation that is being read already
+        # Its path still leads to it, so this one is a second: remembered in case the first is lost.
         elif known.path != path and known.state == "followed" and self._leads_to(known):
             self._registry.alias(known, path)
         else:
@@ -239,6 +243,7 @@ class Discovery:
             twin=not settled and not pending.first and self.may_be_copy(file, path),
         )
         match admit(new):
+            # Stays pending. `settled` remembers since when it is unchanged.
             case "wait":
                 return
             case "alias" if known is not None:
@@ -259,6 +264,7 @@ class Discovery:
             match self._rotations.judge(stream, file, settled=settled):
                 case "here":
                     return stream, "here"
+                # Another stream may still fit for sure: the search goes on.
                 case "wait":
                     wait = wait or stream
         return wait, "wait" if wait is not None else "elsewhere"
@@ -268,6 +274,7 @@ class Discovery:
 
         That stream learns that it is waited for.
         """
+        # The stream's head may be of any step: it was read for as long as its file had grown.
         for step in HEAD_STEPS:
             if step > len(file.head):
                 break
@@ -303,6 +310,7 @@ class Discovery:
         other = self._registry.twin(heads, file.key)
         if other is None:
             return False
+        # gzip is running, or has just ended: its last bytes are not comparable with the original's.
         if file.compressed is not None:
             return True
         size = file.found.st_size

@@ -35,16 +35,19 @@ def generation(fd: int) -> int | None:
     """Return the inode's generation; None where the file system has none."""
     if not sys.platform.startswith("linux"):
         return None
+    # `long` in the request's number, though 4 bytes are written: room for either.
     answer = bytearray(8)
     try:
         fcntl.ioctl(fd, _FS_IOC_GETVERSION, answer)
     except OSError:
+        # ENOTTY: the file system has none. A sandbox that forbids ioctl is treated alike.
         return None
     return int.from_bytes(answer[:4], sys.byteorder)
 
 
 def same_generation(left: int | None, right: int | None) -> bool:
     """Return whether two generations can belong to one file."""
+    # Unknown is not different: a cursor of a machine without generations must still be recognized.
     return left is None or right is None or left == right
 
 
@@ -55,6 +58,8 @@ def digest(data: bytes | memoryview) -> bytes:
 
 def head_length(end: int) -> int:
     """Return how many first bytes are hashed of a file with `end` bytes written."""
+    # Below the first step all of it, so that a short log is recognized at all; it grows past that
+    # with its next line.
     return max((step for step in HEAD_STEPS if step <= end), default=max(end, 0))
 
 
@@ -65,6 +70,7 @@ def compare(fd: int, offset: int, length: int, expected: bytes) -> Match:
     try:
         found = os.pread(fd, length, offset)
     except OSError:
+        # An I/O error or a network file system that is away says nothing about the content.
         return "unread"
     return "same" if len(found) == length and digest(found) == expected else "differs"
 
@@ -76,4 +82,5 @@ def compare_head(head: bytes, length: int, expected: bytes) -> Match:
     """
     if not length:
         return "none"
+    # Too short is different here: the caller knows whether the file may still be growing.
     return "same" if len(head) >= length and digest(head[:length]) == expected else "differs"

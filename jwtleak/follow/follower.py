@@ -92,6 +92,7 @@ class Follower:
 
     def close(self) -> None:
         """Stop watching and close all files."""
+        # The watcher first: its threads add hints, whose pipe is closed last.
         self._watcher.close()
         self._registry.open_files.close()
         self._hints.close()
@@ -108,23 +109,19 @@ class Follower:
         """A file or a directory may have changed."""
         self._hints.add(path)
 
-    # The order of a poll is the algorithm. Each step leaves facts that the next ones need:
-    #
-    #   hints, schedule
-    #        |
-    #     inspect ------> displaced: the path leads to another file     cut: a stream lost its
-    #        |                |                                         path or content
-    #     list directories    |                                              |
-    #        |    |           |                                              |
-    #        |  fresh names   |                                              |
-    #        |    v           v                                              v
-    #        |   pending files (discovery) <--- missed generations <--- rest (rotations)
-    #        |        |
-    #        |   match by identity --> first poll: rest of all cursors --> match by content
-    #        v
-    #     close files, watch directories, drain events
     def poll(self) -> list[Event]:
         """Inspect what is due and return what changed."""
+        # The order is the algorithm: each step leaves facts for those below it.
+        #
+        #   inspect due files --------> displaced paths     streams that lost their place (`cut`)
+        #        |                            |                  |
+        #   list directories --> fresh names  |             find their rests (rotations)
+        #                              |      |                  |
+        #                              v      v             find missed generations
+        #                         pending files (discovery) <----+
+        #                              |
+        #                              +-- match identity -- first poll: find cursors
+        #                              +-- match content --> streams, events
         registry, now = self._registry, self._clock()
         # Drained before anything is inspected: a hint that comes during the poll may be about a
         # change after the inspection, and belongs to the next poll.
@@ -148,6 +145,7 @@ class Follower:
         for path in registry.drain_displaced():
             if self._directories.matches_path(path):
                 self._discovery.add(path, first=False)
+        # A file that was waited for may be complete now.
         for path in hints:
             self._discovery.retry_now(path)
         # Streams that have just lost their file come before new files: otherwise a renamed or
@@ -195,11 +193,13 @@ class Follower:
         self._directories.set_coverage(covered)
 
     def _due(self, hints: set[str], now: float, everything: bool) -> list[FollowedStream]:
+        # Hints and times are covered by that; what was planned stays planned.
         if everything:
             return list(self._registry)
         streams = self._registry.due(now)
         for path in hints:
             stream = self._registry.at_path(path)
+            # Each write to a database makes an event; its next turn is soon enough.
             if stream is not None and not self._inspector.ignores_hints(stream):
                 streams.append(stream)
         return list(dict.fromkeys(streams))
@@ -216,6 +216,7 @@ class Follower:
         device = directory.key[0] if directory.key else -1
         for name in directory.fresh:
             code = directory.entries[name]
+            # Entered by the index already, where a target may match below.
             if code & 3 == DIRECTORY:
                 continue
             path = os.path.join(directory.path, name)
@@ -235,6 +236,7 @@ class Follower:
     def _find_rests(self, cut: list[tuple[FollowedStream, str]], now: float) -> None:
         """Find the rest of each stream that lost its place, and the generations since."""
         for stream, path in cut:
+            # Not for a stream that is read on from its open file: that is complete.
             if stream.state == "orphan":
                 self._find_rest(stream, now)
             newest = self._find_missed(stream, path, now, written(stream))
@@ -246,6 +248,7 @@ class Follower:
 
     def _find_missed(self, stream: FollowedStream, path: str, now: float, since: int) -> str:
         """Open the generations since a stream was at `path`; return the newest one's name."""
+        # What is at `path` now follows the newest of them, and is decided on later in this poll.
         newest = self._missed.find(stream, path, now, since)
         self._discovery.set_follows(path, newest)
         return newest
@@ -336,8 +339,8 @@ class Follower:
     def stats(self) -> FollowStats:
         """Return the current figures."""
         stats = self._registry.stats
-        states = list(self._registry.states())
-        stats.followed = states.count("followed") + states.count("leaving")
+        states = self._registry.count_states()
+        stats.followed = states["followed"] + states["leaving"]
         stats.open = len(self._registry.open_files)
         stats.modes, stats.overflows = self._watcher.modes(), self._watcher.overflows
         return stats

@@ -82,11 +82,14 @@ class Inspector:
 
     def _interval(self, stream: FollowedStream, now: float) -> float:
         interval = self._settings.file_interval
+        # Doubled with each rewrite, up to 64 times: each costs reading the whole file.
         if stream.rewrites >= _REWRITES:
             return float(interval * 2 ** min(stream.rewrites - _REWRITES + 1, 6))
         if stream.confirm or stream.state == "leaving" or now - stream.changed_at < _ACTIVE:
             return interval
+        # With more files than `POLLS_PER_SECOND` the idle ones share that many a second.
         pause = len(self._registry) / POLLS_PER_SECOND
+        # The common case first, which spares a `dirname` for each file.
         if self._all_covered or (
             self._covered and os.path.dirname(stream.real or stream.path) in self._covered
         ):
@@ -163,11 +166,14 @@ class Inspector:
 
     def _inspect_content(self, stream: FollowedStream, now: float, *, thorough: bool) -> None:
         """Compare the content of an open file with what was read of it."""
+        # Of the descriptor, not of the path, which may lead elsewhere since `stat`.
         try:
             found = os.fstat(stream.fd)
         except OSError as error:
             self._unreachable(stream, error, now)
             return
+        # The size before the content. The other way round, a file that is truncated and filled in
+        # between would have the old anchor and a new size, and look like growth.
         head, anchor = self.matches(stream)
         if thorough:
             stream.set_confirm(False)
@@ -196,6 +202,7 @@ class Inspector:
         """Carry out the verdict on what was seen."""
         verdict, path = judge(seen), stream.path
         if verdict in ("replaced", "left"):
+            # A hard link, or a link beside the file: the stream goes on, only its path is lost.
             if self._by_another_path(stream):
                 return
             self._registry.displace(path)
@@ -205,6 +212,7 @@ class Inspector:
         elif verdict == "truncated":
             fresh = self._lifecycle.truncate(stream, now)
             self._registry.cut(stream, path)
+            # It could not be opened just now; discovery tries again.
             if fresh is None:
                 self._registry.displace(path)
             else:
@@ -255,6 +263,7 @@ class Inspector:
 
     def _inspect_leaving(self, stream: FollowedStream, now: float) -> None:
         """Inspect a file without a followed path; end it after its writers had their time."""
+        # Closed to make room, which only happens while its path leads to it.
         if stream.fd < 0:
             self._inspect_path(stream, now)
         elif stream.compressed is None:
@@ -268,7 +277,7 @@ class Inspector:
         leaving = Leaving(
             caught_up=stream.caught_up,
             committed=not stream.uncommitted,
-            quiet=quiet or stream.compressed is not None,
+            quiet=quiet or stream.compressed is not None,  # nobody appends to a compressed file
         )
         if not may_end(leaving):
             return

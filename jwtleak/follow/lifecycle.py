@@ -41,6 +41,8 @@ def make_cursor(
     alert: str | None = None,
 ) -> Cursor:
     """Return the cursor of a stream as it is now."""
+    # Head and anchor are as of now, not as of `offset`: they describe the file as far as it was
+    # read, which is what the next run compares before it reads on from `offset`.
     return Cursor(
         stream=stream.name,
         path=stream.path,
@@ -69,6 +71,9 @@ def make_cursor(
 
 def from_cursor(cursor: Cursor) -> FollowedStream:
     """Return the stream of an earlier run."""
+    # Size and the time of inode change stay 0: they are compared with `stat` only once the file was
+    # met. `end` is what was seen to exist, so that the bytes between it and `read_to` count as lost
+    # when the file is never found.
     return FollowedStream(
         name=cursor.stream,
         path=cursor.path,
@@ -123,6 +128,7 @@ class Lifecycle:
         `matched`: the path matches a target; without it the file is a rotated generation, read to
         its end. The file is the caller's to close.
         """
+        # `make_cursor` asks for the state of the stored cursor, so there has to be one.
         blank = Cursor(stream=fresh_name(), path=path, device=file.key[0], inode=file.key[1])
         stream = FollowedStream(name=blank.stream, path=path, stored=blank)
         self._attach(stream, file, path, now)
@@ -135,9 +141,12 @@ class Lifecycle:
             stream.finish_state()
             start = 0
         elif start:
+            # The size was read before the written end was known: reserved NUL bytes are no content
+            # to be skipped, since data will replace them.
             start = min(start, stream.end)
             stream.advance(start, read_back(stream, start))
         stream.store(make_cursor(stream, offset=start, reported=start, lines=0, line_start=start))
+        # After all that can fail: a stream that is registered gets an `Opened`, always.
         self._registry.add(stream)
         self._emit_opened(stream, follows)
         if stream.state == "finished":
@@ -154,16 +163,22 @@ class Lifecycle:
         # `detach` empties the file, so its decompressor is fetched before.
         compressed = file.compressed
         registry.open_files.keep(stream, file.detach(), compressed)
+        # Emits `Moved` where the caller knows the stream, before the `Grown` that may follow: its
+        # alerts must name the path where the bytes are.
         registry.name(stream, path)
         stream.observe(found)
+        # How far it can be read: of a compressed file, as far as its head was decompressed.
         if compressed is not None:
             stream.set_end(compressed.position, reserved=False)
         else:
             stream.set_end(end, reserved=end < found.st_size)
         stream.set_confirm(time.time() - found.st_mtime < _RECENT)
         length = head_length(len(file.head) if compressed is not None else min(end, len(file.head)))
+        # A longer head only: a copy that is shorter must not make the stream's head shorter, or the
+        # next candidate could match with less evidence.
         if length > stream.head_length:
             stream.learn_head(file.head[:length])
+        # Also without a new head: the index does not have a stream of an earlier run yet.
         registry.index_head(stream)
         registry.poll_soon(stream, now)
         registry.link(stream, _real(path))
@@ -188,10 +203,15 @@ class Lifecycle:
         if stream.compressed is None and stream.end < before:
             # A copy that was made before the last bytes were written: copytruncate's window.
             stream.lose_bytes(before - max(stream.end, stream.read_to))
+        # It was read whole in an earlier run, and is remembered for as long as it is there. Not for
+        # a rotated file that no target matches: that one ends, as every file that leaves.
         if matched and finished:
             stream.finish_state()
             return
+        # Quiet time starts again: whoever renamed or copied it may still write to it.
         stream.attach("followed" if matched else "leaving", now)
+        # A stream of this run was opened already. One of an earlier run was not, even though the
+        # caller has its cursor.
         if stream.opened:
             self._emit_grown(stream)
         else:
@@ -206,6 +226,8 @@ class Lifecycle:
         registry.name(stream, path)
         registry.poll_soon(stream, now)
         registry.link(stream, _real(path))
+        # The time of change stays the cursor's, which is equal; head and anchor are not compared
+        # until the file changes. The generation stays too: it costs an open to read it.
         stream.observe_metadata(found)
         registry.index_head(stream)
         stream.recognize()
@@ -219,8 +241,11 @@ class Lifecycle:
 
         `thorough`: look for written bytes in all of a reserved part, not only where it begins.
         """
+        # Everything before `end` is known to be written, so only what comes after it is searched.
         fd, size, start = stream.fd, found.st_size, min(stream.end, found.st_size)
         end = written_on(fd, start, size) if stream.reserved and not thorough else start
+        # Nothing where data is expected next. A preallocated file can be filled from elsewhere, and
+        # a file without a reserved part has its new bytes here.
         if end == start:
             end = written_end(fd, start, size)
         # The head grows with what was read, not with what is written: a copy of the file need not
@@ -228,10 +253,14 @@ class Lifecycle:
         known = min(stream.read_to or end, end)
         if head_length(stream.read_to or end) > stream.head_length:
             self._learn_head(stream, known)
+        # It shrank, but not below what was read (`decide.judge` would call that truncated): bytes
+        # that were reported are gone unread, as when an editor removes the last line.
         if end < stream.end:
             stream.lose_bytes(stream.end - max(end, stream.read_to))
+        # Not the inode's time: a chmod or a new link is no reason to poll it every second.
         if (size, found.st_mtime_ns) != (stream.size, stream.mtime_ns):
             stream.change(now)
+        # It grows, so it is a log after all, and not something that is rewritten in place.
         if end > stream.end:
             stream.count_rewrites(0)
         stream.observe(found)
@@ -247,6 +276,7 @@ class Lifecycle:
             self._registry.index_head(stream)
 
     def _emit_grown(self, stream: FollowedStream) -> None:
+        # A stalled stream: the caller got 0 bytes for something reported, and waits for news.
         if stream.end > stream.reported_size or stream.stalled:
             self._registry.emit(Grown(stream.name, stream.end))
         stream.report()
@@ -255,6 +285,8 @@ class Lifecycle:
         """Decompress one more step of a stream whose decompressed bytes were all read."""
         compressed = stream.compressed
         if compressed is not None and not compressed.ended:
+            # One byte decompresses one step, 256 KiB. All at once would hold up the poll, and would
+            # need the memory of whatever the file claims to contain.
             compressed.exactly(stream.read_to, 1)
             stream.set_end(max(stream.end, compressed.position), reserved=stream.reserved)
             self._emit_grown(stream)
@@ -275,7 +307,10 @@ class Lifecycle:
         Returns the new stream, or None where the file cannot be opened now and has to be discovered
         again.
         """
+        # A file that is leaving has no path by which its new content is followed.
         registry, path, matched = self._registry, stream.path, stream.state == "followed"
+        # Opened again below instead of kept: by now the path may lead to another file, and the new
+        # stream must belong to whatever is there.
         registry.open_files.release(stream)
         # The index finds the stream by the key that `truncate` clears.
         registry.unbind(stream)
@@ -295,6 +330,7 @@ class Lifecycle:
             return None
         finally:
             file.close()
+        # Carried over from stream to stream, since each rewrite makes a new one.
         fresh.count_rewrites(stream.rewrites + 1)
         return fresh
 
@@ -319,12 +355,14 @@ class Lifecycle:
 
     def miss(self, stream: FollowedStream, now: float) -> None:
         """The file of a cursor is not where it was at the first poll."""
+        # Something is at the path: logs are replaced by renaming them, so it counts as rotated.
         stream.miss(now, "rotated" if os.path.lexists(stream.path) else "removed")
         stream.lose()
         self._registry.poll_at(stream, now)
 
     def end(self, stream: FollowedStream) -> None:
         """The stream is over."""
+        # `end` of a compressed file counts what is decompressed, which was all read if it ends.
         unread = 0 if stream.compressed is not None else max(0, stream.end - stream.read_to)
         # A finished file was counted when it was finished.
         lost = 0 if stream.stored.state == "finished" else stream.lost + unread

@@ -84,6 +84,7 @@ class MissedRotations:
             # It rotated again within the window: what the first comparison may have missed is as
             # old as that rotation.
             since = min(since, last.since)
+        # The oldest was compared most often, and is the least likely to show something new.
         elif len(self._windows) >= _MAX_OPEN:
             del self._windows[next(iter(self._windows))]
         # A link's neighbours may be elsewhere, where no listing shows them.
@@ -143,6 +144,8 @@ class MissedRotations:
             if error.errno not in GONE:
                 self._registry.trouble("unreadable", path, reason_of(error))
             return follows
+        # The same care as in discovery, with one more case: no target matches this file, so nobody
+        # would find it again once it is passed over.
         try:
             settled = self._rotations.settled(path, file.found, now)
             if self._belongs_to_another(file, settled):
@@ -166,6 +169,7 @@ class MissedRotations:
         if self._own.has(file) or self._registry.at(file.key) is not None:
             return True
         orphans = self._registry.orphans
+        # `wait` counts as well: opened here, a copy in the making would be read twice.
         return any(
             self._rotations.judge(stream, file, settled=settled) != "elsewhere"
             for stream in [*orphans.of(file.key), *orphans.like(file.head)]

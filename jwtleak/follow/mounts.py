@@ -62,6 +62,7 @@ def type_of(path: str, mounts: list[tuple[str, str, str]]) -> str:
         if number == wanted:
             return kind
     # The device of a btrfs subvolume is not in the table: the longest mount point above it is.
+    # A link is on the file system that it leads to.
     real = os.path.realpath(path)
     above = [
         mount

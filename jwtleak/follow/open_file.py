@@ -43,6 +43,7 @@ class OpenedFile:
         self.path = path
         self.fd = os.open(path, FLAGS)
         self.compressed: CompressedFile | None = None
+        # Nobody else knows the descriptor yet: an interrupt in here would leak it.
         try:
             self._inspect(report)
         except BaseException:
@@ -56,11 +57,13 @@ class OpenedFile:
             raise NotRegularError(self.path)
         self.generation = generation(self.fd)
         self.head = os.pread(self.fd, _HEAD, 0)
+        # By content, not by suffix: rotation scripts name compressed files as they like.
         codec = codec_of(self.head) if self.head else None
         if codec is not None:
             self.compressed = CompressedFile(
                 self.fd, self.path, codec, lambda reason: report("damaged", self.path, reason)
             )
+            # The stream's head is that of its plain bytes, whatever form its file has by now.
             self.head = self.compressed.exactly(0, _HEAD)
 
     @property
@@ -77,6 +80,7 @@ class OpenedFile:
         length, offset = stream.anchor_length, stream.read_to - stream.anchor_length
         if self.compressed is None:
             return compare(self.fd, offset, length, stream.anchor)
+        # Nothing to compare must not decompress up to `offset` for it.
         if not length:
             return "none"
         data = self.compressed.exactly(offset, length)
@@ -126,10 +130,13 @@ class OwnFiles:
 
     def has(self, file: OpenedFile) -> bool:
         """Return whether a file is or was our output."""
+        # Listed once a poll, and only when a new file asks: the list costs a `stat` of each output.
         if self._outputs is None:
             self._outputs = self._list_outputs()
+        # 64 bytes: an output's first line, which stays the same while the output grows.
         mark = file.generation, digest(file.head[: HEAD_STEPS[0]])
         if file.key in self._outputs:
+            # The mark of its latest state: a file that was ours stays so when it is rotated away.
             self._seen[file.key] = mark
             return True
         seen = self._seen.get(file.key)

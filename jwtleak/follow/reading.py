@@ -49,6 +49,7 @@ class Reading:
                     count = self._read(stream, offset, buffer)
         except OSError as error:
             self._registry.trouble("unreadable", stream.path, reason_of(error))
+        # Used even if nothing came: the least recently used are those that nobody reads.
         self._registry.open_files.use(stream)
         if count:
             stream.read()
@@ -61,6 +62,7 @@ class Reading:
     def _open(self, stream: FollowedStream) -> bool:
         if stream.fd >= 0:
             return True
+        # Without a path there is nothing to open; a finished file has nothing left to read.
         if not stream.named or stream.state == "finished":
             return False
         # When the path leads to another file now, the stream loses it here, between two polls; the
@@ -72,6 +74,7 @@ class Reading:
     ) -> int:
         count = compressed.read(offset, buffer)
         end = offset + count
+        # An engine may read behind the furthest offset; the anchor belongs to the furthest.
         if end > stream.read_to:
             stream.advance(end, compressed.exactly(max(0, end - ANCHOR), ANCHOR))
         if count and end >= compressed.position:
@@ -81,6 +84,8 @@ class Reading:
         return count
 
     def _read(self, stream: FollowedStream, offset: int, buffer: memoryview) -> int:
+        # No further than the last poll saw: what comes after may be reserved NUL bytes, which have
+        # to wait for the data that replaces them.
         room = stream.end - offset
         if room <= 0:
             return 0

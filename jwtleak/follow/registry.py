@@ -1,8 +1,7 @@
 """All followed streams: by name, file, path and head, and the queues between the steps of a poll.
 
 Promises: a file belongs to one stream at most; the indexes change together with the stream. What is
-due is found without a walk over what is not. A trouble is reported once until it is over. Every
-queue is private: other modules put in and drain.
+due is found without a walk over what is not. A trouble is reported once until it is over.
 
                      +-- by name     all streams
     FollowedStream --+-- by file     (device, inode), for streams that have a file
@@ -19,7 +18,7 @@ import heapq
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias, TypeVar
 
 from jwtleak.follow.fingerprint import HEAD_STEPS, Key, digest
@@ -95,6 +94,8 @@ class OrphanIndex:
 
     def add(self, stream: FollowedStream) -> None:
         """Index a stream, whose key and head must stay as they are until `remove`."""
+        # It may be an orphan already, under another key or head: an entry that is left behind would
+        # bring back a stream that ended.
         self.remove(stream)
         self._streams[stream.name] = stream
         self._by_key.setdefault(stream.key, []).append(stream)
@@ -153,8 +154,6 @@ class Registry:
         self._events: list[Event] = []
         self._reported: dict[tuple[str, str], str] = {}
         self._ended: dict[Mark, None] = {}
-
-    # Streams.
 
     def __iter__(self) -> Iterator[FollowedStream]:
         return iter(list(self._streams.values()))
@@ -216,6 +215,7 @@ class Registry:
 
     def drop(self, stream: FollowedStream) -> None:
         """Forget a stream without an event."""
+        # Every index, or a path or an inode number that is used again leads to a dead stream.
         self.open_files.release(stream)
         self.unbind(stream)
         self.unname(stream)
@@ -223,6 +223,7 @@ class Registry:
         for path in stream.aliases:
             self._forget_path(path, stream)
         self.orphans.remove(stream)
+        # Only the newest stream with a head is indexed: another may have replaced it.
         if self._by_head.get(stream.head) is stream:
             del self._by_head[stream.head]
         self._streams.pop(stream.name, None)
@@ -252,6 +253,8 @@ class Registry:
 
     def name(self, stream: FollowedStream, path: str) -> None:
         """The stream's file is found at `path`; emits `Moved` when that is news to the caller."""
+        # `unname` removes only the stream's own entry: when files are renamed in a circle, another
+        # stream has its old path already.
         moved = stream.path != path
         if moved:
             self.unname(stream)
@@ -271,6 +274,7 @@ class Registry:
             self._unlink(stream)
             if real:
                 stream.link(real)
+                # A stream that follows the file by its own path keeps the entry.
                 self._by_path.setdefault(real, stream)
                 self._linked[os.path.dirname(real)] += 1
 
@@ -295,11 +299,13 @@ class Registry:
         self.name(stream, path)
 
     def _forget_path(self, path: str, stream: FollowedStream) -> None:
+        # Another stream may have the path by now: a log's next generation.
         if self._by_path.get(path) is stream:
             del self._by_path[path]
 
     def orphan(self, stream: FollowedStream) -> None:
         """There is no file to read the stream from."""
+        # Its own key stays, unlike the index's: its file is recognized if it is met again.
         self.unbind(stream)
         self.unname(stream)
         stream.lose()
@@ -319,13 +325,14 @@ class Registry:
 
     def poll_soon(self, stream: FollowedStream, now: float) -> None:
         """Inspect a stream within a second; spread out when there are many."""
-        # Fifty thousand files are met in the first poll. Due together they would make every later
-        # poll as long as that one; the random name spreads them evenly.
+        # Fifty thousand files are met in the first poll, and must not stay due together. The random
+        # name spreads them evenly.
         spread = min(max(1.0, len(self._streams) / POLLS_PER_SECOND), _LONGEST)
         self.poll_at(stream, now + spread * int(stream.name[:4], 16) / 65536)
 
     def due(self, now: float) -> list[FollowedStream]:
         """Drain the streams whose time has come."""
+        # A stream that ended since it was planned is not in the registry any more.
         names = self._schedule.drain(now)
         return [stream for name in names if (stream := self._streams.get(name)) is not None]
 
@@ -355,6 +362,7 @@ class Registry:
         match event:
             case Opened():
                 stats.opened += 1
+            # The counters have the names of the reasons.
             case Ended(reason=reason, lost=lost):
                 setattr(stats, reason, getattr(stats, reason) + 1)
                 stats.bytes_lost += lost
@@ -373,6 +381,7 @@ class Registry:
         """Report that an operation failed, when that is news."""
         if self._reported.get((kind, path)) == reason:
             return
+        # Counted all the same, so that metrics show a storm that the log does not.
         if len(self._reported) >= MAX_TROUBLES:
             self.stats.troubles[kind] = self.stats.troubles.get(kind, 0) + 1
             return
@@ -381,9 +390,10 @@ class Registry:
 
     def recovered(self, path: str) -> None:
         """A path works again: its next trouble is news."""
+        # Not "damaged": a damaged file stays damaged, and is not read again.
         for kind in ("unreadable", "skipped"):
             self._reported.pop((kind, path), None)
 
-    def states(self) -> Iterable[str]:
-        """Return the state of each stream."""
-        return (stream.state for stream in self._streams.values())
+    def count_states(self) -> Counter[str]:
+        """Return the number of streams by state."""
+        return Counter(stream.state for stream in self._streams.values())

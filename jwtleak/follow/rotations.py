@@ -63,6 +63,7 @@ def is_generation(base: str, name: str) -> bool:
     """
     if name == base:
         return False
+    # The usual case first: most rotations append to the name.
     if name.startswith(base):
         return _REST.fullmatch(name, len(base)) is not None
     stem, dot, extension = base.rpartition(".")
@@ -122,6 +123,7 @@ class RotationFinder:
 
     def _forget_old(self, now: float) -> bool:
         """Make room among the neighbours, once all that wait there must have been decided on."""
+        # In the order of insertion, so the first is about the oldest.
         if now - next(iter(self._neighbours.values())).since < _LONG_AGO:
             return False
         self._neighbours.clear()
@@ -157,6 +159,7 @@ class RotationFinder:
 
     def seek(self, stream: FollowedStream, now: float) -> bool:
         """Look for the stream's rest beside its last path; return whether it was found."""
+        # Set again below by a file that still has to be waited for.
         self._waiting.discard(stream.name)
         return any(
             self._try(stream, os.path.join(directory.path, name), now)
@@ -184,6 +187,8 @@ class RotationFinder:
         known = self._directories.get(path)
         if known is not None:
             return known
+        # A link's target is often in a directory of its own (`current -> releases/42/log`), which
+        # is not followed. Every stream that lost its file in this poll shares one listing of it.
         at, listed = self._listed.get(path, (-1.0, None))
         if at != now:
             if len(self._listed) >= _REMEMBERED:
@@ -229,6 +234,8 @@ class RotationFinder:
         found: list[str] = []
         for at in range(bisect_left(names, stem), len(names)):
             name = names[at]
+            # Sorted, so the names with this stem follow each other. A directory of a million names
+            # costs one search for each log, and not a million comparisons.
             if not name.startswith(stem) or len(found) >= MAX_NEIGHBOURS:
                 break
             # `unlist` may have removed the name since the names were sorted.
@@ -240,6 +247,7 @@ class RotationFinder:
 
     def _try(self, stream: FollowedStream, path: str, now: float) -> bool:
         """Continue the stream in one file, if it is the right one."""
+        # By size and time: a file that changes is a new candidate, as a copy in the making is.
         tried = self._tried.setdefault(stream.name, set())
         try:
             found = os.stat(path)
@@ -267,6 +275,7 @@ class RotationFinder:
             placement = "wait"
         finally:
             file.close()
+        # Not remembered while it waits: time alone settles a file, without any change of it.
         if placement == "wait":
             self._waiting.add(stream.name)
         else:

@@ -95,11 +95,14 @@ class TailSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         origin(self.from_)
+        # A poll takes milliseconds: shorter intervals would keep a core busy. More than an hour is
+        # a wrong unit.
         for name in ("file_interval", "directory_interval"):
             if not 0.01 <= getattr(self, name) <= 3600:
                 raise ValueError(f"{name} must be between 0.01 and 3600 seconds")
         if self.rotate_quiet < 0 or self.settle < 0:
             raise ValueError("rotate_quiet and settle must not be negative")
+        # Fewer would close a log's file again and again while its rotation is compared.
         if self.max_open is not None and self.max_open < 4:
             raise ValueError("max_open must be at least 4")
 

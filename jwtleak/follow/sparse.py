@@ -27,6 +27,8 @@ def data_after(fd: int, offset: int, size: int) -> int:
     try:
         return os.lseek(fd, offset, os.SEEK_DATA)
     except OSError as error:
+        # ENXIO: no data after `offset`. Anything else (EINVAL on old file systems) means that holes
+        # are unknown: then all of it counts as data, and is read as NUL bytes.
         return size if error.errno == errno.ENXIO and offset < size else offset
 
 
@@ -57,6 +59,7 @@ def _extents(fd: int, start: int, size: int) -> list[tuple[int, int]] | None:
 def _last_written(fd: int, begin: int, end: int) -> int | None:
     """Return the offset behind the last byte in [begin, end) that is not NUL."""
     while end > begin:
+        # Backwards: the last byte is what is asked for, and is mostly in the last piece.
         at = max(begin, end - _PIECE)
         if piece := os.pread(fd, end - at, at).rstrip(b"\0"):
             return at + len(piece)
@@ -72,6 +75,7 @@ def written_end(fd: int, start: int, size: int) -> int:
     if os.pread(fd, 1, size - 1) != b"\0":
         return size
     extents = _extents(fd, start, size)
+    # To read NUL bytes too early is harmless; to search for ever is not.
     if extents is None:
         return size
     # fallocate's reserved extents count as data in some file systems, so they are searched too.

@@ -90,6 +90,7 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     @property
     def caught_up(self) -> bool:
         """Whether everything readable was read."""
+        # The size of a compressed file says nothing: only its decompressor knows the end.
         if self.compressed is not None:
             return self.compressed.ended and self.read_to >= self.compressed.position
         return self.read_to >= self.end
@@ -99,6 +100,8 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     def attach(self, state: State, now: float, *, changed_at: float | None = None) -> None:
         """Its file was met at `now`; it last changed at `changed_at`, by default just now."""
         self.state = state
+        # Also where it did not leave: a file that is opened as a rotated generation is `leaving`
+        # from the start, and its quiet time begins here.
         self.left_at = now
         self.changed_at = now if changed_at is None else changed_at
 
@@ -125,6 +128,8 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     def truncate(self, now: float) -> None:
         """Its content is gone from its file, which must not be recognized by its inode again."""
         self.left_at, self.reason = now, "truncated"
+        # 0 is no inode number. The file belongs to the next generation; were the numbers kept, it
+        # would be recognized as the stream's own file and be read on from the old offset.
         self.device = self.inode = 0
 
     def miss(self, now: float, reason: Reason) -> None:
@@ -149,6 +154,7 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     def finish(self, cursor: Cursor) -> None:
         """A compressed file was read whole; `cursor` identifies it after a restart."""
         self.stored = cursor
+        # `Ended` was emitted for it. Should its file go, another `Opened` has to come first.
         self.opened = False
 
     def finish_state(self) -> None:
@@ -217,6 +223,8 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
 
     def change(self, now: float) -> None:
         """It changed, and may change again within the same tick."""
+        # The clock of many file systems ticks so slowly that a second write leaves the same time
+        # stamp: inspected once more after a tick, it cannot be missed.
         self.changed_at, self.confirm = now, True
 
     def lose_bytes(self, count: int) -> None:
@@ -230,6 +238,7 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     def advance(self, offset: int, before: bytes) -> None:
         """It was read up to `offset`; `before` are the bytes in front of it, for the anchor."""
         self.read_to = offset
+        # Shorter than `ANCHOR` near the beginning of the file, so the length belongs to it.
         self.anchor_length, self.anchor = len(before), digest(before)
 
     def report(self) -> None:
@@ -269,6 +278,7 @@ FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | getattr(os, "O_NOCTTY", 0)
 
 def budget() -> int:
     """Return half of the open files that the system allows this process."""
+    # The other half is for sinks, the store, the endpoint, and files that are opened to compare.
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(4, 65536 if soft == resource.RLIM_INFINITY else soft // 2)
 
@@ -288,6 +298,7 @@ class OpenFiles:
     ) -> None:
         """The stream's file is open as `fd`; others may be closed for it."""
         self.release(stream)
+        # Room before it is registered, so that the file just opened is never the one to close.
         self.make_room(1)
         stream.hold(fd, compressed)
         self._open[stream.name] = stream
@@ -320,8 +331,10 @@ class OpenFiles:
     def _victim(self) -> FollowedStream | None:
         second = None
         for stream in list(islice(self._open.values(), _TRIES)):
+            # Its path leads elsewhere: closed, the file could not be opened again.
             if not stream.named:
                 continue
+            # Uncommitted: its reader is in the middle of a round, and would open it again at once.
             if stream.caught_up and not stream.uncommitted:
                 return stream
             # Closing this one costs an open and a comparison at its next read, and risks its

@@ -31,6 +31,7 @@ class Target:
         )
         parts = pattern.split("/")
         self._deep = next((at for at, part in enumerate(parts) if "**" in part), None)
+        # A file's own name may contain glob characters.
         literal = plain is not None
         self._parts = [
             re.compile(re.escape(part) if literal else translate(part), re.DOTALL) for part in parts
@@ -48,6 +49,7 @@ class Target:
     def enters(self, relative: str) -> bool:
         """Return whether a match may be below a directory, by its path below `base`."""
         names = relative.split("/")
+        # Without `**` a match has as many names as the pattern has parts: deeper is never one.
         if self._deep is None and len(names) >= len(self._parts):
             return False
         # Before the first `**` each part matches one name; behind it anything may follow.
@@ -58,6 +60,7 @@ class Target:
 
     def _spells_dots(self, relative: str) -> bool:
         """Return whether the pattern spells the dot of every hidden name."""
+        # Most paths have no hidden name.
         if "/." not in relative and not relative.startswith("."):
             return True
         hidden = [name for name in relative.split("/") if name.startswith(".")]
@@ -75,6 +78,7 @@ class Filter:
 
     def excludes(self, relative: str, path: str) -> bool:
         """Return whether a file, or a directory with all below it, is excluded."""
+        # Of the whole path without its leading slash, since `Globs` strips that of a pattern too.
         return bool(self._exclude) and (
             self._exclude.match(relative) or self._exclude.match(path[1:])
         )
@@ -88,6 +92,7 @@ def targets(paths: Iterable[str], include: Iterable[str] = ()) -> list[Target]:
     """Return the targets of the arguments. Raises `UsageError` for an invalid path or glob."""
     found: list[Target] = []
     for argument in dict.fromkeys(paths):
+        # The system would refuse both only later, once for every poll.
         if "\0" in argument or not argument:
             raise UsageError(f"not a path: {argument!r}")
         path = os.path.abspath(argument)
@@ -103,10 +108,12 @@ def _targets(path: str, slash: bool, include: list[str]) -> list[Target]:
     magic = _MAGIC.search(path)
     directory = os.path.isdir(path)
     if magic and not directory and not os.path.lexists(path):
+        # The base is the last directory without a glob character, so that nothing above is listed.
         cut = path.rindex("/", 0, magic.start()) or 1
         return [Target(path[:cut], path[cut:].lstrip("/"))]
     # A path that does not exist yet may become a file or a directory: both are followed.
     tree = [_Tree(path, include)]
+    # A trailing slash says that it will be a directory.
     file = (
         [] if directory or slash else [Target(os.path.dirname(path), os.path.basename(path), path)]
     )
@@ -118,6 +125,7 @@ class _Tree(Target):
 
     def __init__(self, base: str, include: list[str]) -> None:
         super().__init__(base, "**")
+        # `**` spells no dot. `--include` does where it names a hidden file, and then means it.
         dotted = [
             part
             for glob in include

@@ -72,6 +72,7 @@ class Hints:
 
     def add_all(self) -> None:
         """Anything may have changed."""
+        # Called by watchdog's logging, from any of its threads.
         with self._lock:
             self._all = True
         self.wake()
@@ -84,6 +85,7 @@ class Hints:
 
     def wait(self, seconds: float) -> None:
         """Block until a hint or `wake`, at most for `seconds`."""
+        # Emptied whatever ended the wait: a byte that is left would end the next one at once.
         self._poll.poll(max(0.0, seconds) * 1000)
         with contextlib.suppress(BlockingIOError):
             while len(os.read(self._reader, 4096)) == 4096:
@@ -91,6 +93,7 @@ class Hints:
 
     def drain(self) -> tuple[set[str], bool]:
         """Remove and return the hinted paths, and whether there were too many to keep."""
+        # In one step with the reset: a hint between the two would be lost.
         with self._lock:
             paths, everything = self._paths, self._all
             self._paths, self._all = set(), False
@@ -153,6 +156,7 @@ class _Handler(FileSystemEventHandler):
                 continue
             path = os.fsdecode(path)
             self._hints.add(path)
+            # A new name concerns its directory: that is listed in the next poll.
             if event.event_type != "modified":
                 self._hints.add(os.path.dirname(path))
 
@@ -182,8 +186,10 @@ class Watcher:
         self._started = True
         if self._poll:
             return
+        # Before the first watch, whose first events can overflow already.
         logging.getLogger("watchdog").addHandler(self._logged)
         try:
+            # Imported here: the import itself fails where inotify is missing.
             from watchdog.observers import Observer
 
             self._observer = Observer()
@@ -198,6 +204,8 @@ class Watcher:
         logging.getLogger("watchdog").removeHandler(self._logged)
         if self._observer is not None:
             self._observer.stop()
+            # Joined before the pipe is closed: a late event would write to a descriptor that may
+            # belong to another file by then.
             self._observer.join()
             self._observer = None
         self._watches.clear()
@@ -224,6 +232,7 @@ class Watcher:
         for path in [path for path in self._modes if path not in wanted]:
             del self._modes[path]
             self._retry_at.pop(path, None)
+        # Sorted: which directories stay below the limit must not change from call to call.
         for path in sorted(wanted - self._watches.keys()):
             if self._retry_at.get(path, now) <= now:
                 self._watch(path, now)
@@ -256,6 +265,7 @@ class Watcher:
             return self._reason
         if len(self._watches) >= MAX_WATCHED:
             return f"more than {MAX_WATCHED} directories"
+        # A watch there would be accepted and stay silent about what other hosts write.
         kind = remote_type(path)
         return f"no events from a file system of type {kind}" if kind else ""
 
@@ -271,6 +281,7 @@ class Watcher:
                 self._hints.add(path)
 
     def _overflow(self) -> None:
+        # Which names were dropped is not known: only inspecting everything makes up for it.
         self.overflows += 1
         self._hints.add_all()
 
@@ -284,6 +295,8 @@ def _key(path: str) -> tuple[int, int] | None:
 
 
 def _why(error: Exception) -> str:
+    # A limit gets the name of its setting, since the system's words mislead: ENOSPC is "no space
+    # left on device".
     if isinstance(error, OSError):
         return _LIMITS.get(error.errno or 0, reason_of(error))
     return f"file events do not work here ({type(error).__name__})"

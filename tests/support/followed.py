@@ -15,7 +15,7 @@ BUFFER = 1 << 16
 
 
 class Log:
-    """What came of one stream."""
+    """The bytes and events of one stream."""
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
@@ -30,7 +30,7 @@ class Log:
 
 
 class Driver:
-    """The loop of a caller: look, read all there is, store the cursors, say so."""
+    """The loop of a caller: poll, read everything, store the cursors, commit."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Driver:
         return Follower(self.settings, self.cursors.values(), clock=lambda: self.now, own=self.own)
 
     def restart(self, *paths: Path | str) -> None:
-        """Stop, and begin anew from the cursors that were stored."""
+        """Stop, and start again from the stored cursors."""
         self.follower.close()
         if paths:
             self.settings = TailSettings(paths=[str(path) for path in paths])
@@ -61,7 +61,7 @@ class Driver:
         self.follower.close()
 
     def poll(self, seconds: float = 1.0) -> list[Event]:
-        """Let time pass and look; nothing is read."""
+        """Let time pass and poll; nothing is read."""
         self.now += seconds
         events = self.follower.poll()
         self.events.extend(events)
@@ -109,7 +109,7 @@ class Driver:
                 log.offset += count
                 read = True
             if log.offset < log.size:
-                log.size = log.offset  # nothing there now: the next `Grown` tells
+                log.size = log.offset  # nothing there now: the next `Grown` says more
             if read and commit:
                 self.commit(stream, log)
 
@@ -135,7 +135,7 @@ class Driver:
         self.follower.committed(stream, log.offset)
 
     def turn(self, seconds: float = 1.0, times: int = 1) -> None:
-        """Look and read."""
+        """Poll and read."""
         for _ in range(times):
             self.poll(seconds)
             self.read()
@@ -153,7 +153,7 @@ class Driver:
         return [(event.reason, event.lost) for event in self.events if isinstance(event, Ended)]
 
     def troubles(self) -> list[tuple[str, str]]:
-        """Kind and base name of what was told."""
+        """Kind and base name of each trouble."""
         return [
             (event.kind, Path(event.path).name)
             for event in self.events

@@ -17,9 +17,7 @@ DATA = b"".join(b"%d %d\n" % (number, number * number) for number in range(200_0
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Callable[[bytes], tuple[CompressedFile, list[str]]]:
-    """Write bytes to a file and open it as a compressed one; the file is closed with the process's
-    other files.
-    """
+    """Write bytes to a file and open it as a compressed file; return it with its reports."""
 
     def run(packed: bytes) -> tuple[CompressedFile, list[str]]:
         path = tmp_path / "a"
@@ -27,8 +25,8 @@ def opened(tmp_path: Path) -> Callable[[bytes], tuple[CompressedFile, list[str]]
         fd = os.open(path, os.O_RDONLY)
         codec = codec_of(packed)
         assert codec is not None
-        told: list[str] = []
-        return CompressedFile(fd, str(path), codec, told.append), told
+        reports: list[str] = []
+        return CompressedFile(fd, str(path), codec, reports.append), reports
 
     return run
 
@@ -47,11 +45,11 @@ def test_every_codec(
     pack: Callable[..., bytes],
 ) -> None:
     """All formats are read to the end, and end there."""
-    packed, told = opened(pack(codec, DATA))
+    packed, reports = opened(pack(codec, DATA))
     assert read_all(packed) == DATA
     assert packed.ended
     assert packed.position == len(DATA)
-    assert told == []
+    assert reports == []
     os.close(packed.fd)
 
 
@@ -73,14 +71,14 @@ def test_several_members(opened: Callable[[bytes], tuple[CompressedFile, list[st
 
 
 def test_damage(opened: Callable[[bytes], tuple[CompressedFile, list[str]]]) -> None:
-    """What comes before a damage is given; it is told once, also when the bytes are read again."""
+    """The bytes before the damage are read; it is reported once, even when they are read again."""
     whole = gzip.compress(DATA)
-    packed, told = opened(whole[: len(whole) // 2])
+    packed, reports = opened(whole[: len(whole) // 2])
     first = read_all(packed)
     assert 0 < len(first) < len(DATA)
     assert DATA.startswith(first)
     assert read_all(packed) == first
-    assert len(told) == 1
+    assert len(reports) == 1
     os.close(packed.fd)
 
 

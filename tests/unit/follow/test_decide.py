@@ -134,7 +134,7 @@ def test_every_arrival() -> None:
 
 
 def test_every_leaving_stream() -> None:
-    """A stream ends only when all of it was read, stored, and quiet, and nothing stands in the way."""
+    """A stream ends only when all of it was read, stored and quiet, and nothing prevents it."""
     for facts in combinations(
         caught_up=BOOLS, committed=BOOLS, quiet=BOOLS, frozen=BOOLS, waiting=BOOLS
     ):
@@ -148,8 +148,8 @@ def test_every_leaving_stream() -> None:
         assert may_end(msgspec.convert(facts, Leaving)) == wanted
 
 
-def test_what_cannot_be_looked_at_is_never_gone() -> None:
-    """No verdict but `frozen` comes of a failure to look."""
+def test_what_cannot_be_inspected_is_never_gone() -> None:
+    """A failed inspection has no verdict but `frozen`."""
     for facts in combinations(same=BOOLS, changed=BOOLS, head=MATCHES, anchor=MATCHES):
         assert judge(msgspec.convert({"presence": "unknown", **facts}, Seen)) == "frozen"
 

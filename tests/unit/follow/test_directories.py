@@ -36,7 +36,7 @@ def fresh(index: DirectoryIndex, now: float, *hints: Path) -> set[str]:
     return {name for directory in changed for name in directory.fresh}
 
 
-def test_only_what_changed_is_given(tmp_path: Path) -> None:
+def test_only_changes_are_returned(tmp_path: Path) -> None:
     """A listing gives new names and names that lead to another inode."""
     (tmp_path / "a").touch()
     index, _ = grow(tmp_path)
@@ -89,8 +89,8 @@ def test_new_directories_are_entered_at_once(tmp_path: Path) -> None:
     assert set(index.present()) == {str(tmp_path), str(tmp_path / "x"), str(tmp_path / "x" / "y")}
 
 
-def test_without_events_time_stamps_are_looked_at_more_often(tmp_path: Path) -> None:
-    """A name that comes is found with the pace of files; with events only with that of directories."""
+def test_without_events_time_stamps_are_checked_more_often(tmp_path: Path) -> None:
+    """A new name is found at the pace of files; with events, at the interval of directories."""
     index = DirectoryIndex(
         targets([str(tmp_path)]),
         Filter([], []),

@@ -1,4 +1,4 @@
-"""Which files are found, and what happens when one cannot look."""
+"""Which files are found, and what happens while a directory or file cannot be inspected."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_writing_is_no_reason_to_list(
 
 
 def test_one_file_with_several_names(drive: Drive, tmp_path: Path) -> None:
-    """Hard links and links beside their target are one stream; one name going is no rotation."""
+    """Hard links and links beside their target are one stream; losing a path is no rotation."""
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     os.link(log, tmp_path / "b.log")
@@ -200,8 +200,8 @@ def test_links_can_be_left_out(drive: Drive, tmp_path: Path) -> None:
     assert driver.contents() == []
 
 
-def test_what_is_no_file_is_told(drive: Drive, tmp_path: Path) -> None:
-    """A pipe is not opened, and told once."""
+def test_what_is_no_file_is_reported(drive: Drive, tmp_path: Path) -> None:
+    """A pipe is not opened, and is reported once."""
     os.mkfifo(tmp_path / "pipe")
     driver = drive(tmp_path)
     driver.turn(times=10)
@@ -229,7 +229,7 @@ def test_own_files_are_left_alone(drive: Drive, tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_listed(
     drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a directory cannot be listed nothing in it ends, it is told once, and nothing is read
+    """While a directory cannot be listed nothing in it ends, it is reported once, nothing is read
     again afterwards.
     """
     log = tmp_path / "a.log"
@@ -255,7 +255,7 @@ def test_a_directory_that_cannot_be_listed(
 
 
 def test_no_descriptor_left(drive: Drive, tmp_path: Path) -> None:
-    """With no file descriptor left nothing is taken for gone; when there are some again, everything
+    """With no file descriptor left nothing counts as gone; when there are some again, everything
     goes on.
     """
     log = tmp_path / "a.log"
@@ -289,7 +289,7 @@ def test_no_descriptor_left(drive: Drive, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_permission_granted_later(drive: Drive, tmp_path: Path) -> None:
-    """A file that may not be read is told once and read whole when it may."""
+    """A file that may not be read is reported once, and read whole when it may."""
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     log.chmod(0)

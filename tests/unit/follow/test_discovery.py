@@ -21,12 +21,12 @@ Drive = Callable[..., Driver]
 def test_a_file_that_cannot_be_opened_is_tried_again(
     drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told once, and read from where it would have been begun."""
+    """It is reported once, and read from where it would have begun."""
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
 
-    def refuse(path: str, tell: object) -> OpenedFile:
+    def refuse(path: str, report: object) -> OpenedFile:
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patch:
@@ -118,7 +118,7 @@ def test_a_pipe_takes_the_place_of_a_log(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_two_names_that_come_together(drive: Drive, tmp_path: Path) -> None:
-    """A file that arrives under two names is one stream from the first look."""
+    """A new file with two paths is one stream from the first poll."""
     driver = drive(tmp_path)
     driver.turn()
     (tmp_path / "a.log").write_bytes(lines(0, 10))

@@ -71,9 +71,7 @@ def test_what_has_no_generation() -> None:
 
 
 def test_comparisons(tmp_path: Path) -> None:
-    """The same bytes, other bytes, too few, none to compare, and bytes that cannot be read are told
-    apart.
-    """
+    """The same bytes, other bytes, too few, none to compare, and an unreadable file all differ."""
     path = tmp_path / "a"
     path.write_bytes(b"0123456789")
     fd = os.open(path, os.O_RDONLY)

@@ -19,14 +19,14 @@ from jwtleak.follow.settings import TailSettings
 @pytest.fixture
 def follower(tmp_path: Path) -> Iterator[Following]:
     """A follower of a directory, started."""
-    one = Follower(TailSettings(paths=[str(tmp_path)]))
-    one.start()
-    yield one
-    one.close()
+    started = Follower(TailSettings(paths=[str(tmp_path)]))
+    started.start()
+    yield started
+    started.close()
 
 
 def until(follower: Following, kind: type[Event]) -> Event:
-    """Look until an event of a kind comes, for ten seconds at most."""
+    """Poll until an event of a kind comes, for ten seconds at most."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
         for event in follower.poll():

@@ -15,7 +15,7 @@ Drive = Callable[..., Driver]
 
 
 def stats_of(driver: Driver, log: Path, seconds: int, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How often a file is looked at in so many seconds."""
+    """Return how often a file is inspected in so many seconds."""
     calls, stat = 0, os.stat
 
     def counted(path: object, *args: object, **more: object) -> os.stat_result:
@@ -50,7 +50,7 @@ def test_every_second_without_events(
 
 
 def test_seldom_with_events(drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where events come, an idle file is looked at ever less often, up to a bound."""
+    """Where events come, an idle file is inspected ever less often, up to a bound."""
     driver = drive(log)
     driver.turn()
     driver.follower._inspector.set_coverage(frozenset(), everywhere=True)
@@ -62,7 +62,7 @@ def test_seldom_with_events(drive: Drive, log: Path, monkeypatch: pytest.MonkeyP
     assert driver.contents() == [lines(0, 11)]
 
 
-def test_many_files_share_their_looks(
+def test_many_files_share_the_inspections(
     drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beyond what a small part of a core can do, idle files wait longer, but never longer than the
@@ -81,7 +81,7 @@ def test_many_files_share_their_looks(
 def test_a_file_that_was_idle_before_it_was_met(
     drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not looked at every second first, as one that has just changed is."""
+    """It is not inspected every second at first, as a file that has just changed is."""
     monkeypatch.setattr(module, "POLLS_PER_SECOND", 0.1)
     os.utime(log, (1000, 1000))
     driver = drive(log)
@@ -90,7 +90,7 @@ def test_a_file_that_was_idle_before_it_was_met(
 
 
 def test_a_change_within_a_tick_of_the_clock(drive: Drive, log: Path) -> None:
-    """A log that is rewritten with the same size and time stamp right after a look is found once
+    """A log that is rewritten with the same size and time stamp right after a poll is found once
     more.
     """
     driver = drive(log)
@@ -107,7 +107,7 @@ def test_a_change_within_a_tick_of_the_clock(drive: Drive, log: Path) -> None:
     assert driver.contents()[-1] == log.read_bytes()
 
 
-def test_what_cannot_be_looked_at_is_not_gone(
+def test_what_cannot_be_inspected_is_not_gone(
     drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file whose stat fails for a while, for whatever reason but its absence, stays as it is."""

@@ -1,4 +1,4 @@
-"""What is told of the changes that streams go through."""
+"""The changes of a stream, and their events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def test_the_events_of_a_life(drive: Drive, log: Path) -> None:
-    """Opened, grown, moved, ended; nothing is told twice, and nothing when nothing happened."""
+    """Opened, grown, moved, ended; nothing is reported twice, and nothing when nothing happened."""
     driver = drive(log)
     (opened,) = driver.poll()
     assert isinstance(opened, Opened)
@@ -100,7 +100,7 @@ def test_what_is_cut_off_unread_is_lost(drive: Drive, log: Path) -> None:
 
 
 def test_the_start_at_the_end_has_an_anchor(drive: Drive, log: Path) -> None:
-    """A log that was begun at its end and is cut before anything is read of it is a new one."""
+    """A log that was begun at its end and truncated before anything was read is a new stream."""
     driver = drive(log, from_="end")
     driver.turn()
     (cursor,) = driver.cursors.values()

@@ -1,4 +1,4 @@
-"""Generations that no look saw."""
+"""Generations that no poll saw at the log's path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jwtleak.follow.directories import listing
 Drive = Callable[..., Driver]
 
 
-def test_two_copies_between_two_looks(drive: Drive, tmp_path: Path) -> None:
+def test_two_copies_between_two_polls(drive: Drive, tmp_path: Path) -> None:
     """A log that was copied and cut twice: the first copy is the rest, the second a generation of
     its own.
     """
@@ -36,7 +36,7 @@ def test_two_copies_between_two_looks(drive: Drive, tmp_path: Path) -> None:
     driver.turn()
     assert sorted(driver.contents()) == [lines(0, 20), lines(100, 120), lines(200, 230)]
     first, new, middle = (
-        next(one for one in driver.logs.values() if one.data.startswith(lines(number, number + 1)))
+        next(log for log in driver.logs.values() if log.data.startswith(lines(number, number + 1)))
         for number in (0, 200, 100)
     )
     assert middle.opened.follows == first.opened.stream
@@ -44,7 +44,7 @@ def test_two_copies_between_two_looks(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_deleted_file_leaves_none(drive: Drive, tmp_path: Path) -> None:
-    """Rotated files that were there before are not read because the log was deleted and made again."""
+    """Older rotated files are not read because the log was deleted and created again."""
     log = tmp_path / "a.log"
     (tmp_path / "a.log.1").write_bytes(lines(900, 910))
     log.write_bytes(lines(0, 10))
@@ -148,7 +148,7 @@ def test_a_compressed_generation_that_moves_on_while_it_settles(
 
 
 def test_a_compressed_generation_that_is_just_begun(drive: Drive, tmp_path: Path) -> None:
-    """While it is empty nothing tells that it will be compressed."""
+    """While it is empty nothing shows that it will be compressed."""
     log, packed = tmp_path / "a.log", tmp_path / "a.log.1.gz"
     log.write_bytes(lines(0, 10))
     driver = drive(log)

@@ -43,7 +43,7 @@ def test_local(kind: str) -> None:
 
 
 def test_by_device_and_by_path(tmp_path: Path) -> None:
-    """The device decides; one that is not in the table is found by the nearest mount point above."""
+    """The device decides; for an unknown one, the nearest mount point above."""
     device = os.stat(tmp_path).st_dev
     own = f"{os.major(device)}:{os.minor(device)}"
     assert type_of(str(tmp_path), [(own, "/nowhere", "nfs")]) == "nfs"

@@ -34,7 +34,7 @@ def only(driver: Driver) -> str:
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 4000), st.integers(1, 2000)), max_size=20))
 def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]]) -> None:
-    """A caller that looks back gets the bytes that are there, and what it has read to stays known."""
+    """A caller may read backwards; the furthest offset that it read to is kept."""
     driver = drive(log)
     driver.poll()
     stream, data, furthest = only(driver), lines(0, 100), 0
@@ -55,7 +55,7 @@ def test_reads_in_any_order(drive: Drive, log: Path, reads: list[tuple[int, int]
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: bool) -> None:
-    """A token that may go on keeps the offset back; the anchor stands before what was read."""
+    """A token that may go on keeps the offset back; the anchor is before what was read."""
     path = tmp_path / "a.log"
     data = lines(0, 100)
     path.write_bytes(gzip.compress(data) if packed else data)
@@ -73,9 +73,7 @@ def test_a_cursor_before_what_was_read(drive: Drive, tmp_path: Path, packed: boo
 
 
 def test_what_is_read_again_is_compared_too(drive: Drive, log: Path) -> None:
-    """A file that was cut since the look gives none of its new bytes, also where old ones had been
-    read.
-    """
+    """After a truncation since the poll no new byte is read, even where old ones had been read."""
     driver = drive(log)
     driver.turn()
     (stream,) = driver.logs
@@ -97,14 +95,14 @@ def test_what_has_ended_gives_nothing(drive: Drive, log: Path) -> None:
 
 
 def test_nothing_is_read_beyond_the_last_look(drive: Drive, log: Path) -> None:
-    """What came since is for the next look to tell."""
+    """The next poll reports the bytes written since."""
     driver = drive(log)
     driver.turn()
     append(log, lines(100, 101))
     assert driver.follower.read(only(driver), len(lines(0, 100)), memoryview(bytearray(1000))) == 0
 
 
-def test_an_error_is_told_and_tried_again(
+def test_an_error_is_reported_and_tried_again(
     drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that cannot be read for a while gives nothing; then it is `Grown` again."""

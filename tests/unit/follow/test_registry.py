@@ -7,7 +7,7 @@ import pytest
 from jwtleak.follow import registry as module
 from jwtleak.follow.fingerprint import digest
 from jwtleak.follow.interface import Ended, Moved, Opened, Trouble
-from jwtleak.follow.registry import OrphanIndex, Registry, fresh_name
+from jwtleak.follow.registry import OrphanIndex, Registry, Schedule, fresh_name
 from jwtleak.follow.stream import FollowedStream, OpenFiles, State
 from jwtleak.types import Cursor
 
@@ -46,81 +46,81 @@ def test_names_are_unique() -> None:
 
 def test_a_file_belongs_to_one_stream(registry: Registry) -> None:
     """Binding moves it; unbinding by another stream does nothing."""
-    one, two = stream("/a"), stream("/b")
-    registry.bind(one, (1, 5), 7)
+    first, two = stream("/a"), stream("/b")
+    registry.bind(first, (1, 5), 7)
     registry.bind(two, (1, 5), 7)
-    registry.unbind(one)
+    registry.unbind(first)
     assert registry.at((1, 5)) is two
     registry.unbind(two)
     assert registry.at((1, 5)) is None
 
 
 def test_a_new_path_is_reported(registry: Registry) -> None:
-    """The old one leads nowhere then; the same one again is no news."""
-    one = stream("/a")
-    one.opened = True
-    registry.add(one)
-    registry.name(one, "/a")
-    registry.name(one, "/b")
-    registry.name(one, "/b")
-    assert registry.drain_events() == [Moved(one.name, "/b")]
-    assert (registry.at_path("/a"), registry.at_path("/b")) == (None, one)
-    registry.unname(one)
-    assert not one.named
+    """The old first leads nowhere then; the same first again is no news."""
+    first = stream("/a")
+    first.opened = True
+    registry.add(first)
+    registry.name(first, "/a")
+    registry.name(first, "/b")
+    registry.name(first, "/b")
+    assert registry.drain_events() == [Moved(first.name, "/b")]
+    assert (registry.at_path("/a"), registry.at_path("/b")) == (None, first)
+    registry.unname(first)
+    assert not first.named
     assert registry.at_path("/b") is None
 
 
-def test_everything_of_a_stream_goes_with_it(registry: Registry) -> None:
+def test_everything_of_a_itemgoes_with_it(registry: Registry) -> None:
     """Names, links, files, heads and plans."""
-    one = stream("/a", b"x" * 64)
-    registry.add(one)
-    registry.bind(one, (1, 5), None)
-    registry.name(one, "/a")
-    registry.alias(one, "/b")
-    registry.link(one, "/real/c")
-    registry.index_head(one)
-    registry.poll_at(one, 1)
+    first = stream("/a", b"x" * 64)
+    registry.add(first)
+    registry.bind(first, (1, 5), None)
+    registry.name(first, "/a")
+    registry.alias(first, "/b")
+    registry.link(first, "/real/c")
+    registry.index_head(first)
+    registry.poll_at(first, 1)
     paths = ("/a", "/b", "/real/c")
-    assert [registry.at_path(path) for path in paths] == [one] * 3
+    assert [registry.at_path(path) for path in paths] == [first] * 3
     assert registry.linked_directories() == {"/real"}
-    registry.end(one, Ended(one.name, "rotated", 3))
+    registry.end(first, Ended(first.name, "rotated", 3))
     assert [registry.at_path(path) for path in paths] == [None] * 3
     assert (len(registry), registry.linked_directories(), registry.at((1, 5))) == (0, set(), None)
-    assert one not in registry
+    assert first not in registry
     assert registry.twin([digest(b"x" * 64)], (1, 6)) is None
     assert registry.due(9) == []
-    assert registry.drain_events() == [Ended(one.name, "rotated", 3)]
+    assert registry.drain_events() == [Ended(first.name, "rotated", 3)]
     assert (registry.stats.rotated, registry.stats.bytes_lost) == (1, 3)
 
 
 def test_twins_are_live_files_that_begin_alike(registry: Registry) -> None:
     """Not the file itself, and none of less than 64 bytes."""
-    one, short = stream("/a", b"x" * 64), stream("/b", b"y" * 10, inode=2)
-    for each in (one, short):
-        registry.add(each)
-        registry.index_head(each)
-    assert registry.twin([digest(b"x" * 64)], (1, 9)) is one
+    first, short = stream("/a", b"x" * 64), stream("/b", b"y" * 10, inode=2)
+    for item in (first, short):
+        registry.add(item)
+        registry.index_head(item)
+    assert registry.twin([digest(b"x" * 64)], (1, 9)) is first
     assert registry.twin([digest(b"x" * 64)], (1, 1)) is None
     assert registry.twin([digest(b"y" * 10)], (1, 9)) is None
     assert registry.leaving_like(digest(b"x" * 64)) is None
-    one.state = "leaving"
-    assert registry.leaving_like(digest(b"x" * 64)) is one
+    first.state = "leaving"
+    assert registry.leaving_like(digest(b"x" * 64)) is first
     assert registry.twin([digest(b"x" * 64)], (1, 9)) is None
 
 
 def test_the_homeless_are_found_by_file_and_by_head() -> None:
     """Until they are removed, from all indexes."""
     orphans = OrphanIndex()
-    one, two, bare = stream("/a", b"abc"), stream("/b", b"abcdef", inode=2), stream("/c", inode=3)
-    for each in (one, two, bare, one):
-        orphans.add(each)
+    first, two, bare = stream("/a", b"abc"), stream("/b", b"abcdef", inode=2), stream("/c", inode=3)
+    for item in (first, two, bare, first):
+        orphans.add(item)
     assert len(orphans) == 3
     assert orphans.of((1, 2)) == [two]
-    assert sorted(each.path for each in orphans.like(b"abcdefghi")) == ["/a", "/b"]
-    assert orphans.like(b"abcde") == [one]
+    assert sorted(item.path for item in orphans.like(b"abcdefghi")) == ["/a", "/b"]
+    assert orphans.like(b"abcde") == [first]
     assert orphans.like(b"") == []
-    for each in (one, two, bare, one):
-        orphans.remove(each)
+    for item in (first, two, bare, first):
+        orphans.remove(item)
     assert (len(orphans), orphans.of((1, 2)), orphans.like(b"abcdefghi"), list(orphans)) == (
         0,
         [],
@@ -131,14 +131,14 @@ def test_the_homeless_are_found_by_file_and_by_head() -> None:
 
 def test_an_orphan_is_homeless(registry: Registry) -> None:
     """It keeps its key, so that its file is known when it is met."""
-    one = stream("/a")
-    registry.add(one)
-    registry.bind(one, (1, 5), None)
-    registry.name(one, "/a")
-    registry.orphan(one)
-    assert (one.state, list(registry.orphans)) == ("orphan", [one])
+    first = stream("/a")
+    registry.add(first)
+    registry.bind(first, (1, 5), None)
+    registry.name(first, "/a")
+    registry.orphan(first)
+    assert (first.state, list(registry.orphans)) == ("orphan", [first])
     assert (registry.at((1, 5)), registry.at_path("/a")) == (None, None)
-    assert registry.orphans.of((1, 5)) == [one]
+    assert registry.orphans.of((1, 5)) == [first]
 
 
 def test_a_trouble_is_reported_once(registry: Registry) -> None:
@@ -165,10 +165,10 @@ def test_troubles_are_bounded(registry: Registry, monkeypatch: pytest.MonkeyPatc
 
 def test_events_are_counted(registry: Registry) -> None:
     """Opened streams and every way to end."""
-    one = stream("/a")
-    registry.emit(Opened(one.name, "/a", one.stored, 0))
+    first = stream("/a")
+    registry.emit(Opened(first.name, "/a", first.stored, 0))
     for reason in ("rotated", "truncated", "removed", "finished"):
-        registry.emit(Ended(one.name, reason))  # type: ignore[arg-type]
+        registry.emit(Ended(first.name, reason))  # type: ignore[arg-type]
     stats = registry.stats
     assert (stats.opened, stats.rotated, stats.truncated, stats.removed, stats.finished) == (
         1,
@@ -177,3 +177,27 @@ def test_events_are_counted(registry: Registry) -> None:
         1,
         1,
     )
+
+
+def test_due_names_come_once() -> None:
+    """In the order of their times, and only what is due."""
+    schedule = Schedule()
+    schedule.put("b", 2)
+    schedule.put("a", 1)
+    schedule.put("c", 3)
+    assert schedule.drain(2) == ["a", "b"]
+    assert schedule.drain(2) == []
+    assert schedule.drain(9) == ["c"]
+
+
+def test_the_last_plan_counts() -> None:
+    """A name that is planned again comes then, earlier or later, and not when it was dropped."""
+    schedule = Schedule()
+    schedule.put("a", 5)
+    schedule.put("a", 1)
+    schedule.put("b", 1)
+    schedule.put("b", 5)
+    schedule.put("c", 1)
+    schedule.drop("c")
+    assert schedule.drain(1) == ["a"]
+    assert schedule.drain(9) == ["b"]

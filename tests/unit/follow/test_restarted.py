@@ -1,4 +1,4 @@
-"""What happened while the follower was stopped, told apart by what its cursors remember."""
+"""What happened while the follower was stopped, as its cursors show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stopped(drive: Drive, path: Path, data: bytes, *more: Path) -> Driver:
 
 
 def test_nothing_happened(drive: Drive, tmp_path: Path) -> None:
-    """A file that is as it was is opened at its cursor, under the same name, without a byte read."""
+    """An unchanged file is opened at its cursor, under the same name, without a byte read."""
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10))
     before = dict(driver.cursors)
@@ -148,7 +148,7 @@ def test_it_was_cut_under_a_glob_that_takes_the_copy(drive: Drive, tmp_path: Pat
 
 
 def test_it_was_replaced_by_one_with_the_same_inode(drive: Drive, tmp_path: Path) -> None:
-    """Delete and create, with a beginning that is the same: the generation or the anchor tells."""
+    """Delete and create, with the same beginning: the generation or the anchor differs."""
     log = tmp_path / "a.log"
     driver = stopped(drive, log, lines(0, 10))
     log.unlink()
@@ -331,7 +331,7 @@ def test_a_generation_of_which_nothing_was_stored(
     log.write_bytes(lines(100, 110))
     driver.turn()
     driver.cursors = {name: driver.cursors[name]}
-    del driver.logs[next(one for one in driver.logs if one != name)]
+    del driver.logs[next(other for other in driver.logs if other != name)]
     (tmp_path / "a.log.1").rename(tmp_path / "a.log.2")
     log.rename(tmp_path / "a.log.1")
     if packed:

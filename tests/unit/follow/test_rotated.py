@@ -56,8 +56,8 @@ def test_a_writer_that_keeps_the_old_file(drive: Drive, tmp_path: Path) -> None:
     assert driver.ends() == [("rotated", 0)]
 
 
-def test_several_generations_between_two_looks(drive: Drive, tmp_path: Path) -> None:
-    """Generations that no look saw under their name are read where rotation put them, in order."""
+def test_several_generations_between_two_polls(drive: Drive, tmp_path: Path) -> None:
+    """Generations that no poll saw at the log's path are read where they are, in order."""
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
     append(log, lines(10, 12))
@@ -91,7 +91,7 @@ def test_a_neighbour_that_was_there_is_no_generation(drive: Drive, tmp_path: Pat
 
 @pytest.mark.parametrize("order", ["together", "apart"])
 def test_cascade_that_still_matches(drive: Drive, tmp_path: Path, order: str) -> None:
-    """With a glob that takes the rotated names too, a stream keeps its identity from name to name."""
+    """With a glob that matches the rotated names too, a stream keeps its identity."""
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10), tmp_path / "a.log*")
     for generation in (1, 2, 3):
@@ -190,7 +190,7 @@ def test_a_copy_that_is_seen_before_the_cut(drive: Drive, tmp_path: Path) -> Non
 
 
 def test_what_fell_between_copy_and_cut_is_counted(drive: Drive, tmp_path: Path) -> None:
-    """Bytes that a look saw and nobody can read any more are `lost`."""
+    """Bytes that a poll saw and nobody can read any more are `lost`."""
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
     shutil.copyfile(log, tmp_path / "a.log.1")
@@ -265,7 +265,7 @@ def test_inode_reuse_while_closed(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_shrunk_file_is_read_again(drive: Drive, tmp_path: Path) -> None:
-    """A file that an editor made a line shorter is read anew: nothing tells what else was changed."""
+    """A file that an editor made a line shorter is read again: anything may have changed."""
     log = tmp_path / "a.log"
     driver = followed(drive, log, lines(0, 10))
     os.truncate(log, len(lines(0, 9)))
@@ -276,18 +276,18 @@ def test_a_shrunk_file_is_read_again(drive: Drive, tmp_path: Path) -> None:
 
 def test_symlink_swap(drive: Drive, tmp_path: Path) -> None:
     """A link that is turned to another file is a rotation."""
-    one, two, link = tmp_path / "one", tmp_path / "two", tmp_path / "current.log"
-    one.write_bytes(lines(0, 10))
-    two.write_bytes(lines(100, 110))
-    link.symlink_to(one)
+    old, new, link = tmp_path / "one", tmp_path / "two", tmp_path / "current.log"
+    old.write_bytes(lines(0, 10))
+    new.write_bytes(lines(100, 110))
+    link.symlink_to(old)
     driver = drive(link)
     driver.turn()
-    append(one, lines(10, 12))
+    append(old, lines(10, 12))
     link.unlink()
-    link.symlink_to(two)
+    link.symlink_to(new)
     driver.turn()
     assert driver.contents() == [lines(0, 12), lines(100, 110)]
-    append(two, lines(110, 111))
+    append(new, lines(110, 111))
     driver.turn()
     assert driver.contents()[1] == lines(100, 111)
 
@@ -313,7 +313,7 @@ def test_kubernetes_chain(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_moved_out_of_the_directory(drive: Drive, tmp_path: Path) -> None:
-    """A file that is moved where nobody looks is read to its end all the same."""
+    """A file that is moved out of the followed directories is read to its end all the same."""
     logs, away = tmp_path / "logs", tmp_path / "away"
     logs.mkdir()
     away.mkdir()
@@ -356,7 +356,7 @@ def test_copied_across_devices(drive: Drive, tmp_path: Path) -> None:
     log.unlink()
     driver.turn(times=8)
     assert driver.contents() == [lines(0, 20)]
-    assert [one.path for one in driver.logs.values()] == [str(tmp_path / "b.log")]
+    assert [log.path for log in driver.logs.values()] == [str(tmp_path / "b.log")]
 
 
 def test_a_compressed_form_that_was_renamed_is_not_read_again(drive: Drive, tmp_path: Path) -> None:

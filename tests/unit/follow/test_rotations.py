@@ -1,4 +1,4 @@
-"""Where the rest of a stream is looked for."""
+"""Where the rest of a stream is searched for, and how rotated files are named."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from followed import Driver, append, lines
 
 from jwtleak.follow import rotations as module
 from jwtleak.follow.open_file import OpenedFile
+from jwtleak.follow.rotations import bases, is_generation
 
 Drive = Callable[..., Driver]
 
@@ -79,9 +80,9 @@ def test_no_file_is_opened_again_that_did_not_change(
     opened: list[str] = []
 
     class Counted(OpenedFile):
-        def __init__(self, path: str, tell: Callable[[str, str, str], None]) -> None:
+        def __init__(self, path: str, report: Callable[[str, str, str], None]) -> None:
             opened.append(path)
-            super().__init__(path, tell)
+            super().__init__(path, report)
 
     monkeypatch.setattr(module, "OpenedFile", Counted)
     driver.turn(times=3)
@@ -112,14 +113,14 @@ def test_a_copy_that_is_still_made_is_waited_for(drive: Drive, tmp_path: Path) -
 
 def test_a_live_file_is_not_taken_for_the_rest(drive: Drive, tmp_path: Path) -> None:
     """A second log with the same bytes stays its own when the first one goes."""
-    one, two = tmp_path / "a.log", tmp_path / "a.1.log"
-    one.write_bytes(lines(0, 100))
-    two.write_bytes(lines(0, 100))
+    first, second = tmp_path / "a.log", tmp_path / "a.1.log"
+    first.write_bytes(lines(0, 100))
+    second.write_bytes(lines(0, 100))
     driver = drive(tmp_path / "*.log")
     driver.turn()
     driver.follower._registry.open_files.close()
-    one.unlink()
-    append(two, lines(100, 101))
+    first.unlink()
+    append(second, lines(100, 101))
     driver.turn(times=20)
     assert sorted(driver.contents()) == [lines(0, 100), lines(0, 101)]
     assert driver.ends() == [("removed", 0)]
@@ -128,7 +129,7 @@ def test_a_live_file_is_not_taken_for_the_rest(drive: Drive, tmp_path: Path) -> 
 def test_a_directory_beside_a_link_that_cannot_be_listed(
     drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Is told; the stream is looked for in the others."""
+    """The failure is reported, and the other places are searched."""
     (tmp_path / "real").mkdir()
     (tmp_path / "links").mkdir()
     log = tmp_path / "real" / "a.log"
@@ -165,3 +166,45 @@ def test_more_files_wait_than_are_remembered(
     driver.turn(times=10)
     assert len(driver.logs) == 20
     assert driver.follower.unsettled() == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("a.log", "a.log.1"),
+        ("a.log", "a.log.12.gz"),
+        ("a.log", "a.log-20260101"),
+        ("a.log", "a.log-20260101-1767225600.xz"),
+        ("a.log", "a.log.2026-01-01T10:00:00Z"),
+        ("a.log", "a.log.old"),
+        ("a.log", "a.log.gz"),
+        ("a.log", "a-2026-01-01.log"),
+        ("a.log", "a.1.log.gz"),
+        ("syslog", "syslog.1"),
+        ("0.log", "0.log.20260101-101010"),
+    ],
+)
+def test_generations(base: str, name: str) -> None:
+    """What logrotate, log4j, the kubelet and others make of a name."""
+    assert is_generation(base, name)
+    assert base in bases(name)
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("a.log", "a.log"),
+        ("a.log", "a.log.example"),
+        ("a.log", "a.logger"),
+        ("a.log", "b.log.1"),
+        ("a.log", "a.log.1.txt"),
+        ("a.log", "access.log"),
+        ("a.log", "a-b.log"),
+        ("syslog", "syslogd"),
+        (".log", "x.1.log"),
+    ],
+)
+def test_strangers(base: str, name: str) -> None:
+    """A name that only begins alike is another log."""
+    assert not is_generation(base, name)
+    assert base not in bases(name)

@@ -48,7 +48,7 @@ def test_a_huge_hole_costs_nothing(fd: int) -> None:
 
 
 def test_a_file_in_too_many_pieces(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound the size is taken for the end."""
+    """Beyond the bound the size counts as the end."""
     monkeypatch.setattr(sparse, "_MAX_EXTENTS", 3)
     for number in range(10):
         os.pwrite(fd, b"x", number << 20)

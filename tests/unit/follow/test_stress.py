@@ -33,7 +33,7 @@ def rotate(log: Path, how: str) -> None:
 
 
 def write(log: Path, how: str, written: list[bytes]) -> None:
-    """500 lines a second, rotated every half second; nothing is written between a copy and its cut."""
+    """Write 500 lines a second and rotate twice; nothing is written within a copytruncate."""
     end, turn = time.monotonic() + SECONDS, time.monotonic() + 0.5
     while time.monotonic() < end:
         with log.open("ab") as file:

@@ -11,7 +11,7 @@ from jwtleak.follow.targets import Filter, Target, targets
 
 
 @pytest.mark.parametrize(
-    ("pattern", "taken", "left"),
+    ("pattern", "matching", "left"),
     [
         ("*.log", ["a.log"], ["a.txt", "x/a.log", ".a.log"]),
         ("**/*.log", ["a.log", "x/a.log", "x/y/a.log"], [".x/a.log", "a.txt"]),
@@ -21,10 +21,10 @@ from jwtleak.follow.targets import Filter, Target, targets
         ("**/.app/**", ["x/.app/a"], ["x/.other/a", "x/.app/.b"]),
     ],
 )
-def test_globs(pattern: str, taken: list[str], left: list[str]) -> None:
+def test_globs(pattern: str, matching: list[str], left: list[str]) -> None:
     """`*` stays in a name, `**` does not, and a dot must be written."""
     target = Target("/base", pattern)
-    assert [target.matches(path) for path in taken] == [True] * len(taken)
+    assert [target.matches(path) for path in matching] == [True] * len(matching)
     assert [target.matches(path) for path in left] == [False] * len(left)
 
 

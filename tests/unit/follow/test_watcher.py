@@ -20,15 +20,15 @@ Make = Callable[..., tuple[Watcher, Hints, list[tuple[str, str, str]]]]
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """A watch that is started, its hints, and what it tells."""
+    """A watcher that is started, its hints, and the modes that it reports."""
     made: list[tuple[Watcher, Hints]] = []
 
     def run(*, poll: bool = False) -> tuple[Watcher, Hints, list[tuple[str, str, str]]]:
-        hints, told = Hints(), list[tuple[str, str, str]]()
-        watch = Watcher(hints, lambda *mode: told.append(mode), poll=poll)
+        hints, modes = Hints(), list[tuple[str, str, str]]()
+        watch = Watcher(hints, lambda *mode: modes.append(mode), poll=poll)
         watch.start()
         made.append((watch, hints))
-        return watch, hints, told
+        return watch, hints, modes
 
     yield run
     for watch, hints in made:
@@ -48,9 +48,9 @@ def seen(hints: Hints, path: Path) -> bool:
 
 def test_changes_become_hints(make: Make, tmp_path: Path) -> None:
     """A file that is made, written or renamed; and for names that change, their directory."""
-    watch, hints, told = make()
+    watch, hints, modes = make()
     watch.sync([str(tmp_path)], 0)
-    assert told == [(str(tmp_path), "events", "")]
+    assert modes == [(str(tmp_path), "events", "")]
     assert watch.covered == {str(tmp_path)}
     assert watch.modes() == {"events": 1}
     log = tmp_path / "a.log"
@@ -61,7 +61,7 @@ def test_changes_become_hints(make: Make, tmp_path: Path) -> None:
 
 
 def test_our_own_reads_are_no_events(make: Make, tmp_path: Path) -> None:
-    """Opening and reading a file is no reason to look."""
+    """Opening and reading a file is no hint."""
     log = tmp_path / "a.log"
     log.write_bytes(b"x")
     watch, hints, _ = make()
@@ -102,11 +102,11 @@ def test_a_directory_that_is_not_wanted_any_more(make: Make, tmp_path: Path) -> 
 
 
 def test_polling_as_asked(make: Make, tmp_path: Path) -> None:
-    """No thread runs, and each directory is told to be polled, once."""
-    watch, _, told = make(poll=True)
+    """No thread runs, and each directory is reported as polled, once."""
+    watch, _, modes = make(poll=True)
     watch.sync([str(tmp_path)], 0)
     watch.sync([str(tmp_path)], 100)
-    assert told == [(str(tmp_path), "polling", "asked for")]
+    assert modes == [(str(tmp_path), "polling", "asked for")]
     assert watch.covered == frozenset()
 
 
@@ -116,9 +116,9 @@ def test_remote_file_systems_are_polled(
     """Only the directories that are on one."""
     (tmp_path / "nfs").mkdir()
     monkeypatch.setattr(module, "remote_type", lambda path: "nfs4" if path.endswith("nfs") else "")
-    watch, _, told = make()
+    watch, _, modes = make()
     watch.sync([str(tmp_path), str(tmp_path / "nfs")], 0)
-    assert told == [
+    assert modes == [
         (str(tmp_path), "events", ""),
         (str(tmp_path / "nfs"), "polling", "no events from a file system of type nfs4"),
     ]
@@ -129,7 +129,7 @@ def test_the_limit_of_watches(make: Make, tmp_path: Path, monkeypatch: pytest.Mo
     names = [str(tmp_path / name) for name in "abc"]
     for name in names:
         os.mkdir(name)
-    watch, _, told = make()
+    watch, _, modes = make()
     schedule = BaseObserver.schedule
 
     def limited(self: BaseObserver, handler: object, path: str, **more: object) -> object:
@@ -142,7 +142,7 @@ def test_the_limit_of_watches(make: Make, tmp_path: Path, monkeypatch: pytest.Mo
         watch.sync(names, 0)
         watch.sync(names, 10)
     reason = "no inotify watch is left (fs.inotify.max_user_watches)"
-    assert told == [
+    assert modes == [
         (names[0], "events", ""),
         (names[1], "polling", reason),
         (names[2], "polling", reason),
@@ -151,7 +151,7 @@ def test_the_limit_of_watches(make: Make, tmp_path: Path, monkeypatch: pytest.Mo
     watch.sync(names, 20)
     assert watch.modes() == {"events": 1, "polling": 2}
     watch.sync(names, 100)
-    assert told[3:] == [(names[1], "events", ""), (names[2], "events", "")]
+    assert modes[3:] == [(names[1], "events", ""), (names[2], "events", "")]
 
 
 def test_no_events_at_all(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,15 +162,15 @@ def test_no_events_at_all(make: Make, tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(watchdog.observers, "Observer", refuse)
-    watch, _, told = make()
+    watch, _, modes = make()
     watch.sync([str(tmp_path)], 0)
-    assert told == [
+    assert modes == [
         (str(tmp_path), "polling", "no inotify instance is left (fs.inotify.max_user_instances)")
     ]
     monkeypatch.setattr(watchdog.observers, "Observer", lambda: 1 / 0)
-    watch, _, told = make()
+    watch, _, modes = make()
     watch.sync([str(tmp_path)], 0)
-    assert told == [(str(tmp_path), "polling", "file events do not work here (ZeroDivisionError)")]
+    assert modes == [(str(tmp_path), "polling", "file events do not work here (ZeroDivisionError)")]
 
 
 def test_too_many_directories(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,9 +178,9 @@ def test_too_many_directories(make: Make, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "MAX_WATCHED", 1)
     for name in "ab":
         (tmp_path / name).mkdir()
-    watch, _, told = make()
+    watch, _, modes = make()
     watch.sync([str(tmp_path / "a"), str(tmp_path / "b")], 0)
-    assert told[1] == (str(tmp_path / "b"), "polling", "more than 1 directories")
+    assert modes[1] == (str(tmp_path / "b"), "polling", "more than 1 directories")
 
 
 def test_an_overflow_makes_everything_due(make: Make) -> None:
@@ -194,10 +194,60 @@ def test_an_overflow_makes_everything_due(make: Make) -> None:
 
 
 def test_nothing_before_the_start(tmp_path: Path) -> None:
-    """A watch that was not started tells nothing and watches nothing."""
-    hints, told = Hints(), list[tuple[str, str, str]]()
-    watch = Watcher(hints, lambda *mode: told.append(mode), poll=False)
+    """A watcher that was not started reports and watches nothing."""
+    hints, modes = Hints(), list[tuple[str, str, str]]()
+    watch = Watcher(hints, lambda *mode: modes.append(mode), poll=False)
     watch.sync([str(tmp_path)], 0)
     watch.close()
     hints.close()
-    assert told == []
+    assert modes == []
+
+
+@pytest.fixture
+def hints() -> Hints:
+    """Hints that are closed by their test."""
+    return Hints()
+
+
+def test_hints_are_drained_once(hints: Hints) -> None:
+    """A path comes with the next `drain`, once, however often it was added."""
+    hints.add("/a")
+    hints.add("/b")
+    hints.add("/a")
+    assert hints.drain() == ({"/a", "/b"}, False)
+    assert hints.drain() == (set(), False)
+    hints.close()
+
+
+def test_they_are_bounded(hints: Hints, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many names become one hint at everything."""
+    monkeypatch.setattr(module, "MAX_HINTS", 3)
+    for number in range(10):
+        hints.add(f"/{number}")
+    paths, everything = hints.drain()
+    assert len(paths) == 3
+    assert everything
+    hints.close()
+
+
+def test_a_hint_ends_a_wait(hints: Hints) -> None:
+    """Also one that came before; and nothing is left of it for the next wait."""
+    for cause in (lambda: hints.add("/a"), hints.add_all, hints.wake):
+        hints.drain()
+        cause()
+        begun = time.monotonic()
+        hints.wait(60)
+        assert time.monotonic() - begun < 30
+        assert hints._poll.poll(0) == []
+    hints.close()
+
+
+def test_many_wakes_do_not_block(hints: Hints) -> None:
+    """A full pipe is no reason to wait in a signal handler, and closing twice is none to fail."""
+    for _ in range(100_000):
+        hints.wake()
+    hints.wait(0)
+    assert hints._poll.poll(0) == []
+    hints.close()
+    hints.close()
+    hints.wake()

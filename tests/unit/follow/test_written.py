@@ -1,4 +1,4 @@
-"""How files are written: holes, reserved space, memory maps, and cuts between a look and a read."""
+"""How files are written: holes, reserved space, memory maps, truncation before a read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_writer_that_keeps_its_offset(drive: Drive, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reserve", ["hole", "fallocate", "zeros"])
 def test_reserved_space_is_not_written_yet(drive: Drive, tmp_path: Path, reserve: str) -> None:
-    """NUL bytes at the end are read when something stands there, byte for byte."""
+    """NUL bytes at the end are read when data replaces them, byte for byte."""
     log = tmp_path / "a.log"
     fd = os.open(log, os.O_RDWR | os.O_CREAT)
     size = 1 << 20
@@ -81,7 +81,7 @@ def test_reserved_space_is_not_written_yet(drive: Drive, tmp_path: Path, reserve
 
 
 def test_a_gap_in_reserved_space(drive: Drive, tmp_path: Path) -> None:
-    """What is written further on is found too, and what stands before it with it."""
+    """What is written further on is found too, and everything before it with it."""
     log = tmp_path / "a.log"
     log.write_bytes(bytes(1 << 20))
     driver = drive(log)
@@ -111,8 +111,8 @@ def test_a_memory_mapped_writer(drive: Drive, tmp_path: Path) -> None:
     assert driver.contents() == [lines(0, 5)]
 
 
-def test_a_cut_between_look_and_read(drive: Drive, tmp_path: Path) -> None:
-    """Bytes of the next generation are not given as the continuation of the last, although the file
+def test_a_truncation_between_poll_and_read(drive: Drive, tmp_path: Path) -> None:
+    """Bytes of the next generation do not count as the continuation of the last, although the file
     has them.
     """
     log = tmp_path / "a.log"
@@ -130,7 +130,7 @@ def test_a_cut_between_look_and_read(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_a_cut_before_anything_was_read(drive: Drive, tmp_path: Path) -> None:
-    """The same with nothing read yet: the head tells."""
+    """The same with nothing read yet: the head differs."""
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -143,9 +143,9 @@ def test_a_cut_before_anything_was_read(drive: Drive, tmp_path: Path) -> None:
     assert driver.contents() == [lines(0, 10), lines(100, 200)]
 
 
-def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
-    """A cursor made when its bytes are gone still says which they were, and what is there is not
-    taken for them.
+def test_a_truncation_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
+    """A cursor made when its bytes are gone still says which they were, and the new bytes are not
+    mistaken for them.
     """
     log = tmp_path / "a.log"
     log.write_bytes(lines(0, 10))
@@ -166,7 +166,7 @@ def test_a_cut_between_read_and_cursor(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_something_that_is_no_log(drive: Drive, tmp_path: Path) -> None:
-    """A file that is written anew all the time is looked at ever less often, and never given up."""
+    """A file that is rewritten all the time is inspected ever less often, and never given up."""
     log = tmp_path / "a.db"
     log.write_bytes(lines(0, 10))
     driver = drive(log)
@@ -181,7 +181,7 @@ def test_something_that_is_no_log(drive: Drive, tmp_path: Path) -> None:
 
 
 def test_partial_lines_come_as_they_are(drive: Drive, tmp_path: Path) -> None:
-    """Bytes are given when they are there, whether a line ends or not."""
+    """Bytes are read as soon as they are there, whether a line ends or not."""
     log = tmp_path / "a.log"
     log.write_bytes(b"begin")
     driver = drive(log)
