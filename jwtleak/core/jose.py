@@ -1,9 +1,9 @@
-"""The judge: decoding decides what is a token (RFC 7515 section 3, RFC 7516 section 3, RFC 7519
-section 7.2).
+"""JOSE headers, claims and signatures: decoding decides what is a token (RFC 7515 section 3,
+RFC 7516 section 3, RFC 7519 section 7.2).
 
-Promises: a header is a base64url JSON object with a string `alg`; anything else is refused whatever
-it looks like. Never raises on any bytes. Remembers recent headers, since a log repeats a handful of
-them millions of times.
+Promises: a header is a base64url JSON object with a string `alg`, whatever else it looks like.
+Never raises on any bytes. Caches recent headers, since a log repeats a handful of them millions of
+times.
 """
 
 from __future__ import annotations
@@ -12,11 +12,18 @@ import binascii
 from typing import Any
 
 import msgspec
+import orjson
 
 from jwtleak.types import Integrity
 
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
-_decode_json = msgspec.json.Decoder().decode
+
+_INT64 = float(1 << 63)
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+# Levels of objects and arrays in a header or claims set. Real ones stay under ten; code that walks
+# them may recurse, and Python allows a thousand calls.
+MAX_DEPTH = 900
 
 # Signature lengths in base64url characters (RFC 7518 section 3.1, RFC 8037, RFC 8812, FIPS 204
 # parameter sets). RSA: moduli of 1024 (still met), 2048, 3072, 4096 and 8192 bits.
@@ -71,8 +78,8 @@ def decode_segment(segment: bytes) -> bytes | None:
 
 
 def _lenient_object(data: bytes) -> dict[str, Any] | None:
-    """What a strict parser refuses but token libraries accept: lone surrogates, NaN, raw control
-    characters, a BOM.
+    """Read what a strict parser refuses but token libraries accept: lone surrogates, NaN, raw
+    control characters, a BOM.
     """
     import json  # one header in a million comes here
 
@@ -83,16 +90,43 @@ def _lenient_object(data: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _is_exact(value: dict[str, Any]) -> bool | None:
+    """Whether orjson kept every number of `value`; None where it nests deeper than MAX_DEPTH.
+
+    orjson reads an integer beyond 64 bits as a float. `exp` and the rest are compared as they are
+    written, so such an object is read again by a parser that keeps it.
+    """
+    if _SCALARS.issuperset(map(type, value.values())):
+        return True  # nearly every header, and half of all claims
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for item in level:
+            for member in item.values() if type(item) is dict else item:
+                kind = type(member)
+                if kind is dict or kind is list:
+                    deeper.append(member)
+                elif kind is float and not -_INT64 < member < _INT64:
+                    return False
+        if not deeper:
+            return True
+        level = deeper
+    return None
+
+
 def decode_object(segment: bytes) -> dict[str, Any] | None:
     """The JSON object in a base64url segment, or None."""
     data = decode_segment(segment)
     if data is None or b"{" not in data[:8]:
         return None
     try:
-        value = _decode_json(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
         return _lenient_object(data)
-    return value if isinstance(value, dict) else None
+    if type(value) is not dict:
+        return None
+    exact = _is_exact(value)
+    return value if exact else None if exact is None else _lenient_object(data)
 
 
 def is_clipped_header(segment: bytes) -> bool:
@@ -113,7 +147,7 @@ def is_clipped_header(segment: bytes) -> bool:
 
 
 class JoseHeader(msgspec.Struct, frozen=True):
-    """A decoded header, and what it says of the parts behind it. `enc` is None but for a JWE."""
+    """A decoded header. `enc` is None except in a JWE."""
 
     fields: dict[str, Any]
     alg: str
@@ -121,21 +155,25 @@ class JoseHeader(msgspec.Struct, frozen=True):
 
 
 class JoseHeaders:
-    """Decodes JOSE headers, remembering both the good and the bad ones."""
+    """Decodes JOSE headers. Caches them, valid or not."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, JoseHeader | None] = {}
+        self._decoded: dict[bytes, JoseHeader | None] = {}
+
+    def __len__(self) -> int:
+        """How many headers are cached."""
+        return len(self._decoded)
 
     def decode(self, segment: bytes) -> JoseHeader | None:
-        """The header when `segment` is one: a JSON object with a string `alg`; else None."""
-        known = self._known
-        if segment in known:
-            return known[segment]
+        """The header in `segment`: a JSON object with a string `alg`; None if it is none."""
+        decoded = self._decoded
+        if segment in decoded:
+            return decoded[segment]
         header = _header(decode_object(segment))
         if len(segment) <= _CACHE_KEY_BYTES:
-            if len(known) >= _CACHE_ENTRIES:
-                known.clear()
-            known[segment] = header
+            if len(decoded) >= _CACHE_ENTRIES:
+                decoded.clear()
+            decoded[segment] = header
         return header
 
 
@@ -147,17 +185,17 @@ def _header(fields: dict[str, Any] | None) -> JoseHeader | None:
 
 
 def signature_integrity(alg: str, length: int) -> Integrity:
-    """Whether a signature of `length` base64url characters is one of `alg`; `odd` where the
-    algorithm is not known.
+    """Whether `alg` makes signatures of `length` base64url characters; `odd` for an unknown
+    algorithm.
     """
-    known = _SIGNATURE_LENGTHS.get(alg)
-    if known is None:
+    lengths = _SIGNATURE_LENGTHS.get(alg)
+    if lengths is None:
         return "odd" if length else "clipped"
-    return "whole" if length in known else "clipped"
+    return "whole" if length in lengths else "clipped"
 
 
 def jwe_integrity(enc: str, iv: int, ciphertext: int, tag: int) -> Integrity:
-    """Whether the last three of five parts, in base64url characters, are those that `enc` gives;
-    `odd` where not.
+    """Whether the last three of five parts have the lengths that `enc` gives, in base64url
+    characters; `odd` if not.
     """
     return "whole" if _JWE_LENGTHS.get(enc) == (iv, tag) and ciphertext else "odd"

@@ -1,6 +1,4 @@
-"""The judge: what is a header, what a signature of its length says, and what hostile JSON cannot
-do.
-"""
+"""What is a header, what a signature of its length says, and what hostile JSON cannot do."""
 
 from __future__ import annotations
 
@@ -8,12 +6,14 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from minting import SIGNATURE_BYTES, b64, jwe, noise
 
 from jwtleak.core.jose import (
+    MAX_DEPTH,
     JoseHeaders,
     decode_object,
     decode_segment,
@@ -83,10 +83,10 @@ def test_memory_of_headers_is_bounded() -> None:
     headers = JoseHeaders()
     for number in range(5000):
         assert headers.decode(b64({"alg": "HS256", "kid": str(number)}).encode()) is not None
-    assert len(headers._known) <= 1024
-    before = len(headers._known)
+    assert len(headers) <= 1024
+    before = len(headers)
     assert headers.decode(b64({"alg": "x", "kid": "k" * 5000}).encode()) is not None
-    assert len(headers._known) == before
+    assert len(headers) == before
     segment = b64({"alg": 1}).encode()
     assert headers.decode(segment) is None
     assert headers.decode(segment) is None
@@ -214,3 +214,60 @@ def test_no_segment_raises(data: bytes) -> None:
         assert value is None or isinstance(value, dict)
         headers.decode(segment)
         is_clipped_header(segment)
+
+
+def by_msgspec(data: bytes) -> dict[str, Any] | None:
+    """The object as the project read it before orjson: the reference for every edge."""
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        try:
+            value = json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
+
+
+# Edges at which JSON parsers differ: integers around 64 bits, floats out of range, what is no
+# number, surrogates, control characters, bytes that are no UTF-8.
+EDGES = [
+    *(b"%d" % (sign * (1 << bits) + more) for sign in (1, -1) for bits in (53, 63, 64) for more in (-1, 0, 1)),
+    *(b"1" * 30, b"1" * 4300, b"1" * 4301, b"1e400", b"-1e400", b"1e308", b"1e-400", b"5e-324"),
+    *(b"-0", b"-0.0", b"01", b"1.", b".5", b"+1", b"1E5", b"NaN", b"Infinity", b"-Infinity"),
+    *(rb'"\ud800"', rb'"\udc00\ud800"', rb'"\ud83d\ude00"', b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"', b'"\n"'),
+    *(rb'"\x"', rb'"\/"', rb'"\u0000"', b"[1,]", b'{"b":1,"b":2}', b"[18446744073709551616]", b"", b"1 ", b"1}x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", EDGES)
+@pytest.mark.parametrize("around", [b'{"a":%b}', b' {"x":[{"a":%b}]}\n', b'\xef\xbb\xbf{"a":%b}'])
+def test_every_edge_reads_as_before(around: bytes, value: bytes) -> None:
+    """Numbers keep their value and type, texts their characters, and the same is refused."""
+    data = around % value
+    assert repr(decode_object(b64(data).encode())) == repr(by_msgspec(data))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.binary(max_size=2),
+    st.integers(0, 200),
+)  # fmt: skip
+@example(float("nan"), b"", 0)
+def test_any_object_reads_as_before(value: object, noise: bytes, at: int) -> None:
+    """The same for any object, sound or with bytes put into it."""
+    data = json.dumps({"a": value}).encode()
+    data = data[:at] + noise + data[at:]
+    assert repr(decode_object(b64(data).encode())) == repr(by_msgspec(data))
+
+
+def test_depth_is_bounded() -> None:
+    """Objects and arrays nest up to MAX_DEPTH; what is deeper is no header, and nothing recurses."""
+    fits = b'{"a":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
+    assert decode_object(b64(fits).encode()) is not None
+    for depth in (MAX_DEPTH, 1000, 1024, 1025, 100_000):
+        deep = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+        assert decode_object(b64(deep).encode()) is None
