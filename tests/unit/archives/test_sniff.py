@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jwtleak.archives.codecs import Codec
 from jwtleak.archives.interface import load
-from jwtleak.archives.sniff import sniff
+from jwtleak.archives.sniff import is_undecided, sniff
 
 SKIPPABLE = b"\x5e\x2a\x4d\x18\x03\0\0\0abc"
 
@@ -45,8 +45,24 @@ def test_plain(head: bytes):
     assert sniff(head) is None
 
 
+def test_beginnings_are_undecided(pack, codec, tar, zipped):
+    """Every cut of an archive's first bytes is recognised or waits for more."""
+    for whole in (pack(codec, b"x" * 99), tar({"a": b"a"}), zipped({"a": b"a"}), SKIPPABLE * 9):
+        for length in range(1, min(len(whole), 512)):
+            assert sniff(whole[:length]) is not None or is_undecided(whole[:length])
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"GET / HTTP/1.1\n", b"x" * 101, b"\n", b"{}\n", b"#1/ar\n", bytes(512)]
+)
+def test_text_waits_for_nothing(head):
+    """A line, or more printable bytes than a tar's first name has room for, is decided."""
+    assert not is_undecided(head)
+
+
 @given(st.binary(max_size=600))
 def test_arbitrary_bytes(head: bytes):
     """No bytes raise."""
+    is_undecided(head)
     sniff(head)
     sniff(b"\x50\x2a\x4d\x18" + head)

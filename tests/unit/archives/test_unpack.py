@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import random
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from archive_fixtures import PACK, make_ar, make_cpio, make_tar, make_zip, read_stream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jwtleak.archives import unpack as unpack_module
 from jwtleak.archives.unpack import open_streams
 from jwtleak.errors import SourceError
 from jwtleak.sources.interface import ArchiveLimits, Notice
@@ -68,9 +71,7 @@ def test_zero_padding_is_silent(unpack, pack, name):
 
 
 def test_garbage_behind_is_reported_and_read(unpack, pack, codec):
-    """Bytes behind the compressed data are reported, and the raw file is given as well, so that they
-    are looked at.
-    """
+    """Bytes behind the compressed data are reported, and the raw file is scanned as well."""
     raw = pack(codec, TEXT) + b"appended by mistake\n"
     read = unpack(raw)
     assert [data for _, data in read.streams] == [TEXT, raw]
@@ -79,7 +80,7 @@ def test_garbage_behind_is_reported_and_read(unpack, pack, codec):
 
 @pytest.mark.parametrize("eighth", range(1, 8))
 def test_truncated_gives_all_it_has(unpack, pack, codec, eighth):
-    """What was decodable before the cut is given, and the cut is reported once."""
+    """All that can be decoded before the cut comes out, and the cut is reported once."""
     packed = pack(codec, TEXT)
     read = unpack(packed[: len(packed) * eighth // 8])
     assert TEXT.startswith(read.content)
@@ -90,7 +91,7 @@ def test_truncated_gives_all_it_has(unpack, pack, codec, eighth):
 
 @pytest.mark.parametrize("eighth", range(1, 8))
 def test_damage_costs_only_what_is_behind_it(unpack, pack, eighth):
-    """All that a decoder can give before the damaged byte is given, then the raw bytes."""
+    """All that can be decoded before the damaged byte comes out, then the raw bytes."""
     packed = pack("gzip", TEXT)
     sound = packed[: len(packed) * eighth // 8]
     whole = unpack(sound).content
@@ -123,7 +124,7 @@ def test_nested_by_content_under_wrong_names(unpack, pack, tar, zipped):
 
 
 def test_too_deep_is_reported_and_given_raw(unpack, pack, tar):
-    """An archive below the deepest level is reported, and its bytes are given as they are."""
+    """An archive below the deepest level is reported, and its bytes are scanned as they are."""
     data = pack("gzip", b"bottom")
     bottom = data
     for _ in range(3):
@@ -234,8 +235,12 @@ def test_read_error_ends_the_archive(
     assert [(n.kind, n.reason) for n in notices] == [("unreadable", "input/output error")]
 
 
+_MAKE = {"ar": make_ar, "cpio": make_cpio, "tar": make_tar, "zip": make_zip}
 _LAYERS = st.lists(
-    st.sampled_from(["gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip", "zip stored"]), max_size=3
+    st.sampled_from(
+        ["gzip", "bzip2", "xz", "zstd", "lz4", "ar", "cpio", "tar", "zip", "zip stored"]
+    ),
+    max_size=3,
 )
 
 
@@ -245,13 +250,13 @@ _LAYERS = st.lists(
 @given(
     data=st.binary(max_size=3000), layers=_LAYERS, step=st.sampled_from([1, 7, 511, 4096, 1 << 19])
 )
-def test_any_nesting_gives_the_bytes(unpack, pack, tar, zipped, data, layers, step):
+def test_any_nesting_gives_the_bytes(unpack, pack, zipped, data, layers, step):
     """Bytes in are bytes out, for any nesting and any size of read."""
     data = b"." + data  # plain, and not empty
     packed = data
     for layer in layers:
-        if layer == "tar":
-            packed = tar({"t": packed})
+        if layer in ("ar", "cpio", "tar"):
+            packed = _MAKE[layer]({"t": packed})
         elif layer.startswith("zip"):
             stored = zipfile.ZIP_STORED if "stored" in layer else zipfile.ZIP_DEFLATED
             packed = zipped({"z": packed}, stored, streamed=bool(step % 2))
@@ -262,24 +267,96 @@ def test_any_nesting_gives_the_bytes(unpack, pack, tar, zipped, data, layers, st
     assert read.notices == []
 
 
+class _Pieces(StdinStream):
+    """Standard input that arrives in these pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        super().__init__(-1)
+        self._pieces = pieces
+
+    def _poll(self, _timeout: float) -> bool:
+        return True
+
+    def _read(self, buffer: memoryview) -> int:
+        piece = self._pieces.pop(0) if self._pieces else b""
+        count = min(len(piece), len(buffer))
+        buffer[:count] = piece[:count]
+        if count < len(piece):
+            self._pieces.insert(0, piece[count:])
+        self._ended = not count
+        return count
+
+
+def _piped(data: bytes, cuts: list[int]) -> tuple[list[tuple[str | None, bytes]], list[Notice]]:
+    """Streams and notices of `data` through a pipe that is cut at these offsets."""
+    ends = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    notices: list[Notice] = []
+    stdin = _Pieces([data[a:b] for a, b in pairwise(ends)])
+    streams = open_streams(stdin, notice=notices.append)
+    return [(s.info.member, read_stream(s)) for s in streams], notices
+
+
+_FILES = {"./etc/app.conf": TEXT[:3000], "b.gz": PACK["gzip"](TEXT[:900])}
+_PIPED = {
+    "deb": make_ar({"debian-binary": b"2.0\n", "data.tar.xz": PACK["xz"](make_tar(_FILES))}),
+    "ar": make_ar(_FILES),
+    "cpio": make_cpio(_FILES),
+    "cpio crc": make_cpio(_FILES, checked=True),
+    "cpio.zst": PACK["zstd"](make_cpio(_FILES)),
+    "tar": make_tar(_FILES),
+    "zip": make_zip(_FILES, streamed=True),
+    "lz4": b"\x5e\x2a\x4d\x18\x03\0\0\0abc" + PACK["lz4"](TEXT),
+    "text": TEXT[:3000],
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(_PIPED)),
+    cuts=st.lists(st.one_of(st.integers(1, 600), st.integers(1, 20_000)), max_size=8),
+    damage=st.one_of(st.none(), st.integers(600, 20_000)),
+)
+def test_any_cut_of_a_pipe_gives_the_same(kind, cuts, damage):
+    """However a pipe delivers an archive, whole or damaged, streams and notices are the same."""
+    data = _PIPED[kind]
+    if damage is not None:
+        data = data[:damage] + b"\xff" * 9 + data[damage + 40 :]
+    assert _piped(data, cuts) == _piped(data, [])
+
+
+@pytest.mark.parametrize("kind", sorted(_PIPED))
+def test_a_pipe_that_delivers_byte_by_byte(kind):
+    """The first bytes may come one by one."""
+    assert _piped(_PIPED[kind], list(range(600))) == _piped(_PIPED[kind], [])
+
+
+def test_a_writer_that_pauses_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    """Half a magic number after which nothing comes is a plain stream, and its bytes come first."""
+    reader, writer = os.pipe()
+    os.write(writer, b"07070")
+    monkeypatch.setattr(unpack_module, "HEAD_WAIT", 0.0)
+    stdin = StdinStream(reader)
+    streams = open_streams(stdin, notice=pytest.fail)
+    assert next(streams) is stdin
+    os.write(writer, b" is a number\n")
+    os.close(writer)
+    assert read_stream(stdin) == b"07070 is a number\n"
+    assert list(streams) == []
+    os.close(reader)
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    kind=st.sampled_from(["gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip"]),
+    kind=st.sampled_from(["gzip", "bzip2", "xz", "zstd", "lz4", *_MAKE]),
     edits=st.lists(st.tuples(st.integers(0, 600), st.binary(min_size=1, max_size=4)), max_size=6),
     cut=st.integers(0, 3000),
 )
-def test_arbitrary_damage_never_raises(unpack, pack, tar, zipped, kind, edits, cut):
+def test_arbitrary_damage_never_raises(unpack, pack, kind, edits, cut):
     """Any damage ends in streams and notices, never in an exception or a loop."""
     members = {"a": TEXT[:700], "b": pack("gzip", TEXT[:700])}
-    raw = (
-        tar(members)
-        if kind == "tar"
-        else zipped(members)
-        if kind == "zip"
-        else pack(kind, TEXT[:3000])
-    )
+    raw = _MAKE[kind](members) if kind in _MAKE else pack(kind, TEXT[:3000])
     data = bytearray(raw)
     for at, change in edits:
         data[at : at + len(change)] = change

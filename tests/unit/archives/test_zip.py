@@ -84,7 +84,7 @@ def test_comments_and_concatenation(unpack, zipped):
 
 
 def test_bytes_between_members_are_reported_and_read(unpack, zipped):
-    """What stands between members is reported, and the raw file is given so that it is looked at."""
+    """Bytes between members are reported, and the raw file is scanned as well."""
     first = zipped({"a": b"1"})
     data = first[: first.index(b"PK\1\2")] + b"something hidden" + zipped({"b": b"2"})
     read = unpack(data)
@@ -157,7 +157,7 @@ def test_unknown_zip_method_is_reported(unpack, zipped):
 
 
 def test_wrong_checksum_is_reported(unpack, zipped):
-    """A stored member whose bytes were changed is given, and reported."""
+    """A stored member whose bytes were changed is read, and reported."""
     data = zipped({"a": b"original content"}, zipfile.ZIP_STORED).replace(b"original", b"0riginal")
     read = unpack(data)
     assert read.members["a"] == b"0riginal content"

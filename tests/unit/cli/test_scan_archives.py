@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 
 import pytest
+from archive_fixtures import PACK, make_ar, make_cpio, make_tar
 from minting import jws, sha256
 
 
@@ -42,6 +43,38 @@ def test_archives(scan, work, name, member):
     (alert,) = scan("renamed").alerts
     assert alert["location"].get("member") == member
     assert (alert["location"]["line"], alert["token"]["sha256"]) == (2, sha256(jws()))
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")])
+def test_debian_package(scan, work, codec, suffix):
+    """A package is opened down to the files inside it, through a pipe as well; a script that
+    installs it is one of them.
+    """
+    data = make_tar({"./etc/app.conf": f"one\n{line(jws())}".encode()})
+    control = make_tar({"./postinst": f"#!/bin/sh\n# {jws({'b': 1})}\n".encode()})
+    package = make_ar(
+        {
+            "debian-binary": b"2.0\n",
+            f"control.tar.{suffix}": PACK[codec](control),
+            f"data.tar.{suffix}": PACK[codec](data),
+        }
+    )
+    (work / "x.deb").write_bytes(package)
+    expected = [
+        (f"control.tar.{suffix}!./postinst", sha256(jws({"b": 1}))),
+        (f"data.tar.{suffix}!./etc/app.conf", sha256(jws())),
+    ]
+    for result in (scan("x.deb"), scan("-", stdin=package)):
+        found = [(a["location"]["member"], a["token"]["sha256"]) for a in result.alerts]
+        assert (sorted(found), result.err) == (sorted(expected), "")
+
+
+def test_initramfs(scan, work):
+    """A compressed cpio is one archive; the names in it are shown like those of a tar."""
+    packed = PACK["zstd"](make_cpio({"etc/app.conf": f"one\n{line(jws())}".encode()}))
+    (work / "initrd.img").write_bytes(packed)
+    (alert,) = scan("initrd.img", "--max-depth", "1").alerts
+    assert (alert["location"]["member"], alert["location"]["line"]) == ("etc/app.conf", 2)
 
 
 def test_truncated_archive(scan, work):

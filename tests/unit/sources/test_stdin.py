@@ -59,6 +59,23 @@ def test_non_blocking_descriptor(pipe: tuple[StdinStream, int], monkeypatch: pyt
     os.close(writer)
 
 
+def test_peek_more(pipe: tuple[StdinStream, int]):
+    """More of the beginning can be waited for: what arrives is added, silence and the end add
+    nothing.
+    """
+    stream, writer = pipe
+    os.write(writer, b"ab")
+    assert stream.peek() == b"ab"
+    assert stream.peek_more(0) == b"ab"
+    os.write(writer, b"cd")
+    assert stream.peek_more(0) == b"abcd"
+    os.close(writer)
+    assert stream.peek_more(0) == b"abcd"
+    assert stream.peek_more(60) == b"abcd"
+    room = memoryview(bytearray(10))
+    assert (stream.readinto(room), stream.readinto(room)) == (4, 0)
+
+
 def test_closed_descriptor():
     """A descriptor that is not open is a `SourceError`."""
     reader, writer = os.pipe()

@@ -124,7 +124,7 @@ def test_links_lead_outside(tree: Path, tmp_path: Path):
 
 
 def test_file_linked_before_its_tree(tree: Path, tmp_path: Path):
-    """A file given for a link is not given again when another link opens its directory."""
+    """A file that came for a link does not come again when another link opens its directory."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "o.log").write_bytes(b"o")
@@ -175,7 +175,7 @@ def test_unreadable_directory_is_reported(tree: Path, monkeypatch: pytest.Monkey
 
 
 def test_names_that_are_not_utf8(tmp_path: Path):
-    """A name of arbitrary bytes is given so that it can be opened."""
+    """A name of arbitrary bytes can be opened."""
     with open(os.path.join(os.fsencode(tmp_path), b"\xff\n.log"), "wb") as file:
         file.write(b"x")
     (entry,) = walk([str(tmp_path)], GlobFilter(["*.log"]), notice=pytest.fail)
