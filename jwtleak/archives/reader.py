@@ -25,7 +25,7 @@ class Readable(Protocol):
     @property
     def broken(self) -> bool: ...
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: memoryview, /) -> int:
         """Fill `buffer`; 0 is the end."""
 
 

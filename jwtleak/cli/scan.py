@@ -176,7 +176,8 @@ _SEVERITY = click.Choice(SEVERITIES)
 def command(**values: Any) -> int:
     """Find tokens in files, directories, archives, or standard input (-).
 
-    Archives (gzip, bzip2, xz, zstd, lz4, zip, tar) are recognised by content. Alerts are redacted.
+    Archives (gzip, bzip2, xz, zstd, lz4, zip, tar, cpio, ar, deb) are recognised by content. Alerts
+    are redacted.
 
     Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but some input
     could not be read (a PATH that does not exist is one) or a sink did not take every alert, 130

@@ -103,12 +103,12 @@ class Storage(Protocol):
 
 # URL scheme -> module. A module has `STORAGE`, which implements `Storage`; it is loaded when a URL
 # of its scheme is met. The scheme "" is a path.
-_MODULES = {"": "local"}
+STORAGES = {"": "local"}
 
 
 @cache
 def _load(scheme: str) -> Storage:
-    storage: Storage = importlib.import_module(f"jwtleak.sources.{_MODULES[scheme]}").STORAGE
+    storage: Storage = importlib.import_module(f"jwtleak.sources.{STORAGES[scheme]}").STORAGE
     return storage
 
 
@@ -119,7 +119,7 @@ def _scheme_of(url: str) -> str:
     is a legal name, and was read as such before there were schemes.
     """
     scheme, separator, _ = url.partition("://")
-    return scheme if separator and scheme in _MODULES and not os.path.lexists(url) else ""
+    return scheme if separator and scheme in STORAGES and not os.path.lexists(url) else ""
 
 
 def list_entries(

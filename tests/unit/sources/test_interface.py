@@ -104,7 +104,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Memory]:
     module = ModuleType("jwtleak.sources.mem")
     module.STORAGE = storage  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "jwtleak.sources.mem", module)
-    monkeypatch.setitem(interface._MODULES, "mem", "mem")
+    monkeypatch.setitem(interface.STORAGES, "mem", "mem")
     interface._load.cache_clear()
     yield storage
     interface._load.cache_clear()
