@@ -1,7 +1,7 @@
-"""Sinks of a command line: which ones, and the alerts of a scan on their way to them.
+"""The sinks of a command line, and the delivery of a scan's alerts to them.
 
-Promises: what a sink did not take is told, counted in the exit status, and kept where a later run
-finds it.
+Promises: alerts that a sink did not accept are reported, change the exit status, and are kept where
+a later run finds them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def chosen(urls: Sequence[str], config: ConfigFile | None, where: str) -> list[S
 
 
 class Sending:
-    """The sinks of one scan. `add` each alert; `finish` gives the exit status."""
+    """The sinks of one scan. `add` each alert; `finish` returns the exit status."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Sending:
     ) -> None:
         check(settings, MAX_SPOOL)
         self._deadline = deadline
+        # Without --state the alerts need a store all the same: a crash must not lose them.
         self._own = None if store is not None else Path(tempfile.mkdtemp(prefix="jwtleak-"))
         self._store = stack.enter_context(Store.open(self._own)) if self._own is not None else store
         assert self._store is not None
@@ -55,38 +56,43 @@ class Sending:
         self.flush = self._dispatch.flush
 
     def finish(self, status: int) -> int:
-        """Deliver the rest. The exit status is 3 where something was not taken; an interrupt stays
-        one.
+        """Deliver the rest. The exit status becomes 3 where a sink did not accept an alert, except
+        after an interrupt.
         """
+        # The sinks' figures are reported after an error as well: they say which alerts are left.
         try:
             self._dispatch.close()
         except DeliveryError as error:
             voice.error(str(error))
         health = self._dispatch.health()
-        for one in health:
-            self._tell(one)
-        kept = any(one.queued or one.dead for one in health)
-        unsent = kept or any(one.dropped for one in health)
+        for sink in health:
+            self._report(sink)
+        # Dead letters are kept too: they can be sent again once the receiver accepts them.
+        kept = any(sink.queued or sink.dead for sink in health)
+        unsent = kept or any(sink.dropped for sink in health)
         if self._own is not None and not kept:
             shutil.rmtree(self._own, ignore_errors=True)
         elif self._own is not None:
             voice.hint(
-                f"what was not taken is kept in {self._own}: a scan with --state {self._own} and the same sinks sends it"
+                f"what was not taken is kept in {self._own}: "
+                f"a scan with --state {self._own} and the same sinks sends it"
             )
+        # 130: whoever interrupted the scan knows that it is not complete.
         return status if not unsent or status == 130 else 3
 
-    def _tell(self, health: SinkHealth) -> None:
-        """Say how a sink fared."""
+    def _report(self, health: SinkHealth) -> None:
         if health.sent:
             voice.say(f"{health.sent} alerts sent to {health.name}")
         if health.queued:
             why = f": {health.reason}" if health.reason else ""
             voice.error(
-                f"sink {health.name}: {health.queued} alerts were not delivered in {self._deadline:g} s{why}"
+                f"sink {health.name}: {health.queued} alerts were not delivered "
+                f"in {self._deadline:g} s{why}"
             )
         if health.dead:
             voice.error(
-                f"sink {health.name}: {health.dead} alerts were refused: see `jwtleak state dead-letters`"
+                f"sink {health.name}: {health.dead} alerts were refused: "
+                "see `jwtleak state dead-letters`"
             )
         if health.dropped:
             voice.error(

@@ -41,17 +41,18 @@ def command(
     """
     file = config or sink_config
     settings = chosen(url, read_config(file), str(file))
-    known = [one.title for one in settings]
-    for one in name:
-        if one not in known:
+    known = [sink.title for sink in settings]
+    for wanted in name:
+        if wanted not in known:
             raise UsageError(
-                f"there is no sink named {one}: the configuration has {', '.join(known) or 'none'}"
+                f"there is no sink named {wanted}: the configuration has {', '.join(known) or 'none'}"
             )
-    settings = [one for one in settings if not name or one.title in name]
+    settings = [sink for sink in settings if not name or sink.title in name]
     if not settings:
         raise click.UsageError("nothing to test: give a URL, or --config FILE that has sinks")
-    taken = [_test(one) for one in settings]
-    return 0 if all(taken) else 3
+    # Every sink is tested, also after one that failed.
+    accepted = [_test(sink) for sink in settings]
+    return 0 if all(accepted) else 3
 
 
 def _test(settings: SinkSettings) -> bool:

@@ -1,9 +1,8 @@
-"""Keys for verifying signatures: fetched, kept for a while, fetched anew; and put together for one
-process.
+"""Keys for verifying signatures: fetched, kept, refreshed, and combined into one verifier.
 
 Promises: asking for keys never waits for the network and never raises; a key set is fetched at most
-once per interval, whatever tokens ask for; what cannot be fetched leaves signatures unchecked and
-is told once. Refuses to follow anything that a token says.
+once per interval, whatever tokens ask for; a failed fetch leaves signatures unchecked and is
+reported once. Refuses to open anything that a token names.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from jwtleak.assess.signatures import (
 from jwtleak.errors import SourceError, UsageError
 from jwtleak.key_files import SecretSource, checked_url, fetch, read_key_files, read_secret
 
-# Keys that could not be fetched anew are used this long: an identity provider that is down for a
-# night signs nothing new.
+# Seconds for which keys are used after their expiry while they cannot be refreshed: an identity
+# provider that is down for a night signs nothing new.
 STALE = 86400.0
 
 Fetch = Callable[[str], bytes]
@@ -59,17 +58,25 @@ class VerifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is to be verified."""
+        """Whether no keys are configured."""
         return not (self.issuers or self.secret)
 
 
-class Remote:
-    """The keys behind one URL. Fetching happens in a thread of its own, one at a time."""
+class RemoteKeys:
+    """The keys behind one URL. They are fetched in a thread of its own, one fetch at a time. All
+    times in seconds.
+    """
 
     def __init__(
-        self, url: str, fetch: Fetch, *, expiry: float, interval: float, clock: Callable[[], float] = time.monotonic,
+        self,
+        url: str,
+        fetch: Fetch,
+        *,
+        expiry: float,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
         warn: Callable[[str], None] = lambda _: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._url = url
         self._fetch = fetch
         self._expiry = expiry
@@ -80,32 +87,37 @@ class Remote:
         self._keys: tuple[VerificationKey, ...] | None = None
         self._fetched = self._next = float("-inf")
         self._thread: threading.Thread | None = None
-        self._told = ""
+        self._reported = ""
 
     def keys(self, kid: str | None) -> Sequence[VerificationKey] | None:
-        """The keys as they are now; a fetch begins if they are old or lack `kid`."""
+        """The current keys, or None; begins a fetch if they are old or lack `kid`."""
         with self._lock:
             now, keys = self._clock(), self._keys
+            # After a day without an answer the issuer may have revoked a key that leaked: better
+            # unchecked than wrongly valid.
             if keys is not None and now - self._fetched > self._expiry + STALE:
                 keys = self._keys = None
+            # The issuer may have rotated its keys. An attacker can invent any number of `kid`:
+            # `_begin` keeps the interval between two fetches.
             unknown = keys is not None and kid is not None and all(key.kid != kid for key in keys)
             if keys is None or unknown or now - self._fetched >= self._expiry:
                 self._begin(now)
         return keys
 
     def begin(self) -> threading.Thread | None:
-        """Fetch the keys, unless that happens already or did within the interval; gives the thread."""
+        """Begin a fetch, unless one runs or ran within the interval. Returns the thread, if any."""
         with self._lock:
             self._begin(self._clock())
             return self._thread
 
     def fetched(self) -> tuple[VerificationKey, ...] | None:
-        """The keys as they were fetched last; never begins a fetch."""
+        """The keys of the last fetch; never begins one."""
         with self._lock:
             return self._keys
 
     def _begin(self, now: float) -> None:
         if self._thread is None and now >= self._next:
+            # Set before the fetch ends, so that a failure waits for the interval too.
             self._next = now + self._interval
             # A daemon: a server that never ends its answer must not keep the program from ending.
             self._thread = threading.Thread(target=self._refresh, name="jwks", daemon=True)
@@ -121,30 +133,33 @@ class Remote:
             trouble = f"{self._url}: {error}"
         with self._lock:
             self._thread = None
+            # A failed fetch leaves the old keys: they serve until STALE.
             if keys is not None:
                 self._keys, self._fetched = keys, self._clock()
-            told, self._told = self._told, trouble
-        if trouble and trouble != told:
+            before, self._reported = self._reported, trouble
+        # Outside the lock: `warn` may write to a slow terminal while others ask for keys.
+        if trouble and trouble != before:
             self._warn(f"keys of an issuer: {trouble}: its signatures stay unchecked")
 
 
-def remotes(settings: VerifySettings, warn: Callable[[str], None]) -> dict[str, Remote]:
+def remotes(settings: VerifySettings, warn: Callable[[str], None]) -> dict[str, RemoteKeys]:
     """The keys of each configured issuer, not yet fetched."""
 
     def get(url: str) -> bytes:
         return fetch(url, timeout=settings.timeout, ca_file=settings.ca_file)
 
+    # Several issuers may share a URL (tenants of one provider): it is fetched once.
     by_url = {
-        url: Remote(url, get, expiry=settings.expiry, interval=settings.interval, warn=warn)
+        url: RemoteKeys(url, get, expiry=settings.expiry, interval=settings.interval, warn=warn)
         for url in set(settings.issuers.values())
     }
     return {issuer: by_url[url] for issuer, url in settings.issuers.items()}
 
 
-def prime(keys: Iterable[Remote], timeout: float) -> None:
-    """Fetch all of them at once, and wait no longer than `timeout` seconds together."""
+def prime(keys: Iterable[RemoteKeys], timeout: float) -> None:
+    """Fetch all keys at once, and wait at most `timeout` seconds for all of them together."""
     deadline = time.monotonic() + timeout
-    for thread in [one.begin() for one in dict.fromkeys(keys)]:
+    for thread in [remote.begin() for remote in dict.fromkeys(keys)]:
         if thread is not None:
             thread.join(max(0.0, deadline - time.monotonic()))
 
@@ -152,10 +167,11 @@ def prime(keys: Iterable[Remote], timeout: float) -> None:
 def fixed_verifier(
     settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]
 ) -> Verifier:
-    """For a scan: every key set is fetched once, before the work begins. Raises UsageError for what
-    cannot be read.
+    """For a scan: every key set is fetched once, before the work begins. Raises UsageError for
+    files that cannot be read.
     """
     sources = remotes(settings, warn)
+    # A second more than one fetch may take: all of them run at once.
     prime(sources.values(), settings.timeout + 1)
     fixed: dict[str, KeysOf] = {}
     for issuer, remote in sources.items():
@@ -170,8 +186,8 @@ def fixed_verifier(
 def live_verifier(
     settings: VerifySettings, jwks: Sequence[str], warn: Callable[[str], None]
 ) -> Verifier:
-    """For a program that runs on: keys are fetched now and, as they grow old, anew; nothing waits
-    for them but this call.
+    """For a daemon: keys are fetched now, and refreshed when they expire. Only this call waits for
+    them.
     """
     sources = remotes(settings, warn)
     prime(sources.values(), settings.timeout + 1)
@@ -179,7 +195,7 @@ def live_verifier(
 
 
 def _verifier(
-    issuers: dict[str, KeysOf] | dict[str, Remote],
+    issuers: dict[str, KeysOf] | dict[str, RemoteKeys],
     jwks: Sequence[str],
     secrets: Sequence[SecretSource],
 ) -> Verifier:
@@ -193,6 +209,8 @@ def _verifier(
                 raise UsageError(f"{name}: {error}") from None
     for source in secrets:
         key = secret_key(read_secret(source))
+        # Without an issuer nobody knows which tokens the key should have signed: it can confirm a
+        # signature, not refute one.
         if source.issuer is None:
             loose.append(key)
         else:

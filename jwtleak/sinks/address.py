@@ -74,6 +74,7 @@ def parse(url: str) -> tuple[Address, dict[str, str]]:
     """The address and the settings behind `?`. Raises UsageError."""
     where, _, query = url.partition("?")
     found = _SCHEME.match(where)
+    # A control character would reach logs and metrics through the sink's title.
     if found is None or not url.isprintable():
         raise UsageError(
             "a sink is named by a URL such as file:/var/log/alerts.jsonl or syslog+tls://host:6514"
@@ -81,6 +82,7 @@ def parse(url: str) -> tuple[Address, dict[str, str]]:
     scheme, rest = found[1], (found[2] or "").removeprefix(":")
     settings = _settings(scheme, query)
     if scheme in _PATHS:
+        # file:/path and file:///path are the same (RFC 8089); file://host/path is refused.
         path = unquote(rest.removeprefix("//") if rest.startswith("///") else rest)
         if not path.strip("/") or path.startswith("//"):
             raise UsageError(f"{scheme}: needs a path, as in {scheme}:/path")
@@ -95,6 +97,7 @@ def _settings(scheme: str, query: str) -> dict[str, str]:
         raise UsageError(
             f"{scheme}: what stands behind ? are settings, as in ?format=ecs&ca_file=/etc/ca.pem"
         ) from None
+    # Which of the two counts would depend on the parser.
     if len(dict(pairs)) != len(pairs):
         raise UsageError(f"{scheme}: a setting is given twice")
     return dict(pairs)
@@ -103,6 +106,7 @@ def _settings(scheme: str, query: str) -> dict[str, str]:
 def _network(scheme: str, rest: str) -> Address:
     try:
         parts = urlsplit(f"x:{rest}")  # any scheme: only the authority matters
+        # A list of Kafka brokers: `hostname` and `port` would be those of the last one.
         several = "," in parts.netloc
         host, port = (parts.netloc, None) if several else (parts.hostname or "", parts.port)
     except ValueError:

@@ -48,6 +48,7 @@ class Credential:
 
     def _read(self) -> Secret:
         data = self._environment() if self._where == "env" else self._file()
+        # Editors end a file with a newline. Inside a header it would begin another header.
         data = data.strip()
         if not data or len(data) > _MAX or any(byte < 32 or byte > 126 for byte in data):
             raise UsageError(
@@ -68,7 +69,7 @@ class Credential:
         try:
             path = self._path()
             with open(path, "rb") as file:
-                return file.read(_MAX + 2)
+                return file.read(_MAX + 2)  # more than allowed is seen, a device not read for ever
         except OSError as error:
             raise UsageError(
                 f"{self._place()}: cannot be read: {reason_of(error).lower()}"

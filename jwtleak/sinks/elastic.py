@@ -91,6 +91,7 @@ class ElasticSink:
         try:
             answer = _decode(reply.body)
         except msgspec.DecodeError:
+            # 200 of a proxy's login page. `blocked`: what was sent is nowhere.
             return failed(
                 len(messages),
                 "blocked",
@@ -99,6 +100,7 @@ class ElasticSink:
             )
         if not answer.errors:
             return Report((ACCEPTED,) * len(messages), reason=f"HTTP {reply.status}")
+        # Answers are matched by position: with one missing, all behind it would be wrong.
         if len(answer.items) != len(messages):
             return failed(
                 len(messages), "blocked", "the answer does not speak of each document", reply.status
@@ -128,7 +130,7 @@ def _each(items: list[_Item]) -> Report:
         # 409: the id exists, from an earlier attempt whose answer was lost.
         if kind is None or item.status == 409:
             outcomes.append(ACCEPTED)
-        elif kind == "busy":
+        elif kind == "busy":  # 429: the thread pool of one shard is full, others accepted theirs
             outcomes.append(AGAIN)
             waits = waits or item
         else:

@@ -54,7 +54,7 @@ class FileSink:
         return all_accepted(len(messages), "written and synced")
 
     def _sync(self, descriptor: int) -> None:
-        if not self._regular:
+        if not self._regular:  # a pipe or a device: there is no disk to sync
             return
         os.fsync(descriptor)
         if self._new:
@@ -76,6 +76,7 @@ class FileSink:
 
     def _current(self) -> int:
         """The descriptor of the file that the path names now."""
+        # Checked for each batch: logrotate without a signal moves the file away under us.
         if self._descriptor is not None and self._moved(self._descriptor):
             self.close()
         if self._descriptor is None:

@@ -61,6 +61,7 @@ class GelfSink:
         report = self._datagrams.send([datagrams for datagrams in parts if datagrams])
         if all(parts):
             return report
+        # `report` is about the messages that were small enough: put the others between them.
         rest = iter(report.outcomes)
         large = Outcome("refused", f"larger than {_MAX_CHUNKS} chunks")
         outcomes = tuple(next(rest) if datagrams else large for datagrams in parts)
@@ -94,6 +95,8 @@ def chunks(message: Message) -> list[bytes]:
     parts = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
     if len(parts) > _MAX_CHUNKS:
         return []
+    # Chunks of a message that is sent again must not mix with those of another: receivers put them
+    # together by this id.
     name = hashlib.sha256(message.id.encode()).digest()[:8]
     return [_MAGIC + name + bytes((number, len(parts))) + part for number, part in enumerate(parts)]
 

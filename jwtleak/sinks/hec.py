@@ -115,6 +115,7 @@ class HecSink:
         if not self._ack:
             return all_accepted(count, reply.reason)
         number = answer.get("ackId")
+        # An index without useACK accepts the batch, but gives no number to ask for.
         if not isinstance(number, int):
             return failed(
                 count,
@@ -130,6 +131,8 @@ class HecSink:
         headers = {"content-type": "application/json", "x-splunk-request-channel": self._channel}
         path = self._path.removesuffix(PATH) + ACK_PATH
         while True:
+            # While this waits nothing else is sent: a channel has a bounded number of open
+            # acknowledgements, and the batch stays in the outbox until then.
             reply = self._http.post(path, body, headers)
             if reply.problem is not None:
                 return reply.report(count)

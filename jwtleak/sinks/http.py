@@ -115,6 +115,7 @@ class HttpClient:
         if self.base.startswith("https:"):
             tls.context(settings)  # for its errors: they belong to the start
         refuse_in_the_clear(settings, secret=self.credential is not None)
+        # Read now, though it is used later: a missing credential is an error of the start.
         if self.credential is not None:
             self.credential.value()
 
@@ -127,6 +128,7 @@ class HttpClient:
         except httpx.TimeoutException:
             return self._broken("busy", "no answer in time")
         except (httpx.HTTPError, OSError) as error:
+            # httpx hides the cause: whether a certificate was refused is known only from OpenSSL.
             cause = _cause(error)
             return self._broken("blocked" if tls.is_final(cause) else "busy", tls.words(cause))
         except UsageError as error:  # the credential or a certificate is gone
@@ -153,6 +155,7 @@ class HttpClient:
         finally:
             response.close()
         problem = problem_of(response.status_code, otlp=self._otlp)
+        # Read it again next time: it may have been renewed in its place.
         if response.status_code in (401, 403) and self.credential is not None:
             self.credential.forget()
         after = retry_after(response.headers.get("retry-after"), self._clock())
@@ -190,6 +193,7 @@ class HttpClient:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
+            # One connection: a sink sends one batch at a time.
             limits = httpx.Limits(
                 max_connections=1, max_keepalive_connections=1, keepalive_expiry=60
             )
@@ -197,7 +201,7 @@ class HttpClient:
             secure = self.base.startswith("https:")
             self._client = httpx.Client(
                 verify=tls.context(self._settings) if secure else False,
-                trust_env=False,
+                trust_env=False,  # no proxies, no netrc, no SSL_CERT_FILE of the environment
                 follow_redirects=False,
                 proxy=self._settings.get("proxy", None),
                 timeout=timeout,
@@ -221,7 +225,7 @@ class HttpClient:
 
 def _cause(error: BaseException) -> BaseException:
     """The error of the system or of TLS behind those of the libraries."""
-    seen = 0
+    seen = 0  # the chain of an exception may be a circle
     while not isinstance(error, OSError) and seen < 8:
         deeper = error.__cause__ or error.__context__
         if deeper is None:

@@ -179,6 +179,7 @@ def open_sink(settings: SinkSettings) -> Sink:
             f"{settings.title}: there is no sink {scheme!r}: one of {', '.join(SCHEMES)}"
         )
     module = importlib.import_module(f"jwtleak.sinks.{_MODULES[scheme]}")
+    # A setting that is ignored is worse than an error: somebody relies on it.
     unused = settings.configured() - _COMMON - module.USES
     if unused:
         raise UsageError(

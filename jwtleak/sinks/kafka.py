@@ -98,8 +98,10 @@ class KafkaSink:
         made: dict[str, Any] = {
             "bootstrap.servers": address.netloc,
             "client.id": "jwtleak",
+            # No alert is lost with one broker, and librdkafka's own retries double none.
             "acks": "all",
             "enable.idempotence": True,
+            # librdkafka gives up before `flush` does: each message has an answer then.
             "delivery.timeout.ms": int(self._timeout * 1000),
             "linger.ms": 5,
             "compression.type": "lz4" if settings.get("compress", True) else "none",
@@ -138,6 +140,7 @@ class KafkaSink:
                 self._produce(index, message, outcomes)
             unanswered = self._producer.flush(self._timeout + 1)
         except (self._kafka.KafkaException, ValueError) as error:
+            # The constructor checks the configuration, and reads the certificates.
             self.close()
             return Report(
                 tuple(outcomes), "blocked", f"configuration refused: {self._words(error)}"

@@ -71,6 +71,7 @@ class NatsSink:
 
     def send(self, messages: Sequence[Message]) -> Report:
         """Publish all messages at once and wait for the answer to each."""
+        # One loop for the life of the connection: the library binds its tasks to the loop.
         if self._runner is None:
             self._runner = asyncio.Runner()
         try:
@@ -100,7 +101,7 @@ class NatsSink:
                 stream.publish(self._subject, message.body, headers={"Nats-Msg-Id": message.id})
                 for message in messages
             ),
-            return_exceptions=True,
+            return_exceptions=True,  # one refused message must not hide the answers of the others
         )
         outcomes: list[Outcome] = []
         problem: Problem | None = None
@@ -153,6 +154,7 @@ class NatsSink:
         return await self._nats.connect(
             f"{'tls' if address.secure else 'nats'}://{host}:{address.port or _PORT}",
             name="jwtleak",
+            # The outbox decides when to try again; the library would queue and send on its own.
             allow_reconnect=False,
             connect_timeout=max(1, int(self._timeout)),
             error_cb=_quiet,
@@ -171,6 +173,7 @@ class NatsSink:
     def idle(self) -> None:
         """Let the library answer the server's pings."""
         if self._runner is not None and self._connection is not None:
+            # The loop runs only inside `run`: without this the server drops the connection.
             self._runner.run(asyncio.sleep(0))
 
     def reopen(self) -> None:

@@ -68,6 +68,7 @@ class OtlpSink:
         count = len(messages)
         if reply.problem is not None:
             return reply.report(count)
+        # 200 may be a partial success, or the page of a proxy.
         rejected, words = self._record.rejected(reply.body)
         if rejected is None:
             return failed(

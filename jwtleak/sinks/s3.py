@@ -88,10 +88,11 @@ class S3Sink:
             config = self._botocore.config.Config(
                 connect_timeout=min(10.0, timeout),
                 read_timeout=timeout,
-                retries={"max_attempts": 0},
+                retries={"max_attempts": 0},  # the outbox decides when to try again
                 proxies={"https": settings.proxy, "http": settings.proxy}
                 if settings.proxy is not UNSET
                 else {},
+                # Other servers often have no DNS names for buckets.
                 s3={"addressing_style": "path"} if self._endpoint else {},
             )
             verify = settings.get("ca_file", settings.get("verify", True))
@@ -148,6 +149,7 @@ class S3Sink:
         problem: Problem = problem_of(status) or "busy"
         if code in _BLOCKED:
             problem = "blocked"
+        # 409: another write of the same key is under way.
         elif code in _BUSY or status == 409:
             problem = "busy"
         after = meta.get("HTTPHeaders", {}).get("retry-after", "")

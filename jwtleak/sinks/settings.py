@@ -90,6 +90,7 @@ class SinkSettings(
             for name in ("token_env", "token_file", "token_credential")
             if getattr(self, name) is not UNSET
         ]
+        # Two places could hold two credentials, of which the wrong one would be used unnoticed.
         if len(places) > 1:
             raise ValueError(f"only one of {', '.join(places)}")
         if (self.cert_file is UNSET) and (self.key_file is not UNSET):
@@ -137,10 +138,12 @@ def from_table(table: dict[str, Any], where: str, *, strict: bool = True) -> Sin
     """The settings of a `[[sink]]` table; `where` names the table in errors. No error repeats a
     value, which may be a credential.
     """
+    # First: msgspec would call it an unknown field, and somebody would look for the right name.
     refuse_inline(table, where)
     try:
         settings = msgspec.convert(table, SinkSettings, strict=strict)
     except msgspec.ValidationError as error:
+        # msgspec's text names the place as `$.name`; it repeats no value.
         text, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
         raise UsageError(

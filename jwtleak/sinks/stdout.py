@@ -31,6 +31,7 @@ class StdoutSink:
 
     def send(self, messages: Sequence[Message]) -> Report:
         """Write the lines. After an error the complete batch is sent again."""
+        # os.write and not sys.stdout: a buffer would report success before the pipe has the lines.
         data = memoryview(b"".join(message.body + b"\n" for message in messages))
         try:
             while data:

@@ -125,10 +125,12 @@ class SyslogSink:
         address = settings.address
         datagrams = address.scheme in ("syslog+udp", "syslog+unix")
         rfc = settings.get("rfc", 5424)
+        # ECS does not fit into 1,024 bytes, and a receiver of RFC 3164 is often a CEF collector.
         self.format = "cef" if rfc == 3164 or address.scheme == "syslog+udp" else "ecs"
         self.limits = BatchLimits(200, 1 << 20) if datagrams else BatchLimits(1000, 1 << 20)
         most = MAX_DATAGRAM if address.scheme == "syslog+udp" else MAX_STREAM
         self._most: int = settings.get("max_bytes", most)
+        # The head comes out of the same limit; of a small one the body keeps at least half.
         head = _OLD_HEAD if rfc == 3164 else _SLIM_HEAD if datagrams else _HEAD
         self.max_bytes: int | None = max(self._most - head, self._most // 2)
         self._timestamp = settings.get("timestamp", "detected")

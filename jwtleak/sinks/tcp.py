@@ -112,6 +112,7 @@ class TcpConnection:
     def _remember(self, data: bytes) -> None:
         if not self._resend:
             return
+        # Without acknowledgements time is the only sign of delivery: see `_SURE_AFTER`.
         self._unsure.append((self._clock(), data))
         self._unsure_bytes += len(data)
         while self._unsure_bytes > _UNSURE_BYTES and len(self._unsure) > 1:
@@ -126,6 +127,7 @@ class TcpConnection:
                 self._drop()
         if self._socket is None:
             self._socket = self._connect()
+            # In front of the new frames, so that the order of alerts survives.
             for _, data in self._unsure:
                 _write(self._socket, data)
         return self._socket
@@ -144,7 +146,7 @@ class TcpConnection:
                 else self._settings.server_name
             )
             secured = tls.context(self._settings).wrap_socket(plain, server_hostname=name)
-        except BaseException:
+        except BaseException:  # also a timeout in the handshake: the socket has no owner yet
             plain.close()
             raise
         try:
@@ -200,6 +202,8 @@ class TcpConnection:
                 self._socket.setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, _LINGER)
                 )
+            # Nobody sends them again: the outbox has forgotten them. SO_LINGER gives the kernel the
+            # time to deliver them.
             self._unsure.clear()
             self._unsure_bytes = 0
         self._drop()

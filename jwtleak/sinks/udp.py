@@ -40,6 +40,7 @@ class Datagram:
             try:
                 self._send(parts)
             except OSError as error:
+                # The message's own fault; for any other error the rest would fail as well.
                 if error.errno == errno.EMSGSIZE:
                     outcomes.append(Outcome("refused", "larger than a datagram"))
                     continue

@@ -134,6 +134,7 @@ class WebhookSink:
         self._http = HttpClient(settings, base=base)
         self._timestamp = settings.get("timestamp", "detected")
         self._clock = clock
+        # A key that cannot sign is an error of the start, not of the first alert.
         if self._template is None:
             self._sign("check", "0", b"")
 
@@ -150,6 +151,7 @@ class WebhookSink:
             if reply.problem in ("poison", "too_large"):
                 outcomes.append(Outcome("refused", reply.reason, reply.status))
                 continue
+            # The others would meet the same trouble, and press a receiver that asks for patience.
             rest = (AGAIN,) * (len(messages) - len(outcomes))
             return Report(
                 (*outcomes, *rest), reply.problem, reply.reason, reply.status, reply.retry_after
@@ -189,6 +191,7 @@ class WebhookSink:
             return address.http, address.path or "/"
         parts = urlsplit(self._hidden.value().reveal().decode("ascii"))
         hidden = Address(f"webhook+{parts.scheme}", parts.hostname or "", parts.port, parts.path)
+        # The URL is the credential: over plain HTTP everybody on the way could read it.
         if not hidden.host or not (hidden.secure or (parts.scheme == "http" and hidden.loopback)):
             raise UsageError(f"{self._settings.title}: must hold a URL that begins with https://")
         return hidden.http, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -64,6 +64,7 @@ class Addressing:
             elif route.entry_is_enough:
                 wanted = route.wants(entry)
             else:
+                # `decode` remembers the alert: the senders do not decode it again.
                 try:
                     wanted = route.wants(decode(entry.body))
                 except msgspec.DecodeError:
@@ -103,6 +104,7 @@ class QueueBounds:
             if sender.when_full == "drop-oldest":
                 self._drop_oldest(sender, limit, size)
             elif size >= limit:
+                # The first is enough: reading waits for one sink at a time.
                 full = full or sender.name
         return full
 
@@ -137,6 +139,8 @@ class Delivery:
         """`timestamp` is the time of events for sinks whose settings name none. Raises
         UsageError.
         """
+        # The lines of a daemon are seconds old, those of a scan may be years old: the caller chooses
+        # the default, and a sink's own setting wins.
         settings = [replace(sink, timestamp=sink.get("timestamp", timestamp)) for sink in settings]
         names = [sink.title for sink in settings]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -154,6 +158,8 @@ class Delivery:
         self._unchecked = [sink.title for sink in settings if sink.get("verify", True) is False]
         self._dropped: Counter[str] = Counter()
         self._bounds = QueueBounds(store, self._senders, self._dropped, say)
+        # Last: from here on alerts enter the queues of these sinks, and alerts of former sinks
+        # become dead letters. After an error above the state stays as it was.
         store.register(names)
 
     def start(self) -> None:
@@ -208,13 +214,14 @@ class Delivery:
         """Send what can be sent within `deadline` seconds, then stop. Returns the sinks that still
         have alerts.
         """
-        if not self._threads:  # never started
+        if not self._threads:  # never started, because something else failed before
             for sender in self._senders:
                 sender.close()
             return []
         for sender in self._senders:
             sender.drain()
         end = time.monotonic() + deadline
+        # All threads drain at once: the deadline is for all of them, not for each.
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         for sender in self._senders:

@@ -53,6 +53,7 @@ class MessageRules(NamedTuple):
 
 def rules_of(settings: SinkSettings, sink: Sink) -> MessageRules:
     """The rules for `sink`. Raises UsageError where the settings name no format or condition."""
+    # With a limit of its size an alert may have to lose fields, so it is encoded again.
     native = settings.get("format", sink.format) == "json" and _limit(settings, sink) is None
     return MessageRules(route_of(settings, sink), None if native else encoder(settings, sink))
 
@@ -65,10 +66,12 @@ def route_of(settings: SinkSettings, sink: Sink) -> routes.Route | None:
         wanted = None if settings.when is UNSET else routes.parse(settings.when)
     except UsageError as error:
         raise UsageError(f"{settings.title}: {error}") from None
+    # A chat gets critical alerts whatever the settings say; `when` can only narrow that.
     return wanted if sink.only is None else routes.both(routes.parse(sink.only), wanted)
 
 
 def _limit(settings: SinkSettings, sink: Sink) -> int | None:
+    # A sink that computes a limit (syslog) has read the setting itself.
     limit: int | None = (
         settings.get("max_bytes", None) if sink.max_bytes is None else sink.max_bytes
     )
@@ -77,6 +80,7 @@ def _limit(settings: SinkSettings, sink: Sink) -> int | None:
 
 def encoder(settings: SinkSettings, sink: Sink) -> Callable[[Alert], bytes]:
     """The format of the settings, or the sink's own. Raises UsageError."""
+    # Here and not above: a sink of native JSON needs no format, and a start should not load one.
     from jwtleak.formats.interface import EVENT_FORMATS, FormatOptions, by_name
 
     name = settings.get("format", sink.format)

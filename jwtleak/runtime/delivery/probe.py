@@ -43,6 +43,7 @@ def probe(settings: SinkSettings, clock: Callable[[], float] = time.monotonic) -
         seconds = clock() - began
     finally:
         sink.close()
+    # The message's own reason is more exact than that of the batch, where the receiver names it.
     outcome = report.outcomes[0]
     accepted = outcome.kind == "accepted"
     words = outcome.reason or report.reason or "no reason was given"
@@ -54,6 +55,7 @@ def _send(sink: Sink, message: Message) -> Report:
     try:
         return sink.send([message])
     except JwtleakError as error:
+        # As a sender judges it: the hints of `blocked` and `busy` differ.
         return failed(1, "blocked", str(error))
     except Exception as error:
         return failed(1, "busy", place_of(error))

@@ -90,6 +90,7 @@ class Step(msgspec.Struct, frozen=True):
 
 def batch_size(state: RetryState, most: int) -> int:
     """How many messages the next batch may hold, of `most`."""
+    # The probe of an open circuit is small: a receiver that struggles must not get a full batch.
     if state.open:
         return 1
     size = most if state.limit is None else min(most, state.limit)
@@ -107,6 +108,7 @@ def decide(state: RetryState, report: Report, chance: float) -> Step:
         for index, outcome in enumerate(report.outcomes)
         if outcome.kind == "refused"
     )
+    # `busy` and `blocked` come with outcomes too: part of the batch may be settled (`_bulk`).
     if count == 1 and report.problem in ("poison", "too_large"):
         # Alone in its batch: now it is known which message is to blame.
         dead = (DeadEntry(0, report.reason, report.status),)
@@ -150,6 +152,8 @@ def _busy(done: Step, report: Report, chance: float) -> Step:
 
 def _blocked(done: Step, report: Report, chance: float) -> Step:
     state = done.state
+    # Counted on its own: a receiver that was down and now refuses the credentials starts with the
+    # short waits, since somebody may be at work on it.
     failures = state.failures + 1 if state.blocked else 1
     return replace(
         done,
@@ -180,6 +184,7 @@ def _progress(done: Step, chance: float, count: int) -> Step:
             news = reported = "refusing"
     elif acked and reported is not None:
         news, reported = "recovered", None
+    # Settled messages were the first of the suspects: the rest of them is next in the queue.
     suspects = max(0, state.suspects - len(acked) - len(done.dead))
     after = RetryState(limit=limit, suspects=suspects, refused=refused, reported=reported)
     return replace(done, state=after, wait=wait, news=news)
@@ -187,6 +192,7 @@ def _progress(done: Step, chance: float, count: int) -> Step:
 
 def _wait(report: Report, failures: int, chance: float, first: float, longest: float) -> float:
     if report.retry_after is not None:
+        # No jitter: the receiver spreads its clients itself. Zero would be a tight loop.
         return min(max(report.retry_after, FIRST_WAIT), LONGEST_RETRY_AFTER)
     ceiling = min(longest, first * 2.0 ** min(failures - 1, 16))
     # Full jitter, but never zero: without a wait the sender would try again in a tight loop.

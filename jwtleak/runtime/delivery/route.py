@@ -57,9 +57,12 @@ def parse(text: str) -> Route:
     """The route that `text` describes. Raises UsageError."""
     if len(text) > MAX_LENGTH:
         raise UsageError(f"when: longer than {MAX_LENGTH} characters")
+    # Python's grammar is a superset of ours, and its parser reports columns. The tree is read and
+    # never compiled: nothing in a configuration file can be executed.
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        # ValueError for a NUL, RecursionError or MemoryError for what is nested too deep.
         raise UsageError(
             'when: is not a condition such as \'severity >= "high" and status == "live"\''
         ) from None
@@ -88,6 +91,7 @@ def _test(node: ast.expr) -> _Test:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         inner = _test(node.operand)
         return lambda alert: not inner(alert)
+    # One operator only: a chain (`"low" < severity < "high"`) would read well and mean little.
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.Name):
         return _comparison(node.left.id, node.ops[0], node.comparators[0], node.col_offset + 1)
     raise _wrong(node, 'expected a comparison such as severity >= "high"')
@@ -102,11 +106,13 @@ def _comparison(field: str, operator: ast.cmpop, right: ast.expr, column: int) -
     if isinstance(operator, ast.In | ast.NotIn):
         if not isinstance(right, ast.List | ast.Tuple | ast.Set):
             raise _wrong(right, f'after `in` stands a list, as in {field} in ["a", "b"]')
+        # Values are checked now: `severity in ["hihg"]` would never match, and nobody would notice.
         values = frozenset(_value(element, field, known) for element in right.elts)
         if isinstance(operator, ast.In):
             return lambda alert: get(alert) in values
         return lambda alert: get(alert) not in values
     value = _value(right, field, known)
+    # An absent status or provider is UNSET, which equals no text and is in no list.
     if isinstance(operator, ast.Eq):
         return lambda alert: bool(get(alert) == value)
     if isinstance(operator, ast.NotEq):

@@ -71,6 +71,7 @@ class ScanDelivery:
         """Write everything so far to the disk."""
         if not self._entries:
             return
+        # Before the commit: the scan has not read on, so nothing is held in memory meanwhile.
         self._wait_for_room()
         self._store.commit(
             Commit(
@@ -82,7 +83,7 @@ class ScanDelivery:
 
     def _wait_for_room(self) -> None:
         """Wait while sinks make progress. Raises DeliveryError once none did for the deadline."""
-        last, end = -1, 0.0
+        last, end = -1, 0.0  # no sum is -1: the first turn sets the end
         while (full := self._full()) is not None:
             settled = sum(sink.sent + sink.dead for sink in self._delivery.health())
             # Any sink's progress counts: the outbox keeps an alert until the last sink has it, but
@@ -103,6 +104,7 @@ class ScanDelivery:
         sink = self._delivery.full()
         if sink is None and self._store.room(self._spool) > 0:
             return None
+        # False sorts before True: where no queue is full the number of waiting alerts decides.
         return max(self._delivery.health(), key=lambda health: (health.name == sink, health.queued))
 
     def close(self) -> list[SinkHealth]:

@@ -21,7 +21,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-import msgspec
+import orjson
 
 from jwtleak.errors import UsageError, reason_of
 from jwtleak.runtime.service.health import HealthAnswer, ServiceHealth
@@ -77,7 +77,7 @@ class EndpointReply(NamedTuple):
 
 def _health_reply(answer: HealthAnswer) -> EndpointReply:
     status = HTTPStatus.OK if answer.good else HTTPStatus.SERVICE_UNAVAILABLE
-    return EndpointReply(status, _JSON, msgspec.json.encode(answer.body) + b"\n")
+    return EndpointReply(status, _JSON, orjson.dumps(answer.body) + b"\n")
 
 
 class Endpoint:
@@ -141,6 +141,7 @@ class _Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        # Not blocking: the accepting thread would stop to answer probes while connections hang.
         if self._room.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
@@ -216,6 +217,7 @@ def _head(connection: socket.socket) -> bytes:
     deadline = time.monotonic() + DEADLINE
     head = b""
     while b"\r\n\r\n" not in head:
+        # One deadline for all reads: a timeout for each could be stretched byte by byte.
         left = deadline - time.monotonic()
         if left <= 0 or len(head) > MAX_HEAD:
             return b""

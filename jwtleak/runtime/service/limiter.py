@@ -42,6 +42,7 @@ class Limiter:
         then.
         """
         if self._rate is not None:
+            # Bytes are counted after the read: how many there are is known only then.
             self._fill(self._rate)
             self._room -= count
 

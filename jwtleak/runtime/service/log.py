@@ -1,5 +1,4 @@
-"""The daemon's log: one line for each event that people should know of, as text or JSON, on standard
-error.
+"""The daemon's log: one line for each event that people should know of, as text or JSON, on stderr.
 
 Promises: no token, no control character; a line has a bounded length; a storm of errors, from one
 file or from a million, cannot fill the journal, and suppressed lines are counted; a log that cannot
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TextIO, TypeAlias
 
-import msgspec
+import orjson
 
 from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
@@ -43,8 +42,8 @@ class _Seen(NamedTuple):
 
 
 class Log:
-    """Writes the log. `clock` returns Unix seconds for the lines; `steady` returns seconds that only
-    grow, for the limits.
+    """Writes the log. `clock` returns Unix seconds for the lines; `steady` returns seconds that
+    only grow, for the limits.
 
     `suppressed` counts suppressed lines; `failed` counts lines that could not be written.
     """
@@ -78,6 +77,7 @@ class Log:
         self._limited("error", kind, text, path)
 
     def _limited(self, level: Level, kind: str, text: str, path: str | None) -> None:
+        # Only the bookkeeping is locked: a write may block, and must not stop the other threads.
         with self._lock:
             held = self._admit(kind, (path or "")[-_MAX_PATH:])
         if held is None:
@@ -86,8 +86,9 @@ class Log:
             self._put(level, kind, text, path, held)
 
     def _admit(self, kind: str, path: str) -> int | None:
-        """How many lines about this were suppressed since the last one; None to suppress this one."""
+        """How many lines about this were suppressed before; None to suppress this one too."""
         now, key = self._steady(), (kind, path)
+        # Removed and inserted again: the order of the dictionary is that of the last sight.
         seen = self._seen.pop(key, None)
         if seen is not None and now - seen.at < REPEAT_SECONDS:
             self._seen[key] = _Seen(seen.at, seen.held + 1)
@@ -171,4 +172,4 @@ def _as_json(line: _Line) -> str:
         fields["path"] = line.path
     if line.held:
         fields["held_back"] = line.held
-    return msgspec.json.encode(fields).decode("utf-8")
+    return orjson.dumps(fields).decode("utf-8")

@@ -8,7 +8,7 @@ prometheus-client only writes the exposition, and is loaded when metrics are ser
 and Gauge do not replace the numbers here, for three reasons:
 - importing it takes 170 ms and 14 MB, and every `tail` counts, with or without `--metrics`;
 - each of its counters adds a `_created` series, unless a setting of the whole process forbids it;
-- it has no counter that is set to a total kept elsewhere (sinks, the store), and no bound on series.
+- it has no counter that is set to a total kept elsewhere (sinks, the store), no bound on series.
 """
 
 from __future__ import annotations
@@ -149,6 +149,7 @@ class Metrics:
 
     def renew(self, metric: Metric, values: Mapping[Labels, float]) -> None:
         """Replace all series of a gauge."""
+        # Under one lock: a scrape in between would see a gauge without its series.
         with self._lock:
             self._series[metric.name].clear()
             for labels, value in values.items():
@@ -175,6 +176,8 @@ class Metrics:
     def _place(self, metric: Metric, labels: Labels) -> tuple[dict[Labels, float], Labels]:
         if len(labels) != len(metric.labels):
             raise ValueError(f"{metric.name} has the labels {metric.labels}")
+        # Labels are cut and cleaned before they are compared: directories that differ only behind the
+        # cut share a series.
         series, key = self._series[metric.name], _fit(labels)
         if key not in series and len(series) >= self._max_series:
             key = (OTHER,) * len(labels)

@@ -81,6 +81,7 @@ def _interval(environ: Mapping[str, str]) -> float | None:
         mine = int(environ.get("WATCHDOG_PID", os.getpid())) == os.getpid()
     except (KeyError, ValueError):
         return None
+    # A forked child inherits the variables, but the manager watches the parent (WATCHDOG_PID).
     return limit / 2_000_000 if mine and limit > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Keys that are kept and fetched anew: never waited for, at most once per interval, never from a
+"""Keys that are kept and refreshed: never waited for, fetched at most once per interval, never from a
 token.
 """
 
@@ -22,7 +22,7 @@ from jwtleak.errors import SourceError, UsageError
 from jwtleak.key_files import SecretSource
 from jwtleak.runtime.issuer_keys import (
     STALE,
-    Remote,
+    RemoteKeys,
     VerifySettings,
     fixed_verifier,
     live_verifier,
@@ -67,9 +67,9 @@ class World:
             raise answer
         return answer
 
-    def remote(self, expiry: float = 3600.0, interval: float = 300.0) -> Remote:
+    def remote(self, expiry: float = 3600.0, interval: float = 300.0) -> RemoteKeys:
         """Keys behind URL in this world."""
-        return Remote(
+        return RemoteKeys(
             URL,
             self.fetch,
             expiry=expiry,
@@ -79,7 +79,7 @@ class World:
         )
 
 
-def settled(remote: Remote, kid: str | None = None) -> list[str | None] | None:
+def settled(remote: RemoteKeys, kid: str | None = None) -> list[str | None] | None:
     """The names of the keys, once a fetch that asking for `kid` began has ended."""
     remote.keys(kid)
     thread = remote._thread
@@ -264,7 +264,7 @@ def test_priming_is_bounded() -> None:
     world, gate = World(), threading.Event()
     world.answers = [jwks("k1")]
     hanging = [
-        Remote(
+        RemoteKeys(
             URL, lambda _: gate.wait(5) and b"", expiry=60, interval=60, warn=world.warned.append
         )
         for _ in range(3)
