@@ -56,7 +56,7 @@ def parse_header(head: bytes) -> ArHeader | None:
     return ArHeader(name=name, mtime=int(mtime) if mtime.isdigit() else 0, size=int(found["size"]))
 
 
-class _Members:
+class _ArMembers:
     """The members of one ar."""
 
     def __init__(self, reader: Reader, budget: Budget) -> None:
@@ -151,7 +151,7 @@ class Ar:
 
     def members(self, reader: Reader, budget: Budget) -> Iterator[Member]:
         """Every member with content, in order."""
-        return _Members(reader, budget).run()
+        return _ArMembers(reader, budget).run()
 
 
 CONTAINER = Ar()

@@ -86,7 +86,7 @@ class _Summed:
         return count
 
 
-class _Members:
+class _CpioMembers:
     """The members of one cpio."""
 
     def __init__(self, reader: Reader, budget: Budget) -> None:
@@ -172,7 +172,7 @@ class Cpio:
 
     def members(self, reader: Reader, budget: Budget) -> Iterator[Member]:
         """Every member with content, in order."""
-        return _Members(reader, budget).run()
+        return _CpioMembers(reader, budget).run()
 
 
 CONTAINER = Cpio()

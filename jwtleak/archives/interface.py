@@ -43,7 +43,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     context: Context | None = None
 
 
-class Container(Protocol):
+class ArchiveContainer(Protocol):
     """A format that holds other files."""
 
     name: str
@@ -60,11 +60,11 @@ class Container(Protocol):
         """
 
 
-class Format(msgspec.Struct, frozen=True):
+class ContainerFormat(msgspec.Struct, frozen=True):
     """A row of the table: how to suspect a format without loading its module.
 
     Each file of the format begins with one of `magic`, or matches `pattern` from its first byte
-    ("." is any byte). Both may fit other files too: `Container.starts` decides.
+    ("." is any byte). Both may fit other files too: `ArchiveContainer.starts` decides.
     """
 
     module: str
@@ -73,15 +73,15 @@ class Format(msgspec.Struct, frozen=True):
 
 
 # Name -> format, in the order in which they are tried. A module has `CONTAINER`, which implements
-# `Container`. Modules are loaded when a file of theirs is met: most scans meet none, and loading
+# `ArchiveContainer`. Modules are loaded when a file of theirs is met: most scans meet none, and loading
 # all of them would take longer than scanning a small file.
 FORMATS = {
-    "zip": Format("zip", (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00")),
-    "cpio": Format("cpio", (b"070701", b"070702")),
-    "ar": Format("ar", (b"!<arch>\n",)),
+    "zip": ContainerFormat("zip", (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00")),
+    "cpio": ContainerFormat("cpio", (b"070701", b"070702")),
+    "ar": ContainerFormat("ar", (b"!<arch>\n",)),
     # A tar from before POSIX has no magic, only the checksum of its header: octal digits at byte
     # 148, among blanks or before a NUL, or a number in base 256.
-    "tar": Format("tar", pattern=rb".{148}(?:\s*[0-7]+\s*\0|[\s0-7]{8}|\x80)"),
+    "tar": ContainerFormat("tar", pattern=rb".{148}(?:\s*[0-7]+\s*\0|[\s0-7]{8}|\x80)"),
 }
 
 _MAGIC = tuple(magic for row in FORMATS.values() for magic in row.magic)
@@ -92,14 +92,14 @@ _PATTERNS = {
 _ANY = re.compile(b"|".join(pattern.pattern for pattern in _PATTERNS.values()), re.DOTALL)
 
 
-def load(name: str) -> Container:
+def load(name: str) -> ArchiveContainer:
     """The container `name`, its module loaded if it was not yet."""
     module = importlib.import_module(f"jwtleak.archives.{FORMATS[name].module}")
-    container: Container = module.CONTAINER
+    container: ArchiveContainer = module.CONTAINER
     return container
 
 
-def container_of(head: bytes) -> Container | None:
+def container_of(head: bytes) -> ArchiveContainer | None:
     """The container that a file beginning with `head` is, or None."""
     # Nearly every file is plain, and costs one match.
     if not _ANY.match(head):

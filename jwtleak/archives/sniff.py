@@ -9,7 +9,7 @@ from __future__ import annotations
 from jwtleak.archives import codecs
 from jwtleak.archives import interface as containers
 from jwtleak.archives.codecs import CODECS, ZSTD, Codec, is_skippable
-from jwtleak.archives.interface import Container
+from jwtleak.archives.interface import ArchiveContainer
 from jwtleak.sources.interface import SNIFF
 
 _BY_FIRST = {codec.magic[0]: codec for codec in CODECS}
@@ -18,7 +18,7 @@ _BY_FIRST = {codec.magic[0]: codec for codec in CODECS}
 _TAR_NAME = 100
 
 
-def sniff(head: bytes) -> Codec | Container | None:
+def sniff(head: bytes) -> Codec | ArchiveContainer | None:
     """The format that begins with `head` (`SNIFF` bytes suffice), or None for anything else."""
     if not head:
         return None
@@ -45,7 +45,7 @@ def is_undecided(head: bytes) -> bool:
 
 
 def _after_skippable(head: bytes) -> Codec:
-    """The format behind frames without content. If `head` ends before it, it is taken for zstd,
+    """The format behind frames without content. If `head` ends before it, it counts as zstd,
     whose tools write such frames.
     """
     while is_skippable(head):

@@ -181,7 +181,7 @@ class Sparse:
         return count
 
 
-class _Members:
+class _TarMembers:
     """The members of one tar."""
 
     def __init__(self, reader: Reader, budget: Budget) -> None:
@@ -305,7 +305,7 @@ class Tar:
 
     def members(self, reader: Reader, budget: Budget) -> Iterator[Member]:
         """Every member with content, in order."""
-        return _Members(reader, budget).run()
+        return _TarMembers(reader, budget).run()
 
 
 CONTAINER = Tar()

@@ -20,7 +20,7 @@ import msgspec
 from jwtleak.archives.budget import Budget
 from jwtleak.archives.codecs import Codec
 from jwtleak.archives.decompress import Decoded, skip_empty_frames
-from jwtleak.archives.interface import Container, Member
+from jwtleak.archives.interface import ArchiveContainer, Member
 from jwtleak.archives.reader import Readable, Reader
 from jwtleak.archives.sniff import is_undecided, sniff
 from jwtleak.errors import SourceError
@@ -219,7 +219,7 @@ class _Archive:
                 yield from self._unfold(Reader(decoded), inside)
 
     def _members(
-        self, container: Container, reader: Reader, place: _Place, level: int
+        self, container: ArchiveContainer, reader: Reader, place: _Place, level: int
     ) -> Iterator[ByteStream]:
         for member in container.members(reader, place.budget):
             yield from self._unfold(member.reader, _place_of(member, place, level))

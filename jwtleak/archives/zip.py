@@ -236,7 +236,7 @@ class _Undelimited:
         return last
 
 
-class _Members:
+class _ZipMembers:
     """The members of one zip."""
 
     def __init__(self, reader: Reader, budget: Budget) -> None:
@@ -250,7 +250,7 @@ class _Members:
         while not self._budget.stopped and (head := self._reader.peek(46)):
             header = parse_local(head)
             if header:
-                # A second look with name and extra field: 64-bit sizes are in the latter.
+                # Parsed again with name and extra field: 64-bit sizes are in the latter.
                 whole = self._reader.peek(min(header.length, CAPACITY))
                 yield from self._member(parse_local(whole) or header, whole)
             elif length := record_length(head):
@@ -372,7 +372,7 @@ class Zip:
 
     def members(self, reader: Reader, budget: Budget) -> Iterator[Member]:
         """Every member, in order."""
-        return _Members(reader, budget).run()
+        return _ZipMembers(reader, budget).run()
 
 
 CONTAINER = Zip()

@@ -9,7 +9,14 @@ import pytest
 from archive_fixtures import make_ar, make_cpio, make_tar, make_zip
 
 from jwtleak.archives.codecs import Codec
-from jwtleak.archives.interface import FORMATS, Container, Member, container_of, load, may_start
+from jwtleak.archives.interface import (
+    FORMATS,
+    ArchiveContainer,
+    Member,
+    container_of,
+    load,
+    may_start,
+)
 from jwtleak.archives.reader import Reader
 from jwtleak.archives.sniff import sniff
 from jwtleak.types import Channel, Context
@@ -86,7 +93,7 @@ def test_the_context_of_a_member_reaches_its_stream(unpack, pack, monkeypatch) -
     """What a container knows of a member is in the information of its stream, also through a
     codec between.
     """
-    container: Container = _Lines()
+    container: ArchiveContainer = _Lines()
     monkeypatch.setattr(
         "jwtleak.archives.unpack.sniff",
         lambda head: container if container.starts(head) else sniff(head),
