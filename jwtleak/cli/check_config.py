@@ -1,5 +1,6 @@
-"""`jwtleak check-config`: says what `tail` would do with these settings. Changes nothing and
-connects to nothing.
+"""`jwtleak check-config`: shows what `tail` would do with these settings.
+
+Promises: nothing is changed, sent or connected, also beside a running daemon.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import click
 from msgspec import UNSET
 
 from jwtleak.cli import voice
-from jwtleak.cli.tail import options, settings_of
+from jwtleak.cli.tail import settings_of, tail_options
 from jwtleak.core.redaction import redact_text
 from jwtleak.core.sanitize import clean
 
@@ -25,20 +26,21 @@ _MAX_PATH = 1000
 
 
 @click.command("check-config")
-@options
-def command(**given: Any) -> int:
+@tail_options
+def command(**options: Any) -> int:
     """Say what tail would follow, from where, and where alerts would go. Nothing is changed, sent
     or connected.
 
     Exit status: 0 the settings can be used, 1 they can, but nothing would be followed now, 2 they
     cannot.
     """
-    from jwtleak.runtime.tail.session import check
+    from jwtleak.runtime.tail.session import check, source_of
 
-    settings: TailConfig = settings_of(given)
+    settings: TailConfig = settings_of(options)
     check(settings)
-    events = _look(settings)
-    lines = list(_files(events))
+    # A record source is not opened: whether it can be read shows only when it is.
+    source = source_of(settings)
+    lines = list(_files(_poll(settings))) if source is None else [f"follow  {_source(source)}"]
     for line in [*lines, *_rest(settings)]:
         click.echo(line)
     if not lines:
@@ -46,8 +48,12 @@ def command(**given: Any) -> int:
     return 0 if lines else 1
 
 
-def _look(settings: TailConfig) -> list[Event]:
-    """What a first look gives."""
+def _source(url: str) -> str:
+    return "standard input  until it ends" if url == "stdin:" else _safe(url)
+
+
+def _poll(settings: TailConfig) -> list[Event]:
+    """The events of a first poll."""
     from jwtleak.follow.follower import Follower
     from jwtleak.follow.interface import Trouble
 
@@ -63,7 +69,7 @@ def _look(settings: TailConfig) -> list[Event]:
 
 
 def _cursors(settings: TailConfig) -> Sequence[Cursor]:
-    """What an earlier run knows; a daemon that runs now is not disturbed."""
+    """The cursors of an earlier run, read beside a daemon that may run now."""
     from jwtleak.errors import StoreError
     from jwtleak.store import Store
 
@@ -79,22 +85,22 @@ def _cursors(settings: TailConfig) -> Sequence[Cursor]:
 def _files(events: Sequence[Event]) -> Iterator[str]:
     from jwtleak.follow.interface import Opened
 
-    for event in sorted(
-        (one for one in events if isinstance(one, Opened)), key=lambda one: one.path
-    ):
-        known = event.cursor.offset
-        rest = max(0, event.size - known)
-        where = f"from byte {known}" if known else "from the beginning"
-        yield f"follow  {_safe(event.path)}  {where}, {'packed' if event.compressed else f'{rest} bytes to read'}"
+    opened = [event for event in events if isinstance(event, Opened)]
+    for event in sorted(opened, key=lambda event: event.path):
+        offset = event.cursor.offset
+        where = f"from byte {offset}" if offset else "from the beginning"
+        # The size of a compressed file says nothing about how many bytes will come out of it.
+        rest = "packed" if event.compressed else f"{max(0, event.size - offset)} bytes to read"
+        yield f"follow  {_safe(event.path)}  {where}, {rest}"
 
 
 def _rest(settings: TailConfig) -> Iterator[str]:
     from jwtleak.sinks.interface import open_sink
 
-    for one in settings.sinks:
-        sink = open_sink(one)
-        when = "" if one.when is UNSET else f"  when {one.when}"
-        yield f"sink    {_safe(one.title)}  {sink.guarantee}{_safe(when)}"
+    for setting in settings.sinks:
+        sink = open_sink(setting)  # connects only with its first alert
+        when = "" if setting.when is UNSET else f"  when {setting.when}"
+        yield f"sink    {_safe(setting.title)}  {sink.guarantee}{_safe(when)}"
         sink.close()
     yield f"state   {_safe(str(settings.state))}"
     if settings.metrics is not None:

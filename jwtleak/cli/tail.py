@@ -1,4 +1,4 @@
-"""`jwtleak tail`: follows files for ever, or catches up once. Reads options and starts the daemon."""
+"""`jwtleak tail`: reads the options and starts the daemon."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from jwtleak.cli.options import SIZE, PathParam, option
 from jwtleak.types import CONFIDENCES, SEVERITIES
 
 
-def options(command: Any) -> Any:
-    """The options that `tail` and `check-config` share."""
-    for one in reversed(_OPTIONS):
-        command = one(command)
+def tail_options(command: Any) -> Any:
+    """Add the options that `tail` and `check-config` share."""
+    for decorate in reversed(_OPTIONS):
+        command = decorate(command)
     return command
 
 
 _OPTIONS = (
-    click.argument("paths", nargs=-1, metavar="[PATH|GLOB|DIR]..."),
+    click.argument("paths", nargs=-1, metavar="[PATH|GLOB|DIR|-]..."),
     option("--config", "-c", type=PathParam(dir_okay=False), metavar="FILE",
            help="Read settings from this TOML file; options override it."),
     option("--state", type=PathParam(file_okay=False), metavar="DIR",
-           help="Where positions and undelivered alerts are kept.  [default: the state directory of the user]"),
+           help="Where positions and undelivered alerts are kept."
+                "  [default: the state directory of the user]"),
     option("--from", "from_", metavar="PLACE",
-           help="Where to begin in files that are there at the first start: beginning, end, since:DURATION."
-                      "  [default: beginning]"),
+           help="Where to begin in files that are there at the first start: beginning, end,"
+                " since:DURATION.  [default: beginning]"),
     option("--include", multiple=True, metavar="GLOB", help="Follow only files that match (repeatable)."),
     option("--exclude", multiple=True, metavar="GLOB", help="Leave out files that match; wins over --include."),
     option("--sink", multiple=True, metavar="URL",
@@ -52,34 +53,38 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def settings_of(given: dict[str, Any]) -> Any:
-    """The settings of one call: the file's, and what was given instead."""
+def settings_of(options: dict[str, Any]) -> Any:
+    """The settings of one call: those of the file, overridden by options."""
     from jwtleak.runtime.tail.config import compose
 
-    given = dict(given)
-    config, sinks = given.pop("config"), given.pop("sink")
+    options = dict(options)
+    config, sinks = options.pop("config"), options.pop("sink")
     flags = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in given.items()
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.items()
     }
+    # A flag that is not set must not override `poll = true` of the file.
     if not flags["poll"]:
         del flags["poll"]
     return compose(Path(config) if config else None, flags, sinks)
 
 
 @click.command("tail")
-@options
+@tail_options
 @option("--once", is_flag=True, help="Read what is there, deliver, and end.")
-def command(once: bool, **given: Any) -> int:
+def command(once: bool, **options: Any) -> int:
     """Follow growing and rotating files and tell of tokens as they are written.
+
+    With - as PATH standard input is read until it ends. If it is a file, the next run goes on where
+    this one stopped. What was read from a pipe cannot be read again after a crash.
 
     Alerts are redacted, stored before they are sent, and sent at least once: after a crash the same
     alert has the same id. `jwtleak: ready` on standard error says that everything that is there is
     followed.
 
     Signals: TERM and INT end in order, HUP reads the configuration again. Exit status: 0 ended by a
-    signal; with --once 0 clean, 1 leaks found, 3 no leaks but some input could not be read; 2 wrong
-    usage or configuration.
+    signal; with --once, and at the end of standard input, 0 clean, 1 leaks found, 3 no leaks but
+    some input could not be read; 2 wrong usage or configuration.
     """
     from jwtleak.runtime.tail.daemon import Daemon
 
-    return Daemon(lambda: settings_of(given)).run(once=once)
+    return Daemon(lambda: settings_of(options)).run(once=once)

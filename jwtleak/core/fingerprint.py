@@ -34,6 +34,20 @@ class Occurrences:
         self.head = head
         self._whole: bytes = _sha256(_VERSION + head[:HEAD])
 
+    @classmethod
+    def resumed(cls, identity: bytes) -> Occurrences:
+        """Names for occurrences that end at HEAD or behind it, of a stream whose `identity` was
+        kept.
+        """
+        names = cls(b"")
+        names._whole = identity
+        return names
+
+    @property
+    def identity(self) -> bytes:
+        """A digest of the first HEAD bytes. It names all occurrences that end at HEAD or behind."""
+        return self._whole
+
     def name(self, offset: int, length: int, token: str) -> str:
         """40 hex characters for the token with fingerprint `token` at [offset, offset + length)."""
         end = offset + length

@@ -1,14 +1,18 @@
-"""Time and chance, as arguments: tests set a clock of their own."""
+"""Time and chance as arguments, so that tests turn a clock of their own.
+
+`Clock` serves the delivery of alerts, `Clocks` the loops of `tail`.
+"""
 
 from __future__ import annotations
 
 import random
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
-    """`monotonic` in seconds, `wall_ms` in Unix milliseconds, `chance` in [0, 1)."""
+    """What a sink's thread needs of time and chance."""
 
     def monotonic(self) -> float: ...
     def wall_ms(self) -> int: ...
@@ -16,7 +20,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's."""
+    """The machine's clock."""
 
     # The functions themselves: a sender asks at each step, and a method around them says nothing.
     monotonic = staticmethod(time.monotonic)
@@ -25,3 +29,21 @@ class SystemClock:
     def wall_ms(self) -> int:
         """Unix milliseconds."""
         return time.time_ns() // 1_000_000
+
+
+class Clocks(NamedTuple):
+    """Unix seconds, and seconds of a clock that nobody sets."""
+
+    wall: Callable[[], float]
+    steady: Callable[[], float]
+
+    def ms(self) -> int:
+        """Unix milliseconds."""
+        return int(self.wall() * 1000)
+
+    def even(self) -> Callable[[], int]:
+        """A clock of Unix milliseconds that runs evenly from now on, even when the wall clock is
+        set.
+        """
+        ahead = self.wall() - self.steady()
+        return lambda: int((self.steady() + ahead) * 1000)

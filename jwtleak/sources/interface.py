@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from itertools import chain
@@ -20,7 +20,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from jwtleak.sources.globs import GlobFilter
-from jwtleak.types import StreamInfo
+from jwtleak.types import Context, StreamInfo
 
 # The first bytes of a file, by which an archive is recognised: long enough for every magic number,
 # and for the one header block that makes a tar recognisable.
@@ -175,3 +175,75 @@ class ArchiveLimits(msgspec.Struct, frozen=True):
     # with some 45 MB for the program itself that stays under the 150 MB which one process may use
     # on hostile input.
     max_memory: int = 68 << 20
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a stream, with the source's own words for where it is.
+
+    The records of one `stream` are consecutive pieces of one byte stream: a token may begin in one
+    and end in the next, so a source of whole messages ends each with a newline. The name of a
+    stream is at most 64 characters and unique among all sources. `position` is what `open_records`
+    needs to repeat this record and all that follow, at most 1 KiB; empty if they cannot be
+    repeated. `logged_at` is in Unix milliseconds. `logged_at` and `context` are what the source
+    knows, and win over what the text suggests.
+    """
+
+    stream: str
+    position: bytes
+    data: bytes
+    logged_at: int | None = None
+    context: Context | None = None
+
+
+class RecordSource(Protocol):
+    """Records that know their own position: standard input, a journal, a message queue.
+
+    A source that can repeat records does so after a restart, from the stored position on. It
+    decides nothing about findings, keeps nothing that would be lost with the process, and is used
+    by one thread.
+    """
+
+    title: str  # in the program's own words, for people
+    warning: str | None  # what people must know before it is read
+    ended: bool  # no record will follow those of the last `poll`
+
+    def info(self, stream: str) -> StreamInfo:
+        """What alerts say of a stream."""
+
+    def poll(self, seconds: float) -> list[Record]:
+        """Records that are there, about a megabyte at most; waits up to `seconds` for the first.
+
+        Raises `SourceError` if the source cannot be read any more. Trouble that may pass is no
+        error: the source tries again by itself and returns nothing meanwhile.
+        """
+
+    def commit(self, positions: Mapping[str, bytes]) -> None:
+        """These positions are on disk, by stream: what comes before them is not asked for again."""
+
+    def wake(self) -> None:
+        """End the present or the next wait of `poll`. Safe in a signal handler."""
+
+    def close(self) -> None:
+        """Release what is open. May be called more than once."""
+
+
+# Scheme -> module. A module has `open_records(url, positions) -> RecordSource`, where `positions`
+# are the stored ones by stream.
+_RECORD_MODULES = {"stdin": "stdin_records"}
+
+
+def record_source(path: str) -> str | None:
+    """The URL of the record source that `path` names; None if it names files. `-` is standard
+    input.
+    """
+    if path == "-":
+        return "stdin:"
+    scheme, separator, _ = path.partition("://")
+    return path if separator and scheme in _RECORD_MODULES else None
+
+
+def open_records(url: str, positions: Mapping[str, bytes]) -> RecordSource:
+    """The record source at `url`, which goes on from `positions`. Raises UsageError, SourceError."""
+    module = importlib.import_module(f"jwtleak.sources.{_RECORD_MODULES[url.partition(':')[0]]}")
+    source: RecordSource = module.open_records(url, positions)
+    return source

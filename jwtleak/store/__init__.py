@@ -1,22 +1,25 @@
-"""What must outlive a crash: cursors, sightings, undelivered alerts, dead letters, finished files.
-One SQLite file.
+"""What must outlive a crash, in one SQLite file: cursors and positions, sightings, undelivered
+alerts, dead letters, finished files.
 """
 
 from jwtleak.store.interface import (
     Commit,
     DeadLetter,
     OutboxEntry,
+    Position,
     Pruned,
     QueuedAlert,
     ScannedFile,
     Sighting,
 )
-from jwtleak.store.store import SinkQueue, Store
+from jwtleak.store.sink_queue import SinkQueue
+from jwtleak.store.store import Store
 
 __all__ = [
     "Commit",
     "DeadLetter",
     "OutboxEntry",
+    "Position",
     "Pruned",
     "QueuedAlert",
     "ScannedFile",

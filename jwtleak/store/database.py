@@ -1,8 +1,9 @@
-"""The file itself: opening it with the right rights and modes, transactions, and errors in our
-words.
+"""The SQLite file: opening it, transactions, errors, and what to do with a damaged file.
 
-Promises: mode 0600, also of the files that SQLite puts beside it; a transaction is whole or not
-there at all; an error tells what happened and never a value.
+Promises: mode 0600, also for the files that SQLite puts beside it; a transaction is whole or not
+there at all; an error says what happened and never shows a value. A file is checked before it is
+trusted; a damaged one is renamed, never written to; a file of another program or a newer version is
+left as it is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from jwtleak.errors import StoreCorrupt, StoreError, StoreFull, reason_of
 from jwtleak.store.migrations import check, migrate
 
 NAME = "state.db"
-# What SQLite puts beside the file.
+# The file, and those that SQLite puts beside it.
 SUFFIXES = ("", "-wal", "-shm")
 
 # STRICT tables.
@@ -30,12 +31,12 @@ _NEEDED = (3, 37, 0)
 # sync.
 _BUSY_SECONDS = 10.0
 
-# After a checkpoint the write-ahead log is cut to this: one large transaction should not hold its
-# room for ever.
+# After a checkpoint the write-ahead log is cut to this size: one large transaction should not occupy
+# the disk for ever.
 _WAL_BYTES = 8 << 20
 
-# KiB of pages kept in memory. Ids are random, so that inserts go everywhere: with SQLite's own 2
-# MiB a spool of some thousand letters is entered three times as slowly.
+# KiB of pages in memory. Ids are random, so inserts touch pages everywhere: with SQLite's default of
+# 2 MiB, entering a spool of some thousand alerts takes three times as long.
 _CACHE = 16 * 1024
 
 Durability: TypeAlias = Literal["NORMAL", "FULL"]
@@ -66,8 +67,7 @@ def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
     with translated_errors(directory):
         if not read_only:
             _make(path)
-        # The name as a URI is the only way to ask for read-only; `?`, `#` and `%` in it are
-        # escaped.
+        # Only a URI can ask for read-only. as_uri escapes `?`, `#` and `%`.
         name = path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw")
         connection = sqlite3.connect(
             name,
@@ -86,7 +86,7 @@ def connect(directory: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _make(path: Path) -> None:
-    """SQLite gives the files beside it the mode of this one."""
+    """Make the file, or correct its mode. SQLite copies the mode to the files beside it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if os.fstat(fd).st_mode & 0o077:
@@ -97,7 +97,7 @@ def _make(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, read_only: bool) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-    # What a row held may be read from a free page otherwise, until the page is used again.
+    # Otherwise the bytes of a deleted row stay readable in a free page until it is reused.
     connection.execute("PRAGMA secure_delete = FAST")
     connection.execute("PRAGMA trusted_schema = OFF")
     if read_only:
@@ -105,8 +105,8 @@ def _prepare(connection: sqlite3.Connection, read_only: bool) -> None:
         return
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     if pages == 0:
-        # Has to come before everything else: `prune` then gives free pages back without copying the
-        # file.
+        # Only works before the first table is made. With it `prune` can cut free pages off the file
+        # without copying the file.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
@@ -123,20 +123,24 @@ def transaction(
 ) -> Iterator[None]:
     """All of the block or nothing.
 
-    FULL syncs the log before it returns, and with it all earlier transactions; NORMAL leaves that
-    to the next one that does, or to a checkpoint: a power cut may undo it, a killed process cannot.
+    FULL syncs the write-ahead log before it returns, and with it all earlier transactions. NORMAL
+    leaves the sync to the next FULL transaction or checkpoint: a power cut may undo the
+    transaction, a killed process cannot.
     """
-    connection.execute(f"PRAGMA synchronous = {durability}")  # refused inside of a transaction
+    # SQLite refuses to change this inside a transaction.
+    connection.execute(f"PRAGMA synchronous = {durability}")
+    # IMMEDIATE: a transaction that reads first and then writes could fail with SQLITE_BUSY, which
+    # no timeout retries.
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException as error:
-        # A full disk may have undone it already.
+        # SQLite itself may have rolled back, as it does on a full disk.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         if getattr(error, "sqlite_errorcode", 0) in _WRITE_ERRORS:
-            # Moved into the file, what is in the log leaves its room to the next attempt.
+            # Pages that the checkpoint moves into the file free room in the log for the next try.
             with suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(RESTART)")
         raise
@@ -144,13 +148,14 @@ def transaction(
 
 @contextmanager
 def translated_errors(directory: Path) -> Iterator[None]:
-    """Errors of SQLite and of the system as ours. SQLite's texts name tables, columns and
-    constraints, never values.
+    """Translate sqlite3 and OS errors into StoreError, StoreFull or StoreCorrupt. SQLite's texts
+    name tables, columns and constraints, never values.
     """
     try:
         yield
     except sqlite3.Error as error:
-        raise _ours(directory, error) from None
+        # `from None`: the chained exception could carry bound values.
+        raise _translated(directory, error) from None
     except OSError as error:
         reason = reason_of(error).lower()
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -159,7 +164,7 @@ def translated_errors(directory: Path) -> Iterator[None]:
         ) from None
 
 
-def _ours(directory: Path, error: sqlite3.Error) -> StoreError:
+def _translated(directory: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0)
     text = str(error)
     if code in _WRITE_ERRORS:
@@ -173,14 +178,8 @@ def _ours(directory: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(f"the state in {directory} cannot be used: {text}")
 
 
-# Opening the state: looking only, for work, and what is done with a damaged file.
-#
-# Promises: a file is looked through before it is trusted; a damaged one is renamed, never written
-# to; what was made by another program or a newer version is left as it is.
-
-
 def inspect_file(directory: Path) -> sqlite3.Connection:
-    """For reading only; nothing is made, mended or moved."""
+    """Open the file for reading only; nothing is made, repaired or moved."""
     with translated_errors(directory):
         exists = (directory / NAME).is_file()
     if not exists:
@@ -196,13 +195,14 @@ def inspect_file(directory: Path) -> sqlite3.Connection:
 
 
 def open_sound(directory: Path) -> sqlite3.Connection:
-    """For reading and writing, looked through and of the newest version; a new file where there is
-    none.
+    """Open the file for reading and writing, checked and migrated to the newest version. A new file
+    if there is none.
     """
     connection = connect(directory)
     try:
         with translated_errors(directory):
-            _be_sound(connection, directory)
+            # Before the migration, which would write to a damaged file.
+            _check_pages(connection, directory)
             migrate(connection)
     except BaseException:
         connection.close()
@@ -210,15 +210,15 @@ def open_sound(directory: Path) -> sqlite3.Connection:
     return connection
 
 
-def _be_sound(connection: sqlite3.Connection, directory: Path) -> None:
-    """Reads every page once: a few hundred megabytes a second."""
+def _check_pages(connection: sqlite3.Connection, directory: Path) -> None:
+    """Raise StoreCorrupt for a damaged file. Reads every page: some hundred megabytes a second."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise StoreCorrupt(f"the state in {directory} is damaged: {found}")
 
 
 def set_aside(directory: Path) -> Path:
-    """Rename the damaged file, and what belongs to it, so that somebody can look at it."""
+    """Rename the damaged file and those beside it, so that somebody can inspect them. Its new name."""
     when = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = directory / f"{NAME}.damaged-{when}"
     number = 1
@@ -233,8 +233,7 @@ def set_aside(directory: Path) -> Path:
 
 
 def remove(directory: Path) -> None:
-    """Forget everything. The log goes first: what a crash leaves then is an older state, not half
-    of one.
-    """
+    """Delete the state."""
+    # The log first: a crash in between leaves an older state, not the half of one.
     for suffix in ("-wal", "", "-shm"):
         (directory / (NAME + suffix)).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What goes into the store and what comes out of it: plain frozen values.
+"""The values that go into the store and come out of it.
 
-Promises: no type here can hold a token; `body` is an alert's native JSON, which was redacted when
-it was built.
+Promises: plain frozen values; none of them can hold a token, since `body` is an alert's native JSON,
+which was redacted when it was built.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from jwtleak.types import Cursor, Severity
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is remembered of one token in one stream, so that its repeats are counted and not told
-    one by one.
+    """One token in one stream, so that its repeats are counted instead of sent one by one.
 
     `since` counts the sightings after the last alert about this token; they are summed up when
-    `window_end_ms` is past. `severity` is the highest that was told. `body` is the alert of the
-    newest sighting in its native JSON, for the roll-up after a restart; empty where nothing waits
+    `window_end_ms` has passed. `severity` is the highest that was reported. `body` is the alert of
+    the newest sighting in its native JSON, for the roll-up after a restart; empty if nothing waits
     to be summed up.
     """
 
@@ -39,8 +38,28 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes = b""
 
 
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How far one stream of a record source was judged, and from where it is read again.
+
+    After a restart the source repeats its records from `position` on, whose first byte is at the
+    offset `start` of the stream. Everything before `offset` is judged; `lines` are the newlines
+    before it, `line_start` is the offset behind the last of them. `identity` names occurrences
+    (`core.fingerprint.Occurrences.identity`); empty if `start` is 0, when the source repeats the
+    bytes that it is made of.
+    """
+
+    source: str
+    stream: str
+    position: bytes
+    identity: bytes = b""
+    start: int = 0
+    offset: int = 0
+    lines: int = 0
+    line_start: int = 0
+
+
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An alert on its way. It goes to every registered sink, or to those of `sinks` that are
+    """An alert to be delivered: to every registered sink, or to those of `sinks` that are
     registered.
     """
 
@@ -53,11 +72,12 @@ class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes together or not at all. `forget` names streams that go, with their sightings,
-    before the rest comes.
+    """What changes together or not at all. `forget` names streams that are deleted with their
+    sightings before the rest is written.
     """
 
     cursors: Iterable[Cursor] = ()
+    positions: Iterable[Position] = ()
     forget: Iterable[str] = ()
     sightings: Iterable[Sighting] = ()
     alerts: Iterable[OutboxEntry] = ()
@@ -65,7 +85,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueuedAlert(msgspec.Struct, frozen=True, gc=False):
-    """A letter in a sink's queue. `seq` grows with each letter and is never used twice."""
+    """An alert in a sink's queue. `seq` grows with each entry and is never used twice."""
 
     seq: int
     id: str
@@ -74,7 +94,9 @@ class QueuedAlert(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A letter that a sink refused for good. `status` is the receiver's number, where it gave one."""
+    """An alert that a sink refused for good. `status` is the number that the receiver sent, if it
+    sent one.
+    """
 
     seq: int
     sink: str
@@ -90,8 +112,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ScannedFile(msgspec.Struct, frozen=True, gc=False):
-    """A file that a scan has finished, known by content and place; `notices` is what could not be
-    read in it, as JSON.
+    """A file that a scan has finished. `head` is a digest of its beginning, `notices` is what could
+    not be read in it, as JSON.
     """
 
     device: int
@@ -103,7 +125,7 @@ class ScannedFile(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """How many rows a pruning took away."""
+    """How many rows were deleted."""
 
     streams: int = 0
     sightings: int = 0

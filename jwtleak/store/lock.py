@@ -1,7 +1,7 @@
-"""One writer: the state directory belongs to the process that holds the lock on the file in it.
+"""One writer: the state directory belongs to the process that holds the lock on a file in it.
 
-Promises: the lock goes with the process, however it ends, and is not passed on to processes that it
-forks; who holds it is named. The file stays, since a name that is removed and made anew could be
+Promises: the lock ends with the process, however it ends, and is not inherited by processes that it
+forks; a refusal names the holder. The file stays: a name that is removed and made again could be
 locked twice.
 """
 
@@ -20,8 +20,8 @@ NAME = "lock"
 # Seconds between attempts.
 _WAITS = (0.02, 0.05)
 
-# flock belongs to the open file, which fork shares: a worker that outlives its parent by a second
-# would hold it on.
+# flock belongs to the open file, which a fork shares: a worker that outlives its parent by a second
+# would keep the lock.
 _held: set[int] = set()
 
 
@@ -36,7 +36,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Lock:
-    """Holds the lock of `directory` until `release`. Raises `StoreError` where another process has
+    """Holds the lock of `directory` until `release`. Raises `StoreError` if another process holds
     it.
     """
 
@@ -44,11 +44,11 @@ class Lock:
         path = directory / NAME
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            taken = self._taken()
+            acquired = self._acquired()
         except OSError:  # a file system without locks
             os.close(self._fd)
             raise
-        if not taken:
+        if not acquired:
             os.close(self._fd)
             holder = owner(directory)
             who = "another process" if holder is None else f"process {holder}"
@@ -57,8 +57,9 @@ class Lock:
         os.truncate(self._fd, 0)
         os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
 
-    def _taken(self) -> bool:
-        """Whether the lock is ours now. `owner` has it for an instant: one refusal means nothing."""
+    def _acquired(self) -> bool:
+        """Whether the lock is ours now."""
+        # Not at the first refusal: `owner` holds a shared lock for an instant when somebody asks.
         for wait in (*_WAITS, None):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +71,7 @@ class Lock:
         return False
 
     def release(self) -> None:
-        """Let others have it. May be called more than once."""
+        """Release the lock. May be called more than once."""
         if self._fd in _held:
             _held.discard(self._fd)
             os.close(self._fd)
@@ -78,15 +79,15 @@ class Lock:
 
 
 def owner(directory: Path) -> int | None:
-    """The process that holds the lock of `directory`; None where nobody does, or where it cannot be
-    known.
+    """The process that holds the lock of `directory`; None if nobody does, or if that cannot be
+    found out.
     """
     try:
         fd = os.open(directory / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        # Shared: two that ask at once do not take each other for the owner.
+        # Shared: two callers at once do not mistake each other for the owner.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         text = os.pread(fd, 32, 0).strip()

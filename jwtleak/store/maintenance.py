@@ -1,7 +1,8 @@
-"""Letting go of what is of no more use, so that the state stays bounded.
+"""Upkeep of the state: deleting old rows so that it stays bounded, and summing it up in numbers.
 
-Promises: nothing that waits to be delivered or summed up goes; rows go in small transactions, so
-that no sink waits long; the room they took is given back.
+Promises: nothing that waits to be delivered or summed up is deleted; rows are deleted in small
+transactions, so that no sink waits long, and their room is given back to the file system. The
+numbers are read in one transaction, so that they agree, also beside a running process.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from jwtleak.store.interface import Pruned
 _DAY = 24 * 60 * 60 * 1000
 
 # Days. A rotated file that was read to its end is remembered for as long as logs are usually kept,
-# so that a copy or its compressed form is known when it appears.
+# so that a copy of it, or its compressed form, is recognised.
 KEEP_STREAMS = 30
-# A token that was not seen for this long is told as new when it comes again.
+# A token that was not seen for this long is reported as new when it comes again.
 KEEP_SIGHTINGS = 7
-# Time to notice and to send again.
+# Time to notice dead letters and to send them again.
 KEEP_DEAD_LETTERS = 30
-# A scan of an archive that was not gone on with for this long is begun anew.
+# A scan of an archive that was not resumed for this long starts over.
 KEEP_SCANNED_FILES = 90
 # Sightings at most, some hundred megabytes: whoever can write to a log can write any number of
 # tokens.
@@ -34,7 +35,7 @@ _CHUNK = 2000
 
 
 class Keep(NamedTuple):
-    """For how long each sort of row is kept, in milliseconds."""
+    """How long each kind of row is kept, in milliseconds."""
 
     streams: int = KEEP_STREAMS * _DAY
     sightings: int = KEEP_SIGHTINGS * _DAY
@@ -43,40 +44,37 @@ class Keep(NamedTuple):
 
 
 def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:
-    """Delete what is older, then give pages back."""
-    scanned = _delete(
-        connection, "scanned_files", "scan, device, inode", "at_ms < ?", now_ms - keep.scanned_files
-    )
-    _delete(connection, "given_alerts", "scan, id", "at_ms < ?", now_ms - keep.scanned_files)
+    """Delete older rows, then give free pages back."""
+    old_scan, old_stream = now_ms - keep.scanned_files, now_ms - keep.streams
+    # Followed and rotated files are not finished: their cursors are needed however old they are.
+    finished = "state = 'finished' AND at_ms < ?"
+    # A sighting with repeats that wait to be summed up is not deleted.
+    unseen = "since = 0 AND last_ms < ?"
     pruned = Pruned(
-        _delete(
-            connection,
-            "streams",
-            "stream",
-            "state = 'finished' AND at_ms < ?",
-            now_ms - keep.streams,
-        ),
-        _delete(
-            connection,
-            "sightings",
-            "stream, sha256",
-            "since = 0 AND last_ms < ?",
-            now_ms - keep.sightings,
+        streams=_delete(connection, "streams", "stream", finished, old_stream),
+        sightings=_delete(
+            connection, "sightings", "stream, sha256", unseen, now_ms - keep.sightings
         )
         + _surplus(connection),
-        _delete(connection, "dead_letters", "seq", "at_ms < ?", now_ms - keep.dead_letters),
-        scanned,
+        dead_letters=_delete(
+            connection, "dead_letters", "seq", "at_ms < ?", now_ms - keep.dead_letters
+        ),
+        scanned_files=_delete(
+            connection, "scanned_files", "scan, device, inode", "at_ms < ?", old_scan
+        ),
     )
-    _give_back(connection)
+    _delete(connection, "given_alerts", "scan, id", "at_ms < ?", old_scan)
+    # A source that is still read renews its positions, so an old one is of a source that is gone.
+    _delete(connection, "positions", "source, stream", "at_ms < ?", old_stream)
+    _release_pages(connection)
     return pruned
 
 
-def _give_back(connection: sqlite3.Connection) -> None:
-    """Cut the free pages off the file, some at a time. `execute` would run only the first step of
-    the statement.
-    """
+def _release_pages(connection: sqlite3.Connection) -> None:
+    """Cut the free pages off the file, some at a time."""
     before = None
     while (free := connection.execute("PRAGMA freelist_count").fetchone()[0]) and free != before:
+        # `execute` would run only the first step of this statement, which frees one page.
         connection.executescript(f"PRAGMA incremental_vacuum({_CHUNK})")
         before = free
 
@@ -84,7 +82,7 @@ def _give_back(connection: sqlite3.Connection) -> None:
 def _delete(
     connection: sqlite3.Connection, table: str, key: str, where: str, before: int, most: int = -1
 ) -> int:
-    """Rows of `table` for which `where` holds; at most `most`."""
+    """Delete the rows of `table` for which `where` is true, at most `most`. Their number."""
     total = 0
     while True:
         chunk = _CHUNK if most < 0 else min(_CHUNK, most - total)
@@ -99,7 +97,7 @@ def _delete(
 
 
 def _surplus(connection: sqlite3.Connection) -> int:
-    """Sightings beyond the bound, those that were not seen for longest."""
+    """Delete the oldest sightings beyond MAX_SIGHTINGS. Their number."""
     (count,) = connection.execute("SELECT count(*) FROM sightings").fetchone()
     if count <= MAX_SIGHTINGS:
         return 0
@@ -107,14 +105,9 @@ def _surplus(connection: sqlite3.Connection) -> int:
     return _delete(connection, "sightings", "stream, sha256", where, 0, count - MAX_SIGHTINGS)
 
 
-# What is in the store, in numbers.
-#
-# Promises: read in one transaction, so that the numbers go together, also beside a running process.
-
-
 class SinkSummary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One sink: is it configured, how much waits for it and since when, what it refused, what was
-    dropped.
+    """One sink: whether it is configured, how many alerts wait and since when, how many it refused,
+    how many were dropped.
     """
 
     name: str
@@ -126,8 +119,8 @@ class SinkSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Everything. `unread_bytes` is what lay behind the cursors of followed streams when they were
-    last looked at.
+    """The state in numbers. `unread_bytes` is what was behind the cursors of followed files at
+    their last commit.
     """
 
     streams: dict[str, int]
@@ -149,23 +142,25 @@ FROM sinks ORDER BY name
 
 
 def summarise(connection: sqlite3.Connection) -> Summary:
-    """The numbers of now."""
+    """The numbers as they are now."""
+    # Without a transaction each statement sees a state of its own, and a process that delivers
+    # meanwhile makes the numbers contradict each other.
     connection.execute("BEGIN")
     try:
         return Summary(
             dict(connection.execute("SELECT state, count(*) FROM streams GROUP BY state")),
-            _one(
+            _number(
                 connection,
                 "SELECT total(max(0, size - offset)) FROM streams WHERE state <> 'finished'",
             ),
-            _one(connection, "SELECT count(*) FROM sightings"),
-            _one(connection, "SELECT bytes FROM totals WHERE name = 'outbox'"),
+            _number(connection, "SELECT count(*) FROM sightings"),
+            _number(connection, "SELECT bytes FROM totals WHERE name = 'outbox'"),
             [SinkSummary(name, bool(on), *rest) for name, on, *rest in connection.execute(_SINKS)],
-            _one(connection, "SELECT count(*) FROM scanned_files"),
+            _number(connection, "SELECT count(*) FROM scanned_files"),
         )
     finally:
         connection.execute("ROLLBACK")
 
 
-def _one(connection: sqlite3.Connection, query: str) -> int:
+def _number(connection: sqlite3.Connection, query: str) -> int:
     return int(connection.execute(query).fetchone()[0])

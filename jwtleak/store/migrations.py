@@ -1,7 +1,7 @@
-"""The versions of the schema, one step from each to the next.
+"""The versions of the schema, and the step from each to the next.
 
-Promises: a step and the number it leads to are one transaction; a newer schema than this program
-knows is refused, since an old program would quietly drop what it does not understand.
+Promises: a step and its version number are one transaction; a schema that is newer than this
+program is refused, since an old program would silently drop what it does not understand.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from importlib.resources import files
 
 from jwtleak.errors import StoreCorrupt, StoreError
 
-# `jwtl`: tells our file from another program's (SQLite's application_id).
+# `jwtl` (SQLite's application_id): distinguishes our file from another program's.
 APPLICATION = 0x6A77746C
 
-_SCRIPTS = ("schema.sql", "queues.sql", "cursors.sql")
+_SCRIPTS = ("schema.sql", "queues.sql", "cursors.sql", "positions.sql")
 
 
 def steps() -> tuple[str, ...]:
-    """The SQL that leads from version n to n + 1, for each n; the first makes an empty file one of
+    """The SQL that leads from version n to n + 1, for each n. The first turns an empty file into
     version 1.
     """
     return tuple(
@@ -28,19 +28,19 @@ def steps() -> tuple[str, ...]:
 
 
 def version(connection: sqlite3.Connection) -> int:
-    """The version of the schema in the file; 0 for an empty one."""
+    """The version of the schema in the file; 0 for an empty file."""
     (number,) = connection.execute("PRAGMA user_version").fetchone()
     return int(number)
 
 
 def migrate(connection: sqlite3.Connection, scripts: Sequence[str] | None = None) -> None:
-    """Bring the file to the newest version."""
+    """Migrate the file to the newest version."""
     scripts = steps() if scripts is None else scripts
     known = len(scripts)
     check(connection, known)
     for number, script in enumerate(scripts[version(connection) :], version(connection) + 1):
-        # executescript commits what is open before it begins: the transaction is part of the
-        # script.
+        # The transaction is part of the script, since executescript commits any transaction that is
+        # open when it starts.
         try:
             connection.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {APPLICATION};\n"
@@ -53,7 +53,7 @@ def migrate(connection: sqlite3.Connection, scripts: Sequence[str] | None = None
 
 
 def check(connection: sqlite3.Connection, known: int | None = None) -> None:
-    """Refuse what this program cannot read."""
+    """Raise StoreError or StoreCorrupt for a file that this program cannot use."""
     known = len(steps()) if known is None else known
     found = version(connection)
     (application,) = connection.execute("PRAGMA application_id").fetchone()

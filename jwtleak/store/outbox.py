@@ -1,7 +1,9 @@
-"""Alerts on their way: the outbox, one queue for each sink, and what bounds them.
+"""Undelivered alerts: the outbox, one queue per sink, the dead letters, and what bounds them.
 
-Promises: a letter enters once by (id, event), however often it is offered while it waits; it leaves
-when no queue points to it; nothing is dropped here but by `drop_oldest` and `trim`, which count.
+Promises: an alert enters once by (id, event), however often it is offered while it waits; it leaves
+when no queue points to it; nothing is dropped but by `drop_oldest`, `trim` and the bound on dead
+letters, which count. A dead letter keeps the whole alert, so that it can be sent again; the
+receiver's reason is cleaned and cut, since servers echo what they were sent.
 """
 
 from __future__ import annotations
@@ -15,58 +17,82 @@ from jwtleak.core.sanitize import clean
 from jwtleak.errors import StoreError
 from jwtleak.store.interface import DeadLetter, OutboxEntry
 
-# Letters dropped in one transaction: the sinks wait for it.
+# Alerts that one transaction drops: the sinks' threads wait for its end.
 _CHUNK = 1000
 
+# The first sentence of what a server says.
+MAX_REASON = 512
 
-def put(connection: sqlite3.Connection, letters: Iterable[OutboxEntry], at_ms: int) -> None:
-    """Enter letters, each into the queues it is for. A letter that is for nobody is not kept."""
-    registered = _registered(connection)
-    rows: list[tuple[str, int, int]] = []
-    for letter in letters:
-        sinks = (
-            registered
-            if letter.sinks is None
-            else [one for one in registered if one in letter.sinks]
-        )
-        if not sinks:
-            continue
-        entered = connection.execute(
-            "INSERT INTO outbox (id, event, severity, fingerprint, body, at_ms) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id, event) DO NOTHING RETURNING seq",
-            (letter.id, letter.event, letter.severity, letter.fingerprint, letter.body, at_ms),
-        ).fetchone()
-        if entered is not None:
-            rows += [(sink, *entered, len(letter.body)) for sink in sinks]
-    connection.executemany("INSERT INTO queue (sink, seq, size) VALUES (?, ?, ?)", rows)
+# Bytes of dead letters, some fifty thousand alerts: a receiver that refuses everything is noticed
+# before, and it must not fill the disk.
+MAX_BYTES = 64 << 20
+
+_FIELDS = "seq, sink, id, event, severity, fingerprint, body, status, reason, attempts, at_ms"
+
+# The reason of alerts for a sink that is no longer configured: they become dead letters, from which
+# they can be sent elsewhere.
+ABANDONED = "the sink is no longer configured"
+
+_ENTER = (
+    "INSERT INTO outbox (id, event, severity, fingerprint, body, at_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id, event) DO NOTHING"
+)
 
 
-def _registered(connection: sqlite3.Connection) -> list[str]:
-    return [
+def put(connection: sqlite3.Connection, entries: Iterable[OutboxEntry], at_ms: int) -> None:
+    """Enter alerts, each into the queues of its sinks. An alert for no sink is not kept."""
+    registered = [
         name
         for (name,) in connection.execute(
             "SELECT name FROM sinks WHERE registered = 1 ORDER BY name"
         )
     ]
+    rows: list[tuple[str, int, int]] = []
+    for entry in entries:
+        sinks = (
+            registered
+            if entry.sinks is None
+            else [sink for sink in registered if sink in entry.sinks]
+        )
+        if not sinks:
+            continue
+        entered = connection.execute(
+            f"{_ENTER} RETURNING seq",
+            (entry.id, entry.event, entry.severity, entry.fingerprint, entry.body, at_ms),
+        ).fetchone()
+        # No row: the alert waits already. Bytes were read again after a crash, and entering it once
+        # more would send it twice.
+        if entered is not None:
+            rows += [(sink, *entered, len(entry.body)) for sink in sinks]
+    connection.executemany("INSERT INTO queue (sink, seq, size) VALUES (?, ?, ?)", rows)
 
 
 def register(connection: sqlite3.Connection, sinks: Sequence[str]) -> list[str]:
-    """From now on letters go to exactly these. Gives those for which letters wait in vain."""
+    """From now on alerts go to exactly these sinks. Unregistered sinks that still have queued
+    alerts.
+    """
+    # Sinks are never deleted: the row of an old one holds its count of dropped alerts.
     connection.execute("UPDATE sinks SET registered = 0")
     connection.executemany(
-        "INSERT INTO sinks (name, registered) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET registered = 1",
+        "INSERT INTO sinks (name, registered) VALUES (?, 1) "
+        "ON CONFLICT (name) DO UPDATE SET registered = 1",
         [(sink,) for sink in sinks],
     )
-    waiting = "SELECT name FROM sinks WHERE registered = 0 AND EXISTS (SELECT 1 FROM queue WHERE sink = name)"
+    waiting = (
+        "SELECT name FROM sinks WHERE registered = 0 "
+        "AND EXISTS (SELECT 1 FROM queue WHERE sink = name)"
+    )
     return [name for (name,) in connection.execute(waiting)]
 
 
-def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None:
-    """A sink is done with letters."""
+def acknowledge(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None:
+    """A sink is done with these alerts."""
+    # As one JSON value: SQLite bounds the number of parameters, and a batch may hold thousands.
     gone = json.dumps(list(seqs))
     connection.execute(
         "DELETE FROM queue WHERE sink = ? AND seq IN (SELECT value FROM json_each(?))", (sink, gone)
     )
+    # The body goes with the last sink that wanted it.
     connection.execute(
         "DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) "
         "AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.seq = outbox.seq)",
@@ -75,22 +101,18 @@ def take(connection: sqlite3.Connection, sink: str, seqs: Iterable[int]) -> None
 
 
 def spool_bytes(connection: sqlite3.Connection) -> int:
-    """Bytes of all letters that wait for a sink."""
+    """Bytes of all alerts that wait for a sink."""
     (count,) = connection.execute("SELECT bytes FROM totals WHERE name = 'outbox'").fetchone()
     return int(count)
 
 
 def queue_bytes(connection: sqlite3.Connection) -> dict[str, int]:
-    """Bytes that wait for each sink for which something does. A letter for two sinks counts for
-    both.
-    """
+    """Bytes by sink, for sinks that have queued alerts. An alert for two sinks counts for both."""
     return dict(connection.execute("SELECT name, bytes FROM sinks WHERE bytes > 0"))
 
 
 def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
-    """Throw away the oldest letters until at most `cap` bytes wait, but only some at a time. Gives
-    how many each sink lost.
-    """
+    """Drop some of the oldest alerts, towards `cap` bytes that wait. Their number by sink."""
     dropped: dict[str, int] = {}
     excess = spool_bytes(connection) - cap
     for seq, length in connection.execute(
@@ -110,8 +132,8 @@ def drop_oldest(connection: sqlite3.Connection, cap: int) -> dict[str, int]:
 
 
 def trim(connection: sqlite3.Connection, sink: str, cap: int, after: int) -> int:
-    """Throw away the oldest letters behind `after` that wait for a sink until at most `cap` bytes
-    do, but only some at a time. Gives how many the sink lost; others still get them.
+    """Drop some of the oldest alerts behind number `after` from one sink's queue, towards `cap`
+    bytes in it. Their number; other sinks still get them.
     """
     excess = queue_bytes(connection).get(sink, 0) - cap
     gone: list[int] = []
@@ -123,38 +145,19 @@ def trim(connection: sqlite3.Connection, sink: str, cap: int, after: int) -> int
             break
         gone.append(seq)
         excess -= size
-    take(connection, sink, gone)
+    acknowledge(connection, sink, gone)
     count_dropped(connection, sink, len(gone))
     return len(gone)
 
 
 def count_dropped(connection: sqlite3.Connection, sink: str, count: int) -> None:
-    """`sink` will never have `count` letters."""
+    """`sink` will never get `count` alerts."""
     connection.execute("UPDATE sinks SET dropped = dropped + ? WHERE name = ?", (count, sink))
 
 
 def dropped(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many letters each sink has lost so far."""
+    """How many alerts each sink has lost so far."""
     return dict(connection.execute("SELECT name, dropped FROM sinks WHERE dropped > 0"))
-
-
-# Dead letters: alerts that a sink refused for good, kept whole so that they can be sent again.
-#
-# Promises: the reason is cleaned and cut, since servers echo what they were sent; together they are
-# bounded, and what the bound takes is counted as dropped.
-
-# The first sentence of what a server says.
-MAX_REASON = 512
-
-# Some fifty thousand alerts: a receiver that refuses everything is noticed before. It must not fill
-# the disk.
-MAX_BYTES = 64 << 20
-
-_FIELDS = "seq, sink, id, event, severity, fingerprint, body, status, reason, attempts, at_ms"
-
-# A sink that is no longer configured cannot be waited for; its letters are kept where they can be
-# sent from again.
-ABANDONED = "the sink is no longer configured"
 
 
 def bury(
@@ -167,32 +170,34 @@ def bury(
     attempts: int,
     at_ms: int,
 ) -> None:
-    """Move a letter from a sink's queue to the dead letters. One that is not in the queue any more
-    stays as it is.
+    """Move an alert from a sink's queue to the dead letters. Nothing happens if it is not in the
+    queue any more.
     """
-    said = clean(redact_text(reason[: 8 * MAX_REASON]), MAX_REASON)
+    # Cut before it is searched for tokens: a server may answer with megabytes.
+    cleaned = clean(redact_text(reason[: 8 * MAX_REASON]), MAX_REASON)
     found = connection.execute(
-        "SELECT sink, id, event, severity, fingerprint, body FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq = ?",
+        "SELECT sink, id, event, severity, fingerprint, body "
+        "FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq = ?",
         (sink, seq),
     ).fetchone()
     if found is None:
         return
-    # Not INSERT OR REPLACE: the row that it replaces goes without a trigger, and would be counted
-    # for ever.
+    # Not INSERT OR REPLACE: no trigger fires for the row that it replaces, and its bytes would be
+    # counted for ever.
     connection.execute(
         "DELETE FROM dead_letters WHERE sink = ? AND id = ? AND event = ?", found[:3]
     )
     connection.execute(
-        "INSERT INTO dead_letters (sink, id, event, severity, fingerprint, body, status, reason, attempts, at_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*found, status, said, attempts, at_ms),
+        "INSERT INTO dead_letters (sink, id, event, severity, fingerprint, body, status, reason, "
+        "attempts, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*found, status, cleaned, attempts, at_ms),
     )
-    take(connection, sink, (seq,))
+    acknowledge(connection, sink, (seq,))
     _bound(connection)
 
 
 def _bound(connection: sqlite3.Connection) -> None:
-    """Let the oldest go where there are too many."""
+    """Delete the oldest dead letters while there are too many bytes of them."""
     (total,) = connection.execute("SELECT bytes FROM totals WHERE name = 'dead_letters'").fetchone()
     while total > MAX_BYTES:
         seq, sink, length = connection.execute(
@@ -204,13 +209,12 @@ def _bound(connection: sqlite3.Connection) -> None:
 
 
 def abandon(connection: sqlite3.Connection, sink: str, at_ms: int) -> int:
-    """Put away everything that waits for a sink that is no more. Gives how many letters that were."""
-    seqs = [
-        seq
-        for (seq,) in connection.execute(
-            "SELECT seq FROM queue WHERE sink = ? ORDER BY seq", (sink,)
-        )
-    ]
+    """Make dead letters of everything that waits for a sink that is no longer configured. Their
+    number.
+    """
+    rows = connection.execute("SELECT seq FROM queue WHERE sink = ? ORDER BY seq", (sink,))
+    # Read to the end before rows are deleted under the query.
+    seqs = [seq for (seq,) in rows]
     for seq in seqs:
         bury(connection, sink, seq, reason=ABANDONED, status=None, attempts=0, at_ms=at_ms)
     return len(seqs)
@@ -219,28 +223,14 @@ def abandon(connection: sqlite3.Connection, sink: str, at_ms: int) -> int:
 def dead_letters(
     connection: sqlite3.Connection, sink: str | None = None, *, after: int = 0, limit: int = -1
 ) -> Iterator[DeadLetter]:
-    """Those of one sink, or all, in the order in which they died."""
-    rows = connection.execute(
-        f"SELECT {_FIELDS} FROM dead_letters WHERE seq > ? AND (? IS NULL OR sink = ?) ORDER BY seq LIMIT ?",
+    """The dead letters of one sink, or all, in the order of refusal."""
+    names = _FIELDS.split(", ")
+    for row in connection.execute(
+        f"SELECT {_FIELDS} FROM dead_letters "
+        "WHERE seq > ? AND (? IS NULL OR sink = ?) ORDER BY seq LIMIT ?",
         (after, sink, sink, limit),
-    )
-    for (
-        seq,
-        name,
-        alert,
-        event,
-        severity,
-        fingerprint,
-        body,
-        status,
-        reason,
-        attempts,
-        at_ms,
-    ) in rows:
-        yield DeadLetter(
-            seq=seq, sink=name, id=alert, event=event, severity=severity, fingerprint=fingerprint, body=body,
-            status=status, reason=reason, attempts=attempts, at_ms=at_ms,
-        )  # fmt: skip
+    ):
+        yield DeadLetter(**dict(zip(names, row, strict=True)))
 
 
 def replay(
@@ -250,30 +240,29 @@ def replay(
     seqs: Sequence[int] | None,
     at_ms: int,
 ) -> int:
-    """Send dead letters again: those of `sink`, of these numbers, or all; to the sink they died at,
-    or to another.
+    """Queue dead letters again: those numbered `seqs`, those of `sink`, or all; for the sink that
+    refused them, or for `to`. Their number.
     """
     registered = {
         name for (name,) in connection.execute("SELECT name FROM sinks WHERE registered = 1")
     }
     count = 0
-    for one in list(_chosen(connection, sink, seqs)):
-        target = to or one.sink
+    for dead in list(_chosen(connection, sink, seqs)):
+        target = to or dead.sink
         if target not in registered:
-            raise StoreError(
-                f"there is no sink {target}: known are {', '.join(sorted(registered)) or 'none'}"
-            )
-        values = (one.id, one.event, one.severity, one.fingerprint, one.body, at_ms)
+            known = ", ".join(sorted(registered)) or "none"
+            raise StoreError(f"there is no sink {target}: known are {known}")
         connection.execute(
-            "INSERT INTO outbox (id, event, severity, fingerprint, body, at_ms) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id, event) DO NOTHING",
-            values,
+            _ENTER, (dead.id, dead.event, dead.severity, dead.fingerprint, dead.body, at_ms)
         )
+        # By id and not by the number of the row above: the alert may still wait for another sink,
+        # and then it is in the outbox under an older number.
         connection.execute(
-            "INSERT OR IGNORE INTO queue (sink, seq, size) SELECT ?, seq, length(body) FROM outbox WHERE id = ? AND event = ?",
-            (target, one.id, one.event),
+            "INSERT OR IGNORE INTO queue (sink, seq, size) "
+            "SELECT ?, seq, length(body) FROM outbox WHERE id = ? AND event = ?",
+            (target, dead.id, dead.event),
         )
-        connection.execute("DELETE FROM dead_letters WHERE seq = ?", (one.seq,))
+        connection.execute("DELETE FROM dead_letters WHERE seq = ?", (dead.seq,))
         count += 1
     return count
 

@@ -18,11 +18,13 @@ from jwtleak.core.engine import Engine
 from jwtleak.errors import SourceError, StoreError, StoreFull
 from jwtleak.follow.interface import Ended, Event, FollowStats, Grown, Mode, Opened, Trouble
 from jwtleak.patterns import load_channels
+from jwtleak.runtime.clock import Clocks
 from jwtleak.runtime.service.limiter import Limiter
 from jwtleak.runtime.tail.alerting import AlertEmitter, Rollup
-from jwtleak.runtime.tail.checkpoint import Checkpoint
+from jwtleak.runtime.tail.checkpoint import Checkpoint, FileMarks
 from jwtleak.runtime.tail.heartbeat import Heartbeat
-from jwtleak.runtime.tail.loop import Clocks, Loop, LoopParts
+from jwtleak.runtime.tail.loop import Loop
+from jwtleak.runtime.tail.output import LoopFigures, TailOutput
 from jwtleak.runtime.tail.readers import TailStream
 from jwtleak.store import Commit, OutboxEntry, Store
 from jwtleak.types import Cursor
@@ -151,12 +153,12 @@ class Files:
 
 
 class Keeper:
-    """A real store whose disk can be filled, and which remembers the letters."""
+    """A real store whose disk can be filled, and which remembers the alerts."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.full = False
-        self.letters: list[OutboxEntry] = []
+        self.alerts: list[OutboxEntry] = []
         self.commits: list[Commit] = []
         self.sighting, self.sightings, self.due = store.sighting, store.sightings, store.due
         self.cursors, self.prune = store.cursors, store.prune
@@ -167,11 +169,11 @@ class Keeper:
             raise StoreFull("the state cannot be written: no space left on device")
         self.store.commit(batch)
         self.commits.append(batch)
-        self.letters += batch.alerts
+        self.alerts += batch.alerts
 
 
 class Watch:
-    """Notes what it is told."""
+    """Notes what it hears."""
 
     def __init__(self) -> None:
         self.troubles: list[Trouble] = []
@@ -196,14 +198,14 @@ class Watch:
         """Noted."""
         self.bytes += count
 
-    def told(self, letters: Sequence[OutboxEntry]) -> None:
+    def emitted(self, entries: Sequence[OutboxEntry]) -> None:
         """The store has them."""
 
-    def store(self, ledger: Checkpoint) -> None:
+    def checkpointed(self, checkpoint: Checkpoint[Any]) -> None:
         """Noted."""
-        self.store_trouble = ledger.trouble
+        self.store_trouble = checkpoint.trouble
 
-    def tick(self, loop: Loop) -> None:
+    def tick(self, figures: LoopFigures) -> None:
         """Noted."""
         self.ticks += 1
 
@@ -222,7 +224,7 @@ class Rig:
         self.directory = directory
         self.clock = Clock()
         self.files = Files()
-        self.shut_gate = False
+        self.paused = False
         self._window, self._rate, self._heartbeat = window, rate, heartbeat
         self.start()
 
@@ -236,31 +238,31 @@ class Rig:
         clocks = Clocks(lambda: clock.wall, lambda: clock.steady)
         rollup = Rollup(self.store, int(self._window * 1000), clocks.even())
         channels = Channels(load_channels())
-        alert_context = AlertContext(0.0, "host", b"k" * 32)
+        context = AlertContext(0.0, "host", b"k" * 32)
         self.loop = Loop(
-            LoopParts(
-                follower=self.files,
-                announcer=AlertEmitter(
-                    lambda now: replace(alert_context, now=now), Selection(), rollup, clocks.wall
+            self.files,
+            TailOutput(
+                emitter=AlertEmitter(
+                    lambda now: replace(context, now=now), Selection(), rollup, clocks.wall
                 ),
                 rollup=rollup,
                 heartbeat=Heartbeat(self._heartbeat, "host"),
-                ledger=Checkpoint(self.store, self.files, rollup, clocks.steady),
-                make_engine=lambda: Engine(channels, None, patterns),
-                gate=self,
-                limiter=Limiter(self._rate, clocks.steady),
-                watcher=self.watch,
+                checkpoint=Checkpoint(self.store, FileMarks(self.files), rollup, clocks.steady),
+                backpressure=self,
+                observer=self.watch,
                 poke=self._poked,
                 clocks=clocks,
-            )
+            ),
+            lambda: Engine(channels, None, patterns),
+            Limiter(self._rate, clocks.steady),
         )
 
     def _poked(self) -> None:
         self.pokes += 1
 
-    def shut(self) -> bool:
-        """The gate."""
-        return self.shut_gate
+    def active(self) -> bool:
+        """The backpressure."""
+        return self.paused
 
     def run(self, seconds: float = 0.0) -> None:
         """Step until nothing is to be done at once; then again for as long as time is to pass."""
@@ -287,8 +289,8 @@ class Rig:
 
     @property
     def alerts(self) -> list[dict[str, Any]]:
-        """What this process told."""
-        return [json.loads(letter.body) for letter in self.store.letters]
+        """What this process sent."""
+        return [json.loads(entry.body) for entry in self.store.alerts]
 
     def found(self) -> list[str]:
         """The fingerprints in order."""

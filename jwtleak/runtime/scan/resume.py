@@ -113,7 +113,7 @@ class ScanJournal:
         """Whether no earlier run has shown `alert`."""
         if len(self._unnoted) >= _BATCH:
             self._note()
-        return not self._scans.was_given(alert.id)
+        return not self._scans.was_reported(alert.id)
 
     def emitted(self, alert: WireAlert) -> None:
         """`alert` was shown, or needs not be."""
@@ -169,7 +169,7 @@ class ScanJournal:
     def _note(self) -> None:
         if self._unnoted:
             ids, self._unnoted = self._unnoted, []
-            self._write(lambda: self._scans.give(ids, self._part, self._hooks.clock_ms()))
+            self._write(lambda: self._scans.mark_reported(ids, self._part, self._hooks.clock_ms()))
 
     def _write(self, write: Callable[[], None]) -> None:
         # Alerts first: a mark in the store means that they are durable.

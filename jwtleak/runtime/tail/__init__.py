@@ -1,5 +1,5 @@
-"""Following files: look, read, detect, commit, hand over. The promise of `tail` is kept here.
+"""The daemon of `tail`: poll, read, detect, commit, deliver.
 
-Every byte readable at a look is scanned; an alert is on disk before the offset that covers it
-moves; after a crash the same alert has the same id.
+Promises: every byte that a poll can read is scanned; an alert is on disk before the offset that
+covers it moves; after a crash the same alert has the same id.
 """

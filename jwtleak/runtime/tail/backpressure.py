@@ -1,8 +1,8 @@
-"""The gate before reading: shut while the spool of undelivered alerts is full, or the queue of a
-sink that has a bound.
+"""Backpressure: reading stops while the spool of undelivered alerts is full, or the queue of a sink
+that has a bound.
 
-Promises: nothing is dropped unless the user chose it, and then it is counted; it opens again by
-itself; a disk on which nothing can be dropped now ends nothing.
+Promises: nothing is dropped unless the user chose it, and then it is counted; reading goes on by
+itself when there is room; a disk on which nothing can be deleted now does not end the program.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Protocol
 from jwtleak.errors import StoreError
 from jwtleak.types import WhenFull
 
-# The size of the spool is asked for this often at most.
+# Seconds between two queries of the store: each one costs a statement, a round may take 10 ms.
 EVERY = 0.05
 
 
 class SpoolStore(Protocol):
-    """What the gate needs of the store."""
+    """What backpressure needs of the store."""
 
     def spool_bytes(self) -> int: ...
     def drop_oldest(self, cap: int) -> dict[str, int]: ...
 
 
 class Backpressure:
-    """Shut while `cap` bytes or more wait, or while `queues` names a sink whose queue is full
-    (`Delivery.full`). `dropped` is told what went, by sink.
+    """Active while `cap` bytes or more wait, or while `queues()` names a sink whose queue is full
+    (`Delivery.full`). `dropped` is called with the number of dropped alerts by sink.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Backpressure:
         self._next = steady()
         self.bytes = 0
         self.full = False
-        self.sink: str | None = None  # the one whose queue is full
+        self.sink: str | None = None  # the sink whose queue is full
 
-    def shut(self) -> bool:
+    def active(self) -> bool:
         """Whether reading has to wait."""
         now = self._steady()
         if now >= self._next:
@@ -59,6 +59,8 @@ class Backpressure:
             self.bytes = self._spool.spool_bytes()
             self.full = self.bytes >= self._cap
             if self.full and self._when_full == "drop-oldest":
+                # To half of the bound: dropping one alert for each new one would cost a transaction
+                # each. If the disk refuses the deletion, `full` stays and the next query retries.
                 with suppress(StoreError):
                     self._dropped(self._spool.drop_oldest(self._cap // 2))
                     self.full = False

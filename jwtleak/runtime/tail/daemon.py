@@ -1,7 +1,7 @@
-"""The daemon: sessions one after another, signals, the endpoint, the heartbeat.
+"""The daemon: sessions one after another, signals, the endpoint.
 
 Promises: SIGTERM and SIGINT end it in order within the deadline, a second one at once; SIGHUP reads
-the configuration again, and a bad one changes nothing; `ready` is said when everything that is
+the configuration again, and a bad one changes nothing; `ready` is logged when everything that is
 there is known and stored.
 """
 
@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from jwtleak.errors import JwtleakError
+from jwtleak.runtime.clock import Clocks
 from jwtleak.runtime.config import seconds
 from jwtleak.runtime.service import metrics as m
 from jwtleak.runtime.service.health import ServiceHealth
@@ -24,7 +25,7 @@ from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.state_dir import subject_key
 from jwtleak.runtime.tail.config import TailConfig
-from jwtleak.runtime.tail.loop import Clocks
+from jwtleak.runtime.tail.records import RecordLoop
 from jwtleak.runtime.tail.session import Session, check
 from jwtleak.runtime.tail.telemetry import Voices
 from jwtleak.store import Store
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Daemon:
-    """Runs. `load` reads the configuration, at the start and again on SIGHUP."""
+    """`load` reads the configuration, at the start and again on SIGHUP."""
 
     def __init__(self, load: Callable[[], TailConfig]) -> None:
         self._load = load
@@ -52,14 +53,17 @@ class Daemon:
         self._session: Session | None = None
 
     def run(self, *, once: bool = False) -> int:
-        """Follow until a signal; or catch up and end. The exit status."""
+        """Follow until a signal or the end of input; with `once`, catch up and end. The exit
+        status.
+        """
         log, self._once = self._voices.log, once
         with _Signals(self._end, self._again), self._store() as store:
             key, kept = subject_key(self._settings.state)
             if not kept:
                 log.warning(
                     "key",
-                    "no place to keep this installation's key: subject hashes will differ in the next run",
+                    "no place to keep this installation's key: "
+                    "subject hashes will differ in the next run",
                 )
             endpoint = self._endpoint()
             try:
@@ -93,6 +97,9 @@ class Daemon:
         if not self._ending:
             session.loop.catch_up(self._settings.tail.settle + 1.0)
         self._finish(session)
+        return self._status(session)
+
+    def _status(self, session: Session) -> int:
         if session.reporter.leaks:
             return 1
         return 3 if session.reporter.troubles else 0
@@ -100,28 +107,33 @@ class Daemon:
     def _follow(self, store: Store, key: bytes) -> int:
         while True:
             session = self._begin(store, key)
-            # what is there now stays: looking through it for cycles would only delay an alert
+            # Everything that exists now lives as long as the session: a collection that searches
+            # it for cycles would only delay an alert.
             gc.freeze()
             self._ready(session)
-            while not self._ending and not (self._reload and self._renew()):
+            while not self._over(session) and not (self._reload and self._renew()):
                 session.loop.run()
-            if self._ending:
+            if self._over(session):
                 self._finish(session)
-                return 0
+                return 0 if self._ending else self._status(session)
             session.close(0)
+
+    def _over(self, session: Session) -> bool:
+        return bool(self._ending) or session.loop.ended
 
     def _ready(self, session: Session) -> None:
         voices = self._voices
         voices.health.phase("following")
         voices.metrics.put(m.READY, 1)
-        voices.notifier.ready(f"{len(session.loop.streams)} files followed")
+        what = "files followed" if session.source is None else "streams read"
+        voices.notifier.ready(f"{len(session.loop.streams)} {what}")
         voices.log.say("ready", "ready")
 
     def _begin(self, store: Store, key: bytes) -> Session:
         session = Session(self._settings, store, key, self._voices, self._clocks)
         self._session = session
-        # All that a beginning makes stays: looking through fifty thousand streams for cycles is a
-        # tenth of it.
+        # Nothing that a start makes is garbage, and searching fifty thousand streams for cycles
+        # takes a tenth of its time.
         gc.disable()
         try:
             session.begin()
@@ -134,24 +146,35 @@ class Daemon:
 
     def _finish(self, session: Session) -> None:
         voices = self._voices
+        if isinstance(session.loop, RecordLoop):
+            session.loop.finish()
         voices.health.phase("stopping")
         voices.metrics.put(m.READY, 0)
         voices.notifier.stopping()
         voices.log.say("stopping", "stopping")
         for sink in session.close(seconds(self._settings.tail.drain)):
-            text = f"sink {sink.name}: {sink.queued} alerts are still to be delivered; they are kept for the next start"
+            text = (
+                f"sink {sink.name}: {sink.queued} alerts are still to be delivered; "
+                "they are kept for the next start"
+            )
             voices.log.say("sink", text, "warning")
 
     def _renew(self) -> bool:
-        """Take the new configuration, if it is one; the session that runs goes on with the old one
-        if not.
+        """Read the configuration again. If it is bad, the running session goes on with the old
+        one.
         """
         self._reload = False
         voices, session = self._voices, self._session
         assert session is not None
-        # before anything else: a signal that comes from here on ends the next round again
+        # Before anything else: a signal from here on has to stop the next run again.
         session.loop.go_on()
         voices.notifier.reloading()
+        if session.source is not None:
+            # What a new session would read of a pipe is not there any more: its engine has it.
+            voices.log.say("reload", "files of sinks are opened again; the configuration stays")
+            session.reopen()
+            self._ready(session)
+            return False
         try:
             settings = self._load()
             check(settings)
@@ -173,12 +196,14 @@ class Daemon:
     def _end(self) -> None:
         self._ending += 1
         if self._ending > 1:
+            # Whoever asks twice does not want to wait for sinks. What is stored is delivered by the
+            # next start.
             os._exit(1)
         if self._session is not None:
             self._session.loop.stop()
 
     def _again(self) -> None:
-        if self._once:  # it ends soon, and knows what to do until then
+        if self._once:  # it ends by itself
             return
         self._reload = True
         if self._session is not None:

@@ -1,7 +1,7 @@
-"""The heartbeat: an event that says that alerts would arrive, so that silence can be noticed.
+"""The heartbeat: an event that shows that alerts would arrive, so that silence can be noticed.
 
-Promises: one as soon as files are followed, then one each interval; it is stored and sent like an
-alert, and says of no token.
+Promises: the first as soon as streams are followed, then one each interval; it is stored and sent
+like an alert, and is about no token.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jwtleak.store.interface import OutboxEntry
 
 
 class Heartbeat:
-    """Beats every `interval` seconds of a clock that only grows; never where that is None."""
+    """Beats every `interval` seconds of a clock that nobody sets; never if that is None."""
 
     def __init__(self, interval: float | None, host: str) -> None:
         self._interval = interval
@@ -22,7 +22,7 @@ class Heartbeat:
         self._due = 0.0
 
     def beat(self, now: float, now_ms: int, following: int) -> Iterator[OutboxEntry]:
-        """A letter when one is due. `following`: how many streams are followed."""
+        """The event, when it is due. `following` is the number of streams."""
         if self._interval is None or now < self._due:
             return
         self._due = now + self._interval

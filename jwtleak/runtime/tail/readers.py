@@ -1,8 +1,10 @@
-"""A seat: one engine put before one stream, from its cursor on.
+"""Readers: one engine reads one stream from its cursor on, and a pool shares few engines among many
+streams.
 
-Promises: lines and columns are those of the whole stream, although reading began in its middle;
-nothing that ended before the cursor is given again, and what reaches over it is not lost; a hole is
-stepped over, not read.
+Promises: lines and columns count from the start of the stream, even if reading began in its middle;
+a token that ended before the cursor is not reported again, one that crosses it is not lost; a hole
+is skipped, not read. Memory is that of READERS engines, however many streams there are.
+Refuses: deciding whose turn it is (`turns`), storing anything (`checkpoint`).
 """
 
 from __future__ import annotations
@@ -19,45 +21,87 @@ from jwtleak.core.fingerprint import HEAD
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.follow.interface import Opened
 from jwtleak.runtime.scan.stdin import CONTEXT_WAIT, GROWING_WAIT
-from jwtleak.types import Cursor, Finding
+from jwtleak.types import Cursor, Finding, StreamInfo
 
-# What the loop knows of one stream.
-#
-# Promises: `offset` is what a crash would go back to, as far as the loop has judged; `read` is how
-# far bytes were taken; what stands before `told` is read again only when more comes, since all that
-# it holds was given. A record is small: fifty thousand of them are in memory at once.
+# A shorter hole is read like any zeros: opening the engine behind it would cost as much.
+HOLE = 4 * 1024 * 1024
+
+# A token that keeps growing, or that waits for the rest of a record, is reported after this many
+# seconds as if nothing followed.
+LONGEST_WAIT = 5.0
+
+# An engine's buffer is 784 KiB. A host has a few busy logs at a time; each further log costs
+# rereading 224 KiB when its turn comes.
+READERS = 16
+
+_ALWAYS = 1 << 62
+_count = stringzilla.count
+
+
+class Bytes(Protocol):
+    """Where the bytes of streams come from: a follower."""
+
+    def read(self, stream: str, offset: int, buffer: memoryview) -> int: ...
+    def data_after(self, stream: str, offset: int) -> int: ...
+
+
+class StreamState(Protocol):
+    """How far a stream was read and judged: what readers and alerts need of any stream.
+
+    Everything before `offset` is judged, everything before `read` is in the engine. `lines` are the
+    newlines before `offset`, `line_start` is the offset behind the last of them. `early` maps the
+    offset of a token to the id of the alert that was sent before the token had ended.
+    """
+
+    name: str
+    offset: int
+    read: int
+    lines: int
+    line_start: int
+    mtime_ms: int | None
+    early: dict[int, str]
+
+    @property
+    def info(self) -> StreamInfo: ...
 
 
 class TailStream:
-    """One stream. `early` holds, by offset, the ids of alerts that were given before their token
-    had ended.
+    """A followed file. `offset` is where reading would resume after a crash.
+
+    Bytes before `reported` are read again only when more bytes follow, since every token in them
+    has its alert. Fifty thousand of these are in memory at once: keep them small.
     """
 
     __slots__ = (
-        "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name", "offset", "packed", "path", "read",
-        "size", "told",
+        "compressed", "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name", "offset", "path", "read",
+        "reported", "size",
     )  # fmt: skip
 
     def __init__(self, opened: Opened) -> None:
         self.name = opened.stream
         self.path = self.home = opened.path  # `home` is the path at which it appeared
         self.size = opened.size
-        self.packed = opened.compressed
-        self.cursor = opened.cursor  # as last stored, or as given
+        self.compressed = opened.compressed
+        self.cursor = opened.cursor  # the stored one, or the one that the follower made
         self.mtime_ms = opened.cursor.mtime_ns // 1_000_000 or None
         self.offset = opened.cursor.offset
-        self.told = self.read = max(opened.cursor.reported, self.offset)
+        self.reported = self.read = max(opened.cursor.reported, self.offset)
         self.lines = opened.cursor.lines
         self.line_start = opened.cursor.line_start
         self.early: dict[int, str] = {}
 
     @property
+    def info(self) -> StreamInfo:
+        """What alerts say of the stream."""
+        return StreamInfo("file", self.path)
+
+    @property
     def backlog(self) -> int:
-        """Bytes that are there and were not taken yet."""
+        """Bytes that can be read and were not."""
         return max(0, self.size - self.read)
 
-    def again(self) -> None:
-        """Read once more what is held at the end, although nothing came."""
+    def reread(self) -> None:
+        """Read the end that is not judged once more, although nothing was appended."""
         self.read = self.offset
 
     def stored(self, cursor: Cursor) -> None:
@@ -66,26 +110,8 @@ class TailStream:
         self.mtime_ms = cursor.mtime_ns // 1_000_000 or None
 
 
-# A hole shorter than this is read like any zeros: starting behind it would cost as much.
-HOLE = 4 * 1024 * 1024
-
-# What goes on growing, or waits for the rest of a line that a container runtime split, is given
-# after this long.
-LONGEST_WAIT = 5.0
-
-_ALWAYS = 1 << 62
-_count = stringzilla.count
-
-
-class Bytes(Protocol):
-    """Where a stream's bytes come from: a follower."""
-
-    def read(self, stream: str, offset: int, buffer: memoryview) -> int: ...
-    def data_after(self, stream: str, offset: int) -> int: ...
-
-
 class ReaderWatch:
-    """When to stop waiting for what an engine holds. Times are those of the clock that is given."""
+    """When to stop waiting for bytes that end a token. Times are seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self._pending: str | None = None
@@ -94,131 +120,41 @@ class ReaderWatch:
         self._asked = True
 
     def grown(self, now: float, pending: str | None, held: int) -> None:
-        """Bytes came; since then the engine holds what stands from `held` on."""
+        """Bytes came. The engine now holds back what begins at `held`, for the reason `pending`."""
         if pending != self._pending or held != self._held:
             self._since = now
         self._pending, self._held, self._grown, self._asked = pending, held, now, pending is None
 
     def asked(self, now: float, pending: str | None) -> None:
-        """What was held is settled or given early: only more bytes are a reason to ask again."""
+        """The engine was asked. Only more bytes are a reason to ask again for the same thing."""
         self._asked = pending is None or pending == self._pending
         self._pending, self._since = pending, now
 
     @property
     def due(self) -> float | None:
-        """When to ask; None when there is nothing to ask for."""
+        """When to ask the engine; None if there is nothing to ask for."""
         if self._asked:
             return None
+        # Each wait is bounded from two sides: by silence, and by the time since the engine began to
+        # hold this token. Otherwise a busy stream could delay an alert for ever.
         if self._pending == "context":
             return min(self._grown + CONTEXT_WAIT, self._since + GROWING_WAIT)
         return min(self._grown + GROWING_WAIT, self._since + LONGEST_WAIT)
 
 
-class StreamReader:
-    """Reads `stream` with `engine`."""
+class PlacedReader:
+    """An engine on a stream, with lines and columns of the whole stream."""
 
-    def __init__(self, engine: Engine, source: Bytes) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._source = source
-        self.stream: TailStream | None = None
         self.watch = ReaderWatch()
+        self._begin = 0  # offset of the first byte that the engine saw
+        self._lines = 0  # newlines of the stream before the part that the engine counts
 
-    def sit(self, stream: TailStream) -> None:
-        """Begin with `stream` at its offset. Raises SourceError where its bytes cannot be read."""
-        self.stream = stream
-        self.watch = ReaderWatch()
-        begin = max(0, stream.offset - LOOKBACK - LOOKAHEAD)
-        if begin < stream.offset and self._source.data_after(stream.name, begin) > begin:
-            begin = stream.offset  # nothing but a hole stands before
-        # A JSON serialisation may begin as far before what announces it: it is wanted when it ends
-        # behind the offset.
-        owned = max(begin, stream.offset - LOOKBACK)
-        self._open(stream, begin, owned)
-        self._lines = stream.lines
-        while stream.read < stream.offset:
-            room = self.engine.get_buffer()[: stream.offset - stream.read]
-            count = self._source.read(stream.name, stream.read, room)
-            if count == 0:  # what stands before is gone
-                self._open(stream, stream.offset, stream.offset)
-                self._lines = stream.lines
-                break
-            seen = room[max(0, owned - stream.read) : count]
-            self._lines -= _count(seen, b"\n") if len(seen) else 0
-            stream.read += count
-            self.engine.buffer_updated(count)
-
-    def _open(self, stream: TailStream, begin: int, owned: int) -> None:
-        head = b""
-        if begin:
-            room = bytearray(HEAD)
-            head = bytes(room[: self._source.read(stream.name, 0, memoryview(room))])
-        self._begin = begin
-        stream.read = begin
-        self.engine.open(
-            offset=begin, owned=Owned(owned, _ALWAYS), head=head, mtime_ms=stream.mtime_ms
-        )
-
-    def take(self, limit: int, on: Callable[[], bool]) -> tuple[int, list[Finding]]:
-        """(Bytes read, what they completed): at most about `limit` bytes, for as long as `on` says
-        so.
-        """
-        stream, taken = self._stream(), 0
-        found: list[Finding] = []
-        while taken < limit:
-            found += self._over_hole(stream)
-            count = self._source.read(stream.name, stream.read, self.engine.get_buffer())
-            if count == 0:
-                break
-            taken += count
-            stream.read += count
-            found += self._placed(self.engine.buffer_updated(count))
-            if not on():
-                break
-        self._advance(stream)
-        return taken, found
-
-    def _over_hole(self, stream: TailStream) -> list[Finding]:
-        """Step over a hole; gives what ended before it, since zeros end everything."""
-        if stream.backlog <= HOLE:
-            return []
-        data = self._source.data_after(stream.name, stream.read)
-        if data - stream.read <= HOLE:
-            return []
-        found = self._placed(self.engine.close())
-        self._advance(stream)
-        stream.offset = data
-        self._open(stream, data, data)
-        self._lines = stream.lines
-        return found
-
-    def more(self, count: int) -> list[Finding]:
-        """`count` bytes were put into the engine's buffer by somebody else; the stream's offset
-        stays.
-        """
-        return self._placed(self.engine.buffer_updated(count))
-
-    def settle(self) -> list[Finding]:
-        """After a short silence."""
-        found = self._placed(self.engine.settle())
-        self._advance(self._stream())
-        return found
-
-    def early(self) -> list[Finding]:
-        """What there would be if nothing followed; the stream's offset stays."""
-        return self._placed(self.engine.early())
-
-    def close(self) -> list[Finding]:
-        """Nothing follows."""
-        found = self._placed(self.engine.close())
-        self._advance(self._stream())
-        return found
-
-    def _stream(self) -> TailStream:
-        assert self.stream is not None
-        return self.stream
-
-    def _advance(self, stream: TailStream) -> None:
+    def _advance(self, stream: StreamState) -> None:
+        """Move the stream's offset to the first byte that is not judged."""
         offset = self.engine.resume_offset
+        # While the bytes before a stored offset are read again, the engine is behind it.
         if offset <= stream.offset:
             return
         lines, start = self.engine.position()
@@ -227,105 +163,204 @@ class StreamReader:
         if start is not None:
             stream.line_start = start
 
-    def _placed(self, found: list[Finding]) -> list[Finding]:
-        """What does not end before the offset, with lines and columns of the whole stream."""
-        stream = self._stream()
+    def _placed(self, stream: StreamState, found: list[Finding]) -> list[Finding]:
+        """Findings that do not end before the offset, with their lines and columns."""
         return [
-            self._place(one, stream) for one in found if one.offset + one.length > stream.offset
+            self._place(finding, stream)
+            for finding in found
+            if finding.offset + finding.length > stream.offset
         ]
 
-    def _place(self, one: Finding, stream: TailStream) -> Finding:
-        column = one.column
+    def _place(self, finding: Finding, stream: StreamState) -> Finding:
+        column = finding.column
         if (
             self._begin
-            and one.offset - column + 1 == self._begin
+            and finding.offset - column + 1 == self._begin
             and stream.line_start <= self._begin
         ):
-            # No newline was read before it: its line is the one in which reading began.
-            column = one.offset - stream.line_start + 1
-        if column == one.column and self._lines == 0:
-            return one
-        return replace(one, line=self._lines + one.line, column=column)
+            # The engine saw no newline before the token: its line began before the engine did.
+            column = finding.offset - stream.line_start + 1
+        if column == finding.column and self._lines == 0:
+            return finding
+        return replace(finding, line=self._lines + finding.line, column=column)
 
 
-# The desk: a few engines, and which stream each one is on.
-#
-# Promises: a stream that is read turn after turn keeps its engine; memory is that of SEATS engines,
-# however many streams there are. A stream that has to give up its engine is given a last word
-# first, since what its engine holds is then only in the file.
+class StreamReader(PlacedReader):
+    """Reads a followed file through `source`."""
 
-# An engine's buffer is 784 KiB. A host has a few busy logs at a time; each further one costs
-# reading 224 KiB again.
-SEATS = 16
+    def __init__(self, engine: Engine, source: Bytes) -> None:
+        super().__init__(engine)
+        self._source = source
+        self.stream: TailStream | None = None
+
+    def start(self, stream: TailStream) -> None:
+        """Begin with `stream` at its offset. Raises SourceError if its bytes cannot be read."""
+        self.stream = stream
+        self.watch = ReaderWatch()
+        # A token behind the offset may hang on text before it: its channel, a wrapped region, the
+        # line of a container record. The engine sees that text again.
+        begin = max(0, stream.offset - LOOKBACK - LOOKAHEAD)
+        if begin < stream.offset and self._source.data_after(stream.name, begin) > begin:
+            begin = stream.offset  # a hole precedes the offset: zeros are no context
+        # A JSON serialisation may begin this far before the member that gives it away. It is
+        # reported if it ends behind the offset, so the engine has to own its beginning.
+        owned = max(begin, stream.offset - LOOKBACK)
+        self._open(stream, begin, owned)
+        self._lines = stream.lines
+        while stream.read < stream.offset:
+            room = self.engine.get_buffer()[: stream.offset - stream.read]
+            count = self._source.read(stream.name, stream.read, room)
+            if count == 0:
+                # The bytes before the offset are gone: the file was cut between the poll and now.
+                self._open(stream, stream.offset, stream.offset)
+                self._lines = stream.lines
+                break
+            # The engine counts the newlines that it owns, and `stream.lines` has them already.
+            seen = room[max(0, owned - stream.read) : count]
+            self._lines -= _count(seen, b"\n") if len(seen) else 0
+            stream.read += count
+            self.engine.buffer_updated(count)
+
+    def _open(self, stream: TailStream, begin: int, owned: int) -> None:
+        head = b""
+        if begin:
+            # Ids of occurrences depend on the first bytes of the stream, wherever reading begins.
+            room = bytearray(HEAD)
+            head = bytes(room[: self._source.read(stream.name, 0, memoryview(room))])
+        self._begin = begin
+        stream.read = begin
+        self.engine.open(
+            offset=begin, owned=Owned(owned, _ALWAYS), head=head, mtime_ms=stream.mtime_ms
+        )
+
+    def read(self, limit: int, on: Callable[[], bool]) -> tuple[int, list[Finding]]:
+        """Read at most about `limit` bytes, while `on()` is true. (Bytes read, findings)."""
+        stream, total = self._stream(), 0
+        found: list[Finding] = []
+        while total < limit:
+            found += self._skip_hole(stream)
+            count = self._source.read(stream.name, stream.read, self.engine.get_buffer())
+            if count == 0:
+                break
+            total += count
+            stream.read += count
+            found += self._placed(stream, self.engine.buffer_updated(count))
+            # Asked after the read, so that each turn makes progress.
+            if not on():
+                break
+        self._advance(stream)
+        return total, found
+
+    def _skip_hole(self, stream: TailStream) -> list[Finding]:
+        """Skip a hole and return the findings that ended before it, since zeros end any token."""
+        if stream.backlog <= HOLE:
+            return []
+        data = self._source.data_after(stream.name, stream.read)
+        if data - stream.read <= HOLE:
+            return []
+        found = self._placed(stream, self.engine.close())
+        self._advance(stream)
+        stream.offset = data
+        self._open(stream, data, data)
+        self._lines = stream.lines
+        return found
+
+    def buffer_updated(self, count: int) -> list[Finding]:
+        """The caller put `count` bytes of another stream into the engine's buffer; this stream's
+        offset does not move.
+        """
+        return self._placed(self._stream(), self.engine.buffer_updated(count))
+
+    def settle(self) -> list[Finding]:
+        """Findings that waited only for the rest of their line."""
+        found = self._placed(self._stream(), self.engine.settle())
+        self._advance(self._stream())
+        return found
+
+    def early(self) -> list[Finding]:
+        """Findings if nothing followed. The stream's offset does not move."""
+        return self._placed(self._stream(), self.engine.early())
+
+    def close(self) -> list[Finding]:
+        """The last findings: nothing follows."""
+        found = self._placed(self._stream(), self.engine.close())
+        self._advance(self._stream())
+        return found
+
+    def _stream(self) -> TailStream:
+        assert self.stream is not None
+        return self.stream
 
 
 class ReaderPool:
-    """Seats for streams. `leave` is called with a seat that must be given up, while it still has
-    its stream.
+    """At most `capacity` readers. A stream that is read turn after turn keeps its reader.
+
+    `evict` is called with a reader before it is withdrawn from its stream: what its engine holds
+    back is then only in the file, so this is the last chance to report it.
     """
 
     def __init__(
         self,
         make: Callable[[], Engine],
         source: Bytes,
-        leave: Callable[[StreamReader], None],
-        capacity: int = SEATS,
+        evict: Callable[[StreamReader], None],
+        capacity: int = READERS,
     ) -> None:
         self._make = make
         self._source = source
-        self._leave = leave
+        self._evict = evict
         self._capacity = capacity
-        self._taken: OrderedDict[str, StreamReader] = OrderedDict()
-        self._free: list[StreamReader] = []
+        self._busy: OrderedDict[str, StreamReader] = OrderedDict()  # the least recent first
+        self._idle: list[StreamReader] = []
 
-    def seat(self, stream: TailStream) -> StreamReader:
-        """The seat of `stream`, a new one where it has none. Raises SourceError where it cannot be
-        read.
-        """
-        seat = self._taken.get(stream.name)
-        if seat is not None:
-            self._taken.move_to_end(stream.name)
-            return seat
-        seat = self._another()
+    def reader(self, stream: TailStream) -> StreamReader:
+        """The reader of `stream`, started now if it had none. Raises SourceError."""
+        reader = self._busy.get(stream.name)
+        if reader is not None:
+            self._busy.move_to_end(stream.name)
+            return reader
+        reader = self._free_reader()
         try:
-            seat.sit(stream)
+            reader.start(stream)
         except BaseException:
-            self._free.append(seat)
+            self._idle.append(reader)
             raise
-        self._taken[stream.name] = seat
-        return seat
+        self._busy[stream.name] = reader
+        return reader
 
-    def _another(self) -> StreamReader:
-        if self._free:
-            return self._free.pop()
-        if len(self._taken) < self._capacity:
+    def _free_reader(self) -> StreamReader:
+        if self._idle:
+            return self._idle.pop()
+        if len(self._busy) < self._capacity:
             return StreamReader(self._make(), self._source)
-        name, seat = next(iter(self._taken.items()))
-        self._leave(seat)
-        del self._taken[name]
-        return seat
+        name, reader = next(iter(self._busy.items()))
+        # Before the removal: `evict` asks for the reader of the stream.
+        self._evict(reader)
+        del self._busy[name]
+        return reader
 
-    def of(self, name: str) -> StreamReader | None:
-        """The seat that the stream has."""
-        return self._taken.get(name)
+    def get(self, name: str) -> StreamReader | None:
+        """The reader that the stream has now."""
+        return self._busy.get(name)
 
-    def free(self, name: str) -> None:
-        """The stream needs its seat no more."""
-        seat = self._taken.pop(name, None)
-        if seat is not None:
-            seat.stream = None
-            self._free.append(seat)
+    def release(self, name: str) -> None:
+        """The stream needs no reader any more."""
+        reader = self._busy.pop(name, None)
+        if reader is not None:
+            reader.stream = None
+            self._idle.append(reader)
 
-    def take_away(self, name: str) -> None:
-        """The stream's seat is used elsewhere; it will be given back."""
-        del self._taken[name]
+    def detach(self, name: str) -> None:
+        """Another owner uses the stream's reader until `recycle`."""
+        del self._busy[name]
 
-    def give_back(self, seat: StreamReader) -> None:
-        """A seat that was taken away is free again."""
-        seat.stream = None
-        if len(self._free) + len(self._taken) < self._capacity:
-            self._free.append(seat)
+    def recycle(self, reader: StreamReader) -> None:
+        """A detached reader is free again."""
+        reader.stream = None
+        # While it was detached the pool may have made another one in its place.
+        if len(self._idle) + len(self._busy) < self._capacity:
+            self._idle.append(reader)
 
-    def seats(self) -> list[StreamReader]:
-        """All that are taken."""
-        return list(self._taken.values())
+    def readers(self) -> list[StreamReader]:
+        """All readers that are on a stream."""
+        return list(self._busy.values())

@@ -1,9 +1,9 @@
-"""Joints: a line that a container runtime split, of which the rest stands in the file that took the
-old one's place.
+"""Rotation joins: a line that a container runtime split, whose rest is in the file that replaced the
+old one.
 
-Promises: only records that say themselves that they go on are joined, to the stream that follows
-theirs; what is found so belongs to the old stream, where it begins. Bounded: LOOKAHEAD bytes of the
-new stream, LONGEST_WAIT seconds.
+Promises: only records that say themselves that they continue are joined, and only with the stream
+that follows theirs; a token found that way belongs to the old stream, where it begins. Bounded by
+LOOKAHEAD bytes of the new stream and LONGEST_WAIT seconds.
 """
 
 from __future__ import annotations
@@ -20,116 +20,123 @@ from jwtleak.types import Finding
 
 
 class EmitFindings(Protocol):
-    """Takes what was found in a stream; `early`: more bytes could change it."""
+    """Reports findings in a stream; `early`: more bytes could change them."""
 
     def __call__(
-        self, stream: TailStream, seat: StreamReader, found: list[Finding], *, early: bool = False
+        self, stream: TailStream, reader: StreamReader, found: list[Finding], *, early: bool = False
     ) -> None: ...
 
 
 class _RotationJoin:
-    """`old` and what follows it. `seat` is the old one's engine once it is fed with the new one's
-    bytes.
+    """`old` and the stream that follows it. `reader` is the one of `old` once it is detached from
+    the pool and reads bytes of `new`; `end` is where `old` ends in it.
     """
 
     def __init__(self, old: TailStream, new: TailStream, until: float) -> None:
         self.old, self.new, self.until = old, new, until
-        self.seat: StreamReader | None = None
+        self.reader: StreamReader | None = None
         self.fed = 0
         self.end = 0
-        self.over: Ended | None = None
+        self.ended: Ended | None = None
 
 
 class RotationJoins:
-    """All that are open. `over` is called for an old stream whose end had to wait."""
+    """All open joins. `finish_stream` is called for an old stream whose end had to wait."""
 
     def __init__(
         self,
         source: Bytes,
-        desk: ReaderPool,
-        tell: EmitFindings,
-        over: Callable[[TailStream, Ended], None],
+        pool: ReaderPool,
+        emit: EmitFindings,
+        finish_stream: Callable[[TailStream, Ended], None],
     ) -> None:
         self._source = source
-        self._desk = desk
-        self._tell = tell
-        self._over = over
+        self._pool = pool
+        self._emit = emit
+        self._finish_stream = finish_stream
         self._open: dict[str, _RotationJoin] = {}
 
     def opened(self, new: TailStream, old: TailStream, now: float) -> None:
-        """`new` took the place of `old`."""
+        """`new` replaced `old` at its path."""
         self._open[old.name] = _RotationJoin(old, new, now + LONGEST_WAIT)
 
     def grew(self, name: str) -> None:
-        """A stream is read on: what was tried with its end so far does not count."""
-        joint = self._open.get(name)
-        if joint is not None and joint.seat is not None:
-            self._desk.give_back(joint.seat)
-            joint.seat, joint.fed = None, 0
+        """A stream is about to be read on. If it was joined at its former end, that was no end."""
+        join = self._open.get(name)
+        if join is not None and join.reader is not None:
+            self._pool.recycle(join.reader)
+            join.reader, join.fed = None, 0
 
     def ended(self, stream: TailStream, ended: Ended) -> bool:
-        """A stream is over; True when its end has to wait for a joint."""
-        for joint in [one for one in self._open.values() if one.new is stream]:
-            self._close(joint)
-        joint_of = self._open.get(stream.name)
-        if joint_of is None:
+        """A stream has ended. True if its end has to wait for a join."""
+        # The other side first: nothing more comes for those that wait for this stream's bytes.
+        for waiting in [join for join in self._open.values() if join.new is stream]:
+            self._close(waiting)
+        join = self._open.get(stream.name)
+        if join is None:
             return False
-        if joint_of.seat is None:
-            self._begin(joint_of)
-        if joint_of.seat is None:
+        if join.reader is None:
+            self._begin(join)
+        if join.reader is None:
             del self._open[stream.name]
             return False
-        self._tell(stream, joint_of.seat, joint_of.seat.early(), early=True)
-        joint_of.over = ended
+        # Its file is gone after this: what is known now is reported now, and replaced if the new
+        # stream brings more.
+        self._emit(stream, join.reader, join.reader.early(), early=True)
+        join.ended = ended
         return True
 
     def step(self, now: float) -> None:
-        """Try those for which bytes have come, close those whose time is over."""
-        for joint in list(self._open.values()):
-            if joint.seat is None and joint.old.backlog == 0:
-                self._begin(joint)
-            if (joint.seat is not None and self._feed(joint, joint.seat)) or now >= joint.until:
-                self._close(joint)
+        """Feed the joins for which bytes have come, close those whose time is over."""
+        for join in list(self._open.values()):
+            if join.reader is None and join.old.backlog == 0:
+                self._begin(join)
+            if (join.reader is not None and self._feed(join, join.reader)) or now >= join.until:
+                self._close(join)
 
     def finish(self, now: float) -> None:
-        """Nothing more will come."""
+        """Close all joins: nothing more will come."""
         self.step(now)
-        for joint in list(self._open.values()):
-            self._close(joint)
+        for join in list(self._open.values()):
+            self._close(join)
 
-    def _begin(self, joint: _RotationJoin) -> None:
-        seat = self._desk.of(joint.old.name)
-        if seat is None or seat.engine.pending != "growing":
+    def _begin(self, join: _RotationJoin) -> None:
+        """Detach the reader of the old stream if its last record says that it continues."""
+        reader = self._pool.get(join.old.name)
+        if reader is None or reader.engine.pending != "growing":
             return
-        rest = seat.engine.rest()
+        rest = reader.engine.rest()
+        # Only whole lines, and only of a runtime's format: any other end of file is just an end,
+        # and text of two unrelated logs must not become one token.
         if rest.endswith(b"\n") and any(
-            one.applies(rest[:128]) and one.extent(rest) is None for one in LINES
+            line.applies(rest[:128]) and line.extent(rest) is None for line in LINES
         ):
-            self._desk.take_away(joint.old.name)
-            joint.seat, joint.end, joint.fed = seat, joint.old.read, 0
+            self._pool.detach(join.old.name)
+            join.reader, join.end, join.fed = reader, join.old.read, 0
 
-    def _feed(self, joint: _RotationJoin, seat: StreamReader) -> bool:
-        """Whether all that begins in the old stream is judged."""
+    def _feed(self, join: _RotationJoin, reader: StreamReader) -> bool:
+        """Whether everything that begins in the old stream is judged."""
         found: list[Finding] = []
-        while joint.fed < min(joint.new.size, LOOKAHEAD) and seat.engine.resume_offset < joint.end:
-            room = seat.engine.get_buffer()[: LOOKAHEAD - joint.fed]
+        while join.fed < min(join.new.size, LOOKAHEAD) and reader.engine.resume_offset < join.end:
+            room = reader.engine.get_buffer()[: LOOKAHEAD - join.fed]
             try:
-                count = self._source.read(joint.new.name, joint.fed, room)
+                count = self._source.read(join.new.name, join.fed, room)
             except SourceError:
-                count = 0
+                count = 0  # the turn of the new stream reports it
             if count == 0:
                 break
-            joint.fed += count
-            found += seat.more(count)
-        self._tell(joint.old, seat, [one for one in found if one.offset < joint.end])
-        return seat.engine.resume_offset >= joint.end
+            join.fed += count
+            found += reader.buffer_updated(count)
+        # Tokens that begin behind the end are the new stream's own, with its offsets and ids.
+        self._emit(join.old, reader, [finding for finding in found if finding.offset < join.end])
+        return reader.engine.resume_offset >= join.end
 
-    def _close(self, joint: _RotationJoin) -> None:
-        del self._open[joint.old.name]
-        if joint.seat is not None:
-            if joint.seat.engine.resume_offset < joint.end:
-                early = [one for one in joint.seat.early() if one.offset < joint.end]
-                self._tell(joint.old, joint.seat, early, early=True)
-            self._desk.give_back(joint.seat)
-        if joint.over is not None:
-            self._over(joint.old, joint.over)
+    def _close(self, join: _RotationJoin) -> None:
+        del self._open[join.old.name]
+        if join.reader is not None:
+            if join.reader.engine.resume_offset < join.end:
+                found = [finding for finding in join.reader.early() if finding.offset < join.end]
+                self._emit(join.old, join.reader, found, early=True)
+            self._pool.recycle(join.reader)
+        if join.ended is not None:
+            self._finish_stream(join.old, join.ended)

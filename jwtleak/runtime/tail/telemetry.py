@@ -1,13 +1,13 @@
-"""What the loop tells people: words in the log, numbers in the metrics, health.
+"""What the loops report to people: lines in the log, numbers in the metrics, health.
 
-Promises: a state is said once when it begins and once when it ends; counters are those of the
-things themselves.
+Promises: a state is logged once when it begins and once when it ends; counters go on over a reload
+of the configuration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from jwtleak.follow.interface import Ended, Mode, Trouble
 from jwtleak.runtime.delivery.sender import SinkHealth
@@ -17,16 +17,16 @@ from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import MAX_SERIES, Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.tail.backpressure import Backpressure
+from jwtleak.runtime.tail.checkpoint import Checkpoint
+from jwtleak.runtime.tail.output import LoopFigures
+from jwtleak.runtime.tail.readers import StreamState, TailStream
 from jwtleak.store.interface import OutboxEntry
 
-if TYPE_CHECKING:
-    from jwtleak.runtime.tail.checkpoint import Checkpoint
-    from jwtleak.runtime.tail.loop import Loop
-    from jwtleak.runtime.tail.readers import TailStream
+_Stream = TypeVar("_Stream", bound=StreamState)
 
 
 class Voices(NamedTuple):
-    """Where words and numbers go; they outlive a reload."""
+    """Where lines and numbers go. They outlive a reload."""
 
     log: Log
     metrics: Metrics
@@ -35,12 +35,12 @@ class Voices(NamedTuple):
 
 
 class Reporter:
-    """Tells of one session."""
+    """Reports one session. `sinks` gives the health of each sink, `wall_ms` Unix milliseconds."""
 
     def __init__(
         self,
         voices: Voices,
-        gate: Backpressure,
+        backpressure: Backpressure,
         sinks: Callable[[], Sequence[SinkHealth]],
         wall_ms: Callable[[], int],
         *,
@@ -48,29 +48,32 @@ class Reporter:
     ) -> None:
         self._voices = voices
         self._log, self._metrics, self._health = voices.log, voices.metrics, voices.health
-        self._gate = gate
+        self._backpressure = backpressure
         self._sinks = sinks
         self._wall_ms = wall_ms
-        self._polling = polling  # was asked for
-        self._modes: dict[str, Mode] = {}  # of the directories that changed last; pods come and go
-        self._moved = False
+        self._polling = polling  # the user asked for it
+        # Of the directories that changed last: those of pods come and go for ever.
+        self._modes: dict[str, Mode] = {}
+        self._modes_changed = False
         self._seen: dict[str, float] = {}
         self.leaks = 0
         self.troubles = 0
 
     def trouble(self, trouble: Trouble) -> None:
-        """Something could not be looked at or read."""
+        """Something could not be polled or read."""
         self.troubles += 1
         self._metrics.add(m.ERRORS, 1, trouble.kind)
         self._log.warning(trouble.kind, trouble.reason, trouble.path)
 
     def mode(self, mode: Mode) -> None:
-        """How changes in a directory are noticed now. Polling is worth a word, and so is its end."""
+        """How changes in a directory are noticed now. Events are expected; polling is logged, and so
+        is its end.
+        """
         before = self._modes.pop(mode.directory, None)
         self._modes[mode.directory] = mode
         if len(self._modes) > MAX_SERIES:
             del self._modes[next(iter(self._modes))]
-        self._moved = True
+        self._modes_changed = True
         if self._polling:
             return
         if mode.mode == "polling":
@@ -83,7 +86,7 @@ class Reporter:
             self._log.say("events", f"events come again: {mode.reason}", path=mode.directory)
 
     def ended(self, stream: TailStream, ended: Ended) -> None:
-        """A stream is over."""
+        """A stream has ended."""
         if ended.lost:
             self._metrics.add(m.ERRORS, 1, "lost")
             self._log.warning(
@@ -93,21 +96,21 @@ class Reporter:
             )
 
     def read(self, count: int) -> None:
-        """Bytes were taken."""
+        """`count` bytes were read."""
         self._metrics.add(m.BYTES_READ, count)
 
-    def told(self, letters: list[OutboxEntry]) -> None:
-        """Alerts were made."""
-        for one in letters:
-            if one.event == "leak":
+    def emitted(self, entries: list[OutboxEntry]) -> None:
+        """Alerts go into the next transaction."""
+        for entry in entries:
+            if entry.event == "leak":
                 self.leaks += 1
-                self._metrics.add(m.ALERTS, 1, one.severity)
+                self._metrics.add(m.ALERTS, 1, entry.severity)
 
-    def store(self, ledger: Checkpoint) -> None:
-        """The ledger was to be written."""
-        trouble = ledger.trouble
+    def checkpointed(self, checkpoint: Checkpoint[_Stream]) -> None:
+        """The checkpoint was written, or could not be."""
+        trouble = checkpoint.trouble
         self._metrics.state(m.STORE_STATE, m.STORE_STATES, "ok" if trouble is None else "full")
-        self._grown(m.STORE_COMMITS, ledger.commits)
+        self._grown(m.STORE_COMMITS, checkpoint.commits)
         if trouble is None:
             if self._health.mend("store"):
                 self._log.say("store", "the state can be written again")
@@ -116,34 +119,31 @@ class Reporter:
         if self._health.degrade("store", str(trouble)):
             self._log.error("store", f"{trouble}; alerts are kept in memory and tried again")
 
-    def tick(self, loop: Loop) -> None:
+    def tick(self, figures: LoopFigures) -> None:
         """A second went by."""
-        stats, metrics = loop.follower.stats(), self._metrics
-        metrics.put(
-            m.LAG_BYTES,
-            sum(one.size - one.offset for one in loop.streams.values() if one.size > one.read),
-        )
+        stats, metrics = figures.follow, self._metrics
+        metrics.put(m.LAG_BYTES, figures.lag)
         metrics.put(m.FILES_FOLLOWED, stats.followed)
         metrics.put(m.FILES_OPEN, stats.open)
         metrics.renew(
             m.WATCH_DIRECTORIES, {(mode,): float(count) for mode, count in stats.modes.items()}
         )
-        if (
-            self._moved
-        ):  # not with each change: ten thousand directories have their first one at once
-            self._moved = False
+        # Once a second and not with each change: at the start ten thousand directories report
+        # their mode at once.
+        if self._modes_changed:
+            self._modes_changed = False
             metrics.renew(
-                m.WATCH_MODE, {(one.directory, one.mode): 1.0 for one in self._modes.values()}
+                m.WATCH_MODE, {(mode.directory, mode.mode): 1.0 for mode in self._modes.values()}
             )
-        metrics.put(m.SPOOL_BYTES, self._gate.bytes)
+        metrics.put(m.SPOOL_BYTES, self._backpressure.bytes)
         metrics.total(m.LOG_SUPPRESSED, self._log.suppressed)
         for metric, value in (
             (m.BYTES_LOST, stats.bytes_lost),
             (m.FILES_ROTATED, stats.rotated),
             (m.FILES_TRUNCATED, stats.truncated),
-            (m.REPEATS_SUPPRESSED, loop.suppressed),
-            (m.ALERTS_KEPT_BACK, loop.kept_back),
-            (m.THROTTLED_SECONDS, loop.throttled),
+            (m.REPEATS_SUPPRESSED, figures.suppressed),
+            (m.ALERTS_KEPT_BACK, figures.kept_back),
+            (m.THROTTLED_SECONDS, figures.throttled),
         ):
             self._grown(metric, value)
         self._spool()
@@ -152,22 +152,22 @@ class Reporter:
         self._voices.notifier.alive()
 
     def _grown(self, metric: m.Metric, value: float) -> None:
-        """A counter of this session stands at `value`; those of the sessions before it count on."""
+        """A counter of this session is at `value`. The metric adds up all sessions."""
         self._metrics.add(metric, value - self._seen.get(metric.name, 0.0))
         self._seen[metric.name] = value
 
     def _spool(self) -> None:
-        if self._gate.full:
+        if self._backpressure.full:
             if self._health.degrade(
                 "spool", "full: reading waits until alerts are delivered", halts=True
             ):
                 self._log.warning(
                     "spool",
-                    f"{self._gate.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped",
+                    f"{self._backpressure.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped",
                 )
         elif self._health.mend("spool"):
             self._log.say("spool", "there is room again: reading goes on")
-        sink = self._gate.sink
+        sink = self._backpressure.sink
         if sink is not None:
             if self._health.degrade(
                 "queue",

@@ -1,7 +1,7 @@
-"""Whose turn it is: who has little to read comes at once, who is far behind gets one turn a round.
+"""Whose turn it is: streams with little to read go first; each backlog gets one slice per round.
 
-Promises: nobody waits for more than one turn of each other; a backlog of gigabytes delays a fresh
-line by one turn.
+Promises: a stream waits for at most one turn of each other stream; a backlog of gigabytes delays a
+fresh line by one turn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from jwtleak.runtime.tail.readers import TailStream
 
-# Bytes of one turn: some milliseconds of reading where there are no tokens.
+# Bytes of one turn: some milliseconds of reading if there are no tokens.
 TURN = 4 * 1024 * 1024
 
 
@@ -26,28 +26,28 @@ class Turns:
         return len(self._live) + len(self._behind)
 
     def update(self, stream: TailStream) -> None:
-        """`stream` has more, less or nothing to read; one that waits keeps its place."""
+        """`stream` has more, less or nothing to read. A stream that waits keeps its place."""
         if stream.backlog == 0:
             self.remove(stream.name)
         elif stream.backlog <= TURN:
             self._behind.pop(stream.name, None)
             self._live.setdefault(stream.name, stream)
-        elif (
-            stream.name not in self._live
-        ):  # what has a place among the quick keeps it for this turn
+        elif stream.name not in self._live:
+            # A live stream that grew past a turn while it waited is still served as a live one, or
+            # a burst would send it to the end of the other queue.
             self._behind.setdefault(stream.name, stream)
 
     def remove(self, name: str) -> None:
-        """The stream has nothing to read, or is over."""
+        """The stream has nothing to read, or has ended."""
         self._live.pop(name, None)
         self._behind.pop(name, None)
 
     def round(self, on: Callable[[], bool]) -> Iterator[TailStream]:
-        """The streams whose turn it is: the quick ones for as long as `on` says so, then one that
-        is behind.
+        """The streams of this round: live ones while `on()` is true, then one that is behind.
 
-        Each is taken off; `update` brings it back, behind the others.
+        Each is removed; `update` appends it again.
         """
+        # The length of now: streams that `update` appends meanwhile belong to the next round.
         for _ in range(len(self._live)):
             if not self._live:
                 break

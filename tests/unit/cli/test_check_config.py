@@ -45,6 +45,13 @@ def test_it_knows_what_was_read(run: Run, work: Path) -> None:
     assert b"from byte " in done.out
 
 
+def test_standard_input(run: Run) -> None:
+    """It is named, and not read."""
+    done = run("check-config", "-", "--state", "state")
+    assert done.out.startswith(b"follow  standard input  until it ends\n")
+    assert (done.status, done.err) == (0, "")
+
+
 def test_nothing_to_follow(run: Run) -> None:
     """Settings that are sound but meet no file give 1; those that are not, 2."""
     done = run("check-config", "missing-*.log")

@@ -63,6 +63,7 @@ def test_a_configuration_file(run: Run, work: Path) -> None:
         ((".", "--config", "missing.toml"), "missing.toml"),
         ((".", "--from", "middle"), "middle"),
         ((".", "--metrics", "web"), "metrics"),
+        (("-", "."), "- cannot be followed together with other paths"),
     ],
 )
 def test_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:

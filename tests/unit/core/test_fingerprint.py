@@ -53,6 +53,14 @@ def test_names_differ() -> None:
     assert len(names) == 4
 
 
+def test_names_from_an_identity() -> None:
+    """Behind the head, names need only the digest of it: no byte of a log has to be kept."""
+    whole = Occurrences(noise(HEAD, "h"))
+    resumed = Occurrences.resumed(whole.identity)
+    for offset in (HEAD - 200, HEAD, 1 << 40):
+        assert resumed.name(offset, 200, SHA) == whole.name(offset, 200, SHA)
+
+
 def test_behind_the_head_only_the_head_counts() -> None:
     """Behind HEAD bytes a name depends on those, the offset and the token, however long the head
     that was handed over.

@@ -25,6 +25,7 @@ from jwtleak.sources.interface import (
     list_entries,
     open_stored,
     read_head,
+    record_source,
 )
 from jwtleak.sources.local import STORAGE, FileStream
 from jwtleak.sources.stdin import StdinStream
@@ -167,3 +168,10 @@ def test_a_glob_that_means_nothing_is_refused_at_once() -> None:
     """The globs are compiled before anything is listed."""
     with pytest.raises(UsageError, match="invalid glob"):
         list_entries(["x"], ["[z-a]"], notice=pytest.fail)
+
+
+def test_paths_that_name_a_record_source() -> None:
+    """`-` is standard input; everything else is a path, also one that looks like a URL."""
+    assert record_source("-") == "stdin:"
+    for path in ("/var/log", "./-", "stdin", "s3://bucket", "*.log"):
+        assert record_source(path) is None

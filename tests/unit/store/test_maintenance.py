@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stored import cursor, letter, sighting
 
-from jwtleak.store import Commit, Pruned, ScannedFile, maintenance
-from jwtleak.store.maintenance import Keep
+from jwtleak.store import Commit, Position, Pruned, ScannedFile, maintenance
+from jwtleak.store.maintenance import KEEP_STREAMS, Keep
 
 DAY = 24 * 60 * 60 * 1000
 
@@ -23,7 +23,7 @@ def fill(store):
     scans = store.scans("k")
     scans.begin(resume=False)
     scans.finish([ScannedFile(1, 2, 3, 4, b"h" * 32)], 0, 0)
-    scans.give(["f" * 40], 1, 0)
+    scans.mark_reported(["f" * 40], 1, 0)
 
 
 def test_by_age(store):
@@ -37,6 +37,16 @@ def test_by_age(store):
     assert [one.since for one in store.sightings()] == [1]
     assert store.spool_bytes() > 0
     assert store.prune(2000 * DAY) == Pruned()
+
+
+def test_old_positions_go(store):
+    """A source that was not read for a month has to begin again."""
+    position = Position(source="stdin", stream="a", position=b"p")
+    store.commit(Commit(positions=[position], at_ms=0))
+    store.prune(KEEP_STREAMS * 86_400_000)
+    assert store.positions("stdin") == [position]
+    store.prune(KEEP_STREAMS * 86_400_000 + 1)
+    assert store.positions("stdin") == []
 
 
 def test_ages_can_be_chosen(store):

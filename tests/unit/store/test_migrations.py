@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from jwtleak.errors import StoreCorrupt, StoreError
-from jwtleak.store import streams
+from jwtleak.store import Position, streams
 from jwtleak.store.migrations import APPLICATION, check, migrate, steps, version
 
 TWO = (
@@ -41,7 +41,7 @@ def test_tables_are_strict_and_checks_are_named():
             "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
         )
         strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
-    assert len(strict) == 9
+    assert len(strict) == 10
     assert set(strict.values()) == {1}
     checks = [line for line in schema.splitlines() if "CHECK (" in line]
     assert len(checks) >= 15
@@ -104,6 +104,24 @@ def test_cursors_of_version_1_are_kept():
         2,
         38,
     )
+
+
+@pytest.mark.parametrize("older", range(1, len(steps())))
+def test_every_older_version_gets_positions(older):
+    """Whatever version a file has, it is brought to the newest, what it holds is kept, and
+    positions can be written.
+    """
+    position = Position(
+        source="stdin", stream="a", position=b"p", identity=bytes(32), start=9, offset=10
+    )
+    with fresh() as connection:
+        migrate(connection, steps()[:older])
+        connection.execute("INSERT INTO sinks (name, registered) VALUES ('a', 1)")
+        migrate(connection)
+        assert version(connection) == len(steps())
+        assert connection.execute("SELECT name FROM sinks").fetchall() == [("a",)]
+        streams.put_positions(connection, [position], 1)
+        assert list(streams.positions(connection, "stdin")) == [position]
 
 
 def test_a_step_that_fails_changes_nothing():

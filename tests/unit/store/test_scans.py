@@ -28,9 +28,9 @@ def test_scans_know_nothing_of_each_other(store):
     for scans in (one, other):
         scans.begin(resume=False)
     one.finish([FILE], 0, 1)
-    one.give([alert_id("x")], 1, 1)
+    one.mark_reported([alert_id("x")], 1, 1)
     assert (one.begin(resume=True), other.begin(resume=True)) == (1, 0)
-    assert (one.was_given(alert_id("x")), other.was_given(alert_id("x"))) == (True, False)
+    assert (one.was_reported(alert_id("x")), other.was_reported(alert_id("x"))) == (True, False)
 
 
 def test_beginning_anew(store):
@@ -38,11 +38,11 @@ def test_beginning_anew(store):
     scans = store.scans("one")
     scans.begin(resume=False)
     scans.finish([FILE], 0, 1)
-    scans.give([alert_id("x")], 1, 1)
+    scans.mark_reported([alert_id("x")], 1, 1)
     assert scans.begin(resume=False) == 0
     assert scans.find(FILE.device, FILE.inode) is None
     assert scans.begin(resume=True) == 0
-    assert not scans.was_given(alert_id("x"))
+    assert not scans.was_reported(alert_id("x"))
 
 
 def test_given_alerts_go_with_their_part(store):
@@ -51,10 +51,10 @@ def test_given_alerts_go_with_their_part(store):
     """
     scans = store.scans("one")
     scans.begin(resume=False)
-    scans.give([alert_id("x"), alert_id("y")], 0, 1)
+    scans.mark_reported([alert_id("x"), alert_id("y")], 0, 1)
     scans.begin(resume=True)
     scans.finish([FILE], 0, 2)
-    assert scans.was_given(alert_id("x"))
-    scans.give([alert_id("x")], 5, 3)
+    assert scans.was_reported(alert_id("x"))
+    scans.mark_reported([alert_id("x")], 5, 3)
     scans.finish([FILE], 5, 4)
-    assert (scans.was_given(alert_id("x")), scans.was_given(alert_id("y"))) == (False, True)
+    assert (scans.was_reported(alert_id("x")), scans.was_reported(alert_id("y"))) == (False, True)

@@ -11,7 +11,7 @@ import pytest
 from stored import cursor, digest, letter, sighting
 
 from jwtleak.errors import StoreCorrupt, StoreError
-from jwtleak.store import Commit, Store
+from jwtleak.store import Commit, Position, Store
 
 
 def test_a_commit_is_there_after_reopening(directory):
@@ -57,6 +57,18 @@ def test_a_stream_can_be_forgotten_and_begun_anew_in_one_commit(store):
     store.commit(Commit(cursors=[cursor(offset=9)], sightings=[sighting()], at_ms=1))
     store.commit(Commit(forget=[cursor().stream], cursors=[cursor(offset=0)], at_ms=2))
     assert (store.cursors(), store.sightings()) == ([cursor(offset=0)], [])
+
+
+def test_positions_are_committed_with_the_rest(store, directory):
+    """A position is there with the sightings that it covers, and only for its own source."""
+    position = Position(source="stdin", stream="a" * 32, position=b"p", start=0, offset=10, lines=1)
+    store.commit(Commit(positions=[position], sightings=[sighting()], at_ms=5))
+    store.close()
+    with Store.open(directory) as again:
+        assert (again.positions("stdin"), again.positions("journal")) == ([position], [])
+        assert len(again.sightings()) == 1
+        again.commit(Commit(forget=["a" * 32], at_ms=6))
+        assert again.positions("stdin") == []
 
 
 def test_all_or_nothing(store):

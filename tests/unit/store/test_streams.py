@@ -1,11 +1,11 @@
-"""Cursors and sightings as rows."""
+"""Cursors, positions and sightings as rows."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.store import streams
+from jwtleak.store import Position, streams
 from jwtleak.types import Cursor
 
 _BIG = st.integers(0, 2**64 - 1)
@@ -31,6 +31,28 @@ def test_every_cursor_comes_back(memory, cursor):
     assert list(streams.cursors(memory)) == [cursor]
     streams.forget(memory, [cursor.stream])
     assert list(streams.cursors(memory)) == []
+
+
+@given(
+    st.builds(
+        Position,
+        source=st.text("abc:/", max_size=20),
+        stream=st.uuids().map(lambda one: one.hex),
+        position=st.binary(min_size=1, max_size=1024),
+        identity=_DIGEST,
+        start=st.just(0),
+        offset=_COUNT,
+        lines=_COUNT,
+        line_start=_COUNT,
+    )
+)
+def test_every_position_comes_back(memory, position):
+    """A position is opaque bytes; it belongs to its source, and goes with its stream."""
+    streams.put_positions(memory, [position], 1)
+    assert list(streams.positions(memory, position.source)) == [position]
+    assert list(streams.positions(memory, "another")) == []
+    streams.forget(memory, [position.stream])
+    assert list(streams.positions(memory, position.source)) == []
 
 
 @given(_BIG)

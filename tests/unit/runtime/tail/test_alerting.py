@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +10,19 @@ import msgspec
 import pytest
 from minting import NOW, jws
 from msgspec.structs import replace
+from tailing import cursor, leak, name
 
 from jwtleak.alerts.alert import Alert
 from jwtleak.alerts.builder import AlertContext, Builder
-from jwtleak.alerts.wire import WireAlert, to_wire
+from jwtleak.alerts.wire import Selection, WireAlert, to_wire
+from jwtleak.assess.policy import Allow, Policy
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import Engine
-from jwtleak.runtime.tail.alerting import Rollup
+from jwtleak.follow.interface import Opened
+from jwtleak.patterns import load_channels
+from jwtleak.runtime.tail import alerting as module
+from jwtleak.runtime.tail.alerting import AlertEmitter, Rollup
+from jwtleak.runtime.tail.readers import TailStream
 from jwtleak.store import Commit, OutboxEntry, Store
 from jwtleak.types import Severity, StreamInfo
 
@@ -58,9 +65,9 @@ def record(number: int, offset: int, severity: Severity = "medium") -> tuple[str
     return alert.id, to_wire(replace(alert, severity=severity))
 
 
-def alert(letter: OutboxEntry) -> Alert:
-    """What the letter holds."""
-    return msgspec.json.decode(letter.body, type=Alert)
+def alert(entry: OutboxEntry) -> Alert:
+    """What the entry holds."""
+    return msgspec.json.decode(entry.body, type=Alert)
 
 
 @pytest.fixture
@@ -77,12 +84,12 @@ def stored(rollup: Rollup, store: Store) -> None:
 
 
 def test_the_first_sight_is_told(store: Store) -> None:
-    """One letter for each token and stream."""
+    """One entry for each token and stream."""
     rollup = rolling(store)
-    letters = [
+    alerts = [
         see(rollup, stream, *record(number, 10), T) for stream in ("a", "b") for number in (1, 2)
     ]
-    assert [one and one.event for one in letters] == ["leak"] * 4
+    assert [one and one.event for one in alerts] == ["leak"] * 4
 
 
 @pytest.mark.parametrize("crash", [False, True])
@@ -100,9 +107,9 @@ def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
     if crash:
         rollup = rolling(store)
     assert due(rollup, T + 69_999) == []
-    (letter,) = due(rollup, T + 70_000)
-    told = alert(letter)
-    assert letter.id == told.id == record(1, 3010)[0]
+    (entry,) = due(rollup, T + 70_000)
+    told = alert(entry)
+    assert entry.id == told.id == record(1, 3010)[0]
     assert (
         told.event,
         told.sightings.count,
@@ -119,7 +126,7 @@ def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
 
 
 def test_one_repeat_a_window(store: Store) -> None:
-    """A token that is written all the time has one letter a window."""
+    """A token that is written all the time has one entry a window."""
     rollup = rolling(store)
     told = 0
     for second in range(300):
@@ -134,9 +141,9 @@ def test_a_higher_severity_is_told_at_once(store: Store) -> None:
     rollup = rolling(store)
     assert see(rollup, "a", *record(1, 10, "low"), T)
     assert see(rollup, "a", *record(1, 1010, "low"), T) is None
-    letter = see(rollup, "a", *record(1, 2010, "high"), T)
-    assert letter is not None
-    assert (letter.event, letter.severity) == ("leak", "high")
+    entry = see(rollup, "a", *record(1, 2010, "high"), T)
+    assert entry is not None
+    assert (entry.event, entry.severity) == ("leak", "high")
     assert see(rollup, "a", *record(1, 3010, "high"), T) is None
     stored(rollup, store)
     assert see(rolling(store), "a", *record(1, 4010, "critical"), T) is not None
@@ -177,8 +184,8 @@ def test_the_end_of_a_stream_sums_up(store: Store, crash: bool) -> None:
     if crash:
         stored(rollup, store)
         rollup = rolling(store)
-    (letter,) = rollup.end("a")
-    assert (letter.event, alert(letter).sightings.count) == ("repeat", 1)
+    (entry,) = rollup.end("a")
+    assert (entry.event, alert(entry).sightings.count) == ("repeat", 1)
     assert {one.stream for one in rollup.changed()} <= {"b"}
 
 
@@ -197,7 +204,7 @@ def test_memory_is_bounded(store: Store) -> None:
     for number in range(10):
         see(rollup, "a", *record(number, 10 + number), T)
         stored(rollup, store)
-    assert len(rollup._known) == 3
+    assert len(rollup._tokens) == 3
     assert see(rollup, "a", *record(0, 5000), T) is None
 
 
@@ -207,5 +214,95 @@ def test_a_clock_that_is_set_back(store: Store) -> None:
     see(rollup, "a", *record(1, 10), T)
     rollup.see("a", *record(1, 1010), T - 3_600_000)
     stored(rollup, store)
-    (letter,) = due(rollup, T + 60_000)
-    assert alert(letter).last_seen == "2026-01-15T11:00:00.000Z"
+    (entry,) = due(rollup, T + 60_000)
+    assert alert(entry).last_seen == "2026-01-15T11:00:00.000Z"
+
+
+class EmitterSetup:
+    """An emitter over an empty store; `tell` gives what an engine finds in `data`."""
+
+    def __init__(self, store: Store, selection: Selection | None = None) -> None:
+        rollup = Rollup(store, 60_000, lambda: 0)
+        self.policy = Policy()
+        self.emitter = AlertEmitter(
+            self.setting, selection or Selection(), rollup, lambda: float(NOW)
+        )
+        self.engine = Engine(Channels(load_channels()))
+        self.stream = TailStream(Opened("a", "/logs/a", cursor("a"), 0))
+
+    def setting(self, now: float) -> AlertContext:
+        """What alerts say beyond the finding."""
+        return AlertContext(now, "web-01", b"k", policy=self.policy)
+
+    def emit(self, data: bytes, *, early: bool = False) -> list[OutboxEntry]:
+        """Letters for what is found in `data`."""
+        self.engine.open()
+        found = self.engine.feed(data)
+        found += self.engine.early() if early else self.engine.close()
+        return list(self.emitter.emit(self.stream, self.engine.occurrence, found, early=early))
+
+
+def test_an_alert_with_time_and_place(tmp_path: Path) -> None:
+    """The entry holds the alert, with the time of the clock, the host and the stream's path."""
+    with Store.open(tmp_path) as store:
+        (entry,) = EmitterSetup(store).emit(leak(1))
+    alert = json.loads(entry.body)
+    assert (entry.fingerprint, entry.event, entry.id) == (name(1), "leak", alert["id"])
+    assert alert["detected_at"] == "2026-01-15T12:00:00.000Z"
+    assert (alert["location"]["host"], alert["location"]["path"]) == ("web-01", "/logs/a")
+
+
+def test_early_alerts_are_not_told_again(tmp_path: Path) -> None:
+    """What was told early is told once, and remembered until the offset has passed it."""
+    data = leak(1)[: leak(1).index(b" HTTP")]
+    with Store.open(tmp_path) as store:
+        setup = EmitterSetup(store)
+        assert len(setup.emit(data, early=True)) == 1
+        assert list(setup.stream.early) == [42]
+        assert setup.emit(data + b" HTTP/1.1\n") == []
+        setup.stream.offset = 43
+        setup.emit(b"")
+        assert setup.stream.early == {}
+
+
+def test_what_grew_replaces(tmp_path: Path) -> None:
+    """A longer token at the same place names the alert that it replaces, each time."""
+    line = leak(1)
+    stop = line.index(b" HTTP")
+    with Store.open(tmp_path) as store:
+        setup = EmitterSetup(store)
+        alerts = [setup.emit(line[: stop - cut], early=True)[0] for cut in (20, 10, 0)]
+    replaced = [json.loads(one.body).get("supersedes") for one in alerts]
+    assert replaced == [None, alerts[0].id, alerts[1].id]
+
+
+def test_what_is_not_wanted_is_not_told(tmp_path: Path) -> None:
+    """The selection decides, before anything is counted."""
+    with Store.open(tmp_path) as store:
+        setup = EmitterSetup(store, Selection(min_confidence="high"))
+        assert setup.emit(leak(1)[: leak(1).index(b" HTTP") - 20], early=True) == []
+        assert setup.stream.early == {}
+        assert len(setup.emit(leak(1))) == 1
+
+
+def test_the_policy_keeps_back(tmp_path: Path) -> None:
+    """What is accepted is counted and not told, and not remembered as told either."""
+    with Store.open(tmp_path) as store:
+        setup = EmitterSetup(store)
+        setup.policy = Policy(allow=(Allow(reason="known", path="/logs/*"),))
+        assert setup.emit(leak(1)) == []
+        assert setup.emitter.kept_back == 1
+        setup.policy = Policy()
+        assert len(setup.emit(leak(1))) == 1
+
+
+def test_makers_of_alerts_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each stream, as many as there is room for; a stream that moved has another one."""
+    monkeypatch.setattr(module, "BUILDERS", 2)
+    with Store.open(tmp_path) as store:
+        setup = EmitterSetup(store)
+        for number, path in enumerate(("/logs/a", "/logs/a", "/logs/b", "/logs/c")):
+            setup.stream.path = path
+            (entry,) = setup.emit(leak(number))
+            assert json.loads(entry.body)["location"]["path"] == path
+        assert len(setup.emitter._builders) == 2

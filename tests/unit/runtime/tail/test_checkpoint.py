@@ -9,7 +9,13 @@ from jwtleak.errors import StoreFull
 from jwtleak.follow.interface import Ended, Opened
 from jwtleak.runtime.tail import checkpoint as module
 from jwtleak.runtime.tail.alerting import Rollup
-from jwtleak.runtime.tail.checkpoint import IDLE_SECONDS, PRUNE_SECONDS, RETRY_SECONDS, Checkpoint
+from jwtleak.runtime.tail.checkpoint import (
+    IDLE_SECONDS,
+    PRUNE_SECONDS,
+    RETRY_SECONDS,
+    Checkpoint,
+    FileMarks,
+)
 from jwtleak.runtime.tail.readers import TailStream
 from jwtleak.store import Commit, OutboxEntry, Sighting
 
@@ -51,12 +57,15 @@ class Disk:
 
 
 class Setup:
-    """A ledger over a disk."""
+    """A checkpoint over a disk."""
 
     def __init__(self) -> None:
         self.clock, self.disk, self.files = Clock(), Disk(), Files()
-        self.ledger = Checkpoint(
-            self.disk, self.files, Rollup(self.disk, 1000, lambda: 0), lambda: self.clock.steady
+        self.checkpoint = Checkpoint(
+            self.disk,
+            FileMarks(self.files),
+            Rollup(self.disk, 1000, lambda: 0),
+            lambda: self.clock.steady,
         )
 
     def stream(self, name: str, offset: int = 5) -> TailStream:
@@ -70,25 +79,25 @@ class Setup:
 def test_when_to_write() -> None:
     """Never for nothing, at once for alerts, within a second for cursors."""
     setup = Setup()
-    assert setup.ledger.due is None
-    setup.ledger.judged(setup.stream("a"))
-    assert setup.ledger.due == setup.clock.steady + IDLE_SECONDS
-    assert setup.ledger.letters([LETTER]) == 1
-    assert setup.ledger.due == 0.0
-    assert setup.ledger.commit(1) == 1
-    assert setup.ledger.due is None
+    assert setup.checkpoint.due is None
+    setup.checkpoint.judged(setup.stream("a"))
+    assert setup.checkpoint.due == setup.clock.steady + IDLE_SECONDS
+    assert setup.checkpoint.add([LETTER]) == 1
+    assert setup.checkpoint.due == 0.0
+    assert setup.checkpoint.commit(1) == 1
+    assert setup.checkpoint.due is None
 
 
 def test_cursors_are_those_of_the_moment() -> None:
-    """A stream that is judged on before the transaction is stored as it is then, and told to the
-    follower once.
+    """A stream that is judged on before the transaction is stored as it is then, and the
+    follower hears of it once.
     """
     setup = Setup()
     stream = setup.stream("a")
-    setup.ledger.judged(stream)
+    setup.checkpoint.judged(stream)
     stream.offset, stream.lines, stream.line_start = 8, 2, 6
     stream.early = {9: "b" * 40, 8: "a" * 40}
-    setup.ledger.commit(1)
+    setup.checkpoint.commit(1)
     (batch,) = setup.disk.commits
     (stored,) = batch.cursors
     assert (stored.offset, stored.lines, stored.line_start, stored.provisional) == (
@@ -102,19 +111,19 @@ def test_cursors_are_those_of_the_moment() -> None:
 
 
 def test_a_full_disk_keeps_the_batch() -> None:
-    """Nothing is told to the follower; it is tried again after a second, with what came meanwhile."""
+    """The follower hears nothing; it is tried again after a second, with what came meanwhile."""
     setup = Setup()
     setup.disk.full = True
-    setup.ledger.judged(setup.stream("a"))
-    setup.ledger.letters([LETTER])
-    assert setup.ledger.commit(1) is None
-    assert setup.ledger.trouble is not None
-    assert setup.ledger.due == setup.clock.steady + RETRY_SECONDS
+    setup.checkpoint.judged(setup.stream("a"))
+    setup.checkpoint.add([LETTER])
+    assert setup.checkpoint.commit(1) is None
+    assert setup.checkpoint.trouble is not None
+    assert setup.checkpoint.due == setup.clock.steady + RETRY_SECONDS
     assert setup.files.committed_to == {}
-    setup.ledger.letters([LETTER])
+    setup.checkpoint.add([LETTER])
     setup.disk.full = False
-    assert setup.ledger.commit(2) == 2
-    assert setup.ledger.trouble is None
+    assert setup.checkpoint.commit(2) == 2
+    assert setup.checkpoint.trouble is None
     assert setup.files.committed_to == {"a": 5}
 
 
@@ -122,12 +131,12 @@ def test_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts that wait in memory are bounded."""
     monkeypatch.setattr(module, "HELD_BYTES", 300)
     setup = Setup()
-    setup.ledger.letters([LETTER])
-    assert not setup.ledger.full
-    setup.ledger.letters([LETTER])
-    assert setup.ledger.full
-    setup.ledger.commit(1)
-    assert not setup.ledger.full
+    setup.checkpoint.add([LETTER])
+    assert not setup.checkpoint.full
+    setup.checkpoint.add([LETTER])
+    assert setup.checkpoint.full
+    setup.checkpoint.commit(1)
+    assert not setup.checkpoint.full
 
 
 def test_streams_that_are_over() -> None:
@@ -137,10 +146,10 @@ def test_streams_that_are_over() -> None:
     setup = Setup()
     for name, reason in (("a", "rotated"), ("b", "finished")):
         stream = setup.stream(name)
-        setup.ledger.judged(stream)
+        setup.checkpoint.judged(stream)
         del setup.files.data[name]
-        setup.ledger.over(stream, Ended(name, reason))  # type: ignore[arg-type]
-    setup.ledger.commit(1)
+        setup.checkpoint.ended(stream, Ended(name, reason))  # type: ignore[arg-type]
+    setup.checkpoint.commit(1)
     (batch,) = setup.disk.commits
     assert list(batch.forget) == ["a"]
     assert [(one.stream, one.state) for one in batch.cursors] == [("b", "finished")]
@@ -150,10 +159,10 @@ def test_a_stream_that_left() -> None:
     """A stream whose end is still to come is not asked for a cursor any more."""
     setup = Setup()
     stream = setup.stream("a")
-    setup.ledger.judged(stream)
-    setup.ledger.left(stream)
+    setup.checkpoint.judged(stream)
+    setup.checkpoint.left(stream)
     del setup.files.data["a"]
-    setup.ledger.commit(1)
+    setup.checkpoint.commit(1)
     assert list(setup.disk.commits[0].cursors) == []
 
 
@@ -163,6 +172,6 @@ def test_the_store_is_pruned_every_hour() -> None:
     """
     setup = Setup()
     for now, seconds in ((1, 10.0), (2, PRUNE_SECONDS), (3, 1.0), (4, 1.0)):
-        setup.ledger.commit(now)
+        setup.checkpoint.commit(now)
         setup.clock.pass_(seconds)
     assert setup.disk.pruned == [1, 3]

@@ -17,9 +17,9 @@ def test_it_beats_at_its_interval() -> None:
     """
     heart = Heartbeat(300.0, "web-01")
     beats = [
-        letter
+        entry
         for second in range(0, 900, 50)
-        for letter in heart.beat(100.0 + second, second * 1000, 3)
+        for entry in heart.beat(100.0 + second, second * 1000, 3)
     ]
     assert len({one.id for one in beats}) == len(beats) == 3
     alert = msgspec.json.decode(beats[0].body, type=Alert)

@@ -263,7 +263,7 @@ def test_user_patterns_are_told_once(rig: Rig) -> None:
 
 
 def test_what_the_follower_says_is_passed_on(rig: Rig) -> None:
-    """Troubles and modes reach the watcher, and time its tick."""
+    """Troubles and modes reach the observer, and time its tick."""
     mode = Mode("/logs", "polling", "no inotify")
     rig.files.events += [mode, Trouble("directory", "/logs", "permission denied")]
     rig.run(3)

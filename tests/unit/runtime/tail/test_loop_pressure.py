@@ -8,8 +8,8 @@ from tailing import Rig, leak, name
 from jwtleak.core.engine import READ_SIZE
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.follow.interface import Event, Trouble
-from jwtleak.runtime.tail import alerting, checkpoint, loop
-from jwtleak.runtime.tail.readers import SEATS
+from jwtleak.runtime.tail import alerting, checkpoint, output
+from jwtleak.runtime.tail.readers import READERS
 from jwtleak.runtime.tail.turns import TURN
 
 LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
@@ -31,13 +31,13 @@ def test_one_firehose_and_a_hundred_quiet_files(rig: Rig) -> None:
 
 
 def test_the_engine_stays_with_a_busy_stream(rig: Rig) -> None:
-    """A stream that is read turn after turn is read once; with more streams than seats a little is
+    """A stream that is read turn after turn is read once; with more streams than readers a little is
     read again.
     """
     rig.files.open("a", LINE * (3 * READ_SIZE // len(LINE)))
     rig.run()
     assert sum(count for _, _, count in rig.files.reads) == len(rig.files.data["a"])
-    for number in range(SEATS):
+    for number in range(READERS):
         rig.files.open(f"b{number}", LINE)
     rig.run()
     rig.files.reads.clear()
@@ -99,12 +99,12 @@ def test_a_full_disk_bounds_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_full_spool_stops_reading(rig: Rig) -> None:
-    """While the gate is shut nothing is read, and what waits is read when it opens."""
-    rig.shut_gate = True
+    """While the backpressure is shut nothing is read, and what waits is read when it opens."""
+    rig.paused = True
     rig.files.open("a", leak(1))
     rig.run(3)
     assert (rig.watch.bytes, rig.alerts) == (0, [])
-    rig.shut_gate = False
+    rig.paused = False
     rig.run(1)
     assert rig.found() == [name(1)]
 
@@ -127,7 +127,7 @@ def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None
     for a second each.
     """
     monkeypatch.setattr(alerting, "AT_ONCE", 2)
-    monkeypatch.setattr(loop, "AT_ONCE", 2)
+    monkeypatch.setattr(output, "AT_ONCE", 2)
     rig.files.open("a", b"".join(leak(number) for number in range(9)) * 2)
     rig.run(59)
     assert len(rig.alerts) == 9

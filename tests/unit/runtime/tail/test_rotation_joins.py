@@ -149,7 +149,7 @@ def test_plain_lines_are_not_joined(rig: Rig) -> None:
 
 
 def test_the_new_file_is_gone_too(rig: Rig) -> None:
-    """A joint whose other side ends is over."""
+    """A join whose other side ends is over."""
     first, _ = parts("cri")
     rig.files.open("old", first)
     rig.files.open("new", follows="old")

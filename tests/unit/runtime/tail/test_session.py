@@ -5,21 +5,24 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 from tailing import leak, name
 
-from jwtleak.errors import JwtleakError
+from jwtleak.errors import JwtleakError, UsageError
+from jwtleak.runtime.clock import Clocks
 from jwtleak.runtime.service.health import ServiceHealth
 from jwtleak.runtime.service.log import Log
 from jwtleak.runtime.service.metrics import Metrics
 from jwtleak.runtime.service.notify import Notifier
 from jwtleak.runtime.tail.config import TailConfig, compose
-from jwtleak.runtime.tail.loop import Clocks
 from jwtleak.runtime.tail.session import Session, check
 from jwtleak.runtime.tail.telemetry import Voices
+from jwtleak.sources.stdin_records import StdinRecords
 from jwtleak.store import Store
 
 CLOCKS = Clocks(time.time, time.monotonic)
@@ -64,6 +67,30 @@ def test_from_files_to_a_file(tmp_path: Path) -> None:
     assert caught_up(tmp_path) == ([name(1), name(2)], "")
 
 
+def test_from_standard_input_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` is read until it ends; over two sessions a file is read once."""
+    (tmp_path / "app.log").write_bytes(leak(1) + leak(2))
+    settings(tmp_path)
+    for found in ([name(1), name(2)], [name(1), name(2)]):
+        with (tmp_path / "app.log").open("rb") as file:
+            monkeypatch.setattr(
+                "jwtleak.sources.stdin_records.open_records",
+                partial(opened, fd=file.fileno()),
+            )
+            assert caught_up(tmp_path, paths=["-"]) == (found, "")
+
+
+def opened(_: str, positions: Mapping[str, bytes], fd: int) -> StdinRecords:
+    """Standard input is this descriptor."""
+    return StdinRecords(positions, fd)
+
+
+def test_standard_input_stands_alone(tmp_path: Path) -> None:
+    """Together with files it is refused, before anything is read."""
+    with pytest.raises(UsageError, match="together"):
+        check(settings(tmp_path, paths=["-", "/var/log"]))
+
+
 def test_what_a_sink_does_not_want_takes_no_room(tmp_path: Path) -> None:
     """It does not come into its queue."""
     (tmp_path / "logs").mkdir()
@@ -93,9 +120,7 @@ def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
     given = compose(
         None, flags, (f"file:{down}/out?name=down&queue=65536{more}", f"file:{tmp_path}/other")
     )
-    ticks = (
-        count()
-    )  # each look at the clock takes 10 ms: a round is one turn, and the gate is asked often
+    ticks = count()  # each look at the clock takes 10 ms: a round is one turn, and the backpressure is asked often
     clocks = Clocks(time.time, lambda: next(ticks) / 100)
     with Store.open(given.state) as store:
         session = Session(given, store, b"k" * 32, voices(io.StringIO()), clocks)

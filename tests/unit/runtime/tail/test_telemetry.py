@@ -32,9 +32,11 @@ class Setup:
         self.voices = Voices(log, Metrics(), ServiceHealth(steady), Notifier({}))
         self.sinks = [SinkHealth("stdout")]
         self.full: str | None = None  # the sink whose queue is
-        self.gate = Backpressure(store, 1 << 20, "wait", steady, lambda _: None, lambda: self.full)
+        self.backpressure = Backpressure(
+            store, 1 << 20, "wait", steady, lambda _: None, lambda: self.full
+        )
         self.reporter = Reporter(
-            self.voices, self.gate, lambda: self.sinks, lambda: int(self.clock.wall * 1000)
+            self.voices, self.backpressure, lambda: self.sinks, lambda: int(self.clock.wall * 1000)
         )
 
     def steady(self) -> float:
@@ -76,7 +78,7 @@ def test_polling_is_said_and_its_end(tmp_path: Path) -> None:
     first, second = setup.said()
     assert "/b: no events from here" in first
     assert "events come again" in second
-    setup.reporter.tick(rig.loop)
+    setup.reporter.tick(rig.loop.figures())
     assert setup.value(m.WATCH_MODE, "/b", "events") == 1
     assert setup.value(m.WATCH_MODE, "/b", "polling") == 0
     rig.close()
@@ -89,7 +91,7 @@ def test_modes_of_many_directories(tmp_path: Path) -> None:
         setup = Setup(store)
         for number in range(5000):
             setup.reporter.mode(Mode(f"/{number}", "events", "inotify"))
-        setup.reporter.tick(rig.loop)
+        setup.reporter.tick(rig.loop.figures())
         assert len(setup.reporter._modes) == MAX_SERIES
         assert setup.value(m.WATCH_MODE, "/4999", "events") == 1
         assert setup.value(m.WATCH_MODE, "/0", "events") == 0
@@ -110,13 +112,13 @@ def test_lost_bytes_are_said(tmp_path: Path) -> None:
 
 def test_alerts_are_counted_by_severity(tmp_path: Path) -> None:
     """Repeats and heartbeats are no leaks."""
-    letter = OutboxEntry(
+    entry = OutboxEntry(
         id="0" * 40, fingerprint="f" * 64, severity="high", event="leak", body=b"{}"
     )
     with Store.open(tmp_path) as store:
         setup = Setup(store)
-        setup.reporter.told(
-            [letter, replace(letter, event="repeat"), replace(letter, event="heartbeat")]
+        setup.reporter.emitted(
+            [entry, replace(entry, event="repeat"), replace(entry, event="heartbeat")]
         )
     assert (setup.reporter.leaks, setup.value(m.ALERTS, "high")) == (1, 1)
 
@@ -126,16 +128,16 @@ def test_a_store_that_is_full(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "rig")
     with Store.open(tmp_path / "other") as store:
         setup = Setup(store)
-        ledger = rig.loop._ledger
-        ledger.trouble = StoreFull("no space left on device")
+        checkpoint = rig.loop._checkpoint
+        checkpoint.trouble = StoreFull("no space left on device")
         for _ in range(3):
-            setup.reporter.store(ledger)
+            setup.reporter.checkpointed(checkpoint)
         (line,) = setup.said()
         assert "no space left on device" in line
         assert setup.voices.health.alive().body["status"] == "degraded"
         assert setup.value(m.STORE_STATE, "full") == 1
-        ledger.trouble = None
-        setup.reporter.store(ledger)
+        checkpoint.trouble = None
+        setup.reporter.checkpointed(checkpoint)
     assert setup.said() == ["jwtleak: the state can be written again"]
     assert setup.value(m.STORE_STATE, "ok") == 1
     rig.close()
@@ -156,12 +158,15 @@ def test_every_second(tmp_path: Path) -> None:
             "stdout", "failing", 3, int(setup.clock.wall * 1000) - 5000, 7, reason="broken pipe"
         )
         for _ in range(2):
-            setup.reporter.tick(rig.loop)
+            setup.reporter.tick(rig.loop.figures())
         again = Reporter(
-            setup.voices, setup.gate, lambda: [SinkHealth("stdout", "recovered", sent=7)], lambda: 0
+            setup.voices,
+            setup.backpressure,
+            lambda: [SinkHealth("stdout", "recovered", sent=7)],
+            lambda: 0,
         )
         degraded = setup.voices.health.alive().body
-        again.tick(rig.loop)
+        again.tick(rig.loop.figures())
     assert setup.value(m.FILES_FOLLOWED) == 1
     assert setup.value(m.LAG_BYTES) >= 100
     assert setup.value(m.REPEATS_SUPPRESSED) == 2  # one in each of two sessions
@@ -177,11 +182,11 @@ def test_a_full_spool(tmp_path: Path) -> None:
     with Store.open(tmp_path / "other") as store:
         setup = Setup(store)
         setup.voices.health.phase("following")
-        setup.gate.full = True
-        setup.reporter.tick(rig.loop)
+        setup.backpressure.full = True
+        setup.reporter.tick(rig.loop.figures())
         assert not setup.voices.health.ready().good
-        setup.gate.full = False
-        setup.reporter.tick(rig.loop)
+        setup.backpressure.full = False
+        setup.reporter.tick(rig.loop.figures())
         assert setup.voices.health.ready().good
     first, second = setup.said()
     assert "reading waits" in first
@@ -196,15 +201,15 @@ def test_a_full_queue(tmp_path: Path) -> None:
         setup = Setup(store)
         setup.voices.health.phase("following")
         setup.full = "siem"
-        assert setup.gate.shut()
+        assert setup.backpressure.active()
         for _ in range(2):
-            setup.reporter.tick(rig.loop)
+            setup.reporter.tick(rig.loop.figures())
         assert setup.voices.health.ready().body["degraded"] == {
             "queue": "that of sink siem is full: reading waits until it takes alerts"
         }
         assert not setup.voices.health.ready().good
-        setup.gate.sink = None
-        setup.reporter.tick(rig.loop)
+        setup.backpressure.sink = None
+        setup.reporter.tick(rig.loop.figures())
         assert setup.voices.health.ready().good
     first, second = setup.said()
     assert "the queue of sink siem is full: reading waits, nothing is dropped" in first
