@@ -164,12 +164,11 @@ class _Archive:
 
     def _reopen(self, offset: int) -> Readable | None:
         """The same file once more, to go up to a damage in it."""
-        path = self._info.path
-        try:
-            stream = open_stored(path, offset) if path is not None else None
-        except SourceError:
+        if self._stored is None:
             return None
-        if stream is None:
+        try:
+            stream = self._stored.reopen(offset)
+        except SourceError:
             return None
         # One at a time: only the lowest decoder can begin again, and it is done before the next is
         # made.

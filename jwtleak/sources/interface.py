@@ -76,6 +76,9 @@ class StoredStream(ByteStream, Protocol):
     def rewind(self, offset: int = 0) -> None:
         """Go on from `offset`, counted from the beginning of the file. Raises `SourceError`."""
 
+    def reopen(self, offset: int) -> StoredStream:
+        """A second stream of the same bytes, from `offset` on. Raises `SourceError`."""
+
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """A file of a storage: its path or URL as it is reached from what the user named, its size in

@@ -104,6 +104,10 @@ class FileStream:
         self._position += count
         return count
 
+    def reopen(self, offset: int) -> FileStream:
+        """A second stream of the file that is at the same path now. Raises `SourceError`."""
+        return FileStream(self._path, offset)
+
     def status(self) -> os.stat_result:
         """The open file's `fstat`."""
         return os.fstat(self._fd)

@@ -68,7 +68,7 @@ def test_type_and_place_without_a_value() -> None:
     text of the exception.
     """
     with pytest.raises(AttributeError) as raised:
-        jwtleak.alert(jws(), now=0, key=b"")  # type: ignore[arg-type]
+        jwtleak.alert(jws(), now=0, key=b"", name="0" * 40)  # type: ignore[arg-type]
     assert place_of(raised.value).startswith(
         "internal error: AttributeError at jwtleak.alerts.builder:"
     )

@@ -30,6 +30,7 @@ from jwtleak.runtime.scan.worker import (
     Alerts,
     Counted,
     Done,
+    Files,
     Message,
     Plan,
     Range,
@@ -40,7 +41,7 @@ from jwtleak.runtime.scan.worker import (
     run_here,
     unreadable,
 )
-from jwtleak.sources.interface import ArchiveLimits, ByteStream, Entry, Notice
+from jwtleak.sources.interface import ArchiveLimits, ByteStream, Entry, Notice, StoredStream
 from jwtleak.sources.stdin import StdinStream
 from jwtleak.types import MAX_TOKEN
 
@@ -77,9 +78,10 @@ def make_plan(
 
 
 class Tally:
-    """What a scan did, for the summary and the exit status."""
+    """What a scan did, for the summary and the exit status. `report` is called with each notice."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[Notice], None] = lambda _: None) -> None:
+        self._report = report
         self.files = 0
         self.bytes_read = 0
         self.alerts = 0
@@ -99,8 +101,10 @@ class Tally:
     def notice(self, notice: Notice) -> None:
         """Count something that could not be read."""
         self.notice_kinds[notice.kind] += 1
+        notice = safe_notice(notice)
+        self._report(notice)
         if len(self.notices) < self.MAX_NOTICES:
-            self.notices.append(safe_notice(notice))
+            self.notices.append(notice)
 
     def done(self, done: Done) -> None:
         """Add what a finished task reports."""
@@ -276,6 +280,12 @@ class Scan:
                 self._next = task
                 return
             yield task
+
+    def stream(self, stream: StoredStream) -> Iterator[WireAlert]:
+        """Yield the alerts of an open stream, grouped as those of a file. Archives are unpacked."""
+        task = Files(0, (stream.info.path or "-",), stream.info.size or 0)
+        messages = ScanWorker(self._plan).run_stream(stream)
+        yield from self._run(((task, message) for message in messages), lambda _: None)
 
     def stdin(self, stream: StdinStream, clock: Callable[[], float]) -> Iterator[WireAlert]:
         """Yield the alerts of standard input as they become certain. Archives are unpacked.

@@ -28,6 +28,7 @@ from jwtleak.sources.interface import (
     ArchiveLimits,
     ByteStream,
     Notice,
+    StoredStream,
     open_stored,
     read_head,
 )
@@ -137,24 +138,30 @@ class ScanWorker:
         self._begin()
         yield from self._range(task) if isinstance(task, Range) else self._whole(task.paths)
 
+    def run_stream(self, stream: StoredStream) -> Iterator[Message]:
+        """The same for one open stream, which is closed at the end."""
+        self._begin()
+        yield from self._whole((stream,))
+
     def _begin(self) -> None:
         # The engine and the word list count from the start of the process; a `Done` reports what
         # its own task added.
         self._engine.rejections.clear()
         self._slow_before, self._untried_before = self._engine.slow_patterns, self._untried
 
-    def _whole(self, paths: Iterable[str]) -> Iterator[Message]:
-        """Scan files whole, and every archive member in them."""
+    def _whole(self, sources: Iterable[str | StoredStream]) -> Iterator[Message]:
+        """Scan files or open streams whole, and every archive member in them."""
         notices: list[Notice] = []
         batch: list[WireAlert] = []
         read = files = 0
         stopped: str | None = None
-        for path in paths:
+        for source in sources:
+            path = source if isinstance(source, str) else source.info.path
             if self.stopping:
                 stopped = stopped or path
                 break
             files += 1
-            for stream in open_streams(path, self._plan.limits, notice=notices.append):
+            for stream in open_streams(source, self._plan.limits, notice=notices.append):
                 counted = Counted(self._read_ahead(stream))
                 with closing(counted):
                     for alert in self._stream(counted):
