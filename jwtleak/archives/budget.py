@@ -44,6 +44,7 @@ class Budget:
 
     def inside(self, name: str) -> Budget:
         """The same account for the member `name` of this layer: its notices say `member!name`."""
+        # A copy shares the account. Members are made lazily, so this is no list of a million.
         inner = copy(self)
         inner.member = f"{self.member}!{name}" if self.member else name
         return inner
@@ -81,6 +82,7 @@ class Budget:
         account.allowed = self._allowance()
         if account.produced <= account.allowed:
             return True
+        # Both bounds end here: the notice names the one that a user could raise.
         capped = account.allowed == self.limits.max_archive_bytes
         bound = f"{account.allowed} bytes" if capped else f"{self.limits.max_ratio} times its size"
         self.report("bomb", f"unfolds to more than {bound}", account.produced - count)
@@ -120,6 +122,7 @@ class Budget:
         """Set aside decoder memory in bytes; False when there is not that much left."""
         if not self.affords(memory):
             return False
+        # Decoders of nested archives are open at the same time, one for each level.
         self._account.memory -= memory
         return True
 

@@ -73,8 +73,8 @@ class ContainerFormat(msgspec.Struct, frozen=True):
 
 
 # Name -> format, in the order in which they are tried. A module has `CONTAINER`, which implements
-# `ArchiveContainer`. Modules are loaded when a file of theirs is met: most scans meet none, and loading
-# all of them would take longer than scanning a small file.
+# `ArchiveContainer`. Modules are loaded when a file of theirs is met: most scans meet none, and
+# loading all of them would take longer than scanning a small file.
 FORMATS = {
     "zip": ContainerFormat("zip", (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"PK00")),
     "cpio": ContainerFormat("cpio", (b"070701", b"070702")),
@@ -104,6 +104,7 @@ def container_of(head: bytes) -> ArchiveContainer | None:
     # Nearly every file is plain, and costs one match.
     if not _ANY.match(head):
         return None
+    # A row may fit by chance, so all of them are tried: a tar can hold a file called "PK\x03\x04".
     for name, pattern in _PATTERNS.items():
         if pattern.match(head) and load(name).starts(head):
             return load(name)

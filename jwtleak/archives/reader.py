@@ -59,6 +59,7 @@ class Reader:
             self._buffer[: len(rest)] = rest
             self._start, self._stop = 0, len(rest)
         while self._stop - self._start < wanted:
+            # As much as there is room for: a layer below that decompresses is slow in small steps.
             count = self._source.readinto(self._view[self._stop :])
             if not count:
                 return
@@ -78,6 +79,7 @@ class Reader:
 
     def read(self, most: int = CAPACITY) -> bytes:
         """Between 1 and `most` bytes; empty at the end."""
+        # What is in the buffer first, without waiting for more: a pipe may have no more now.
         if self._start == self._stop:
             self._fill(1)
         data = bytes(self._view[self._start : min(self._stop, self._start + most)])
@@ -104,6 +106,7 @@ class Reader:
 
     def skip(self, count: int) -> int:
         """Read over `count` bytes; returns how many there were."""
+        # By reading, never by seeking: below may be a decoder, and its budget has to count.
         left = count
         while left and (data := self.read(min(left, CAPACITY))):
             left -= len(data)
@@ -119,6 +122,7 @@ class Reader:
         source = self._reopen(offset) if self._reopen else None
         if source is None:
             return None
+        # The new reader can begin again in its turn: a damage may be approached more than once.
         reader = Reader(source, self._reopen)
         reader.offset = offset
         return reader
@@ -172,6 +176,7 @@ def part_of(reader: Reader, size: int) -> tuple[Part, Reader]:
     origin = reader.offset
 
     def reopen(offset: int) -> Readable | None:
+        # An offset counts from the start of the part; below, from the start of the file.
         again = reader.again(origin + offset)
         return Part(again, size - offset) if again else None
 

@@ -22,6 +22,7 @@ def sniff(head: bytes) -> Codec | ArchiveContainer | None:
     """The format that begins with `head` (`SNIFF` bytes suffice), or None for anything else."""
     if not head:
         return None
+    # Codecs first: a compressed log is the most frequent archive by far.
     codec = _BY_FIRST.get(head[0])
     if codec and head.startswith(codec.magic):
         return codec
@@ -41,6 +42,8 @@ def is_undecided(head: bytes) -> bool:
         return False
     if codecs.may_start(head) or containers.may_start(head):
         return True
+    # Only a tar is left, which begins with a name and then NUL bytes: no line feed, and no more
+    # than a name before the first NUL.
     return b"\n" not in head and (len(head) <= _TAR_NAME or b"\0" in head)
 
 
@@ -49,6 +52,7 @@ def _after_skippable(head: bytes) -> Codec:
     whose tools write such frames.
     """
     while is_skippable(head):
+        # Its length follows the magic, so the next frame is found without decoding.
         head = head[8 + int.from_bytes(head[4:8], "little") :]
     return next(
         (codec for codec in CODECS if codec.skippable and head.startswith(codec.magic)), ZSTD

@@ -60,6 +60,7 @@ def number(field: bytes) -> int | None:
     """
     if field[:1] == b"\x80":
         return int.from_bytes(field[1:], "big")
+    # Old tools fill with blanks and end with one, or with a NUL, or leave a field empty.
     digits = field.split(b"\0", 1)[0].strip()
     if not digits:
         return 0
@@ -93,6 +94,7 @@ def pax_records(data: bytes) -> list[tuple[bytes, bytes]]:
             break
         key, equals, value = data[at + len(length) + 1 : at + int(length) - 1].partition(b"=")
         if not equals:
+            # A wrong length: where the next record begins is unknown.
             break
         records.append((key, value))
         at += int(length)
@@ -169,6 +171,7 @@ class Sparse:
             self._hole, self._data = max(0, following[0] - self._offset), following[1]
             self._offset += self._hole + self._data
         if not self._hole:
+            # An archive that ends inside a segment ends the member: no zeros for what is missing.
             count = self._reader.readinto(buffer[: self._data])
             self._data = self._data - count if count else 0
             return count
@@ -195,13 +198,14 @@ class _TarMembers:
             header = parse_header(block)
             if header:
                 self._reader.skip(BLOCK)
+                # Damage behind a sound header is another stretch, with a notice of its own.
                 self._lost = False
                 if chr(header.type) in "LKxgX":
                     self._extend(header)
                 else:
                     yield from self._member(header, block)
             elif len(block) < BLOCK and block.strip(b"\0"):
-                break
+                break  # a header that is cut off
             else:
                 self._pass_block(block)
         if not self._ended and not self._reader.broken:
@@ -219,6 +223,7 @@ class _TarMembers:
         self._reader.skip(BLOCK)
 
     def _member(self, header: TarHeader, block: bytes) -> Iterator[Member]:
+        # Extended headers are about one member: this one uses them up.
         extension, self._extension = self._extension, _Extension()
         size = header.size if extension.size is None else extension.size
         size = size if header.has_content else 0
@@ -237,6 +242,7 @@ class _TarMembers:
                 # Offsets in the file are not those in the archive: it cannot be read again.
                 reader = Reader(Sparse(reader, segments, length, self._budget.inside(name)))
             yield Member(name=name, reader=reader, size=length, mtime_ms=header.mtime * 1000)
+        # The caller may have closed the member early, or a sparse map may cover less than it.
         left = part.left
         missing = left - self._reader.skip(left)
         self._reader.skip(-size % BLOCK)
@@ -270,6 +276,7 @@ class _TarMembers:
         says so.
         """
         segments, more = gnu_segments(block[386:482]), block[482]
+        # The flag is an attacker's: without the bound a file of flags would fill memory.
         while more and len(segments) < MAX_SEGMENTS:
             block = self._reader.peek(BLOCK)
             self._reader.skip(BLOCK)
@@ -286,6 +293,7 @@ def _map_inside(reader: Reader) -> Segments:
     while lines < wanted and len(text) < _MAX_EXTENSION and (block := reader.peek(BLOCK)):
         reader.skip(BLOCK)
         text += block
+        # The number of segments may claim anything: the bound on the text limits it.
         if not lines:
             wanted = 2 * _decimal(bytes(text.partition(b"\n")[0])) + 1
         lines += block.count(b"\n")

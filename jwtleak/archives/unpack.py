@@ -158,6 +158,8 @@ class _Archive:
         finally:
             if self._second is not None:
                 self._second.close()
+        # Offsets in the raw file differ from those in its members: a token that is found both ways
+        # has two alerts, which is better than none.
         if self._budget.damaged and self._stored is not None:
             self._stored.rewind()
             yield self._stored
@@ -186,6 +188,8 @@ class _Archive:
         # `log.tar.gz` is one archive, not an archive in an archive.
         same = place.decoded and not isinstance(kind, Codec) and kind.stored
         level = place.level if same else place.level + 1
+        # Each level costs a decoder and a copy of all bytes; beyond the bound the bytes are scanned
+        # as they are, which finds what is stored without compression.
         if level > place.budget.limits.max_depth:
             place.budget.report("depth", "archives nested too deep")
             yield self._leaf(reader, place)

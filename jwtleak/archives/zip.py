@@ -117,6 +117,7 @@ def _zip64(extra: bytes, compressed: int, size: int) -> tuple[int | None, int | 
     """
     at = 0
     while at + 4 <= len(extra):
+        # Other fields (times, owners) may come before it; each states its length.
         tag, length = struct.unpack_from("<HH", extra, at)
         if tag == 1:
             field = extra[at + 4 : at + 4 + length]
@@ -254,6 +255,7 @@ class _ZipMembers:
                 whole = self._reader.peek(min(header.length, CAPACITY))
                 yield from self._member(parse_local(whole) or header, whole)
             elif length := record_length(head):
+                # The end record is the end mark, but reading goes on: zips may be concatenated.
                 self._ended = self._ended or head.startswith(END)
                 self._reader.skip(length)
             else:
@@ -302,6 +304,7 @@ class _ZipMembers:
         codec = _CODECS.get(header.method)
         if header.method == _LZMA:
             codec = zip_lzma(None if header.flags & 2 else header.size)
+        # Reported and not scanned raw: encrypted bytes hold nothing that could be found.
         if header.encrypted:
             budget.report("encrypted", "needs a password")
             return None
@@ -326,6 +329,7 @@ class _ZipMembers:
                 packed=codec is not None,
             )
             if header.compressed is None:
+                # The caller may have closed it early, and only its end shows where the next begins.
                 checked.drain()
         return checked
 

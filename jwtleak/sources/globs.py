@@ -38,6 +38,7 @@ def translate(pattern: str) -> str:
     """The regular expression (for `fullmatch`) of a glob. Raises `re.error` for a class such as
     `[z-a]`.
     """
+    # `fnmatch` is no help: its `*` crosses "/".
     return "".join(map(_piece, re.findall(_TOKEN, pattern)))
 
 
@@ -60,6 +61,7 @@ class Globs:
 
     def match(self, relative: str) -> bool:
         """Whether a path relative to the root, or its base name, matches."""
+        # Base names first: most globs are `*.log`.
         if self._names and self._names.fullmatch(relative.rpartition("/")[2]):
             return True
         return bool(self._paths and self._paths.fullmatch(relative))
@@ -92,6 +94,7 @@ class GlobFilter:
         """Whether a walk from the root reaches a directory: neither it nor one above it is
         excluded.
         """
+        # A walk stops at the first directory that is excluded, so each one on the way counts.
         ends = [at for at, character in enumerate(relative) if character == "/"]
         return all(self.enters(relative[:end]) for end in [*ends, len(relative)])
 

@@ -121,6 +121,7 @@ def _scheme_of(url: str) -> str:
     A scheme that no storage has makes a path, and so does one that names an existing file: `a://b`
     is a legal name, and was read as such before there were schemes.
     """
+    # Called for each file that is opened: a plain path costs this one search.
     scheme, separator, _ = url.partition("://")
     return scheme if separator and scheme in STORAGES and not os.path.lexists(url) else ""
 
@@ -136,10 +137,12 @@ def list_entries(
 
     Raises `UsageError` at once for a glob that means nothing.
     """
+    # Before the first entry is asked for: a wrong glob is an error of the command line.
     choose = GlobFilter(include, exclude)
     groups: dict[str, list[str]] = {}
     for url in dict.fromkeys(urls):
         groups.setdefault(_scheme_of(url), []).append(url)
+    # A storage is loaded, and asked, when the one before it is done.
     return chain.from_iterable(
         _load(scheme).list(group, choose, notice) for scheme, group in groups.items()
     )

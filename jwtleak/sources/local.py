@@ -82,6 +82,7 @@ class FileStream:
     def peek(self) -> bytes:
         """The next bytes, up to `SNIFF`, without moving on."""
         try:
+            # `pread` leaves the position alone, so that nothing has to be put back.
             return os.pread(self._fd, SNIFF, self._position)
         except OSError as error:
             raise SourceError(self._path, reason_of(error)) from None
@@ -98,6 +99,7 @@ class FileStream:
         if self._end is not None and self._end - self._position < len(buffer):
             buffer = buffer[: max(0, self._end - self._position)]
         try:
+            # `readv` fills the caller's buffer; `os.read` would make bytes of its own.
             count = os.readv(self._fd, [buffer])
         except OSError as error:
             raise SourceError(self._path, reason_of(error)) from None
@@ -114,6 +116,7 @@ class FileStream:
 
     def close(self) -> None:
         """Close the file."""
+        # First forgotten, then closed: the number may be another file's as soon as it is free.
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
@@ -140,6 +143,7 @@ def identify(path: str, count: int) -> Identity:
     with closing(FileStream(path, end=count)) as stream:
         head = bytearray(count)
         length = stream.readinto(memoryview(head))
+        # Of the open descriptor: head and size are those of one file, whatever the path becomes.
         found = stream.status()
     return Identity(
         found.st_dev,

@@ -35,6 +35,7 @@ class StdinStream:
         """Whether `readinto` would return at once (with bytes or the end), after waiting up to
         `timeout` seconds.
         """
+        # At the end a read returns at once too.
         return bool(self._head) or self._ended or self._poll(timeout)
 
     def _poll(self, timeout: float) -> bool:
@@ -87,6 +88,7 @@ class StdinStream:
                 continue
             except OSError as error:
                 raise SourceError(_NAME, reason_of(error)) from None
+            # Remembered: a terminal would wait for more after Ctrl-D.
             self._ended = count == 0
             return count
 

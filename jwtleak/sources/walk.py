@@ -74,6 +74,7 @@ class _Walk:
                 yield from self._file(path, found)
 
     def _tree(self, shown: str, real: str) -> Iterator[Entry]:
+        # Two names of one directory: the first that is met shows it.
         if real in self._done:
             return
         self._done.add(real)
@@ -102,6 +103,7 @@ class _Walk:
             try:
                 yield from self._entry(entry, os.path.join(real, entry.name), below)
             except OSError as error:
+                # One entry that vanished, or a link to nothing, does not end its directory.
                 self._report("unreadable", entry.path, reason_of(error))
 
     def _entry(self, entry: os.DirEntry[str], real: str, relative: str) -> Iterator[_Found]:
