@@ -51,6 +51,7 @@ PAGES = (
 )
 _PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SAMPLE = "docs/examples/logs/nginx/access.log"
+_SAMPLE_OPTIONS = ("--now", "2026-01-15T12:00:00Z", "--jobs", "1")
 _WIDTH = 110
 
 
@@ -78,9 +79,12 @@ def sample() -> dict[str, Any]:
         key.parent.mkdir()
         key.write_bytes(b"the key of a sample installation"[:32].ljust(32, b"."))
         done = subprocess.run(
-            [sys.executable, "-m", "jwtleak", "scan", _SAMPLE, "--now", "2026-01-15T12:00:00Z", "--jobs", "1"],
-            cwd=ROOT, env={**os.environ, "XDG_STATE_HOME": state}, stdout=subprocess.PIPE, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "jwtleak", "scan", _SAMPLE, *_SAMPLE_OPTIONS],
+            cwd=ROOT,
+            env={**os.environ, "XDG_STATE_HOME": state},
+            stdout=subprocess.PIPE,
+            check=False,
+        )
     alert: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
     alert["location"]["host"] = "web-01"
     return alert
@@ -175,7 +179,8 @@ def _object(name: str, schema: dict[str, Any]) -> str:
         (f"`{field}`", _type(one), "yes" if field in required else "", one.get("description", ""))
         for field, one in schema["properties"].items()
     ]
-    return f"### {name}\n\n{schema.get('description', '')}\n\n{table(('field', 'type', 'always', 'meaning'), rows)}"
+    fields = table(("field", "type", "always", "meaning"), rows)
+    return f"### {name}\n\n{schema.get('description', '')}\n\n{fields}"
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -37,7 +37,9 @@ class DeliveryError(JwtleakError):
 
 
 class StoreError(JwtleakError):
-    """The state cannot be used: held by another process, made by a newer version, not to be opened."""
+    """The state cannot be used: another process holds it, a newer version made it, or it does not
+    open.
+    """
 
 
 class StoreFull(StoreError):  # noqa: N818  a state of the disk, not a mistake

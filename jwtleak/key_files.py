@@ -1,9 +1,8 @@
-"""Keys from outside: JWK sets over https, from files, and HMAC secrets from files or the
-environment.
+"""Keys from outside: JWK sets over https or from files, HMAC secrets from files or the environment.
 
-Promises: only what the configuration names is opened; https with a verified certificate, no
-redirects, bounded in bytes and in time; every failure is one error that says what was wrong, and
-never a key.
+Promises: opens only files and URLs that the configuration names. https verifies the certificate,
+follows no redirect, and is bounded in bytes and in time. Every failure is one error with its
+reason, and never shows a key.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from jwtleak.errors import SourceError, UsageError, reason_of
 
 # The largest key sets of public providers are some tens of kilobytes, certificates included.
 MAX_BYTES = 512 * 1024
-# Key files in a directory that are read.
+# Key files of one directory.
 MAX_FILES = 1024
-# A compressed answer could become large.
+# Uncompressed: a small compressed answer could become large.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 # An HMAC secret: longer ones are hashed down anyway (RFC 2104 section 3).
 _MAX_SECRET = 64 * 1024
 
 
 class SecretSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[verify.secret]]`: where the HMAC secret of an issuer stands. The configuration itself
-    holds none.
+    """One `[[verify.secret]]`: the place of an issuer's HMAC secret. The configuration itself holds
+    no secret.
     """
 
     issuer: str | None = None
@@ -43,7 +42,7 @@ class SecretSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def checked_url(url: str) -> str:
-    """`url` when it may be fetched; raises ValueError otherwise."""
+    """`url`, if it may be fetched; raises ValueError otherwise."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("is not an https URL")
@@ -53,11 +52,12 @@ def checked_url(url: str) -> str:
 
 
 def fetch(url: str, *, timeout: float, ca_file: str | None = None) -> bytes:
-    """The body of `url`; raises SourceError. `timeout` bounds each step, and the body as a whole."""
+    """The body of `url`; raises SourceError. `timeout` bounds each step, and the whole body."""
     import ssl
 
     import httpx
 
+    # httpx bounds each read; a server that sends a byte a second needs a bound of the whole too.
     deadline = time.monotonic() + timeout
     try:
         context = ssl.create_default_context(cafile=ca_file)
@@ -70,6 +70,7 @@ def fetch(url: str, *, timeout: float, ca_file: str | None = None) -> bytes:
             body = b""
             for part in answer.iter_raw():
                 body += part
+                # While reading: `Content-Length` may be absent or wrong.
                 if len(body) > MAX_BYTES:
                     raise SourceError(url, f"answered with more than {MAX_BYTES // 1024} KiB")
                 if time.monotonic() > deadline:
@@ -90,12 +91,12 @@ def read_key_files(path: Path) -> list[tuple[str, bytes]]:
     try:
         if not path.is_dir():
             return [(path.name, _read(path, MAX_BYTES))]
-        files = sorted(one for one in path.iterdir() if one.suffix in (".json", ".jwks", ".jwk"))
+        files = sorted(file for file in path.iterdir() if file.suffix in (".json", ".jwks", ".jwk"))
         if not files:
             raise UsageError(f"{path}: holds no *.json, *.jwk or *.jwks file")
         if len(files) > MAX_FILES:
             raise UsageError(f"{path}: holds more than {MAX_FILES} files")
-        return [(one.name, _read(one, MAX_BYTES)) for one in files]
+        return [(file.name, _read(file, MAX_BYTES)) for file in files]
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {reason_of(error).lower()}") from None
 
@@ -109,17 +110,17 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def read_secret(source: SecretSource) -> bytes:
-    """The secret that `source` names; raises UsageError. A newline at the end of a file is the
-    editor's, not the key's.
-    """
+    """The secret that `source` names; raises UsageError."""
     if source.env is not None:
         text = os.environ.get(source.env)
         if not text:
             raise UsageError(f"environment variable {source.env}: is not set")
+        # `os.environ` decodes with surrogateescape: this restores the bytes.
         secret, name = text.encode("utf-8", "surrogateescape"), f"environment variable {source.env}"
     else:
         name = str(source.file)
         try:
+            # An editor adds the newline at the end; it is no part of the key.
             secret = _read(Path(name), _MAX_SECRET).removesuffix(b"\n").removesuffix(b"\r")
         except OSError as error:
             raise UsageError(f"{name}: cannot be read: {reason_of(error).lower()}") from None
@@ -128,6 +129,7 @@ def read_secret(source: SecretSource) -> bytes:
         import binascii
 
         try:
+            # Both alphabets, and padding in excess, which the decoder ignores.
             secret = base64.urlsafe_b64decode(
                 secret.translate(bytes.maketrans(b"+/", b"-_")) + b"=="
             )

@@ -1,7 +1,7 @@
 """Configuration files: TOML in, typed sections out.
 
 Promises: an unknown table or key, a wrong type or an unreadable file is a `UsageError` that names
-the file and the key. Refuses to know what a section means: whoever uses one defines its type.
+the file and the key. Refuses to know what a section means: its user defines the type.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Section = TypeVar("Section")
 def read(path: Path, into: type[Section]) -> Section:
     """The document at `path` as `into`, a `msgspec.Struct` with `forbid_unknown_fields`."""
     try:
+        # The error of rtoml names the line and never quotes it: a file may hold secrets.
         document = rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {reason_of(error).lower()}") from None

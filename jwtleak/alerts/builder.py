@@ -31,7 +31,7 @@ _EPOCH = date(1970, 1, 1)
 _LAST = 253_402_300_799  # the end of the year 9999
 
 # Channels in the cache. A log has some tens of parameter and cookie names; an attacker who varies
-# them costs the cache nothing but hits.
+# them only makes the cache miss.
 _CHANNELS = 4096
 
 
@@ -114,7 +114,7 @@ class Builder:
         from jwtleak.assess.verdict import is_clear, verdict_of
 
         tables = (self._alert_context.load_tables or no_tables)()
-        # Kept as attributes: an import statement costs a microsecond at every token.
+        # Kept as attributes: an import statement in `_token` would run for every token.
         self._verdict_of, self._is_clear = verdict_of, is_clear
         self._assessor = Assessor(tables)
         self._server = server_of(tables.servers, None if self._path == "-" else self._path)

@@ -120,7 +120,7 @@ def _issuer(value: str) -> str:
 
 
 def subject_hash(subject: object, key: bytes) -> Shown:
-    """HMAC-SHA-256 of a subject: equal subjects stay equal, but cannot be guessed without the key."""
+    """HMAC-SHA-256 of a subject: equal subjects stay equal, and a guess needs the key."""
     if not isinstance(subject, str):
         return UNSET
     # JSON may hold lone surrogates, which UTF-8 cannot encode.

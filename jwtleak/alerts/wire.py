@@ -22,7 +22,7 @@ import msgspec
 from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.types import CONFIDENCES, SEVERITIES, Confidence, Severity, Status
 
-# `line` and `column` are the last fields of `location`, which is the last but one field of an alert.
+# `line` and `column` end `location`, and `location` and `sightings` end the alert.
 _OPEN = b',"line":'
 _ID = len(b'{"schema":"jwtleak/1","id":"')
 _REST = b',"line":%d,"column":%d},"sightings":{"count":%d,"first_offset":%d,"last_offset":%d}}'
@@ -128,7 +128,7 @@ class Selection(msgspec.Struct, frozen=True):
     suppressed: bool = False
 
     def wants(self, alert: WireAlert) -> bool:
-        """Whether `alert` is selected. A user pattern's hit has no status, so no status selects it."""
+        """Whether `alert` is selected. No status selects a user pattern's hit: it has none."""
         # Both tuples begin with the worst: a smaller index is worse.
         return (
             SEVERITIES.index(alert.severity) <= SEVERITIES.index(self.min_severity)

@@ -8,7 +8,6 @@ input is part of the advice. The most urgent step comes first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 
@@ -181,11 +180,6 @@ def _about_the_place(of: AdviceFacts) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=1024)
-def _of_weaknesses(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(reference for name in names for reference in meaning_of(name).references)
-
-
 def references(of: AdviceFacts) -> tuple[str, ...]:
     """What to read: the weaknesses of the channel, those of the token, what attackers do with it,
     and the issuer's page on revocation.
@@ -193,7 +187,8 @@ def references(of: AdviceFacts) -> tuple[str, ...]:
     found = list(_REFERENCES.get(of.channel, ("CWE-532",)))
     if of.clear_text:
         found.append("CWE-319")
-    found += _of_weaknesses(of.weaknesses)
+    for name in of.weaknesses:
+        found += meaning_of(name).references
     if not of.example and not of.public:
         # Nobody attacks with a token that everybody has.
         found += ("OWASP API2:2023", _technique(of))

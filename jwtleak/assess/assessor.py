@@ -10,23 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from jwtleak.assess import weaknesses
 from jwtleak.assess.advice import Server
-from jwtleak.assess.conditions import has_small_header
 from jwtleak.assess.hmac_keys import Keys, Signers, WeakKeys
 from jwtleak.assess.issuers import Issuers, Origin
 from jwtleak.assess.lifetime import Times
 from jwtleak.assess.personal_data import Sensitive
-from jwtleak.types import Finding, Kind, Signature, Token
+from jwtleak.types import Finding, Signature, Token
 
 # Assessments kept for one stream: a log repeats the tokens of its last minutes.
 _ASSESSMENTS = 8192
-_HEADERS = 1024
 
 _LONG_LIVED = frozenset({"refresh", "offline"})
 
@@ -88,7 +86,6 @@ class Assessor:
         self.tables = tables
         self._signers = Signers(tables.keys)
         self._assessments: dict[tuple[str, str, str | None], Assessment] = {}
-        self._headers: dict[int, tuple[dict[str, Any], Kind, tuple[str, ...]]] = {}
         self._prefixes = tables.issuers.prefixes
 
     def __len__(self) -> int:
@@ -123,7 +120,7 @@ class Assessor:
         origin = tables.issuers.recognise(token, before, channel)
         example = tables.keys.is_example(sha256)
         signature = self._signature(token, sha256)
-        found = self._in_header(token)
+        found = weaknesses.in_header(token.kind, token.header)
         if signature in ("published_key", "weak_key"):
             found = (*found, signature)
         words: tuple[str, ...] = ()
@@ -135,20 +132,6 @@ class Assessor:
         personal = any(word.startswith("personal_data") for word in words)
         secret = any(word.startswith("secret_claim") for word in words)
         return Assessment(origin, example, signature, found + words, personal, secret)
-
-    def _in_header(self, token: Token) -> tuple[str, ...]:
-        """The judge gives the same object for the same header: one look is enough."""
-        header = token.header
-        known = self._headers.get(id(header))
-        if known is not None and known[1] == token.kind:
-            return known[2]
-        found = weaknesses.in_header(token.kind, header)
-        if not has_small_header(token):
-            return found
-        if len(self._headers) >= _HEADERS:
-            self._headers.clear()
-        self._headers[id(header)] = (header, token.kind, found)
-        return found
 
     def _signature(self, token: Token, sha256: str) -> Signature | UnsetType:
         if token.kind == "jwe":

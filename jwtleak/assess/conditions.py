@@ -76,7 +76,7 @@ def _scalar(value: object) -> str:
         return value[:LONGEST]
     if isinstance(value, bool):
         return "true" if value else "false"
-    # Python needs a second to write an integer of a million digits, and raises from 4,300 digits on.
+    # Larger ones are no ids of a rule, and `str` raises from 4,300 digits on.
     if isinstance(value, int):
         return str(value) if -(2**63) <= value < 2**63 else ""
     return ""

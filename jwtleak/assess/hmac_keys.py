@@ -56,7 +56,7 @@ class PublishedKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of `patterns/examples.toml`: a place that prints tokens, and the SHA-256 of each."""
+    """One entry of `patterns/examples.toml`: a place that prints tokens, and their SHA-256."""
 
     where: str
     sha256: tuple[str, ...]
@@ -73,7 +73,7 @@ class Signed:
         if token.kind not in ("jws", "sd-jwt") or token.integrity == "clipped" or alg not in _HMAC:
             return
         raw = token.raw.reveal()
-        # Disclosures follow the signature of an SD-JWT (RFC 9901 section 4); it does not cover them.
+        # Disclosures follow the signature of an SD-JWT (RFC 9901); it does not cover them.
         end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
         dot = raw.rfind(b".", 0, end)
         self._bytes = raw[:dot]

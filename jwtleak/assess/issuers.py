@@ -1,9 +1,10 @@
-"""Who issued a token, what for, and how much it can do: rules from `patterns/issuers.toml` and
+"""The issuer of a token, its use, and its privilege: rules from `patterns/issuers.toml` and
 `patterns/public.toml`.
 
-Promises: pure; the first provider in the order of the file that fits, and of it the first use that
-fits; what no provider fits can still have a use (`typ`, claim names). Remembered by what rules look
-at, so that tokens of one kind cost one look.
+Promises: pure. The first provider that fits in the order of the file, and its first use that fits.
+A token without a provider can still have a use (`typ`, claim names). Matching all rules takes about
+a millisecond, so origins are cached by the facts that rules can distinguish: tokens of one kind are
+matched once. Every cache is bounded.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ from jwtleak.types import Token
 
 Privilege = Literal["low", "user", "service", "admin"]
 
-# Claims that differ from token to token: not worth remembering.
+# Claims that differ from token to token: caching their values would only fill the cache.
 _VARIED = frozenset({"sub", "email", "preferred_username", "upn"})
 
-# Kinds of token remembered: those of a busy gateway are some hundreds. An attacker who varies them
-# costs a look each.
-_REMEMBER = 2048
+# Kinds of token in the cache: a busy gateway has some hundreds. An attacker who varies them makes
+# each token cost a full match, no more.
+_KINDS = 2048
 _HEADERS = 256
-# Longer values are not remembered.
+# Longer values are not cached.
 _SHORT = 256
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a token is for. Fits when one of `match` does; without any, always. `lifetime` is the
-    longest, in seconds, that this use should have; `revoke` replaces the provider's steps.
+    """The use of a token. Fits when one of `match` does; without any, always. `lifetime`: the
+    longest, in seconds, that is fit for this use. `revoke` replaces the provider's steps.
     """
 
     use: str
@@ -82,8 +83,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Origin(msgspec.Struct, frozen=True, eq=False):
-    """What rules say of a token. `public` and `admin` are ids of notes. Compared by identity: one
-    for each kind of token.
+    """The answer of the rules. `public` and `admin` are ids of notes. Compared by identity, so that
+    the cache of verdicts hashes it in no time: there is one for each kind of token.
     """
 
     provider: str | None = None
@@ -96,10 +97,10 @@ class Origin(msgspec.Struct, frozen=True, eq=False):
     admin: str | None = None
 
 
-NOWHERE = Origin()
+UNKNOWN_ORIGIN = Origin()
 
 
-# A claim that rules ask for, and what they can tell of its values.
+# A claim that rules have globs for, and the facets of its values so far (None: no glob fits).
 _Valued: TypeAlias = tuple[str, dict[str, Facet | None]]
 
 
@@ -107,9 +108,9 @@ class _Rule(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
     what: Any
 
-    def holds(self, sight: TokenView) -> bool:
-        """Whether one of the conditions does; none at all is no condition."""
-        return not self.conditions or any(one.holds(sight) for one in self.conditions)
+    def holds(self, view: TokenView) -> bool:
+        """Whether one of the conditions does, or there is none."""
+        return not self.conditions or any(condition.holds(view) for condition in self.conditions)
 
 
 def _rule(matches: Sequence[ClaimRule], what: Any) -> _Rule:
@@ -128,7 +129,8 @@ class Issuers:
     ) -> None:
         self._limits = limits or {}
         self._issuers = [
-            (_rule(one.match, one), [_rule(use.match, use) for use in one.uses]) for one in issuers
+            (_rule(issuer.match, issuer), [_rule(use.match, use) for use in issuer.uses])
+            for issuer in issuers
         ]
         self._uses = [_rule(use.match, use) for use in uses]
         self._notes = [_rule(note.match, note) for note in notes]
@@ -137,103 +139,123 @@ class Issuers:
             + self._uses
             + self._notes
         )
-        conditions = [one for rule in rules for one in rule.conditions]
+        conditions = [condition for rule in rules for condition in rule.conditions]
         globs: dict[str, list[str]] = {}
-        for one in conditions:
-            for name, asked in one.asked:
-                globs.setdefault(name, []).extend(asked)
-        self._fits = {name: fitting(tuple(dict.fromkeys(asked))) for name, asked in globs.items()}
-        # For each claim that rules ask for, what they can tell of values that were met.
+        for condition in conditions:
+            for name, patterns in condition.asked:
+                globs.setdefault(name, []).extend(patterns)
+        # Per claim, the globs of all rules: a value that fits none is the same to every rule.
+        self._fits = {name: fitting(tuple(dict.fromkeys(found))) for name, found in globs.items()}
         self._seen: dict[str, dict[str, Facet | None]] = {name: {} for name in globs}
-        self._met = 0  # values in all of them
-        self.prefixes = tuple(sorted({one.before for one in conditions if one.before is not None}))
+        self._values_seen = 0  # in all dictionaries of `_seen` together
+        self.prefixes = tuple(sorted({c.before for c in conditions if c.before is not None}))
         self._valued_of: dict[tuple[str, ...], tuple[_Valued, ...]] = {}
-        self._known: dict[tuple[Any, ...], Origin] = {}
+        self._origins: dict[tuple[Any, ...], Origin] = {}
         self._headers: dict[int, dict[str, Any]] = {}
 
     def recognise(self, token: Token, before: str = "", channel: str | None = None) -> Origin:
-        """The origin of `token`. `channel` is the name of its place: it tells only tokens whose
-        claims cannot be read.
+        """The origin of `token`. `channel`: the name of its place, for a token without readable
+        claims.
         """
         claims = token.claims
         if claims is None:
             return (
-                self._look(TokenView(token.header, {}, before, channel or ""))
+                self._match(TokenView(token.header, {}, before, channel or ""))
                 if self._issuers
-                else NOWHERE
+                else UNKNOWN_ORIGIN
             )
+        # The key of the cache holds everything that a rule can distinguish:
+        #
+        #     header     its identity: the matcher's cache returns one object for equal bytes
+        #     names      presence of claims
+        #     values     of claims that have globs; None where no glob fits
+        #     before     the prefix before the token
+        #     iss = sub  whether the token is self-issued
+        #
+        # `jti`, `exp` and the subject are not in it, so the next token of the same kind hits.
         names = tuple(claims)
         valued = self._valued_of.get(names) or self._valued_names(names)
-        values = tuple([
-            seen[value] if type(value := claims[name]) is str and value in seen else self._value(name, value)
-            for name, seen in valued
-        ])  # fmt: skip
+        # In line, since it runs for each claim of each token.
+        values = tuple(
+            [
+                seen[value]
+                if type(value := claims[name]) is str and value in seen
+                else self._value(name, value)
+                for name, seen in valued
+            ]
+        )
         key = (self._header(token), names, values, before, is_self_issued(claims))
-        known = self._known.get(key)
-        if known is None:
-            known = self._look(TokenView(token.header, claims, before))
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._match(TokenView(token.header, claims, before))
             if (
                 key[0]
                 and is_small(names)
                 and all(value is None or is_small(value) for value in values)
             ):
-                if len(self._known) >= _REMEMBER:
-                    self._known.clear()
-                self._known[key] = known
-        return known
+                # A cleared cache refills within seconds; an order of use would cost every hit.
+                if len(self._origins) >= _KINDS:
+                    self._origins.clear()
+                self._origins[key] = origin
+        return origin
 
     def _value(self, name: str, value: object) -> Facet | None:
-        """What rules can tell of a value: all values that no rule asks for are one."""
+        """The facet of a value as far as rules can distinguish it: None where no glob fits."""
         strings = words(name, value)
-        told = strings if any(map(self._fits[name], strings)) else None
+        value_facet = strings if any(map(self._fits[name], strings)) else None
         if type(value) is str and name not in _VARIED and len(value) <= _SHORT:
-            if self._met >= _REMEMBER:
+            # One bound for all claims: with one for each, twenty claims would take twenty times
+            # the memory.
+            if self._values_seen >= _KINDS:
                 for seen in self._seen.values():
                     seen.clear()
-                self._met = 0
-            self._met += 1
-            self._seen[name][value] = told
-        return told
+                self._values_seen = 0
+            self._values_seen += 1
+            self._seen[name][value] = value_facet
+        return value_facet
 
     def _valued_names(self, names: tuple[str, ...]) -> tuple[_Valued, ...]:
         valued = tuple((name, self._seen[name]) for name in names if name in self._seen)
         if is_small(names):
-            if len(self._valued_of) >= _REMEMBER:
+            if len(self._valued_of) >= _KINDS:
                 self._valued_of.clear()
             self._valued_of[names] = valued
         return valued
 
     def _header(self, token: Token) -> int:
-        """A number for a header: the judge gives the same object for the same bytes, and what is
-        kept here stays. 0 for a header too long to be kept.
-        """
+        """A number for the header; 0 for one that is too long for a cache."""
+        # The identity of the object. `_headers` keeps it alive, or Python would reuse the number
+        # for another header, and with it the origin.
         header = token.header
         number = id(header)
         if number not in self._headers:
             if not has_small_header(token):
                 return 0
             if len(self._headers) >= _HEADERS:
+                # Together: an origin may not outlive the header whose number it is filed under.
                 self._headers.clear()
-                self._known.clear()
+                self._origins.clear()
             self._headers[number] = header
         return number
 
-    def _look(self, sight: TokenView) -> Origin:
-        origin = self._origin(sight)
+    def _match(self, view: TokenView) -> Origin:
+        origin = self._origin(view)
         for rule in self._notes:
             note: Note = rule.what
-            if getattr(origin, note.effect) is None and rule.holds(sight):
+            # The first note of each effect counts, in the order of the file.
+            if getattr(origin, note.effect) is None and rule.holds(view):
                 origin = msgspec.structs.replace(origin, **{note.effect: note.id})
         return origin
 
-    def _origin(self, sight: TokenView) -> Origin:
+    def _origin(self, view: TokenView) -> Origin:
         for rule, uses in self._issuers:
-            if not rule.holds(sight):
+            if not rule.holds(view):
                 continue
             issuer: Issuer = rule.what
-            use = next((one.what for one in uses if one.holds(sight)), None) or self._use(sight)
+            # A provider's own uses first; then the general ones, by `typ` or claim names.
+            use = next((rule.what for rule in uses if rule.holds(view)), None) or self._use(view)
             return self._made(issuer, use)
-        return self._made(None, self._use(sight))
+        return self._made(None, self._use(view))
 
     def _made(self, issuer: Issuer | None, use: Use | None) -> Origin:
         provider, steps, reference = (
@@ -245,5 +267,5 @@ class Issuers:
         lifetime = use.lifetime or self._limits.get(use.use, other)
         return Origin(provider, use.use, use.privilege, lifetime, use.revoke or steps, reference)
 
-    def _use(self, sight: TokenView) -> Use | None:
-        return next((one.what for one in self._uses if one.holds(sight)), None)
+    def _use(self, view: TokenView) -> Use | None:
+        return next((rule.what for rule in self._uses if rule.holds(view)), None)

@@ -19,7 +19,7 @@ from jwtleak.types import Status, Token
 DEFAULT_LEEWAY = 60
 
 _YEAR_9999 = 253_402_300_799
-# As seconds this is the year 5138, and no token lives so long. Milliseconds since 1973 are above it.
+# As seconds this is the year 5138: no token lives so long. Milliseconds since 1973 are above it.
 _MILLISECONDS_FROM = 100_000_000_000
 
 

@@ -1,7 +1,7 @@
-"""Personal data and secrets inside claims: told by the claim's name, never by its value.
+"""Personal data and secrets in claims, recognised by the claim's name, never by its value.
 
-Promises: pure; what comes out is a word of the table, never a name or a value from the token;
-claims inside claims are looked at to a bounded depth and number.
+Promises: pure. The result is words of the table, never a name or a value from the token. Nested
+claims are searched to a bounded depth and number.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from typing import Any
 
 from jwtleak.assess.conditions import is_small
 
-# OpenID Connect nests `address`, applications nest a `user`; deeper is no shape of a real token.
+# OpenID Connect nests `address`, applications nest a `user`. No real token is deeper.
 _DEPTH = 4
 _MOST = 512
-_REMEMBER = 2048
+# Sets of claim names in the cache: an issuer has a handful.
+_NAME_SETS = 2048
 
 _SEPARATORS = re.compile(r"[\s_-]+")
-# A claim's name in a namespace is a URL or dotted (OpenID Connect Core section 5.1.2): its last
-# part says what it is.
+# A claim's name in a namespace is a URL or dotted (OpenID Connect Core section 5.1.2). Its last
+# part has the meaning.
 _LAST = re.compile(r"[/:.#]")
 _LONGEST_NAME = 256
 _NESTED = frozenset({dict, list})
 
 
 def plain(name: str) -> str:
-    """`https://acme.test/E-Mail` as `email`."""
+    """A claim's name as the table has it: `email` for `https://acme.test/E-Mail`."""
     return _SEPARATORS.sub("", _LAST.split(name[-_LONGEST_NAME:].rstrip("/:.#"))[-1]).lower()
 
 
 class Sensitive:
-    """Names of claims, and what each is called in an alert."""
+    """Names of claims, and the word for each in an alert."""
 
     def __init__(
         self,
@@ -47,40 +48,46 @@ class Sensitive:
         }
         for name in ignore:
             self._words.pop(name, None)
-        self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._cache: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def __len__(self) -> int:
+        """How many sets of names are in the cache."""
+        return len(self._cache)
 
     def find(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
-        """What `claims` hold, as words of the table, in their order, each once."""
+        """The words for `claims`, in the order of the claims, each once."""
         if not self._words:
             return ()
+        # Most tokens nest nothing, and then no walk is needed.
         if not _NESTED.isdisjoint(map(type, claims.values())):
             names = tuple(_names(claims))
         else:
             names = tuple(claims)
-        found = self._known.get(names)
+        found = self._cache.get(names)
         if found is None:
             words = (self._words.get(plain(name)) for name in names)
             found = tuple(dict.fromkeys(word for word in words if word is not None))
             if is_small(names):
-                if len(self._known) >= _REMEMBER:
-                    self._known.clear()
-                self._known[names] = found
+                if len(self._cache) >= _NAME_SETS:
+                    self._cache.clear()
+                self._cache[names] = found
         return found
 
 
 def _names(claims: Mapping[str, Any]) -> list[str]:
-    """The names of claims and of what stands inside them, the outer first."""
+    """The names of claims and of nested claims, the outer first."""
+    # Layer by layer, not by recursion: a hostile token is nested deeper than the stack.
     names: list[str] = []
     layer: list[Any] = [claims]
     for _ in range(_DEPTH):
         below: list[Any] = []
-        for one in layer:
-            if isinstance(one, dict):
-                names += one
-                below += one.values()
-            elif isinstance(one, list):
-                below += one
+        for value in layer:
+            if isinstance(value, dict):
+                names += value
+                below += value.values()
+            elif isinstance(value, list):
+                below += value
             if len(names) >= _MOST:
                 return names[:_MOST]
-        layer = [one for one in below[:_MOST] if isinstance(one, dict | list)]
+        layer = [value for value in below[:_MOST] if isinstance(value, dict | list)]
     return names

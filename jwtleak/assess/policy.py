@@ -1,5 +1,5 @@
-"""Policy: which alerts to suppress, and which to raise. Rules of `jwtleak.toml`, and the findings of
-a baseline.
+"""Policy: which alerts to suppress, and which to raise, by rules of `jwtleak.toml` and by the
+findings of a baseline.
 
 Promises: pure. Rules match decoded claims and the place, never the text of a token. Every rule has
 a reason. A rule does not apply after its `until`. Refuses a rule without a condition: it would

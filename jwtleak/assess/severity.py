@@ -97,47 +97,95 @@ def _works(case: Case) -> bool:
 # content, which stays readable after expiry.
 RULES: tuple[Rule, ...] = (
     Rule(
-        "known_example", "documentation prints this very token", "info",
-        lambda case: case.example, _to("info"), last=True,
+        "known_example",
+        "documentation prints this very token",
+        "info",
+        lambda case: case.example,
+        _to("info"),
+        last=True,
     ),
     Rule(
-        "published_key", "a published key made the signature, and the token is no known example", "critical",
-        lambda case: case.signature == "published_key", _to("critical"), last=True,
+        "published_key",
+        "a published key made the signature, and the token is no known example",
+        "critical",
+        lambda case: case.signature == "published_key",
+        _to("critical"),
+        last=True,
     ),
     Rule(
-        "weak_key", "a word of `--weak-keys` made the signature", "critical",
-        lambda case: case.signature == "weak_key", _to("critical"), last=True,
-    ),
-    Rule("public_by_design", "its vendor tells people to publish it", "info", lambda case: case.public, _to("info")),
-    Rule(
-        "signature_valid", "the signature is valid, and the token may work", "one step up",
-        lambda case: case.signature == "valid" and _works(case) and not case.public, _step(-1),
-    ),
-    Rule(
-        "admin_privilege", "a role, scope or use that administers, and the token may work", "one step up",
-        lambda case: (case.admin or case.privilege == "admin") and _works(case) and not case.public, _step(-1),
+        "weak_key",
+        "a word of `--weak-keys` made the signature",
+        "critical",
+        lambda case: case.signature == "weak_key",
+        _to("critical"),
+        last=True,
     ),
     Rule(
-        "service_privilege", "a service, workload or client, not one user, and the token may work", "one step up",
-        lambda case: case.privilege == "service" and not case.admin and _works(case) and not case.public, _step(-1),
+        "public_by_design",
+        "its vendor tells people to publish it",
+        "info",
+        lambda case: case.public,
+        _to("info"),
     ),
     Rule(
-        "long_lived_use", "a refresh or offline token that may work", "one step up",
-        lambda case: case.long_lived and _works(case) and not case.public, _step(-1),
+        "signature_valid",
+        "the signature is valid, and the token may work",
+        "one step up",
+        lambda case: case.signature == "valid" and _works(case) and not case.public,
+        _step(-1),
     ),
     Rule(
-        "low_privilege", "a use that gives no access by itself (DPoP proof, logout, request object)", "one step down",
-        lambda case: case.privilege == "low" and not case.admin and not case.public, _step(1),
+        "admin_privilege",
+        "a role, scope or use that administers, and the token may work",
+        "one step up",
+        lambda case: (case.admin or case.privilege == "admin") and _works(case) and not case.public,
+        _step(-1),
     ),
     Rule(
-        "signature_invalid", "the keys of its issuer did not make the signature", "at most low",
-        lambda case: case.signature == "invalid", _at_most("low"),
+        "service_privilege",
+        "a service, workload or client, not one user, and the token may work",
+        "one step up",
+        lambda case: (
+            case.privilege == "service" and not case.admin and _works(case) and not case.public
+        ),
+        _step(-1),
     ),
-    Rule("secret_claim", "a claim holds a secret, whether expired or not", "at least high",
-         lambda case: case.secret, _at_least("high")),
-    Rule("personal_data", "claims hold personal data, whether expired or not", "at least low",
-         lambda case: case.personal, _at_least("low")),
-)  # fmt: skip
+    Rule(
+        "long_lived_use",
+        "a refresh or offline token that may work",
+        "one step up",
+        lambda case: case.long_lived and _works(case) and not case.public,
+        _step(-1),
+    ),
+    Rule(
+        "low_privilege",
+        "a use that gives no access by itself (DPoP proof, logout, request object)",
+        "one step down",
+        lambda case: case.privilege == "low" and not case.admin and not case.public,
+        _step(1),
+    ),
+    Rule(
+        "signature_invalid",
+        "the keys of its issuer did not make the signature",
+        "at most low",
+        lambda case: case.signature == "invalid",
+        _at_most("low"),
+    ),
+    Rule(
+        "secret_claim",
+        "a claim holds a secret, whether expired or not",
+        "at least high",
+        lambda case: case.secret,
+        _at_least("high"),
+    ),
+    Rule(
+        "personal_data",
+        "claims hold personal data, whether expired or not",
+        "at least low",
+        lambda case: case.personal,
+        _at_least("low"),
+    ),
+)
 
 # Reasons of the base, beside the status itself. A [[raise]] rule appends `policy` to all others.
 BASE_REASONS: dict[str, str] = {

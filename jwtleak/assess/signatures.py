@@ -126,7 +126,7 @@ class FixedKeys(NamedTuple):
 
 
 class Verifier:
-    """Checks signatures with the keys of each issuer, and with loose keys, whose issuer is unknown."""
+    """Checks signatures with the keys of each issuer, and with loose keys of unknown issuers."""
 
     def __init__(
         self, issuers: Mapping[str, Sequence[KeysOf]], loose: Sequence[VerificationKey] = ()
@@ -165,8 +165,8 @@ class Verifier:
         """The verdict of keys that are all keys of the issuer."""
         if not keys:
             return None
-        # A `kid` that the set lacks may be too new or already retired: no verdict. HMAC secrets have
-        # no `kid`, so they always apply.
+        # A `kid` that the set lacks may be too new or already retired: no verdict. HMAC secrets
+        # have no `kid`, so they always apply.
         named = [key for key in keys if key.kid is None or kid is None or key.kid == kid]
         if not named:
             return None

@@ -61,14 +61,34 @@ FIELDS = (
 CONSTANTS = tuple(
     Field(target, "")
     for target in (
-        "ecs.version", "tags", "event.module", "event.provider", "event.dataset", "event.category", "event.type",
-        "data_stream.type", "data_stream.dataset", "data_stream.namespace", "observer.vendor", "observer.product",
-        "observer.type", "observer.version", "rule.category", "rule.ruleset", "rule.reference", "orchestrator.type",
-        "orchestrator.resource.type", "threat.framework", "threat.tactic.id", "threat.tactic.name",
-        "threat.technique.id", "threat.technique.name", "threat.technique.subtechnique.id",
+        "ecs.version",
+        "tags",
+        "event.module",
+        "event.provider",
+        "event.dataset",
+        "event.category",
+        "event.type",
+        "data_stream.type",
+        "data_stream.dataset",
+        "data_stream.namespace",
+        "observer.vendor",
+        "observer.product",
+        "observer.type",
+        "observer.version",
+        "rule.category",
+        "rule.ruleset",
+        "rule.reference",
+        "orchestrator.type",
+        "orchestrator.resource.type",
+        "threat.framework",
+        "threat.tactic.id",
+        "threat.tactic.name",
+        "threat.technique.id",
+        "threat.technique.name",
+        "threat.technique.subtechnique.id",
         "threat.technique.subtechnique.name",
     )
-)  # fmt: skip
+)
 _LAYOUT = Layout(FIELDS)
 _JWTLEAK = Layout(field._replace(target=f"jwtleak.{field.target}") for field in CUSTOM.fields)
 

@@ -1,8 +1,8 @@
 """An alert as flat facts: values under dotted names, safe to write anywhere.
 
-Promises: every field of the alert that is set is a fact under its own path. Strings are cleaned once
-more, so a format escapes only the characters of its own grammar. An event that is too large loses
-facts here, in one order for all formats.
+Promises: every field of the alert that is set is a fact under its own path. Strings are cleaned
+once more, so a format escapes only the characters of its own grammar. An event that is too large
+loses facts here, in one order for all formats.
 """
 
 from __future__ import annotations
@@ -25,11 +25,31 @@ Facts: TypeAlias = dict[str, Any]
 # then facts that only help to recognise the token, last values that are long because an attacker
 # made them so. A name that ends in a dot means all facts below it.
 DROP = (
-    "advice", "references", "attack", "token.scopes", "excerpt", "token.audience", "channel.encodings",
-    "token.weaknesses", "reasons", "token.typ", "token.enc", "token.redacted", "location.container.", "token.issuer",
-    "token.kid", "channel.name", "location.member", "token.provider", "token.use", "host_again", "token.subject_hash",
-    "first_seen", "last_seen", "location.path",
-)  # fmt: skip
+    "advice",
+    "references",
+    "attack",
+    "token.scopes",
+    "excerpt",
+    "token.audience",
+    "channel.encodings",
+    "token.weaknesses",
+    "reasons",
+    "token.typ",
+    "token.enc",
+    "token.redacted",
+    "location.container.",
+    "token.issuer",
+    "token.kid",
+    "channel.name",
+    "location.member",
+    "token.provider",
+    "token.use",
+    "host_again",
+    "token.subject_hash",
+    "first_seen",
+    "last_seen",
+    "location.path",
+)
 
 # Fields that an alert about no token holds for form's sake alone.
 _TOKEN_ONLY = (
@@ -81,7 +101,7 @@ def own(alert: Alert) -> Facts:
 
 def _flatten(value: dict[str, Any], prefix: str, into: Facts) -> None:
     for name, field in value.items():
-        # `to_builtins` returns exactly these types, and comparing types is twice as fast as
+        # `to_builtins` returns exactly these types, and comparing types is faster than
         # `isinstance`: this runs for every field of every event.
         kind = type(field)
         if kind is str:

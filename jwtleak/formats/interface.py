@@ -97,7 +97,7 @@ class Document(Format, Protocol):
 
 
 def by_name(name: str, options: FormatOptions = DEFAULT) -> Format:
-    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError for another name."""
+    """The format of that name; one of DOCUMENTS is a Document. Raises UsageError for others."""
     if name not in _MODULES:
         raise UsageError(f"there is no format {name}: choose one of {', '.join(NAMES)}")
     module = importlib.import_module(f"jwtleak.formats.{_MODULES[name]}")

@@ -1,9 +1,9 @@
 """The scale of severities in the terms of each receiver, and a leaked token in the terms of MITRE
 ATT&CK and CWE.
 
-Promises: constants, and links for references. The ECS numbers are fixed: Elastic's rule for external
-alerts compares `event.severity` with 21, 47, 73 and 99 for equality (elastic/detection-rules,
-external_alerts.toml).
+Promises: constants, and links for references. The ECS numbers are fixed: Elastic's rule for
+external alerts compares `event.severity` with 21, 47, 73 and 99 for equality
+(elastic/detection-rules, external_alerts.toml).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def cwe_url(number: str) -> str:
 
 
 def links(references: Iterable[str]) -> list[str]:
-    """The references as links: the pages of weaknesses, and references that are links themselves."""
+    """The references as links: the pages of weaknesses, then those that are links themselves."""
     references = list(references)
     return [cwe_url(number) for number in cwe_numbers(references)] + [
         reference for reference in references if reference.startswith("https://")

@@ -47,7 +47,7 @@ class Native:
 
 
 def _is_clean(data: bytes) -> bool:
-    """Whether `own` would change nothing: ASCII, and no escapes but those of quotes and backslashes."""
+    """Whether `own` would change nothing: ASCII, no escapes but of quotes and backslashes."""
     return data.isascii() and data.count(b"\\") == data.count(b'\\"') + 2 * data.count(b"\\\\")
 
 

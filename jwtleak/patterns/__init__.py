@@ -1,4 +1,8 @@
-"""Pattern files: `loader` and `tables` read them, `check` and `check_tables` prove them."""
+"""Pattern files: `loader` and `tables` load them, `check` and `check_tables` test them.
+
+Promises: importing this package loads no parser. The functions below and the names of `loader` do
+when they are used.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +21,24 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "builtin_channels", "builtin_directory", "load_channels", "load_shapes", "load_tables", "load_user_patterns",
-]  # fmt: skip
+    "builtin_channels",
+    "builtin_directory",
+    "load_channels",
+    "load_shapes",
+    "load_tables",
+    "load_user_patterns",
+]
 
 
 def builtin_channels() -> tuple[ChannelRule, ...]:
-    """The channel rules that come with jwtleak. The loader itself, with its parser, is loaded only
-    now.
-    """
+    """The channel rules that come with jwtleak."""
     from jwtleak.patterns.loader import load_channels
 
     return load_channels()
 
 
 def load_tables() -> AssessmentTables:
-    """What is known of issuers, keys, claims and servers; its modules are loaded when the first
-    token asks.
-    """
+    """The tables of issuers, keys, claims and servers. Called at the first token."""
     from jwtleak.patterns.tables import load_tables
 
     return load_tables()

@@ -1,8 +1,7 @@
-"""Proves pattern files: every example is found, no negative example is, no expression can be made
-to hang.
+"""Tests pattern files: every example matches, no negative example does, no expression hangs.
 
-Promises: all problems of all files, not only the first; a problem names the file, the entry and
-what is wrong. Refuses: real tokens. Examples of token shapes are templates, minted here from fixed
+Promises: reports all problems of all files, not only the first. A problem names the file, the entry
+and the mistake. Refuses real tokens: examples of token shapes are templates, minted here from fixed
 dummy bytes.
 """
 
@@ -16,7 +15,7 @@ from typing import Any, Final
 from jwtleak.core.channel import MAX_WINDOW, WINDOW, ChannelRule, Channels
 from jwtleak.core.custom_patterns import UserPattern, UserPatterns, compile_pattern
 from jwtleak.errors import PatternError
-from jwtleak.patterns.check_tables import check_knowledge
+from jwtleak.patterns.check_tables import check_assessment_tables
 from jwtleak.patterns.loader import (
     Problem,
     Shape,
@@ -30,14 +29,13 @@ from jwtleak.patterns.loader import (
 
 Find = Callable[[bytes], list[str]]
 
-# Lengths an adversarial text is pumped to. Linear work takes milliseconds at the longest; quadratic
-# work takes seconds.
+# Lengths of adversarial texts. A linear expression needs milliseconds for the longest, a quadratic
+# one seconds.
 PUMPED: Final = (10_000, 100_000)
 # Seconds for one expression on one pumped text: 100 KB at 0.4 MB/s, slower than any expression that
 # is linear.
 PATIENCE: Final = 0.25
-# Pieces of an example that are repeated: its runs and its halves show nested repetitions; more
-# would cost minutes.
+# Pieces of an example to repeat: its runs reveal nested repetitions; more would cost minutes.
 _PIECES: Final = 12
 
 _TEMPLATE: Final = re.compile(r"\{(header|pretty|claims|bytes|noalg)(?::([\w.,-]+))?\}")
@@ -49,19 +47,20 @@ def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
     """All problems of the patterns that come with jwtleak and of the user patterns in
     `directories`.
 
-    `find` gives the kinds of the tokens that the detector finds in some bytes.
+    `find` returns the kinds of the tokens that the detector finds in some bytes.
     """
     problems: list[Problem] = []
     try:
         problems += check_shapes(load_shapes(), find)
         problems += check_channels(load_channels())
-        problems += check_knowledge()
+        problems += check_assessment_tables()
     except PatternError as error:
         problems.append(Problem("patterns", "", str(error)))
     try:
         files = pattern_files(directories)
     except PatternError as error:
         return [*problems, Problem("patterns", "", str(error))]
+    # Ids are unique over all files: an alert names its pattern by the id alone.
     seen: dict[str, str] = {}
     for path in files:
         problems += _check_file(path, seen)
@@ -69,7 +68,7 @@ def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
 
 
 def check_shapes(shapes: Iterable[Shape], find: Find) -> Iterator[Problem]:
-    """Mint every template and ask `find` for its kind."""
+    """Mint every template; `find` must return its kind."""
     for shape in shapes:
         for number, example in enumerate(shape.examples, 1):
             if shape.kind not in find(mint(example)):
@@ -82,7 +81,7 @@ def check_shapes(shapes: Iterable[Shape], find: Find) -> Iterator[Problem]:
 
 
 def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
-    """Try every rule on its examples alone, and the examples on all rules together."""
+    """Match every rule alone, and all rules together, against the examples of the rule."""
     rules = tuple(rules)
     together = Channels(rules)
     together.check()
@@ -97,6 +96,7 @@ def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
         for number, example in enumerate(rule.examples, 1):
             before, _, after = example.encode().partition(b"<JWT>")
             own, all_of_them = alone.classify(before, after), together.classify(before, after)
+            # The first rule wins, so an earlier rule can hide this one.
             if own.type != rule.type:
                 yield Problem("channels.toml", rule.id, f"example {number} does not match")
             elif own != all_of_them:
@@ -112,23 +112,23 @@ def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
 
 
 def check_pattern(pattern: UserPattern) -> list[str]:
-    """What is wrong with one user pattern."""
+    """The mistakes of one user pattern."""
     try:
         compiled = compile_pattern(pattern)
     except PatternError as error:
         return [str(error).removeprefix(f"{pattern.id}: ")]
     wrong = [] if pattern.examples else ["examples: at least one is needed"]
-    one = UserPatterns((pattern,), timeout=PATIENCE)
+    alone = UserPatterns((pattern,), timeout=PATIENCE)
     for number, example in enumerate(pattern.examples, 1):
         text = example.encode()
         if not any(keyword.encode() in text for keyword in pattern.keywords):
             wrong.append(f"example {number} contains none of the keywords")
-        elif not one.search(text).hits:
+        elif not alone.search(text).hits:
             wrong.append(f"example {number} does not match")
     wrong += [
         f"negative example {number} matches"
         for number, example in enumerate(pattern.negative_examples, 1)
-        if one.search(example.encode()).hits
+        if alone.search(example.encode()).hits
     ]
     if _is_catastrophic(
         compiled, [example.encode() for example in (*pattern.examples, *pattern.negative_examples)]
@@ -183,6 +183,7 @@ def _check_file(path: Path, seen: dict[str, str]) -> Iterator[Problem]:
 def _is_catastrophic(compiled: Any, examples: list[bytes]) -> bool:
     for text in _adversarial(examples):
         try:
+            # Consuming the iterator is the test; `timeout` is the only way to stop `regex`.
             for match in compiled.finditer(text, timeout=PATIENCE):
                 del match
         except TimeoutError:
@@ -191,7 +192,9 @@ def _is_catastrophic(compiled: Any, examples: list[bytes]) -> bool:
 
 
 def _adversarial(examples: list[bytes]) -> Iterator[bytes]:
-    """Examples with a piece of them repeated, and an end that spoils the match."""
+    """Examples with one piece repeated, and an end that spoils the match: the expression backtracks
+    through all repetitions.
+    """
     for example in examples:
         pieces = dict.fromkeys(
             [*_RUN.findall(example), *(run[:1] for run in _RUN.findall(example)), example]

@@ -1,7 +1,7 @@
-"""Proves the tables of issuers, uses, keys, claims and servers by their own examples.
+"""Tests the tables of issuers, uses, keys, claims and servers with their own examples.
 
-Promises: all problems, each with the file, the entry and what is wrong. Tokens are minted here from
-the example claims and fixed dummy bytes; none is real.
+Promises: reports all problems, each with the file, the entry and the mistake. Tokens are minted
+here from the example claims and fixed dummy bytes; none is real.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jwtleak.patterns.loader import Problem, b64
 from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_notes, load_servers
 from jwtleak.types import Token
 
-# More stars in one glob than this could take long on a hostile value.
+# Matching is polynomial in the number of stars: more would be slow on a hostile value.
 _MAX_STARS = 3
 
 
@@ -40,6 +40,7 @@ def example(text: str) -> TableExample:
     document = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError("is not an object")  # noqa: TRY004 - of the example, not of a type
+    # Claims alone are the short form; a document with other keys than these is claims.
     spelled_out = document and set(document) <= {"header", "claims", "before", "channel"}
     whole: dict[str, Any] = document if spelled_out else {"claims": document}
     header = {"alg": "HS256", "typ": "JWT", **whole.get("header", {})}
@@ -58,7 +59,7 @@ def mint(header: dict[str, Any], claims: dict[str, Any] | None) -> bytes:
     return f"{first}.{b64(json.dumps(claims).encode())}.{'A' * 43}".encode()
 
 
-def check_knowledge() -> list[Problem]:
+def check_assessment_tables() -> list[Problem]:
     """All problems of the tables that come with jwtleak."""
     try:
         issuers, uses, limits = load_issuers()
@@ -76,7 +77,7 @@ def check_knowledge() -> list[Problem]:
 
 
 class _QueryLog(NamedTuple):
-    """A question to the whole table: does what it says of an example equal `answer`?"""
+    """A check of the whole table: `seen` of an example's origin must equal `answer`."""
 
     file: str
     label: str
@@ -85,7 +86,7 @@ class _QueryLog(NamedTuple):
     answer: object
 
     def all(self, texts: Iterable[str]) -> Iterator[Problem]:
-        """Problems of examples that do not."""
+        """A problem for each example with another answer."""
         for number, found in self._answers("example", texts):
             if isinstance(found, Problem):
                 yield found
@@ -93,7 +94,7 @@ class _QueryLog(NamedTuple):
                 yield Problem(self.file, self.label, f"example {number} is {found}")
 
     def none(self, texts: Iterable[str]) -> Iterator[Problem]:
-        """Problems of negative examples that do."""
+        """A problem for each negative example with this answer."""
         for number, found in self._answers("negative example", texts):
             if isinstance(found, Problem):
                 yield found
@@ -181,26 +182,28 @@ def _globs(file: str, label: str, matches: Iterable[ClaimRule]) -> Iterator[Prob
 
 
 def check_keys(keys: Iterable[PublishedKey], examples: Iterable[Example]) -> Iterator[Problem]:
-    """Each key stands once, each fingerprint is one and stands once."""
+    """Each key occurs once; each fingerprint is a SHA-256 in hex and occurs once."""
     secrets: dict[bytes, str] = {}
     for key in keys:
         other = secrets.setdefault(key.secret(), key.id)
         if other != key.id:
             yield Problem("keys.toml", key.id, f"key: stands also as {other}")
     homes: dict[str, str] = {}
-    for one in examples:
-        for digest in one.sha256:
+    for example in examples:
+        for digest in example.sha256:
             if len(digest) != 64 or digest.strip("0123456789abcdef"):
                 yield Problem(
-                    "examples.toml", one.where, "sha256: is not 64 hex digits in lower case"
+                    "examples.toml", example.where, "sha256: is not 64 hex digits in lower case"
                 )
-            other = homes.setdefault(digest, one.where)
-            if other != one.where:
-                yield Problem("examples.toml", one.where, f"sha256: stands also in {other}")
+            other = homes.setdefault(digest, example.where)
+            if other != example.where:
+                yield Problem("examples.toml", example.where, f"sha256: stands also in {other}")
 
 
 def check_claims(tables: dict[str, dict[str, list[str]]]) -> Iterator[Problem]:
-    """Each name is written as names are compared, and stands once. `tables`: table, kind, names."""
+    """Each name is in the form in which names are compared, and occurs once. `tables`: table, kind,
+    names.
+    """
     homes: dict[str, str] = {}
     for kinds in tables.values():
         for kind, names in kinds.items():

@@ -1,8 +1,7 @@
-"""Loads the pattern files: what is data, checked and typed.
+"""Loads pattern files into typed values, and what the checks of pattern files share.
 
-Promises: errors name the file, the entry and the key; an unknown key is an error, so that a
-misspelt one is not lost. Refuses: code. Pattern files are TOML; nothing in them is run but regular
-expressions.
+Promises: errors name the file, the entry and the key. An unknown key is an error, so a misspelt one
+is noticed. Refuses code: pattern files are TOML, and only their regular expressions run.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from jwtleak.errors import PatternError
 from jwtleak.types import Kind
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
-# A wheel carries them as package data; in a checkout they stand beside the package.
+# A wheel has them as package data; a checkout has them beside the package.
 _PLACES: Final = (_PACKAGE / "_patterns", _PACKAGE.parent / "patterns")
 
 _USE: Final = re.compile(r"\(\?&(\w+)\)")
@@ -42,8 +41,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def builtin_directory(places: tuple[Path, ...] = _PLACES) -> Path:
-    """The directory of the patterns that come with jwtleak; raises PatternError when the
-    installation has none.
+    """The directory of the patterns that come with jwtleak; raises PatternError where the
+    installation lacks it.
     """
     for place in places:
         if (place / "channels.toml").is_file():
@@ -54,8 +53,8 @@ def builtin_directory(places: tuple[Path, ...] = _PLACES) -> Path:
 
 
 def load_channels(directory: Path | None = None) -> tuple[ChannelRule, ...]:
-    """The channel rules of `directory` (default: those that come with jwtleak), in order,
-    definitions put in.
+    """The channel rules of `directory` (default: those that come with jwtleak), in order, with
+    their definitions expanded.
     """
     path = (directory or builtin_directory()) / "channels.toml"
     document = read_toml(path)
@@ -76,8 +75,8 @@ def load_shapes(directory: Path | None = None) -> tuple[Shape, ...]:
 
 
 def load_user_patterns(directories: Iterable[str | Path]) -> UserPatterns:
-    """The patterns in the `*.toml` files of `directories`; raises PatternError for the first that
-    cannot be used.
+    """The patterns in the `*.toml` files of `directories`; raises PatternError for the first bad
+    one.
     """
     patterns: list[UserPattern] = []
     homes: dict[str, str] = {}
@@ -93,8 +92,8 @@ def load_user_patterns(directories: Iterable[str | Path]) -> UserPatterns:
 
 
 def pattern_files(directories: Iterable[str | Path]) -> list[Path]:
-    """The pattern files of `directories`, by name; raises PatternError for one that cannot be
-    listed.
+    """The pattern files of `directories`, by name; raises PatternError for a directory that cannot
+    be listed.
     """
     found: list[Path] = []
     for directory in map(Path, directories):
@@ -108,7 +107,7 @@ def pattern_files(directories: Iterable[str | Path]) -> list[Path]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read one file; raises PatternError naming it."""
+    """The document of one file; raises PatternError with its name."""
     try:
         return rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -124,8 +123,8 @@ def entries(
     file: str,
     others: frozenset[str] | set[str] = frozenset(),
 ) -> list[Entry]:
-    """The `[[table]]` entries of a document as `kind`; raises PatternError for an unknown table or
-    key, a second id.
+    """The `[[table]]` entries of a document as `kind`; raises PatternError for an unknown table, an
+    unknown key or a second id.
     """
     unknown = sorted(set(document) - {table} - others)
     if unknown:
@@ -133,9 +132,8 @@ def entries(
     listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
     labels = [str(raw.get("id", f"{table} {number}")) for number, raw in enumerate(listed, 1)]
     if len(set(labels)) == len(labels):
-        with suppress(
-            msgspec.ValidationError
-        ):  # all at once is faster, but would not say which one is wrong
+        # All at once is faster, but its error does not name the entry: then one by one.
+        with suppress(msgspec.ValidationError):
             return msgspec.convert(listed, list[kind])  # type: ignore[valid-type]
     found: dict[str, Entry] = {}
     for label, raw in zip(labels, listed, strict=True):
@@ -146,7 +144,7 @@ def entries(
 
 
 def convert(raw: Any, kind: type[Entry], file: str, label: str) -> Entry:
-    """`raw` as `kind`; raises PatternError naming file, entry and key."""
+    """`raw` as `kind`; raises PatternError with file, entry and key."""
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
@@ -155,6 +153,7 @@ def convert(raw: Any, kind: type[Entry], file: str, label: str) -> Entry:
 
 
 def _expand(regex: str, define: dict[str, str], where: str) -> str:
+    # Python's `re` has no `(?&name)`: the definitions are inserted as text.
     def put(match: re.Match[str]) -> str:
         if match[1] not in define:
             raise PatternError(f"{where}: (?&{match[1]}) is not defined")
@@ -163,11 +162,8 @@ def _expand(regex: str, define: dict[str, str], where: str) -> str:
     return _USE.sub(put, regex)
 
 
-# What the checks of pattern files share: how a problem is told, and how dummy segments are written.
-
-
 class Problem(NamedTuple):
-    """What is wrong with an entry of a file."""
+    """A mistake in an entry of a file."""
 
     file: str
     id: str
@@ -175,5 +171,5 @@ class Problem(NamedTuple):
 
 
 def b64(data: bytes) -> str:
-    """base64url without padding, as segments of tokens are written (RFC 7515 section 2)."""
+    """base64url without padding, the form of a token's segments (RFC 7515 section 2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,7 +1,7 @@
-"""Loads what is known of issuers, keys, claims and servers: five more files of data.
+"""Loads the tables of the assessment: issuers, keys, claims and servers.
 
-Promises: read once for a process, when the first token asks; errors name the file, the entry and
-the key.
+Promises: a process reads them once, at its first token. Errors name the file, the entry and the
+key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def load_issuers(
     """Providers, uses without a provider, and the longest lifetime for each use."""
     document, file = _document(directory, "issuers.toml")
     issuers = entries(document, "issuer", Issuer, file, {"use", "limits"})
-    # Uses have no id of their own: two entries may speak of one use.
+    # Uses have no id: two entries may describe the same use.
     uses = convert(document.get("use", []), list[Use], file, "use")
     return (
         tuple(issuers),
@@ -51,17 +51,18 @@ def load_keys(
     """Published keys, and the tokens that documentation prints."""
     document, file = _document(directory, "keys.toml")
     keys = entries(document, "key", PublishedKey, file)
-    for one in keys:
+    for key in keys:
+        # Now, not at the first token: a broken key would fail in the middle of a scan.
         try:
-            one.secret()
+            key.secret()
         except ValueError as error:
-            raise PatternError(f"{file}: {one.id}: {error}") from None
+            raise PatternError(f"{file}: {key.id}: {error}") from None
     document, file = _document(directory, "examples.toml")
     return tuple(keys), tuple(entries(document, "example", Example, file))
 
 
 def load_claims(directory: Path | None = None) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
-    """Names of claims by table (personal, secret) and kind, and the names that are neither."""
+    """Names of claims by table (personal, secret) and kind, and the names to ignore."""
     document, file = _document(directory, "claims.toml")
     unknown = sorted(set(document) - {"personal", "secret", "ignore"})
     if unknown:
@@ -70,10 +71,10 @@ def load_claims(directory: Path | None = None) -> tuple[dict[str, dict[str, list
     for table in ("personal", "secret"):
         listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
         tables[table] = {
-            str(one.get("kind")): convert(
-                one.get("names"), list[str], file, f"{table} {one.get('kind')}"
+            str(entry.get("kind")): convert(
+                entry.get("names"), list[str], file, f"{table} {entry.get('kind')}"
             )
-            for one in listed
+            for entry in listed
         }
     return tables, convert(document.get("ignore", {}), dict[str, list[str]], file, "ignore").get(
         "names", []
@@ -87,14 +88,14 @@ def load_sensitive(directory: Path | None = None) -> Sensitive:
 
 
 def load_servers(directory: Path | None = None) -> tuple[Server, ...]:
-    """How servers are told to keep tokens out of their logs."""
+    """The instructions that keep tokens out of the logs of each server."""
     document, file = _document(directory, "servers.toml")
     return tuple(entries(document, "server", Server, file))
 
 
 @lru_cache(maxsize=1)
 def load_tables() -> AssessmentTables:
-    """All of it, as it comes with jwtleak."""
+    """All tables that come with jwtleak."""
     issuers, uses, limits = load_issuers()
     keys, examples = load_keys()
     return AssessmentTables(

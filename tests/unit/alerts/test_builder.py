@@ -10,7 +10,7 @@ import pytest
 from minting import CLAIMS, NOW, jwe, jws, kinds, sha256, unsecured
 from msgspec import UNSET
 
-from jwtleak.alerts.alert import Alert, to_json
+from jwtleak.alerts.alert import Alert, TokenFacts, to_json
 from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.secret import Secret
 from jwtleak.types import Channel, Finding, PatternHit, StreamInfo
@@ -270,3 +270,31 @@ def test_a_pattern_hit() -> None:
     assert (alert.references, alert.logged_at) == (("CWE-798",), "2026-01-15T12:00:00.000Z")
     assert b"0123" not in to_json(alert).replace(b"2026-01-15", b"")
     assert b"acme_" not in to_json(alert)
+
+
+def test_the_factory_passes_the_fields_of_the_token_in_their_order() -> None:
+    """`Builder._facts` passes 22 values by position: a field out of place would be a wrong alert."""
+    assert TokenFacts.__struct_fields__ == (
+        "sha256",
+        "kind",
+        "status",
+        "alg",
+        "enc",
+        "kid",
+        "typ",
+        "expires_at",
+        "issued_at",
+        "not_before",
+        "expires_in",
+        "lifetime",
+        "issuer",
+        "audience",
+        "subject_hash",
+        "scopes",
+        "provider",
+        "use",
+        "signature",
+        "weaknesses",
+        "redacted",
+        "length",
+    )

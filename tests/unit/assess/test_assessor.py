@@ -103,8 +103,8 @@ def test_what_is_asked_first() -> None:
     assert worth(Assessor(AssessmentTables(verifier=Says(None))), jws()).signature == "unchecked"
 
 
-def test_a_token_is_looked_at_once() -> None:
-    """A token that comes again costs no verification, in any place; another stream asks anew."""
+def test_a_token_is_assessed_once() -> None:
+    """A token that comes again costs no verification, in any place; another stream asks again."""
     verifier = Says("valid")
     assessor = Assessor(AssessmentTables(verifier=verifier))
     assert worth(assessor, jws()) is worth(assessor, jws(), "other=[JWT 12345678]", "other")
@@ -114,17 +114,14 @@ def test_a_token_is_looked_at_once() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """Tokens and headers that an attacker varies are not kept for ever."""
+    """Tokens that an attacker varies are not kept for ever."""
     assessor = Assessor(no_tables())
     for number in range(9000):
         worth(assessor, f"{jws({'n': number})[:60]}")
-    for number in range(1500):
-        worth(assessor, jws(kid=f"k{number}"))
-    assert len(assessor._assessments) <= 8192
-    assert len(assessor._headers) <= 1024
+    assert 0 < len(assessor) <= 8192
 
 
-def test_what_stands_before() -> None:
+def test_the_prefix_before_a_token() -> None:
     """A prefix right before the token, with word characters between, is seen by the rules that ask
     for it.
     """

@@ -162,8 +162,8 @@ def test_tokens_of_one_kind_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
         ]
     )
     looks = []
-    look = table._look
-    monkeypatch.setattr(table, "_look", lambda sight: looks.append(sight) or look(sight))
+    look = table._match
+    monkeypatch.setattr(table, "_match", lambda sight: looks.append(sight) or look(sight))
     matcher = Matcher()
 
     def see(claims: dict[str, Any]) -> str | None:
@@ -186,7 +186,7 @@ def test_memory_is_bounded() -> None:
     for number in range(5000):
         table.recognise(token_of(json.dumps({"iss": f"i{number}", f"c{number}": 1})))
     assert (
-        max(map(len, (table._known, table._headers, table._valued_of, *table._seen.values())))
+        max(map(len, (table._origins, table._headers, table._valued_of, *table._seen.values())))
         <= 2048
     )
 
@@ -216,7 +216,7 @@ def test_large_tokens_are_not_remembered() -> None:
         ).provider
         == "a"
     )
-    assert len(table._known) == len(table._headers) - 2 == 0
+    assert len(table._origins) == len(table._headers) - 2 == 0
 
 
 def test_deep_values() -> None:

@@ -11,10 +11,10 @@ from jwtleak.assess.conditions import ClaimRule
 from jwtleak.assess.hmac_keys import Example, PublishedKey
 from jwtleak.assess.issuers import Issuer, Issuers, Note, Use
 from jwtleak.patterns.check_tables import (
+    check_assessment_tables,
     check_claims,
     check_issuers,
     check_keys,
-    check_knowledge,
     check_notes,
     check_servers,
     check_uses,
@@ -24,7 +24,7 @@ from jwtleak.patterns.check_tables import (
 
 def test_what_comes_with_jwtleak_is_sound() -> None:
     """The tables pass their own check."""
-    assert check_knowledge() == []
+    assert check_assessment_tables() == []
 
 
 def issuer(**more: Any) -> Issuer:
