@@ -4,9 +4,9 @@ Promises: `Anchors.next` gives the places of all needles in order; one search lo
 The needles:
 
 - `eyJ` begins every header written without white space;
-- `"alg"` in base64, in its three alignments, stands in every header however it is written;
-- `eyJ` once more in base64, in its three alignments, finds tokens that something encoded;
-- all of these with NUL bytes between them find UTF-16 and UTF-32.
+- `"alg"` in base64, in its three alignments, is in every header however it is written;
+- those of each `RegionUnwrapper` (base64, base64 twice, UTF-16 and UTF-32) find tokens in which
+  none of these is left.
 """
 
 from __future__ import annotations
@@ -19,46 +19,43 @@ import msgspec
 
 from jwtleak.core.compact import Buffer
 from jwtleak.core.lazy_regex import lazy
+from jwtleak.core.unwrap import REGIONS, RegionUnwrapper
+from jwtleak.core.unwrap.interface import ALG_NEEDLES, HEADER_NEEDLE
 
 
 class Needle(msgspec.Struct, frozen=True):
-    """A literal, what it announces, and (for `alg`) how many characters before it a group of four
-    begins.
+    """A literal and what it announces.
+
+    `role` is "header", "alg" or the name of `unwrapper`, which decodes the region around the
+    needle. `phase` is, for "alg", how many characters before it a group of four begins.
     """
 
     literal: bytes
-    role: str  # "header" | "alg" | "base64" | "wide"
+    role: str
     phase: int = 0
+    unwrapper: RegionUnwrapper | None = None
 
 
-def _spread(literal: bytes, width: int) -> bytes:
-    return (b"\0" * (width - 1)).join(literal[n : n + 1] for n in range(len(literal)))
-
-
-# `"alg"` begins at byte 0, 1 or 2 of a group of three; the first character that it decides alone is
-# the 0th, 2nd or 3rd.
-_ALG = ((b"ImFsZ", 0), (b"JhbGci", 2), (b"iYWxn", 3))
-_BASE64 = (b"ZXlK", b"V5S", b"leU")
-PLAIN = (
-    Needle(b"eyJ", "header"),
-    *(Needle(literal, "alg", phase) for literal, phase in _ALG),
-    *(Needle(literal, "base64") for literal in _BASE64),
+# The search library puts needles into eight groups by their place in this tuple and tests half
+# bytes of a whole group at once, so that neighbours modulo eight lend each other letters: in
+# another order, needles with NUL bytes stop the search in hexadecimal digits, or those of base64
+# twice in source code. Beyond 32 needles it reads half as many bytes at a time, beyond 64 it falls
+# back to one byte at a time (a tenth of the speed): a test keeps the number.
+NEEDLES = (
+    Needle(HEADER_NEEDLE, "header"),
+    *(Needle(literal, "alg", phase) for literal, phase in ALG_NEEDLES),
+    *(
+        Needle(literal, unwrapper.name, unwrapper=unwrapper)
+        for unwrapper in REGIONS
+        for literal in unwrapper.needles
+    ),
 )
-_WIDE = tuple(
-    Needle(_spread(literal, width), "wide")
-    for width in (2, 4)
-    for literal in (b"eyJ", *(one for one, _ in _ALG), *_BASE64)
-)
-
-# The library sorts literals into eight groups by their number, and tests the half bytes of a whole
-# group at once. In this order no needle with NUL bytes lends those to one that a text of
-# hexadecimal digits would seem to meet ever after.
-_NEEDLES = _WIDE + PLAIN
+_ROLES = tuple(dict.fromkeys(needle.role for needle in NEEDLES))
 
 # The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the
 # next bytes.
-LONGEST = max(len(needle.literal) for needle in _NEEDLES)
-SHORTEST = min(len(needle.literal) for needle in _NEEDLES)
+LONGEST = max(len(needle.literal) for needle in NEEDLES)
+SHORTEST = min(len(needle.literal) for needle in NEEDLES)
 
 # Bytes searched at once. A text made of needles alone gives a hit for every three bytes: 40,000
 # tuples are 5 MB.
@@ -74,7 +71,7 @@ def _hidden_in(literal: bytes) -> _Hidden:
     """
     hidden: _Hidden = {}
     for behind in range(1, len(literal)):
-        for other in _NEEDLES:
+        for other in NEEDLES:
             if other.literal.startswith(literal[behind:]):
                 hidden.setdefault(other.literal[len(literal) - behind], []).append((behind, other))
     return hidden
@@ -85,7 +82,7 @@ def _search() -> tuple[Callable[[memoryview], list[tuple[int, int, int]]], list[
     """One search for all needles, and for each what is hidden in it: the matches that it gives
     never overlap.
     """
-    literals = [needle.literal for needle in _NEEDLES]
+    literals = [needle.literal for needle in NEEDLES]
     # Leftmost, not standard: only then can the library test for all literals at once, sixteen bytes
     # at a time.
     automaton = ahocorasick_rs.BytesAhoCorasick(
@@ -100,7 +97,7 @@ class Anchors:
     def __init__(self, buffer: Buffer, start: int, end: int) -> None:
         self._view = memoryview(buffer)[:end]
         self._end = end
-        self._settled = dict.fromkeys(("header", "alg", "base64", "wide"), 0)
+        self._settled = dict.fromkeys(_ROLES, 0)
         self._hits = self._walk(start)
         self._hit = next(self._hits, None)
 
@@ -112,7 +109,7 @@ class Anchors:
             for index, first, last in find(view[at : at + _WINDOW + LONGEST - 1]):
                 if first >= _WINDOW:
                     break
-                yield at + first, _NEEDLES[index]
+                yield at + first, NEEDLES[index]
                 if at + last < end:
                     for behind, other in hidden[index].get(view[at + last], ()):
                         place = at + first + behind

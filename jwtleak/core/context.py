@@ -1,8 +1,9 @@
-"""The place of a leak: its line and column, the time and the stream that its line states, its
+"""The place of a token: its line and column, the time and output stream that its line names, its
 channel, an excerpt.
 
-Promises: pure; depends on the bytes around the leak alone, at most LOOKBACK before and RECORD after
-it; `wants_more` says whether bytes that are still to come could change it.
+Promises: pure. The result depends only on the bytes around the token, at most LOOKBACK before and
+RECORD behind it, and on what the source knows. `wants_more` says whether bytes still to come could
+change it. Refuses to guess what the source knows: its `Context` is asked before the text rules.
 """
 
 from __future__ import annotations
@@ -17,18 +18,20 @@ from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import CONTEXT, LOOKBACK
 from jwtleak.core.sanitize import excerpt
 from jwtleak.core.unwrap.container_logs import output_of
-from jwtleak.types import UNKNOWN_CHANNEL, Finding, OutputStream, Token
+from jwtleak.types import UNKNOWN_CHANNEL, Context, Finding, OutputStream, Token
 
-# After a token, an excerpt shows this much of its line; a JSON record may give its time at the end
-# of the line.
+# Bytes behind a token: those that an excerpt shows, and those in which a JSON record may name its
+# time.
 _AFTER, RECORD = 96, 4096
-_LINE = 8 * 1024  # the longest beginning of a line that is searched for a time and a channel
+# Bytes from the beginning of a line, or before a token, in which a time and a channel are searched.
+_LINE = 8 * 1024
 
 
 class ContextWindow(NamedTuple):
-    """What is there of a stream: `buffer[:end]`, of which the first byte stands at offset `base`.
-    `line_start` is the offset behind the last newline before that; `mtime_ms` is when the file was
-    last written.
+    """The part of a stream in memory: `buffer[:end]`, whose first byte has the offset `base`.
+
+    `line_start` is the offset behind the last newline before it. `mtime_ms` is when the file was
+    last written. `known` is what the source knows.
     """
 
     buffer: Buffer
@@ -36,71 +39,76 @@ class ContextWindow(NamedTuple):
     end: int
     line_start: int
     mtime_ms: int | None
+    known: Context | None = None
 
 
-def wants_more(window: ContextWindow, leak: TokenMatch) -> bool:
-    """Whether bytes that are still to come belong to what is said of `leak`."""
-    if leak.after is not None and len(leak.after) < _AFTER and b"\n" not in leak.after:
+def wants_more(window: ContextWindow, match: TokenMatch) -> bool:
+    """Whether bytes still to come could change the finding for `match`."""
+    # Decoded text that was cut short: its line may go on in the next bytes.
+    if match.after is not None and len(match.after) < _AFTER and b"\n" not in match.after:
         return True
     buffer, end = window.buffer, window.end
-    room = end - leak.end
-    if room >= RECORD or buffer.find(b"\n", leak.end, end) >= 0:
+    room = end - match.end
+    if room >= RECORD or buffer.find(b"\n", match.end, end) >= 0:
         return False
-    return room < _reach(buffer, leak.start, _line_index(buffer, leak.start))
+    return room < _reach(buffer, match.start, _line_index(buffer, match.start))
 
 
 def finding_at(
     window: ContextWindow,
-    leak: TokenMatch | Spot,
+    match: TokenMatch | Spot,
     sha256: str,
     line_number: int,
     channels: Channels,
 ) -> Finding:
-    """The finding for `leak`, in line `line_number`."""
-    buffer, base, end, _, mtime_ms = window
-    start, stop = leak.start, leak.end
+    """The finding for `match`, in line `line_number`."""
+    buffer, base, end, _, mtime_ms, known = window
+    start, stop = match.start, match.end
     begin = _line_index(buffer, start)
     limit = min(end, stop + _reach(buffer, start, begin))
     newline = buffer.find(b"\n", stop, limit)
     line = bytes(buffer[begin : newline if newline >= 0 else limit])
     output = _output(window, begin, line)
-    before, after = leak.before, leak.after
+    before, after = match.before, match.after
     if before is None or after is None:
         at = start - begin
         before = line[max(0, at - CONTEXT) : at]
         after = line[at + stop - start :][:_AFTER]
     else:
         before, after = before[before.rfind(b"\n") + 1 :], after[:_AFTER].partition(b"\n")[0]
-        if leak.encodings[0].startswith("utf"):
+        # The line of UTF-16 text has NUL bytes between its digits: the time is in the decoded one.
+        if match.encodings[0].startswith("utf"):
             line = before + after
-    label = f"[JWT {sha256[:8]}]" if isinstance(leak.token, Token) else f"[SECRET {sha256[:8]}]"
+    label = f"[JWT {sha256[:8]}]" if isinstance(match.token, Token) else f"[SECRET {sha256[:8]}]"
+    channel = None if known is None else known.channel
+    at_ms = None if known is None else known.logged_at
     return Finding(
-        token=leak.token,
+        token=match.token,
         sha256=sha256,
         offset=base + start,
         length=stop - start,
         line=line_number,
         column=_column(window, start, begin),
-        channel=channels.classify(before, after),
-        encodings=leak.encodings,
-        logged_at=logged_at(line, mtime_ms=mtime_ms),
+        channel=channels.classify(before, after) if channel is None else channel,
+        encodings=match.encodings,
+        logged_at=logged_at(line, mtime_ms=mtime_ms) if at_ms is None else at_ms,
         excerpt=excerpt(before, label, after),
         output=output,
     )
 
 
-def repeat_at(window: ContextWindow, leak: TokenMatch | Spot, sha256: str) -> Finding:
-    """The finding for `leak` where its token is known: nothing is looked at around it."""
-    start = leak.start
+def repeat_at(window: ContextWindow, match: TokenMatch | Spot, sha256: str) -> Finding:
+    """The finding for `match` whose token is known: nothing around it is examined."""
+    start = match.start
     return Finding(
-        token=leak.token,
+        token=match.token,
         sha256=sha256,
         offset=window.base + start,
-        length=leak.end - start,
+        length=match.end - start,
         line=0,
         column=0,
         channel=UNKNOWN_CHANNEL,
-        encodings=leak.encodings,
+        encodings=match.encodings,
         logged_at=None,
         excerpt="",
         repeat=True,
@@ -108,16 +116,16 @@ def repeat_at(window: ContextWindow, leak: TokenMatch | Spot, sha256: str) -> Fi
 
 
 def _line_index(buffer: Buffer, start: int) -> int:
-    """Buffer index of the beginning of the line of `start`, or as far back as lines are looked at."""
+    """Buffer index of the beginning of the line of `start`, at most _LINE bytes before it."""
     floor = start - _LINE if start > _LINE else 0
     newline = buffer.rfind(b"\n", floor, start)
     return newline + 1 if newline >= 0 else floor
 
 
 def _reach(buffer: Buffer, start: int, begin: int) -> int:
-    """How far behind a token its line is looked at; a record may give its time at the end."""
+    """How many bytes of its line behind a token matter; a record may name its time at the end."""
     if buffer.find(b"{", begin, start) < 0:
-        return _AFTER  # no record: most lines, and no copy of them
+        return _AFTER  # no record: true of most lines, and found without a copy of the line
     return RECORD if needs_rest_of_line(bytes(buffer[begin:start])) else _AFTER
 
 
@@ -125,6 +133,7 @@ def _column(window: ContextWindow, start: int, begin: int) -> int:
     buffer = window.buffer
     if begin > 0 and buffer[begin - 1] == 10:
         return start - begin + 1
+    # The line is longer than _LINE, or begins before the buffer does.
     last = buffer.rfind(b"\n", 0, start)
     return start - last if last >= 0 else window.base + start - window.line_start + 1
 
@@ -136,7 +145,7 @@ def _output(window: ContextWindow, begin: int, line: bytes) -> OutputStream | No
     buffer = window.buffer
     if begin > 0 and buffer[begin - 1] == 10:
         return output_of(line)
-    # A record of 16 KiB begins before what is otherwise looked at of a line.
+    # A record of 16 KiB begins before what is otherwise examined of a line.
     floor = max(0, begin - LOOKBACK + _LINE)
     start = buffer.rfind(b"\n", floor, begin) + 1
     if start == 0 and (floor or window.base):

@@ -1,19 +1,25 @@
 """The engine: bytes of one stream in, findings out, without I/O (the shape of
 `asyncio.BufferedProtocol`).
 
-The owner asks for `get_buffer()`, reads into it, and says how much with `buffer_updated(n)`;
-`close()` at the end. Promises: findings are the same however the bytes were cut; memory is one
-buffer; `resume_offset` is the first byte that is not fully judged; each finding comes out as soon
-as no later byte can change it.
+    open(...)                          begin a stream
+    get_buffer(), buffer_updated(n)    bytes came: the findings that they complete
+    settle()                           no bytes came for a while: what need not wait longer
+    close(), close(tentative=True)     the stream ends here, or what it would say if it did
+
+Promises: findings are the same however the bytes were cut. Memory is one buffer. `resume_offset` is
+the first byte that is not fully judged. A finding comes out as soon as no later byte can change it.
+Refuses to know the time: its owner decides how long a silence is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 import stringzilla
+from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
@@ -23,7 +29,7 @@ from jwtleak.core.line_buffer import count_newlines
 from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.core.scanner import Scanner
-from jwtleak.types import Finding
+from jwtleak.types import Context, Finding
 
 # Bytes asked for in one read: large enough that the work per read vanishes, small enough to stay in
 # a core's L2 cache.
@@ -32,14 +38,17 @@ READ_SIZE = 512 * 1024
 # this than to others.
 _PAGE = 4096
 
-# Context; what is held, from before its anchor to where it is waited for, and the rest of its line;
-# a read.
+# What is judged but still context; what is not judged yet, from LOOKBACK before its anchor to the
+# end of its line; one read.
 _CAPACITY = LOOKBACK + (LOOKBACK + LOOKAHEAD + RECORD) + READ_SIZE + 2 * _PAGE
+
+# What the engine waits for: the rest of a token's line, or the byte that ends a token.
+Pending: TypeAlias = Literal["context", "growing"]
 
 
 class Owned(msgspec.Struct, frozen=True):
-    """The part of a stream [start, stop) whose findings are wanted: a token belongs where its first
-    byte stands.
+    """The part of a stream [start, stop) whose findings are wanted: a token belongs to the part in
+    which its first byte is.
     """
 
     start: int
@@ -49,8 +58,37 @@ class Owned(msgspec.Struct, frozen=True):
 _ALL = Owned(0, 1 << 62)
 
 
+class _Progress(msgspec.Struct, frozen=True):
+    """How far a stream is judged; all indices are those of the buffer.
+
+    `resume` is the first byte that is not judged. `reported` is the end of the last match that was
+    reported (of its first piece, if it has several), `claimed` are its further pieces. `lines`
+    counts the owned newlines before `counted`. `waiting` are findings whose predecessors are not
+    certain yet.
+    """
+
+    counted: int
+    resume: int = 0
+    reported: int = 0
+    claimed: tuple[tuple[int, int], ...] = ()
+    lines: int = 0
+    waiting: tuple[Finding, ...] = ()
+    pending: Pending | None = None
+
+    def moved(self, keep: int) -> _Progress:
+        """The same after the first `keep` bytes of the buffer were dropped."""
+        claimed = tuple((start - keep, stop - keep) for start, stop in self.claimed if stop > keep)
+        return replace(
+            self,
+            counted=self.counted - keep,
+            resume=self.resume - keep,
+            reported=max(0, self.reported - keep),
+            claimed=claimed,
+        )
+
+
 class Engine:
-    """Finds leaks in one stream after another, reusing its buffer and its memory of headers."""
+    """Finds tokens in one stream after another, and reuses its buffer and caches."""
 
     def __init__(
         self,
@@ -65,7 +103,7 @@ class Engine:
         )
         self.rejections = self._scanner.rejections
         self._buffer = bytearray(_CAPACITY + _PAGE)
-        # What is deleted in front moves the begin, without a copy, to the middle of a page.
+        # Deleting bytes in front moves the beginning, without a copy, to the middle of a page.
         del self._buffer[: (_PAGE // 2 - stringzilla.Str(self._buffer).address) % _PAGE]
         self.open()
 
@@ -77,52 +115,52 @@ class Engine:
         head: bytes = b"",
         mtime_ms: int | None = None,
         sighted: SeenTokens | None = None,
+        context: Context | None = None,
     ) -> None:
-        """Begin a stream. `offset` is that of the first byte to come; `head` its first bytes where
-        `offset` is not 0.
+        """Begin a stream. `offset` is that of the first byte to come. `head` are the stream's first
+        bytes where `offset` is not 0. `context` is what the source knows: it wins over the text.
 
-        With `sighted`, further sightings of a token it remembers come as a `Finding` marked
-        `repeat`, at a quarter of the cost. It is for owners that read a stream once and to its end:
-        not together with `early`, nor with user patterns.
+        With `sighted`, further sightings of a token in it come as a `Finding` marked `repeat`, at a
+        quarter of the cost. It is for owners that read a stream once and to its end: not together
+        with tentative findings, nor with user patterns.
         """
         if self._patterns is not None:
             self._patterns.open(offset)
         self._opened = offset
         self._base = offset  # stream offset of buffer[0]
         self._end = 0  # bytes in the buffer
-        self._held = 0  # buffer index of the first byte that is not judged
-        self._waiting: list[Finding] = []  # found, but what may stand before them is not known yet
-        self._given = (
-            0  # buffer index behind the last leak that was given, or behind its first piece
-        )
-        self._taken: list[
-            tuple[int, int]
-        ] = []  # and its further pieces, where a token is split over records
-        self._counted = max(0, owned.start - offset)  # newlines are counted up to this buffer index
-        self._lines = 0
         self._line_start = offset  # stream offset behind the last newline that left the buffer
         self._owned = owned
         self._mtime_ms = mtime_ms
         self._sighted = sighted
+        self._context = context
         self._head = head
         self._occurrences: Occurrences | None = None
-        self.pending: Literal["context", "growing"] | None = None
+        self._progress = _Progress(max(0, owned.start - offset))
+
+    @property
+    def pending(self) -> Pending | None:
+        """What the engine waits for: "context" for the rest of a line, "growing" for more of a
+        token, None for nothing.
+        """
+        return self._progress.pending
 
     @property
     def resume_offset(self) -> int:
         """The first byte of the stream that is not fully judged."""
+        resume = self._base + self._progress.resume
         if self._patterns is None:
-            return self._base + self._held
-        return min(self._base + self._held, max(self._base, self._patterns.block))
+            return resume
+        return min(resume, max(self._base, self._patterns.block))
 
     @property
     def has_patterns(self) -> bool:
-        """Whether user patterns are looked for."""
+        """Whether user patterns are searched for."""
         return self._patterns is not None
 
     @property
     def slow_patterns(self) -> int:
-        """How often a user pattern ran out of time, so that its hits may be missing."""
+        """How often a user pattern ran out of time, so that matches of it may be missing."""
         return 0 if self._patterns is None else self._patterns.timeouts
 
     def get_buffer(self) -> memoryview:
@@ -131,14 +169,15 @@ class Engine:
         return memoryview(self._buffer)[self._end : self._end + READ_SIZE]
 
     def buffer_updated(self, count: int) -> list[Finding]:
-        """`count` more bytes are in the buffer."""
+        """The findings that `count` more bytes in the buffer complete, in order."""
         self._end += count
         if len(self._head) < HEAD and self._base == 0:
             self._head = bytes(self._buffer[: min(HEAD, self._end)])
-        return self._judge(final=False)
+        findings, self._progress = self._judge(final=False)
+        return findings
 
     def feed(self, data: bytes) -> list[Finding]:
-        """Copy `data` in and return what it completes."""
+        """`buffer_updated` for bytes that are elsewhere: they are copied into the buffer."""
         findings = []
         for at in range(0, len(data), READ_SIZE):
             part = data[at : at + READ_SIZE]
@@ -147,69 +186,38 @@ class Engine:
         return findings
 
     def settle(self) -> list[Finding]:
-        """After a short silence: what waits for the rest of its line only. A token that may still
-        grow stays held.
+        """After a silence: the findings that wait for the rest of their line. Where none does, and
+        a token may still grow, that token as it is.
         """
-        if self.pending != "context":
+        if self.pending is None:
             return []
-        findings = self._judge(final=False, patient=False)
-        if (
-            self.pending == "context"
-        ):  # a hit of a user pattern, which only more bytes or the end make certain
-            self.pending = "growing"
+        waits_for_line = self.pending == "context"
+        findings, progress = self._judge(final=not waits_for_line, patient=False)
+        if waits_for_line and progress.pending == "context":
+            # A match of a user pattern, which only more bytes or the end make certain.
+            progress = replace(progress, pending="growing")
+        self._progress = progress
         return findings
 
-    def early(self) -> list[Finding]:
-        """What there would be if nothing followed. The stream goes on as if this had not been
-        asked: what is held is judged again with the bytes to come, and then given again, or as
-        something longer at the same offset.
-        """
-        kept = (
-            self._held,
-            self._given,
-            self._taken,
-            self._counted,
-            self._lines,
-            self._waiting,
-            self.pending,
-        )
-        hits = 0 if self._patterns is None else self._patterns.given
-        try:
-            return self._judge(final=True)
-        finally:
-            (
-                self._held,
-                self._given,
-                self._taken,
-                self._counted,
-                self._lines,
-                self._waiting,
-                self.pending,
-            ) = kept
-            if self._patterns is not None:
-                self._patterns.given = hits
+    def close(self, *, tentative: bool = False) -> list[Finding]:
+        """The findings that the end of the stream makes certain.
 
-    def flush(self) -> list[Finding]:
-        """After a silence: what waits for its line; after a longer one, what is held as if nothing
-        followed.
+        `tentative`: those that there would be if the stream ended here. It goes on as if nobody had
+        asked: with the bytes to come they are found again, perhaps as something longer at the same
+        offset.
         """
-        return (
-            self.settle()
-            if self.pending == "context"
-            else self._judge(final=True)
-            if self.pending
-            else []
-        )
-
-    def close(self) -> list[Finding]:
-        """The stream is over: judge the rest."""
-        return self._judge(final=True)
+        before = None if self._patterns is None else self._patterns.given
+        findings, progress = self._judge(final=True)
+        if not tentative:
+            self._progress = progress
+        elif self._patterns is not None and before is not None:
+            self._patterns.given = before
+        return findings
 
     def _make_room(self) -> None:
         keep = self.resume_offset - self._base - LOOKBACK
-        keep = max(
-            0, keep - (keep - self._end) % _PAGE
-        )  # reads begin between pages, as the buffer does
+        # Reads begin in the middle of a page, as the buffer does.
+        keep = max(0, keep - (keep - self._end) % _PAGE)
         if keep == 0 or _CAPACITY - self._end >= READ_SIZE:
             return
         self._count_to(keep)
@@ -217,113 +225,144 @@ class Engine:
         if last >= 0:
             self._line_start = self._base + last + 1
         rest = self._end - keep
-        memoryview(self._buffer)[:rest] = memoryview(self._buffer)[
-            keep : self._end
-        ]  # a slice of the buffer would be a copy
+        # Through views: a slice of the bytearray itself would be one more copy.
+        memoryview(self._buffer)[:rest] = memoryview(self._buffer)[keep : self._end]
         self._base += keep
         self._end = rest
-        self._held -= keep
-        self._given = max(0, self._given - keep)
-        self._taken = [(start - keep, stop - keep) for start, stop in self._taken if stop > keep]
-        self._counted -= keep
+        self._progress = self._progress.moved(keep)
 
     def _count_to(self, index: int) -> None:
+        """Count the owned newlines before `index`."""
+        now = self._progress
         index = min(index, self._owned.stop - self._base)
-        if index > self._counted:
-            self._lines += count_newlines(memoryview(self._buffer)[self._counted : index])
-            self._counted = index
+        if index > now.counted:
+            lines = now.lines + count_newlines(memoryview(self._buffer)[now.counted : index])
+            self._progress = replace(now, lines=lines, counted=index)
 
-    def _judge(self, *, final: bool, patient: bool = True) -> list[Finding]:
-        floor = max(0, self._held - LOOKBACK)
+    def _judge(self, *, final: bool, patient: bool = True) -> tuple[list[Finding], _Progress]:
+        """The findings in the buffer that are not reported yet, and the progress behind them.
+
+        `final` when nothing follows. `patient` findings wait for the rest of their line.
+        """
+        now = self._progress
+        floor = max(0, now.resume - LOOKBACK)
         scan = self._scanner.scan(
             self._buffer,
             floor,
-            self._held,
+            now.resume,
             self._end,
             final=final,
-            given=self._given,
-            taken=self._taken,
+            reported=now.reported,
+            claimed=now.claimed,
         )
-        self._held = scan.held
-        self.pending = "growing" if scan.growing else None
-        findings = []
+        resume, reported, claimed = scan.resume, now.reported, now.claimed
+        pending: Pending | None = "growing" if scan.growing else None
         window = ContextWindow(
-            self._buffer, self._base, self._end, self._line_start, self._mtime_ms
+            self._buffer, self._base, self._end, self._line_start, self._mtime_ms, self._context
         )
-        for leak in scan.matches:
-            if not final and patient and wants_more(window, leak):
-                self._held, self.pending = leak.rescan_from, "context"
+        matches = []
+        for match in scan.matches:
+            if not final and patient and wants_more(window, match):
+                # Findings come in order, so the matches behind it wait too: they are scanned again.
+                resume, pending = match.rescan_from, "context"
                 break
-            self._given = leak.first_end
-            if leak.pieces:
-                self._taken = [*(one for one in self._taken if one[1] > floor), *leak.pieces[1:]]
-            if self._owned.start <= self._base + leak.start < self._owned.stop:
-                findings.append(self._finding(window, leak))
-        return (
-            findings
-            if self._patterns is None
-            else self._with_hits(self._patterns, window, findings, final=final)
-        )
+            reported = match.first_end
+            if match.pieces:
+                still = (piece for piece in claimed if piece[1] > floor)
+                claimed = (*still, *match.pieces[1:])
+            if self._owned.start <= self._base + match.start < self._owned.stop:
+                matches.append(match)
+        findings, counted, lines = self._findings(window, matches, now.counted, now.lines)
+        progress = _Progress(counted, resume, reported, claimed, lines, now.waiting, pending)
+        if self._patterns is None:
+            return findings, progress
+        return self._with_patterns(self._patterns, window, findings, progress, final=final)
 
-    def _with_hits(
-        self, patterns: UserSearch, window: ContextWindow, findings: list[Finding], *, final: bool
-    ) -> list[Finding]:
-        """`findings`, and what user patterns found beside them, in order; a token that both found
-        is a token.
+    def _with_patterns(
+        self,
+        patterns: UserSearch,
+        window: ContextWindow,
+        findings: list[Finding],
+        progress: _Progress,
+        *,
+        final: bool,
+    ) -> tuple[list[Finding], _Progress]:
+        """`findings` together with those of user patterns, in order. Bytes that are in a token and
+        match a pattern are reported as the token.
 
-        Neither goes out before the other has been looked for up to there.
+        A pattern's block is judged later than the tokens in it, so a token waits in
+        `progress.waiting` until the patterns were searched for up to there, and the other way round.
         """
-        waiting = self._waiting + findings
-        for spot in patterns.scan(self._buffer, self._base, self._end, final=final):
-            if self._owned.start <= self._base + spot.start < self._owned.stop:
-                waiting.append(self._finding(window, spot))
-        waiting.sort(key=attrgetter("offset"))
-        settled = self._base + self._end if final else self.resume_offset
-        ready = without_doubles([one for one in waiting if one.offset < settled])
-        self._waiting = [one for one in waiting if one.offset >= settled]
-        if self.pending is None and not final and patterns.has_rest(self._base + self._end):
-            self.pending = "context" if self._waiting else "growing"
-        return ready
+        matches = [
+            match
+            for match in patterns.scan(self._buffer, self._base, self._end, final=final)
+            if self._owned.start <= self._base + match.start < self._owned.stop
+        ]
+        hits, counted, lines = self._findings(window, matches, progress.counted, progress.lines)
+        waiting = sorted([*progress.waiting, *findings, *hits], key=attrgetter("offset"))
+        end = self._base + self._end
+        settled = (
+            end if final else min(self._base + progress.resume, max(self._base, patterns.block))
+        )
+        ready = without_doubles([finding for finding in waiting if finding.offset < settled])
+        rest = tuple(finding for finding in waiting if finding.offset >= settled)
+        pending = progress.pending
+        if pending is None and not final and patterns.has_rest(end):
+            pending = "context" if rest else "growing"
+        return ready, replace(progress, counted=counted, lines=lines, waiting=rest, pending=pending)
 
-    def _finding(self, window: ContextWindow, leak: TokenMatch | Spot) -> Finding:
-        sha256 = token_sha256(leak.token.raw.reveal())
-        if self._sighted is not None and self._sighted.again(sha256):
-            return repeat_at(window, leak, sha256)
-        self._count_to(leak.start)
-        return finding_at(window, leak, sha256, self._lines + 1, self._channels)
+    def _findings(
+        self, window: ContextWindow, matches: Iterable[TokenMatch | Spot], counted: int, lines: int
+    ) -> tuple[list[Finding], int, int]:
+        """A finding for each match, and the newlines counted up to the last of them."""
+        limit = self._owned.stop - self._base
+        findings = []
+        for match in matches:
+            sha256 = token_sha256(match.token.raw.reveal())
+            if self._sighted is not None and self._sighted.again(sha256):
+                findings.append(repeat_at(window, match, sha256))
+                continue
+            # Newlines are counted here and not as bytes come: most reads have no finding, and a
+            # count costs as much as the search.
+            index = min(match.start, limit)
+            if index > counted:
+                lines += count_newlines(memoryview(self._buffer)[counted:index])
+                counted = index
+            findings.append(finding_at(window, match, sha256, lines + 1, self._channels))
+        return findings, counted, lines
 
     def lines_owned(self) -> tuple[int, int | None]:
-        """(Newlines in the part that is owned, the offset behind the last of them or None), once it
-        was read whole.
+        """(Newlines in the owned part, the offset behind the last of them or None), once it was
+        read to its end.
         """
         stop = min(self._end, self._owned.stop - self._base)
         self._count_to(stop)
         last = self._buffer.rfind(b"\n", 0, max(0, stop))
         start = self._base + last + 1 if last >= 0 else self._line_start
-        return self._lines, start if self._lines else None
+        lines = self._progress.lines
+        return lines, start if lines else None
 
     def position(self) -> tuple[int, int | None]:
         """(Newlines of the owned part before `resume_offset`, the offset behind the last newline
         before it or None where none was read).
         """
         index = self.resume_offset - self._base
-        more = (
-            count_newlines(memoryview(self._buffer)[self._counted : index])
-            if index > self._counted
-            else 0
-        )
+        lines, counted = self._progress.lines, self._progress.counted
+        if index > counted:
+            lines += count_newlines(memoryview(self._buffer)[counted:index])
         last = self._buffer.rfind(b"\n", 0, index)
         if last >= 0:
-            return self._lines + more, self._base + last + 1
-        return self._lines + more, self._line_start if self._line_start > self._opened else None
+            return lines, self._base + last + 1
+        return lines, self._line_start if self._line_start > self._opened else None
 
     def rest(self) -> bytes:
-        """The line in which `resume_offset` stands, and all that follows it."""
+        """The line that contains `resume_offset`, and everything behind it."""
         index = self.resume_offset - self._base
         return bytes(self._buffer[self._buffer.rfind(b"\n", 0, index) + 1 : self._end])
 
     def occurrence(self, finding: Finding) -> str:
-        """The stable name of `finding` in this stream."""
+        """The stable name of `finding` in this stream: 40 hex characters."""
+        # A growing stream's head grows with it until it has HEAD bytes.
         if self._occurrences is None or len(self._occurrences.head) < len(self._head):
             self._occurrences = Occurrences(self._head)
         return self._occurrences.name(finding.offset, finding.length, finding.sha256)

@@ -1,7 +1,8 @@
-"""Regions: the stretch of text around a place that one encoding covers, undone and scanned again.
+"""Regions: the stretch of text around an anchor that one encoding covers, decoded and scanned again.
 
-Promises: each region is undone once, however many anchors stand in it; a region that the end of the
-data cuts is not judged before more comes. Everything found is mapped back to the original bytes.
+Promises: each region is decoded once, however many anchors are in it. A region that the end of the
+data cuts is not judged before more bytes come. Every match is mapped back to the original bytes.
+Refuses to know any encoding by name: the tables of `core.unwrap` do.
 """
 
 from __future__ import annotations
@@ -18,45 +19,41 @@ import msgspec
 from jwtleak.core.anchors import run_before
 from jwtleak.core.compact import Buffer
 from jwtleak.core.matches import TokenMatch
-from jwtleak.core.unwrap import ALL, LINES, Base64, LineUnwrapper, Unwrapper, Utf16, View
+from jwtleak.core.unwrap import ALL, LINES, LineUnwrapper, RegionUnwrapper, Unwrapper, View
+from jwtleak.core.unwrap.interface import PROBE, WIDEST_UNIT
 
-# How far before an anchor anything may begin: the headers that servers accept are 8-32 KiB, and a
-# line that Docker split holds 16 KiB of content before escaping.
+# Bytes before an anchor that a token may begin: the headers that servers accept are 8-32 KiB, and a
+# line that Docker split has 16 KiB of content before escaping.
 LOOKBACK = 32 * 1024
-# How far after an anchor anything may end: a 64 KiB token with every byte escaped as %XX.
+# Bytes behind an anchor that a token may end: a 64 KiB token with every byte escaped as %XX.
 LOOKAHEAD = 192 * 1024
-# Most UTF-16 in binaries is a short string: the first look at it goes no further than this.
+# Bytes on each side of a needle in the first window: most UTF-16 in binaries is a short string.
 _NEAR = 2048
-# Most records of container runtimes are short, and were not split.
+# Bytes from the beginning of a line that are tried first: most records of container runtimes are
+# short, and were not split.
 _NEAR_LINES = 4096
-# `"alg":""}` is 12 characters of base64 from its needle on, and the other needles stand before it.
-# Eight of them, in UTF-32, tell at little cost that a binary file only looks like wide text for a
-# moment.
-_SHORTEST_WIDE = 32
-# Decoded text kept before and after a token to tell its channel.
+# Bytes of decoded text kept before and after a token for the channel rules.
 CONTEXT = 1024
 
 
 # The shortest token: a header with an `alg`, a dot and a payload (`eyJhbGciOiIifQ.e30`).
 _SHORTEST = 18
 
-# Encodings of lines among which other lines stand.
-_SPLIT = frozenset(one.name for one in LINES)
+# Encodings of lines, between which lines of another stream may be.
+_SPLIT = frozenset(unwrapper.name for unwrapper in LINES)
 
-_by_place = attrgetter("start")
+_by_start = attrgetter("start")
 
 
 @lru_cache(maxsize=None)
 def _run(alphabet: bytes) -> re.Pattern[bytes]:
-    """Matches the run of `alphabet` from a place on; it always matches, if only nothing. One for
-    each encoding.
-    """
+    """Matches the run of `alphabet` from an offset on, perhaps empty. One for each encoding."""
     return re.compile(b"[" + re.escape(alphabet) + b"]*+")
 
 
 class Undecided(Exception):  # noqa: N818 - a signal, not an error
-    """More bytes could change the verdict: keep everything from `start`; `growing` when a token
-    reaches the end.
+    """More bytes could change the verdict: keep everything from `start`. `growing` when a token
+    reaches the end of the data.
     """
 
     def __init__(self, start: int, growing: bool) -> None:
@@ -71,8 +68,8 @@ class Rescan(Protocol):
 
 
 class Region(msgspec.Struct, frozen=True):
-    """Bytes [start, end) that an encoding covers and that are settled, and what was found in them,
-    in order.
+    """Bytes [start, end) that an encoding covers and that need no second look, and the matches in
+    them, in order.
     """
 
     start: int
@@ -80,15 +77,15 @@ class Region(msgspec.Struct, frozen=True):
     matches: list[TokenMatch]
 
     def at(self, place: int) -> TokenMatch | None:
-        """The leak that covers `place`."""
-        index = bisect_right(self.matches, place, key=_by_place)
+        """The match that covers `place`."""
+        index = bisect_right(self.matches, place, key=_by_start)
         if index and place < self.matches[index - 1].end:
             return self.matches[index - 1]
         return None
 
 
 class Regions:
-    """Finds and undoes regions of one buffer."""
+    """Finds and decodes the regions of one buffer."""
 
     def __init__(
         self, buffer: Buffer, floor: int, end: int, final: bool, rescan: Rescan | None
@@ -101,81 +98,73 @@ class Regions:
         self._last: dict[str, Region] = {}
 
     def unwrapped(self, place: int, stop: int) -> Iterator[TokenMatch]:
-        """What stands at `place` once an encoding that could explain the byte at `stop` is undone."""
+        """Readings of the token at `place` in each encoding that could explain the byte at `stop`,
+        where the plain reading ended.
+        """
         if self._rescan is None or stop >= self._end:
             return
         byte = self._buffer[stop]
         for unwrapper in ALL:
             if byte in unwrapper.stops:
-                leak = self._region(unwrapper, place).at(place)
-                if leak is not None:
-                    yield leak
+                match = self._region(unwrapper, place).at(place)
+                if match is not None:
+                    yield match
 
     def split_lines(self, place: int) -> Iterator[TokenMatch]:
-        """What stands at `place` once the records that a container runtime split are joined."""
+        """Readings of the token at `place` with the records that a container runtime split joined."""
         if self._rescan is None:
             return
         floor = max(self._floor, place - LOOKBACK)
         line = max(floor, self._buffer.rfind(b"\n", floor, place) + 1)
         for unwrapper in LINES:
             if unwrapper.applies(bytes(self._buffer[line : min(self._end, line + 128)])):
-                leak = self._lines(unwrapper, place, line).at(place)
-                if leak is not None:
-                    yield leak
+                match = self._lines(unwrapper, place, line).at(place)
+                if match is not None:
+                    yield match
 
-    def base64(self, place: int) -> Region:
-        """What is encoded in the run of base64 around the needle at `place`."""
-        codec = Base64()
-        start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, codec.alphabet)
-        end = self._run_after(codec.alphabet, place, start)
-        return self._decoded(
-            codec.unwrap_at(bytes(self._buffer[start:end]), place - start),
-            codec.name,
-            place,
-            start,
-            end,
-        )
-
-    def wide(self, place: int) -> Region:
-        """What the UTF-16 or UTF-32 text around the needle at `place` says."""
-        if self._is_too_short(place):
+    def encoded(self, unwrapper: RegionUnwrapper, place: int) -> Region:
+        """The region around the needle of `unwrapper` at `place`."""
+        begin = max(self._floor, place - PROBE)
+        probe = bytes(self._buffer[begin : min(self._end, place + PROBE)])
+        if not unwrapper.plausible(probe, place - begin):
             return Region(place, place + 1, [])
+        if not unwrapper.alphabet:
+            return self._windowed(unwrapper, place)
+        alphabet = unwrapper.alphabet
+        start = run_before(self._buffer, max(self._floor, place - LOOKBACK), place, alphabet)
+        end = self._run_after(alphabet, place, start)
+        found = unwrapper.unwrap_at(bytes(self._buffer[start:end]), place - start)
+        if found is None:
+            return Region(start, place + 1, [])
+        return self._decoded(found.view, found.encoding, place, start, end)
+
+    def _windowed(self, unwrapper: RegionUnwrapper, place: int) -> Region:
+        """The region of an encoding whose text ends where only the unwrapper can tell."""
         for reach in (_NEAR, LOOKAHEAD):
             start = max(self._floor, place - min(reach, LOOKBACK))
             end = min(self._end, place + reach)
-            found = Utf16().unwrap_at(bytes(self._buffer[start:end]), place - start)
+            found = unwrapper.unwrap_at(bytes(self._buffer[start:end]), place - start)
             if found is None:
                 return Region(place, place + 1, [])
             name, view = found
             first, last = view.span(0, len(view.data))
-            if first > 4 and start + last < end - 4:
+            if first > WIDEST_UNIT and start + last < end - WIDEST_UNIT:
                 break
-        # A unit that the end of the data cuts is not in the view.
-        self._need(
-            place, self._end if start + last > self._end - 4 else start + last, start + first
-        )
+        # A unit that the end of the data cuts is not in the view: the region reaches that end.
+        cut = start + last > self._end - WIDEST_UNIT
+        self._need(place, self._end if cut else start + last, start + first)
         return self._decoded(view, name, place, start, start + last)
 
-    def _is_too_short(self, place: int) -> bool:
-        """Whether fewer characters stand at `place` than any token has from a needle on: most of
-        what is not text.
-        """
-        window = bytes(self._buffer[place : min(self._end, place + _SHORTEST_WIDE)])
-        if len(window) < _SHORTEST_WIDE:
-            return False
-        width = 4 if window[1:4] == b"\0\0\0" else 2
-        return any(window[1 : 8 * width - width : width])
-
-    def _decoded(self, view: View | None, name: str, place: int, start: int, end: int) -> Region:
-        """A region that is settled up to its end; where LOOKAHEAD cut it, only as far as a whole
-        token would still fit.
-        """
-        if view is None or self._rescan is None:
+    def _decoded(self, view: View, name: str, place: int, start: int, end: int) -> Region:
+        if self._rescan is None:
             return Region(start, place + 1, [])
-        leaks = self._leaks(view, name, start, end) if len(view.data) >= _SHORTEST else []
-        return Region(start, self._settled(place, end), leaks)
+        matches = self._matches(view, name, start, end) if len(view.data) >= _SHORTEST else []
+        return Region(start, self._settled(place, end), matches)
 
     def _settled(self, place: int, end: int) -> int:
+        """Where the next region may begin. A region that LOOKAHEAD cut is settled only as far as a
+        whole token would still have fitted.
+        """
         return end if end < place + LOOKAHEAD else place + LOOKAHEAD // 2
 
     def _region(self, unwrapper: Unwrapper, place: int) -> Region:
@@ -186,11 +175,11 @@ class Regions:
             self._buffer, max(self._floor, place - LOOKBACK), place, unwrapper.alphabet
         )
         end = self._run_after(unwrapper.alphabet, place, place)
-        return self._undone(unwrapper, place, start, end)
+        return self._unwrap(unwrapper, place, start, end)
 
     def _lines(self, unwrapper: LineUnwrapper, place: int, start: int) -> Region:
-        """The region from the line at `start` up to where it and all lines that begin meanwhile are
-        whole.
+        """The region from the line at `start` up to where it is whole, and every line that begins
+        in between.
         """
         last = self._last.get(unwrapper.name)
         if last is not None and last.start <= place < last.end:
@@ -199,14 +188,15 @@ class Regions:
         for reach in (_NEAR_LINES, limit - start):
             extent = unwrapper.extent(bytes(self._buffer[start : min(limit, start + reach)]))
             if extent is not None:
-                return self._undone(unwrapper, place, start, start + extent)
+                return self._unwrap(unwrapper, place, start, start + extent)
         self._need(place, limit, start)
-        return self._undone(unwrapper, place, start, limit)
+        return self._unwrap(unwrapper, place, start, limit)
 
-    def _undone(self, unwrapper: Unwrapper, place: int, start: int, end: int) -> Region:
+    def _unwrap(self, unwrapper: Unwrapper, place: int, start: int, end: int) -> Region:
         view = unwrapper.unwrap(bytes(self._buffer[start:end]))
-        leaks = [] if view is None else self._leaks(view, unwrapper.name, start, end)
-        region = Region(start, self._settled(place, end), leaks)
+        matches = [] if view is None else self._matches(view, unwrapper.name, start, end)
+        region = Region(start, self._settled(place, end), matches)
+        # Anchors come in order, so only the last region of an encoding can have further ones.
         self._last[unwrapper.name] = region
         return region
 
@@ -217,21 +207,23 @@ class Regions:
         return end
 
     def _need(self, place: int, end: int, start: int) -> None:
-        """Wait for more, and keep all from `start`, when a region reaches the end of the data and
-        could go on.
+        """Wait for more bytes, and keep all from `start`, when a region reaches the end of the data
+        and could continue.
         """
         if end == self._end and not self._final and self._end - place < LOOKAHEAD:
             raise Undecided(start, growing=True)
 
-    def _leaks(self, view: View, name: str, start: int, end: int) -> list[TokenMatch]:
+    def _matches(self, view: View, name: str, start: int, end: int) -> list[TokenMatch]:
         assert self._rescan is not None
-        leaks = []
+        matches = []
         for inner in self._rescan(view.data):
             first, last = view.span(inner.start, inner.end)
             before, after = inner.before, inner.after
             if before is None or after is None:
                 before = view.data[max(0, inner.start - CONTEXT) : inner.start]
                 after = view.data[inner.end : inner.end + CONTEXT]
+            # Where the decoded text is short, the plain text around the region says where the token
+            # is: `token=` before its percent-encoded form.
             if len(before) < CONTEXT:
                 before = bytes(self._buffer[max(self._floor, start - CONTEXT) : start]) + before
             if len(after) < CONTEXT:
@@ -241,17 +233,18 @@ class Regions:
                 pieces = tuple(
                     (start + a, start + b) for a, b in view.pieces(inner.start, inner.end)
                 )
-            leaks.append(
+            matches.append(
                 TokenMatch(
                     start + first,
                     start + last,
                     inner.token,
-                    0,
-                    (name, *inner.encodings),
-                    before,
-                    after,
-                    pieces,
+                    encodings=(name, *inner.encodings),
+                    before=before,
+                    after=after,
+                    pieces=pieces,
                 )
             )
-        leaks.sort(key=_by_place)
-        return leaks
+        # Joined records come in the order in which their lines begin, tokens in the order in which
+        # they are whole.
+        matches.sort(key=_by_start)
+        return matches

@@ -1,9 +1,10 @@
-"""The scanner: proposes candidates at anchors, undoes encodings where one stands in the way, lets
-the judge decide.
+"""The scanner: proposes candidates at anchors, decodes an encoding where one is in the way, and lets
+the JOSE parser decide.
 
-Promises: what is found depends on the bytes alone, not on how they were cut: a candidate that more
-bytes could change is held, and `Scan.held` says from where. Time is linear in the bytes, whatever
-they are. Refuses to look further than LOOKBACK before an anchor and LOOKAHEAD after it.
+Promises: the matches depend on the bytes alone, not on how they were cut. A candidate that more
+bytes could change is not reported; `ScanResult.resume` is the offset to scan again from. Time is
+linear in the bytes, whatever they are. Refuses to search further than LOOKBACK before an anchor and
+LOOKAHEAD behind it.
 """
 
 from __future__ import annotations
@@ -27,37 +28,35 @@ from jwtleak.core.anchors import (
 )
 from jwtleak.core.compact import Buffer, Matcher
 from jwtleak.core.matches import TokenMatch, rank
-from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Region, Regions, Rescan, Undecided
+from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Regions, Rescan, Undecided
+from jwtleak.core.unwrap import RegionUnwrapper
 from jwtleak.types import MAX_TOKEN, Rejection
 
-# How deep encodings may nest (a percent-encoded JSON string in base64): each level costs a pass
+# How deep encodings may nest (a percent-encoded JSON string in base64). Each level costs a pass
 # over its region.
 MAX_DEPTH = 3
 
-# What may stand between the beginning of a token, in whatever encoding, and its first anchor.
+# Bytes that may be between the beginning of a token, in whatever encoding, and its first anchor.
 _RUN = BASE64URL + b"+/=\0\r\n"
 
-# What an escaped `=` begins with: %3D, \\u003d, &#61;, =3D.
+# First bytes of an escaped `=`: %3D, \\u003d, &#61;, =3D.
 _ESCAPES = b"%\\&="
-
-# Anchors of whole regions: what is found there may stand far behind the anchor.
-_REGIONAL = ("base64", "wide")
 
 _by_start = attrgetter("start")
 
 
 class ScanResult(msgspec.Struct, frozen=True):
-    """What one pass found. Bytes from `held` on are not judged yet; `growing` when a candidate
+    """The matches of one pass. Bytes from `resume` on are not judged yet. `growing` when a candidate
     reaches the very end.
     """
 
     matches: list[TokenMatch]
-    held: int
+    resume: int
     growing: bool
 
 
 class Scanner:
-    """Scans buffers. Keeps nothing between them but what the matcher remembers and the rejections
+    """Scans buffers. Keeps nothing between them except the matcher's caches and the rejections,
     counted by reason.
     """
 
@@ -74,33 +73,51 @@ class Scanner:
         end: int,
         *,
         final: bool,
-        given: int = 0,
-        taken: Sequence[tuple[int, int]] = (),
+        reported: int = 0,
+        claimed: Sequence[tuple[int, int]] = (),
         depth: int = MAX_DEPTH,
     ) -> ScanResult:
         """Judge `buffer[start:end]`; [floor, start) is context. `final` when nothing can follow
-        `end`; no leak begins before `given`, where the last one that was given ended, nor in one of
-        its further pieces, `taken`.
+        `end`.
+
+        No match begins before `reported`, the end of the last match of earlier scans (of its first
+        piece, if it has several), nor in `claimed`, the further pieces of earlier matches.
         """
+        # The end of most files: the last line break was left over from the read before.
         if final and end - start < SHORTEST:
-            return ScanResult(
-                [], end, False
-            )  # the end of most files: the last line break is held back
+            return ScanResult([], end, False)
         anchors = Anchors(buffer, start, end)
         try:
-            return _Pass(self, buffer, floor, end, final, taken, depth, anchors).run(start, given)
+            regions = Regions(buffer, floor, end, final, self.rescan(depth))
+            scan = _Pass(self, buffer, floor, end, final, anchors, regions)
+            return scan.run(start, reported, claimed)
         finally:
             anchors.release()
 
     def rescan(self, depth: int) -> Rescan | None:
-        """How regions scan decoded text, or None where the bound on nesting is reached."""
+        """How regions scan decoded text, or None at the bound on nesting."""
         if depth == 0:
             return None
         return lambda data: self.scan(data, 0, 0, len(data), final=True, depth=depth - 1).matches
 
 
 class _Pass:
-    """One walk over one buffer."""
+    """One walk over one buffer.
+
+        floor        start          reported                                  end
+        |            |              |                                         |
+        |  context   |  scanned     |   e        b       e        a           |
+        |  only      |  before      |   |        |       |        `- "alg" in base64: go back to
+        |            |              |   |        |       |           where its header begins
+        |            |              |   |        |       `- skipped: part of the match at the first `e`
+        |            |              |   |        `- needle of a region: decode it whole; its
+        |            |              |   |           matches wait in `ahead` for their turn
+        |            |              |   `- `eyJ`: match a token here, move `reported` behind it
+        |            `- rescanned only because a candidate before could not be decided
+
+    The walk ends at `end`, or at the first candidate that more bytes could change. The result says
+    where to scan again: never before `reported`, or a token would be reported twice.
+    """
 
     def __init__(
         self,
@@ -109,9 +126,8 @@ class _Pass:
         floor: int,
         end: int,
         final: bool,
-        taken: Sequence[tuple[int, int]],
-        depth: int,
         anchors: Anchors,
+        regions: Regions,
     ) -> None:
         self._scanner = scanner
         self._buffer = buffer
@@ -119,108 +135,105 @@ class _Pass:
         self._end = end
         self._final = final
         self._anchors = anchors
-        self._regions = Regions(buffer, floor, end, final, scanner.rescan(depth))
-        self._taken = sorted(
-            taken
-        )  # heap of the pieces of leaks that were found, behind their first ones
-        self._passed = 0  # where the last of those ended that were passed
-        self._run_end = 0  # where the last run ends in which a header was tried and failed
-        self._failed = 0  # headers that failed in it
-        self._tried = [
-            floor
-        ] * 4  # for each alignment: headers that begin before this have been tried
+        self._regions = regions
+        # Heap of the further pieces of split matches, and where the last piece ended that the walk
+        # has passed.
+        self._claimed: list[tuple[int, int]] = []
+        self._passed = 0
+        # End of the last run of base64url in which a header failed, and how many failed in it.
+        self._run_end = 0
+        self._failed = 0
+        # For each alignment: headers that begin before this were tried.
+        self._tried = [floor] * 4
 
-    def run(self, start: int, given: int) -> ScanResult:
-        leaks: list[TokenMatch] = []
-        ahead: list[
-            TokenMatch
-            # of regions, which reach past places that are still to be looked at; the nearest last
-        ] = []
+    def run(self, start: int, reported: int, claimed: Sequence[tuple[int, int]]) -> ScanResult:
+        self._claimed = sorted(claimed)
+        matches: list[TokenMatch] = []
+        ahead: list[TokenMatch] = []  # matches of regions, the nearest last
         at = start
         while True:
             hit = self._anchors.next(at)
             if ahead and (hit is None or ahead[-1].start <= hit[0]):
+                # A region reaches past anchors that are still to be visited: its matches wait here,
+                # so that matches come out in the order of the stream.
                 found: Iterable[TokenMatch] = (ahead.pop(),)
             elif hit is None:
                 break
             else:
                 place, needle = hit
                 at = place + 1
-                # Before what was given only the anchor of a region counts, of which more than that
-                # is to be given.
-                if (
-                    place < given and (place > start or needle.role not in _REGIONAL)
-                ) or self._is_taken(place):
+                # Bytes that were reported hold nothing new. One case remains: the last scan stopped
+                # within a region, so this one resumes at the region's anchor, which precedes the
+                # matches of it that were reported. The region has more behind them.
+                resumes_region = place == start and needle.unwrapper is not None
+                if (place < reported and not resumes_region) or self._is_claimed(place):
                     continue
                 try:
                     found = self._at(place, needle)
                 except Undecided as undecided:
-                    held = max(start, given, min(place, undecided.start))
-                    return ScanResult(leaks, self._held(held, ahead), undecided.growing)
-                if needle.role in _REGIONAL:
+                    # A region may begin before `start`, which is only context, and a reported match
+                    # must not be scanned twice.
+                    resume = max(start, reported, min(place, undecided.start))
+                    return ScanResult(matches, self._resume_with(resume, ahead), undecided.growing)
+                if needle.unwrapper is not None:
                     found = [
-                        replace(leak, anchor=place) if place < leak.start else leak
-                        for leak in found
+                        replace(match, anchor=place) if place < match.start else match
+                        for match in found
                     ]
                     ahead = sorted((*ahead, *found), key=_by_start, reverse=True)
                     continue
-            for leak in found:
-                if leak.start >= max(given, self._passed):
-                    leaks.append(leak)
-                    # Among the records of a split line those of another stream stand, with tokens
-                    # of their own.
-                    given = leak.first_end
-                    for piece in leak.pieces[1:]:
-                        heappush(self._taken, piece)
-                    at = max(at, given)
-        return ScanResult(
-            leaks, self._end if self._final else max(start, given, self._unfinished()), False
-        )
+            for match in found:
+                # Two regions may contain the same token, and a header may begin before an anchor
+                # that follows a reported match: the first reading wins.
+                if match.start >= max(reported, self._passed):
+                    matches.append(match)
+                    # Only behind the first piece: between the records of a split line are those of
+                    # another stream, with tokens of their own.
+                    reported = match.first_end
+                    for piece in match.pieces[1:]:
+                        heappush(self._claimed, piece)
+                    at = max(at, reported)
+        if self._final:
+            return ScanResult(matches, self._end, False)
+        return ScanResult(matches, max(start, reported, self._unfinished()), False)
 
-    def _held(self, held: int, ahead: list[TokenMatch]) -> int:
-        """What to hold so that leaks ahead are found again: from their anchors on, unless those are
+    def _resume_with(self, resume: int, ahead: list[TokenMatch]) -> int:
+        """Where to resume so that matches ahead are found again: at their anchors, unless those are
         too far back for a buffer. Then they are found if they have a needle of their own, as nearly
-        all have.
+        all do.
         """
-        return min(
-            [
-                held,
-                *(leak.rescan_from for leak in ahead if self._end - leak.rescan_from < LOOKAHEAD),
-            ]
-        )
+        near = (match.rescan_from for match in ahead)
+        return min([resume, *(place for place in near if self._end - place < LOOKAHEAD)])
 
-    def _is_taken(self, place: int) -> bool:
-        """Whether `place`, which only grows, belongs to a leak that was found further before."""
-        while self._taken and self._taken[0][1] <= place:
-            self._passed = max(self._passed, heappop(self._taken)[1])
-        return bool(self._taken) and self._taken[0][0] <= place
+    def _is_claimed(self, place: int) -> bool:
+        """Whether `place`, which only grows, is in a further piece of a match."""
+        while self._claimed and self._claimed[0][1] <= place:
+            self._passed = max(self._passed, heappop(self._claimed)[1])
+        return bool(self._claimed) and self._claimed[0][0] <= place
 
     def _unfinished(self) -> int:
-        """Where a token may have begun whose anchor is still to come: the run that reaches the end
-        of the data. It holds every needle that the end cuts.
+        """Where a token may begin whose anchor is still to come: the run that reaches the end of
+        the data. A needle that the end cuts is in it.
         """
         return run_before(self._buffer, max(self._floor, self._end - LOOKBACK), self._end, _RUN)
 
     def _at(self, place: int, needle: Needle) -> Iterable[TokenMatch]:
-        match needle.role:
-            case "header":
-                return self._plain(place)
-            case "alg":
-                return self._before(place, needle)
-            case "base64":
-                return self._region(self._regions.base64(place), needle)
-            case _:
-                return self._region(self._regions.wide(place), needle)
+        if needle.unwrapper is not None:
+            return self._region(place, needle.unwrapper)
+        return self._plain(place) if needle.role == "header" else self._before(place, needle)
 
-    def _region(self, region: Region, needle: Needle) -> list[TokenMatch]:
-        self._anchors.skip(needle.role, region.end)
+    def _region(self, place: int, unwrapper: RegionUnwrapper) -> list[TokenMatch]:
+        region = self._regions.encoded(unwrapper, place)
+        # Its other needles would decode the same bytes again.
+        self._anchors.skip(unwrapper.name, region.end)
         return region.matches
 
     def _before(self, place: int, needle: Needle) -> list[TokenMatch]:
-        """Headers around an `"alg"`: written with white space, or behind characters that are not
+        """Headers around an `"alg"`: those with white space, or behind characters that are not
         theirs.
         """
         aligned = (place - needle.phase) % 4
+        # Headers before this were tried at an earlier "alg" of the same alignment and failed.
         floor = max(self._tried[aligned], place - LOOKBACK)
         if place >= self._run_end:
             self._failed = 0
@@ -246,15 +259,16 @@ class _Pass:
             self._need(start, match.end)
             found = self._best(None, self._regions.unwrapped(start, match.end))
             if not found:
-                self._scanner.rejections[match.reason] = (
-                    self._scanner.rejections.get(match.reason, 0) + 1
-                )
+                rejections = self._scanner.rejections
+                rejections[match.reason] = rejections.get(match.reason, 0) + 1
+                # `eyJ` within the same run would fail like this one: "alg" finds headers there.
                 self._anchors.skip("header", match.end)
                 if start >= self._run_end:
                     self._failed = 0  # another run
                 self._run_end = max(self._run_end, match.end)
             return found
         self._need(start, match.stop)
+        # Nearly every token: whole, and no escape behind it that could be its padding.
         if match.token.integrity == "whole" and not (
             match.end < self._end
             and self._buffer[match.end] in _ESCAPES
@@ -264,9 +278,7 @@ class _Pass:
         return self._best(match, self._alternatives(match))
 
     def _alternatives(self, match: TokenMatch) -> Iterator[TokenMatch]:
-        """Other readings of what stands at `match`, in which an encoding or a serialisation is
-        understood.
-        """
+        """Other readings of the token at `match`: a JSON serialisation, or an encoding."""
         header = match.token.header
         if (
             header
@@ -280,20 +292,20 @@ class _Pass:
             if found is not None:
                 yield found
             elif not self._final and self._end - match.start < LOOKAHEAD:
+                # The object's closing brace may be still to come.
                 raise Undecided(match.start, growing=True)
         yield from self._regions.unwrapped(match.start, match.stop)
         yield from self._regions.split_lines(match.start)
 
     def _best(self, plain: TokenMatch | None, others: Iterable[TokenMatch]) -> list[TokenMatch]:
-        """The highest reading of one place. Joined lines are believed only when they make a whole
-        token.
-        """
+        """The reading with the highest rank."""
         best = plain
-        for leak in others:
-            if leak.encodings[:1] == ("line_wrap",) and leak.token.integrity != "whole":
+        for match in others:
+            # Any line may follow any other: joined lines count only when they make a whole token.
+            if match.encodings[:1] == ("line_wrap",) and match.token.integrity != "whole":
                 continue
-            if best is None or rank(leak.token) > rank(best.token):
-                best = leak
+            if best is None or rank(match.token) > rank(best.token):
+                best = match
         return [] if best is None else [best]
 
     def _escaped_padding(self, match: TokenMatch) -> bool:
@@ -302,8 +314,8 @@ class _Pass:
         return match.end == match.stop and last % 4 in (2, 3)
 
     def _need(self, start: int, stop: int) -> None:
-        """Wait for more where the bytes looked at reach the end of the data and a token could still
-        fit.
+        """Wait for more bytes when those examined reach the end of the data and a token still has
+        room to grow.
         """
         if stop >= self._end and not self._final and self._end - start < self._scanner.max_token:
             raise Undecided(start, growing=True)

@@ -53,7 +53,7 @@ def follow(engine: Engine, source: InputWait) -> Iterator[list[Finding]]:
             raise
         if count == 0:
             break
-        yield engine.flush() if count is None else engine.buffer_updated(count)
+        yield engine.settle() if count is None else engine.buffer_updated(count)
     yield engine.close()
 
 

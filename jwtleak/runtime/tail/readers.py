@@ -279,7 +279,7 @@ class StreamReader(PlacedReader):
 
     def early(self) -> list[Finding]:
         """Findings if nothing followed. The stream's offset does not move."""
-        return self._placed(self._stream(), self.engine.early())
+        return self._placed(self._stream(), self.engine.close(tentative=True))
 
     def close(self) -> list[Finding]:
         """The last findings: nothing follows."""

@@ -155,9 +155,11 @@ from jwtleak.core.jose import JoseHeaders
 from jwtleak.core.engine import Engine
 import jwtleak.core.engine, jwtleak.runtime.scan.scan as scan
 scan._POOL_FROM = 1
-def fail(self, window, leak):
-    raise ValueError(leak.token.raw.reveal(), leak.token.claims)
-Engine._finding = fail
+def fail(self, window, matches, counted, lines):
+    for match in matches:
+        raise ValueError(match.token.raw.reveal(), match.token.claims)
+    return [], counted, lines
+Engine._findings = fail
 from jwtleak.cli.main import run
 run(sys.argv[1:])
 """

@@ -10,12 +10,14 @@ from minting import kinds
 
 from jwtleak.core import anchors
 from jwtleak.core.anchors import LONGEST, Anchors, Needle
+from jwtleak.core.unwrap.base64_twice import Base64Twice
 
 LITERALS = [b"eyJ", b"ImFsZ", b"JhbGci", b"iYWxn", b"ZXlK", b"V5S", b"leU"]
+TWICE = list(Base64Twice.needles)
 SPREAD = [b"\0".join(bytes([byte]) for byte in literal) for literal in LITERALS]
-TEXTS = st.lists(st.sampled_from([*LITERALS, *SPREAD, b"\0", b"e", b"y", b"x"]), max_size=20).map(
-    b"".join
-)
+TEXTS = st.lists(
+    st.sampled_from([*LITERALS, *SPREAD, *TWICE, b"\0", b"e", b"y", b"x"]), max_size=20
+).map(b"".join)
 
 
 def walk(data: bytes, start: int = 0, end: int | None = None) -> list[tuple[int, Needle]]:
@@ -37,7 +39,7 @@ def test_places_are_those_of_a_plain_search(data: bytes, start: int, end: int, w
     start, end = min(start, len(data)), min(end, len(data))
     expected = {
         at
-        for literal in [*LITERALS, *SPREAD]
+        for literal in [*LITERALS, *SPREAD, *TWICE]
         for at in range(start, end)
         if data[at : min(end, at + len(literal))] == literal
     }
@@ -70,6 +72,11 @@ def test_an_anchor_stands_in_every_token(kind: str, encoding: str) -> None:
 def test_a_needle_inside_another_is_not_hidden(data: bytes) -> None:
     """A search gives matches that do not overlap; needles that share bytes with one all come up."""
     assert len(walk(data)) == sum(data.count(literal) for literal in [*LITERALS, *SPREAD]) > 1
+
+
+def test_the_search_stays_in_its_fast_mode() -> None:
+    """The search library reads half as many bytes at a time beyond 32 needles."""
+    assert len(anchors.NEEDLES) <= 32
 
 
 def test_longest_is_the_longest() -> None:
@@ -106,7 +113,7 @@ def test_the_buffer_is_let_go() -> None:
 
 def test_no_needle_ends_inside_another() -> None:
     """What is hidden in a match is looked for by the byte behind it: so it must go on there."""
-    literals = [needle.literal for needle in anchors._NEEDLES]
+    literals = [needle.literal for needle in anchors.NEEDLES]
     assert not [
         (one, other) for one in literals for other in literals if one is not other and one in other
     ]

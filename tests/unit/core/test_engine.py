@@ -347,15 +347,15 @@ def test_resuming_with_what_stands_before(data: bytes, place: int) -> None:
     assert {*places(first), *places(second)} == {*places(run(data))}
 
 
-def test_idle_flush_gives_a_token_without_a_line_end() -> None:
-    """A token that stands whole at the end is pending until `flush`, and `flush` gives it once."""
+def test_settle_reports_a_token_without_a_line_end() -> None:
+    """A whole token at the very end is pending until `settle`, which reports it once."""
     token = jws()
     ENGINE.open()
     assert ENGINE.feed(b"Authorization: Bearer " + token.encode()) == []
     assert ENGINE.pending == "growing"
-    assert [one.sha256 for one in ENGINE.flush()] == [sha256(token)]
+    assert [one.sha256 for one in ENGINE.settle()] == [sha256(token)]
     assert ENGINE.pending is None
-    assert ENGINE.flush() == []
+    assert ENGINE.settle() == []
     assert ENGINE.feed(b"\nnext line\n") + ENGINE.close() == []
 
 
@@ -381,23 +381,23 @@ def test_pending_nothing() -> None:
     assert ENGINE.feed(data) == []
     assert ENGINE.pending is None
     assert len(data) - ENGINE.resume_offset < 64
-    assert ENGINE.flush() == []
+    assert ENGINE.settle() == []
 
 
-def test_flush_without_anything_pending_is_free() -> None:
-    """`flush` on a settled stream gives nothing and does not move on."""
+def test_settle_without_anything_pending_is_free() -> None:
+    """`settle` on a settled stream reports nothing and does not move on."""
     ENGINE.open()
     ENGINE.feed(b"abc ey")
     before = ENGINE.resume_offset
-    assert ENGINE.flush() == []
+    assert ENGINE.settle() == []
     assert ENGINE.resume_offset == before
     token = jws()
     assert [one.offset for one in ENGINE.feed(token.encode()[2:] + b"\n")] == [4]
 
 
 def test_settling_leaves_what_may_grow() -> None:
-    """After a short silence a token that has ended is given, and one that has not stays held, whole
-    or not.
+    """The first `settle` reports a token that has ended; one that has not is still pending, and is
+    reported whole when the rest comes.
     """
     first, second = jws(), jws({"n": 2})
     ENGINE.open()
@@ -405,15 +405,14 @@ def test_settling_leaves_what_may_grow() -> None:
     assert ENGINE.pending == "context"
     assert [one.sha256 for one in ENGINE.settle()] == [sha256(first)]
     assert ENGINE.pending == "growing"
-    assert ENGINE.settle() == []
     assert [one.sha256 for one in ENGINE.feed(second[40:].encode() + b"\n")] == [sha256(second)]
 
 
-def test_flushing_twice() -> None:
-    """`flush` gives what has ended, and only when asked again what may still grow."""
+def test_settling_twice() -> None:
+    """`settle` reports what has ended, and only when asked again what may still grow."""
     ENGINE.open()
     ENGINE.feed(f"a {jws()} b {jws({'n': 2})}".encode())
-    assert [[one.sha256 for one in ENGINE.flush()] for _ in range(3)] == [
+    assert [[one.sha256 for one in ENGINE.settle()] for _ in range(3)] == [
         [sha256(jws())],
         [sha256(jws({"n": 2}))],
         [],
@@ -422,16 +421,16 @@ def test_flushing_twice() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(logs(), st.integers(0, 1 << 30))
-def test_looking_early_changes_nothing(data: bytes, place: int) -> None:
-    """What is found is the same whether or not somebody looked early; that look finds what the
-    bytes up to there hold.
+def test_tentative_findings_change_nothing(data: bytes, place: int) -> None:
+    """The findings are the same whether or not somebody asked for tentative ones; those are what a
+    stream of the bytes so far contains.
     """
     cut = place % (len(data) + 1)
     ENGINE.open(mtime_ms=MTIME)
     found = ENGINE.feed(data[:cut])
-    early = ENGINE.early()
+    tentative = ENGINE.close(tentative=True)
     rest = ENGINE.feed(data[cut:]) + ENGINE.close()
-    assert places(found + early) == places(run(data[:cut]))
+    assert places(found + tentative) == places(run(data[:cut]))
     assert found + rest == run(data)
 
 
@@ -630,19 +629,15 @@ def test_user_patterns_beside_tokens() -> None:
 
 
 def test_user_patterns_after_a_silence() -> None:
-    """A hit in a block that is not whole waits as something growing; looking early and a flush give
-    it, each once.
+    """A match in a block that is not whole waits as something growing; each tentative close and the
+    first `settle` report it.
     """
     engine = with_pattern()
     engine.open()
     assert engine.feed(b"a key_0123abcd b\n") == []
     assert engine.pending == "growing"
-    assert [len(engine.early()), len(engine.early()), len(engine.flush()), len(engine.flush())] == [
-        1,
-        1,
-        1,
-        0,
-    ]
+    tentative = [len(engine.close(tentative=True)) for _ in range(2)]
+    assert (tentative, len(engine.settle()), len(engine.settle())) == ([1, 1], 1, 0)
 
 
 def test_buffers_are_as_large_as_a_read() -> None:

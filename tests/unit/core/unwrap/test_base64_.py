@@ -18,9 +18,10 @@ TEXT = st.text(st.characters(max_codepoint=0x7E), max_size=200).map(str.encode)
 
 def unwrapped(region: bytes) -> View:
     hit = min(at for needle in Base64.needles if (at := region.find(needle)) >= 0)
-    view = Base64().unwrap_at(region, hit)
-    assert view is not None
-    return view
+    found = Base64().unwrap_at(region, hit)
+    assert found is not None
+    assert found.encoding == "base64"
+    return found.view
 
 
 def assert_exact(view: View, region: bytes, text: bytes, gap: bytes = b"") -> None:

@@ -238,7 +238,7 @@ class EmitterSetup:
         """Letters for what is found in `data`."""
         self.engine.open()
         found = self.engine.feed(data)
-        found += self.engine.early() if early else self.engine.close()
+        found += self.engine.close(tentative=early)
         return list(self.emitter.emit(self.stream, self.engine.occurrence, found, early=early))
 
 
