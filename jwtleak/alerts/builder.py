@@ -79,7 +79,9 @@ class Builder:
         self._place = (stream.source, text(stream.path), text(stream.member))
         # How a policy and a baseline name the place.
         self._path = "!".join(part for part in self._place[1:] if isinstance(part, str)) or "-"
-        self._host = text(alert_context.host)
+        # The machine on which the bytes were logged, where the source knows it; else this one.
+        known = stream.context and stream.context.host
+        self._host = text(known or alert_context.host)
         self._containers = Containers(stream)
         self._assessor: Assessor | None = None
         self._server: Server | None = None

@@ -310,7 +310,7 @@ class Scan:
         self._collected = grouping.drain
         counted = Counted(leaf)
         records = Collector(self._plan.alert_context, engine, leaf.info, grouping)
-        engine.open(mtime_ms=leaf.info.mtime_ms, sighted=records.sighted)
+        engine.open(mtime_ms=leaf.info.mtime_ms, sighted=records.sighted, context=leaf.info.context)
         before = self._tally.bytes_read
         try:
             for findings in follow(engine, InputWait(counted, wait)):

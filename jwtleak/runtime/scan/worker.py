@@ -189,7 +189,11 @@ class ScanWorker:
 
     def _stream(self, stream: Counted) -> Iterator[WireAlert]:
         engine, records = self._engine, self._collector(stream.info)
-        engine.open(mtime_ms=stream.info.mtime_ms, sighted=records.sighted)
+        engine.open(
+            mtime_ms=stream.info.mtime_ms,
+            sighted=records.sighted,
+            context=stream.info.context,
+        )
         while not self.stopping and (count := stream.readinto(engine.get_buffer())):
             yield from records.add(engine.buffer_updated(count))
         yield from records.add(engine.close())
@@ -226,6 +230,7 @@ class ScanWorker:
             head=head,
             mtime_ms=task.mtime_ms,
             sighted=records.sighted,
+            context=stream.info.context,
         )
         # LOOKBACK more than the part: the header of a JSON serialisation may come after its
         # payload, so a token that begins in the part is found as late as that.

@@ -12,8 +12,10 @@ from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert, TokenFacts, to_json
 from jwtleak.alerts.builder import AlertContext, Builder
+from jwtleak.core.compact import Matcher
+from jwtleak.core.matches import TokenMatch
 from jwtleak.secret import Secret
-from jwtleak.types import Channel, Finding, PatternHit, StreamInfo
+from jwtleak.types import Channel, Context, Finding, PatternHit, StreamInfo
 
 Make = Callable[..., Alert]
 BIDI = "\u202e\u2066\u200f"
@@ -233,6 +235,29 @@ def test_names_of_channels_are_cleaned(make: Make) -> None:
     alert = make(jws(), channel=Channel("url_query", "a\x1bb" + BIDI))
     assert isinstance(alert.channel.name, str)
     assert alert.channel.name.isprintable()
+
+
+@pytest.mark.parametrize("known", [None, Context(), Context(host="db-7\u202e")])
+def test_the_source_may_know_the_host(known: Context | None) -> None:
+    """A journal or a syslog stream names the host that logged; else it is this one. It is cleaned."""
+    token = jws()
+    match = Matcher().at(token.encode(), 0, len(token))
+    assert isinstance(match, TokenMatch)
+    finding = Finding(
+        token=match.token,
+        sha256=sha256(token),
+        offset=0,
+        length=9,
+        line=1,
+        column=1,
+        channel=Channel("unknown"),
+        encodings=(),
+        logged_at=None,
+        excerpt="",
+    )
+    stream = StreamInfo("file", "/a", context=known)
+    alert = Builder(stream, AlertContext(NOW, "web-01", b"k")).build(finding, "1" * 40)
+    assert alert.location.host == ("db-7" if known is not None and known.host else "web-01")
 
 
 def test_a_pattern_hit() -> None:

@@ -11,7 +11,7 @@ from jwtleak.core.compact import Matcher
 from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
 from jwtleak.core.matches import TokenMatch
 from jwtleak.patterns import load_channels
-from jwtleak.types import UNKNOWN_CHANNEL, Finding
+from jwtleak.types import UNKNOWN_CHANNEL, Channel, Context, Finding
 
 TOKEN = jws()
 CHANNELS = Channels(load_channels())
@@ -47,6 +47,24 @@ def test_a_line() -> None:
     assert found.logged_at == 1_768_478_401_000
     assert found.excerpt == f"[...]:00:01Z GET /cb?access_token=[JWT {sha256(TOKEN)[:8]}] HTTP/1.1"
     assert (found.output, found.repeat) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("known", "channel", "logged"),
+    [
+        (Context(), "url_query", 1_768_478_401_000),
+        (Context(channel=Channel("cookie", "sid")), "cookie", 1_768_478_401_000),
+        (Context(logged_at=5), "url_query", 5),
+        (Context(channel=Channel("header", "X"), logged_at=0, host="h"), "header", 0),
+    ],
+)
+def test_what_the_source_knows_wins(known: Context, channel: str, logged: int) -> None:
+    """Channel and time are the source's where it knows them, and the text's otherwise."""
+    text = f"2026-01-15T12:00:01Z GET /cb?access_token={TOKEN} HTTP/1.1\n"
+    window = window_of(text)._replace(known=known)
+    found = finding_at(window, leak_in(text), sha256(TOKEN), 1, CHANNELS)
+    assert (found.channel.type, found.logged_at) == (channel, logged)
+    assert found.excerpt.endswith("HTTP/1.1")
 
 
 def test_a_line_that_began_before_the_buffer() -> None:

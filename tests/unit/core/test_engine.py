@@ -22,7 +22,7 @@ from jwtleak.core.engine import READ_SIZE, Engine, Owned
 from jwtleak.core.fingerprint import HEAD, SeenTokens
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK
 from jwtleak.patterns import load_channels
-from jwtleak.types import Finding, Token
+from jwtleak.types import Channel, Context, Finding, Token
 
 KINDS = kinds()
 ENCODINGS = {**TEXT, **BINARY}
@@ -345,6 +345,17 @@ def test_resuming_with_what_stands_before(data: bytes, place: int) -> None:
     """
     first, second = resumed(data, place % (len(data) + 1), LOOKBACK + LOOKAHEAD)
     assert {*places(first), *places(second)} == {*places(run(data))}
+
+
+def test_the_context_of_a_stream() -> None:
+    """A stream's context holds for its findings, and not for the next stream's."""
+    data = f"2026-01-15T12:00:01Z access_token={jws()}\n".encode()
+    ENGINE.open(context=Context(channel=Channel("cookie", "sid"), logged_at=7))
+    (known,) = ENGINE.feed(data)
+    assert (known.channel, known.logged_at) == (Channel("cookie", "sid"), 7)
+    (plain,) = run(data)
+    assert plain.channel.type != "cookie"
+    assert plain.logged_at == 1_768_478_401_000
 
 
 def test_settle_reports_a_token_without_a_line_end() -> None:
