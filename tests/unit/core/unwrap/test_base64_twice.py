@@ -86,8 +86,9 @@ def test_the_span_covers_the_outer_characters() -> None:
     once = base64.b64encode(b"before " + TOKEN.encode())
     data = b"v=" + base64.b64encode(once) + b" x"
     (match,) = Scanner().scan(data, 0, 0, len(data), final=True).matches
-    first = len("before ") * 8 // 6 * 8 // 6
-    last = -(-(-(-len("before " + TOKEN) * 8 // 6)) * 8 // 6)
+    first, last = len("before "), len("before " + TOKEN)
+    for _ in range(2):
+        first, last = first * 8 // 6, (last * 8 + 5) // 6
     assert (match.start, match.end) == (2 + first, 2 + last)
 
 
