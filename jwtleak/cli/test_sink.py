@@ -45,7 +45,8 @@ def command(
     for wanted in name:
         if wanted not in known:
             raise UsageError(
-                f"there is no sink named {wanted}: the configuration has {', '.join(known) or 'none'}"
+                f"there is no sink named {wanted}: "
+                f"the configuration has {', '.join(known) or 'none'}"
             )
     settings = [sink for sink in settings if not name or sink.title in name]
     if not settings:

@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the server does. `fault`: `hang` never answers, `lost` takes the request and closes,
+    """What the server does. `fault`: `hang` never answers, `lost` reads the request and closes,
     `reset` breaks off halfway through the request.
     """
 
@@ -120,7 +120,7 @@ class Listener:
 
 
 class Web(Listener):
-    """An HTTP/1.1 server. `script` answers the first requests in turn, `otherwise` all that follow."""
+    """An HTTP/1.1 server. `script` answers the first requests in turn, `otherwise` the others."""
 
     def __init__(
         self,

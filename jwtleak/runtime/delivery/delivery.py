@@ -139,8 +139,8 @@ class Delivery:
         """`timestamp` is the time of events for sinks whose settings name none. Raises
         UsageError.
         """
-        # The lines of a daemon are seconds old, those of a scan may be years old: the caller chooses
-        # the default, and a sink's own setting wins.
+        # The lines of a daemon are seconds old, those of a scan perhaps years: callers choose the
+        # default, and a sink's own setting wins.
         settings = [replace(sink, timestamp=sink.get("timestamp", timestamp)) for sink in settings]
         names = [sink.title for sink in settings]
         twice = sorted({name for name in names if names.count(name) > 1})

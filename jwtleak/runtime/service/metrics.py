@@ -176,8 +176,8 @@ class Metrics:
     def _place(self, metric: Metric, labels: Labels) -> tuple[dict[Labels, float], Labels]:
         if len(labels) != len(metric.labels):
             raise ValueError(f"{metric.name} has the labels {metric.labels}")
-        # Labels are cut and cleaned before they are compared: directories that differ only behind the
-        # cut share a series.
+        # Labels are cut and cleaned before they are compared: directories that differ only behind
+        # the cut share a series.
         series, key = self._series[metric.name], _fit(labels)
         if key not in series and len(series) >= self._max_series:
             key = (OTHER,) * len(labels)

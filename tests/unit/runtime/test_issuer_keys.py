@@ -1,6 +1,4 @@
-"""Keys that are kept and refreshed: never waited for, fetched at most once per interval, never from a
-token.
-"""
+"""Keys that are kept and refreshed: never waited for, once per interval, never from a token."""
 
 from __future__ import annotations
 
@@ -149,8 +147,8 @@ def test_asking_does_not_wait() -> None:
     "trouble", [SourceError(URL, "answered with status 500"), b"<html>", b"{}"]
 )
 def test_failures(trouble: bytes | Exception) -> None:
-    """A failure leaves no keys, or the old ones for a while; it is told once, and tried again after
-    the interval.
+    """A failure leaves no keys, or the old ones for a while; it is reported once, and tried again
+    after the interval.
     """
     world = World()
     world.answers = [trouble]
@@ -191,7 +189,7 @@ def settings(**more: Any) -> VerifySettings:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("table", "says"),
     [
         ({"issuers": {"a": "http://idp.test/k"}}, "not an https URL"),
         ({"issuers": {"a": "https://u:p@idp.test/k"}}, "user or password"),
@@ -204,10 +202,10 @@ def settings(**more: Any) -> VerifySettings:
         ({"sercet": []}, "sercet"),
     ],
 )
-def test_broken_settings(given: dict[str, Any], told: str) -> None:
+def test_broken_settings(table: dict[str, Any], says: str) -> None:
     """What cannot be right is said before anything is fetched."""
-    with pytest.raises(UsageError, match=told):
-        settings(**given)
+    with pytest.raises(UsageError, match=says):
+        settings(**table)
 
 
 @pytest.fixture(scope="module")
@@ -236,8 +234,11 @@ def test_a_server_that_fails_does_not_stop_the_work(pem: Path, live: bool) -> No
     """Slow, huge, redirecting: a warning, and signatures that stay unchecked."""
     gone = threading.Event()
     answers: list[Callable[..., object]] = [
-        lambda client: gone.wait(5), body(b"x" * 600_000), body(b"", "302 Found", "Location: https://127.0.0.1:1/"), body(b"{}"),
-    ]  # fmt: skip
+        lambda client: gone.wait(5),
+        body(b"x" * 600_000),
+        body(b"", "302 Found", "Location: https://127.0.0.1:1/"),
+        body(b"{}"),
+    ]
     for answer in answers:
         warned: list[str] = []
         gone.clear()

@@ -1,4 +1,4 @@
-"""URLs of sinks, taken apart."""
+"""URLs of sinks, parsed."""
 
 from __future__ import annotations
 
@@ -62,9 +62,18 @@ def test_what_is_wrong_is_said_without_the_url(url: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "here"),
-    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("10.0.0.1", False), ("h", False),
-     ("127.0.0.1:1,localhost:2", True), ("127.0.0.1:1,h:2", False), ("localhost.example.com", False)],
-)  # fmt: skip
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("h", False),
+        ("127.0.0.1:1,localhost:2", True),
+        ("127.0.0.1:1,h:2", False),
+        ("localhost.example.com", False),
+    ],
+)
 def test_loopback_is_this_machine(host: str, here: bool) -> None:
     """Names are not looked up: only those that mean this machine by themselves count."""
     assert Address("kafka", host).loopback is here
@@ -81,7 +90,7 @@ def test_loopback_is_this_machine(host: str, here: bool) -> None:
     ],
 )
 def test_an_address_is_written_as_it_was_given(url: str, text: str, secure: bool) -> None:
-    """This is the name of a sink that was given none; encryption is a matter of the scheme."""
+    """This is the name of a sink without a `name`; encryption is a matter of the scheme."""
     address = parse(url)[0]
     assert (str(address), address.secure) == (text, secure)
 

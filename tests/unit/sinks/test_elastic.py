@@ -81,8 +81,8 @@ def test_credentials(more: str, header: str, token_file: Path) -> None:
 
 
 def test_each_document_has_its_own_outcome() -> None:
-    """Created and there-already are taken, 429 and 5xx are sent again, the rest is put aside with
-    the words.
+    """Created and there-already are accepted, 429 and 5xx are sent again, the rest becomes dead
+    letters with the words.
     """
     with Web(items(201, 409, 429, 503, 400, 404)) as web:
         report = send(web, 6)
@@ -116,12 +116,20 @@ def test_what_the_server_says_of_a_document_is_cut() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (Answer(401), "blocked"), (Answer(403), "blocked"), (Answer(404), "blocked"), (Answer(413), "too_large"),
-        (Answer(429), "busy"), (Answer(502), "busy"), (Answer(503), "busy"), (Answer(400), "poison"),
-        (Answer(200, b""), "blocked"), (Answer(200, b"<html>"), "blocked"), (Answer(200, b'{"took":1}'), "blocked"),
+        (Answer(401), "blocked"),
+        (Answer(403), "blocked"),
+        (Answer(404), "blocked"),
+        (Answer(413), "too_large"),
+        (Answer(429), "busy"),
+        (Answer(502), "busy"),
+        (Answer(503), "busy"),
+        (Answer(400), "poison"),
+        (Answer(200, b""), "blocked"),
+        (Answer(200, b"<html>"), "blocked"),
+        (Answer(200, b'{"took":1}'), "blocked"),
         (items(201, 400), "blocked"),
     ],
-)  # fmt: skip
+)
 def test_the_whole_batch_may_fail(answer: Answer, problem: str) -> None:
     """An answer that is not one of `_bulk`, or speaks of fewer documents, is no success."""
     with Web(answer) as web:

@@ -113,7 +113,7 @@ def test_a_directory_that_is_missing_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_what_is_no_regular_file_is_written_to() -> None:
-    """A device takes lines and needs no sync."""
+    """A device accepts lines and needs no sync."""
     sink = FileSink(os.devnull)
     assert sink.send(messages(1)).problem is None
     sink.idle()

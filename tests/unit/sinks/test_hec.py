@@ -79,13 +79,31 @@ def test_indexed_fields_are_flat_texts(token_file: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "problem"),
     [
-        (403, 1, "blocked"), (401, 2, "blocked"), (401, 3, "blocked"), (403, 4, "blocked"),
-        (400, 5, "poison"), (400, 6, "poison"), (400, 7, "poison"), (500, 8, "busy"), (503, 9, "busy"),
-        (400, 10, "blocked"), (400, 11, "blocked"), (400, 12, "poison"), (400, 13, "poison"), (400, 14, "blocked"),
-        (400, 15, "poison"), (400, 16, "blocked"), (503, 18, "busy"), (503, 19, "busy"), (503, 20, "busy"),
-        (413, None, "too_large"), (404, None, "blocked"), (502, None, "busy"), (429, None, "busy"),
+        (403, 1, "blocked"),
+        (401, 2, "blocked"),
+        (401, 3, "blocked"),
+        (403, 4, "blocked"),
+        (400, 5, "poison"),
+        (400, 6, "poison"),
+        (400, 7, "poison"),
+        (500, 8, "busy"),
+        (503, 9, "busy"),
+        (400, 10, "blocked"),
+        (400, 11, "blocked"),
+        (400, 12, "poison"),
+        (400, 13, "poison"),
+        (400, 14, "blocked"),
+        (400, 15, "poison"),
+        (400, 16, "blocked"),
+        (503, 18, "busy"),
+        (503, 19, "busy"),
+        (503, 20, "busy"),
+        (413, None, "too_large"),
+        (404, None, "blocked"),
+        (502, None, "busy"),
+        (429, None, "busy"),
     ],
-)  # fmt: skip
+)
 def test_every_code_has_its_answer(
     status: int, code: int | None, problem: str, token_file: Path
 ) -> None:
@@ -112,7 +130,7 @@ def test_the_bad_event_is_named(token_file: Path) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>login</html>", b"[]", b'{"code":9}'])
 def test_a_200_of_something_else_is_no_success(body: bytes, token_file: Path) -> None:
-    """A portal or proxy that answers everything with a page has taken nothing."""
+    """A portal or proxy that answers everything with a page has accepted nothing."""
     with Web(Answer(200, body)) as web:
         assert send(web, token_file).problem == "blocked"
 

@@ -129,7 +129,7 @@ def test_a_connection_that_fails_is_tried_later(web: Web, fault: str, says: str)
 
 
 def test_a_server_that_is_not_there() -> None:
-    """A refused connection and a name that does not exist are trouble, told in a few words."""
+    """A refused connection and a name that does not exist are trouble, reported in a few words."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     reply = post(HttpClient(SinkSettings(url=f"otlp+http://127.0.0.1:{port}")))
@@ -210,21 +210,21 @@ def test_a_servers_certificate_may_be_wrong(
 def test_the_name_in_the_certificate_may_be_another(authority: Authority) -> None:
     """`server_name` says which one is expected."""
     with Web(context=authority.server(host="siem.test")) as server:
-        given = {"secure": True, "ca_file": str(authority.ca)}
-        assert post(client(server, **given, server_name="siem.test")).problem is None
-        assert post(client(server, **given)).problem == "blocked"
+        secured = {"secure": True, "ca_file": str(authority.ca)}
+        assert post(client(server, **secured, server_name="siem.test")).problem is None
+        assert post(client(server, **secured)).problem == "blocked"
 
 
 def test_mutual_tls(authority: Authority) -> None:
     """A server that wants a certificate gets the one of the settings; without one the sink is
-    blocked or told so.
+    blocked or reported.
     """
     certificate, key = authority.issue("client-http")
     with Web(context=authority.server(clients=True)) as server:
-        given = {"secure": True, "ca_file": str(authority.ca)}
-        reply = post(client(server, **given, cert_file=str(certificate), key_file=str(key)))
+        secured = {"secure": True, "ca_file": str(authority.ca)}
+        reply = post(client(server, **secured, cert_file=str(certificate), key_file=str(key)))
         assert reply.problem is None
-        reply = post(client(server, **given))
+        reply = post(client(server, **secured))
         assert reply.problem in ("blocked", "busy")
         assert len(server.requests) == 1
 

@@ -1,4 +1,4 @@
-"""Kafka: the producer's answers, told by a stand-in for the library; the wire is tested against
+"""Kafka: the producer's answers, from a stand-in for the library; the wire is tested against
 librdkafka's cluster.
 """
 
@@ -94,11 +94,15 @@ def test_messages_carry_key_and_id(sink: KafkaSink) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "problem"),
     [
-        ("MSG_SIZE_TOO_LARGE", "refused", None), ("INVALID_RECORD", "refused", None), ("_MSG_TIMED_OUT", "again", "busy"),
-        ("NOT_ENOUGH_REPLICAS", "again", "busy"), ("SASL_AUTHENTICATION_FAILED", "again", "blocked"),
-        ("TOPIC_AUTHORIZATION_FAILED", "again", "blocked"), ("UNKNOWN_TOPIC_OR_PART", "again", "blocked"),
+        ("MSG_SIZE_TOO_LARGE", "refused", None),
+        ("INVALID_RECORD", "refused", None),
+        ("_MSG_TIMED_OUT", "again", "busy"),
+        ("NOT_ENOUGH_REPLICAS", "again", "busy"),
+        ("SASL_AUTHENTICATION_FAILED", "again", "blocked"),
+        ("TOPIC_AUTHORIZATION_FAILED", "again", "blocked"),
+        ("UNKNOWN_TOPIC_OR_PART", "again", "blocked"),
     ],
-)  # fmt: skip
+)
 def test_each_answer_is_judged(name: str, kind: str, problem: str | None, sink: KafkaSink) -> None:
     """By the library's name for it."""
     Producer.answers = ["", name, ""]
@@ -169,7 +173,7 @@ def test_a_topic_is_needed() -> None:
 
 
 def test_the_wire() -> None:
-    """librdkafka's own cluster takes the batch, and a consumer reads key, header and value."""
+    """librdkafka's own cluster accepts the batch, and a consumer reads key, header and value."""
     sink = KafkaSink(from_url("kafka://127.0.0.1:1/alerts"), {"test.mock.num.brokers": 1})
     try:
         assert [one.kind for one in sink.send(messages(3)).outcomes] == ["accepted"] * 3

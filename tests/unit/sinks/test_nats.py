@@ -1,4 +1,4 @@
-"""NATS: the answers of JetStream, told by a stand-in; the wire is tested with the real server."""
+"""NATS: the answers of JetStream, from a stand-in; the wire is tested with the real server."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_messages_carry_their_id(library: Library) -> None:
 def test_each_answer_is_judged(
     answer: Exception, kind: str, problem: str | None, library: Library
 ) -> None:
-    """What was stored is taken whatever became of the others."""
+    """What was stored is accepted whatever became of the others."""
     library.script = [object(), answer, object()]
     sink = open_sink(from_url("nats://localhost/alerts"))
     report = sink.send(messages(3))

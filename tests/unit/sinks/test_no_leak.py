@@ -144,14 +144,14 @@ def refused(directory: Path, settings: SinkSettings) -> bytes:
     with Store.open(directory / "state") as store:
         store.register([settings.title])
         one = alerts[0]
-        letter = OutboxEntry(
+        entry = OutboxEntry(
             id=one.id,
             fingerprint=one.token.sha256,
             severity="high",
             event="leak",
             body=to_json(one),
         )
-        store.commit(Commit(alerts=[letter], at_ms=1))
+        store.commit(Commit(alerts=[entry], at_ms=1))
         sink = open_sink(settings)
         worker = Sender(
             settings,

@@ -55,9 +55,21 @@ def test_its_settings() -> None:
 
 @pytest.mark.parametrize(
     ("status", "problem"),
-    [(400, "poison"), (401, "blocked"), (403, "blocked"), (404, "blocked"), (408, "poison"), (413, "too_large"),
-     (429, "busy"), (500, "poison"), (502, "busy"), (503, "busy"), (504, "busy"), (301, "blocked")],
-)  # fmt: skip
+    [
+        (400, "poison"),
+        (401, "blocked"),
+        (403, "blocked"),
+        (404, "blocked"),
+        (408, "poison"),
+        (413, "too_large"),
+        (429, "busy"),
+        (500, "poison"),
+        (502, "busy"),
+        (503, "busy"),
+        (504, "busy"),
+        (301, "blocked"),
+    ],
+)
 def test_only_what_the_specification_allows_is_sent_again(status: int, problem: str) -> None:
     """429, 502, 503 and 504; the rest is looked into or put right by somebody."""
     with Web(Answer(status)) as web:

@@ -80,5 +80,5 @@ def test_answers() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{", b'{"partialSuccess":3}', b"\xff\xff"])
 def test_what_is_no_answer(body: bytes) -> None:
-    """It is told apart."""
+    """It is recognised."""
     assert rejected(body)[0] is None

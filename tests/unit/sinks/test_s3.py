@@ -83,11 +83,16 @@ def test_what_is_there_already_was_taken() -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (error(403, "AccessDenied"), "blocked"), (error(404, "NoSuchBucket"), "blocked"), (error(400, "ExpiredToken"), "blocked"),
-        (error(503, "SlowDown"), "busy"), (error(500, "InternalError"), "busy"), (error(409, "ConditionalRequestConflict"), "busy"),
-        (error(400, "EntityTooLarge"), "poison"), (Answer(fault="lost"), "busy"),
+        (error(403, "AccessDenied"), "blocked"),
+        (error(404, "NoSuchBucket"), "blocked"),
+        (error(400, "ExpiredToken"), "blocked"),
+        (error(503, "SlowDown"), "busy"),
+        (error(500, "InternalError"), "busy"),
+        (error(409, "ConditionalRequestConflict"), "busy"),
+        (error(400, "EntityTooLarge"), "poison"),
+        (Answer(fault="lost"), "busy"),
     ],
-)  # fmt: skip
+)
 def test_errors(answer: Answer, problem: str) -> None:
     """By S3's own codes, which say more than the status; one request each, since the library does
     not retry.
@@ -115,7 +120,7 @@ def test_an_endpoint_is_https_or_this_machine() -> None:
 
 
 def test_reopen_and_idle() -> None:
-    """The next batch looks for credentials anew."""
+    """The next batch finds its credentials again."""
     with Web() as web:
         made = sink(web)
         made.send(messages(1))

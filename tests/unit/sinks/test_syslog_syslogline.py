@@ -1,4 +1,4 @@
-"""Syslog messages, taken apart by a strict reading of the RFC."""
+"""Syslog messages, parsed by a strict reading of the RFC."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from jwtleak.alerts.alert import Location
 from jwtleak.sinks.syslog import Style, line
 
 TIME = "2026-01-05T12:00:00.456Z"
-# RFC 5424 section 6, with the fields that are always given.
+# RFC 5424 section 6, with the fields that are always present.
 _RFC5424 = re.compile(
-    rb"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) "
+    rb"<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z) "
+    rb"([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) "
     rb'\[([!#-<>-\\^-~]{1,32})((?: [!#-<>-\\^-~]{1,32}="(?:[^"\\\]]|\\["\\\]])*")*)\] (.*)',
     re.DOTALL,
 )
@@ -52,9 +53,16 @@ def test_a_message_has_its_fields() -> None:
     ]
     one = alert()
     assert values == {
-        "id": one.id, "event": "leak", "severity": "high", "fp": f"sha256:{one.token.sha256}", "channel": "url_query",
-        "status": "live", "file": "/var/log/a.log", "line": "1", "offset": "0",
-    }  # fmt: skip
+        "id": one.id,
+        "event": "leak",
+        "severity": "high",
+        "fp": f"sha256:{one.token.sha256}",
+        "channel": "url_query",
+        "status": "live",
+        "file": "/var/log/a.log",
+        "line": "1",
+        "offset": "0",
+    }
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_frames_arrive_in_order_over_one_connection() -> None:
 
 
 def test_a_receiver_that_is_not_there_is_waited_for() -> None:
-    """Nothing is taken; later it is."""
+    """Nothing is accepted; later it is."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     mine = TcpConnection(SinkSettings(url=f"syslog+tcp://127.0.0.1:{port}"), 0, resend=True)
@@ -157,7 +157,7 @@ def test_tls(authority: Authority) -> None:
 
 
 def test_mutual_tls(authority: Authority) -> None:
-    """A receiver that wants a certificate takes ours."""
+    """A receiver that wants a certificate accepts ours."""
     certificate, key = authority.issue("client-stream")
     with Bytes(authority.server(clients=True)) as server:
         mine = stream(

@@ -33,7 +33,7 @@ def test_a_message_larger_than_a_datagram_is_refused() -> None:
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
-    """As /dev/log; while it is not there, or was made anew, nothing is lost."""
+    """As /dev/log; while it is not there, or was made again, nothing is lost."""
     path = tmp_path / "log"
     mine = Datagram("", 0, path=str(path))
     report = mine.send([(b"one",)])

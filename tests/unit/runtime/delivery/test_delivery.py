@@ -68,7 +68,7 @@ def test_every_sink_gets_every_alert(store: Store, tmp_path: Path) -> None:
 
 
 def test_one_sinks_trouble_is_its_own(store: Store, tmp_path: Path) -> None:
-    """While one cannot write the other is on time; what is left stays and goes out after a restart."""
+    """While one cannot write the other is on time; the rest stays and goes out after a restart."""
     settings = [from_url(f"file:{tmp_path}/gone/a"), from_url(f"file:{tmp_path}/b")]
     delivery = Delivery(store, settings)
     delivery.start()
@@ -107,7 +107,7 @@ def test_a_sink_that_hangs_does_not_hold_up_the_end(
 
 
 def test_rotation_reaches_the_sinks(store: Store, tmp_path: Path) -> None:
-    """After `reopen` the next alert goes to a file that is opened anew."""
+    """After `reopen` the next alert goes to a file that is opened again."""
     delivery = Delivery(store, [from_url(f"file:{tmp_path}/a")])
     delivery.start()
     commit(store, 1)

@@ -92,7 +92,7 @@ class Bench:
         self.clock.now += seconds
 
     def drain(self) -> None:
-        """Everything that waits is taken; far more time than the longest wait."""
+        """Everything that waits is accepted; far more time than the longest wait."""
         for _ in range(2000):
             self.step(1.0)
             if not self.store.queue_bytes():
@@ -130,7 +130,7 @@ def test_the_one_that_is_down_keeps_the_newest(tmp_path: Path) -> None:
 
 
 def test_a_sink_that_is_waited_for_loses_nothing(tmp_path: Path) -> None:
-    """It is named while its queue is full, however much the other takes, and no longer when there
+    """It is named while its queue is full, however much the other accepts, and no longer when there
     is room.
     """
     bench = Bench(tmp_path, down=WAITS, up={})
@@ -149,8 +149,8 @@ def test_a_sink_that_is_waited_for_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_on_its_way_is_not_dropped(tmp_path: Path) -> None:
-    """The receiver answers slowly, and meanwhile its queue runs over: what it takes is not counted
-    as lost too.
+    """The receiver answers slowly, and meanwhile its queue runs over: what it accepts is not also
+    counted as lost.
     """
     bench = Bench(tmp_path, slow=DROPS)
 
@@ -223,7 +223,7 @@ def test_bounds_that_would_never_be_reached(tmp_path: Path) -> None:
 
 
 def test_a_slow_sink_keeps_the_newest(tmp_path: Path) -> None:
-    """It takes five alerts a second of the twenty that come: of what waits at the end nothing is
+    """It accepts five alerts a second of the twenty that come: of what waits at the end nothing is
     old.
     """
     bench = Bench(tmp_path, slow={**DROPS, "rate": 5})

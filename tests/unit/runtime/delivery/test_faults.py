@@ -135,10 +135,10 @@ def test_down_at_start_and_for_a_minute(tmp_path: Path) -> None:
         assert matrix.senders[0].health.state == "failing"
         assert matrix.senders[0].health.retried < COUNT * 8
         with Web(otherwise=bulk, port=port):
-            took = matrix.run(lambda: set(bulk.documents) == IDS)
+            seconds = matrix.run(lambda: set(bulk.documents) == IDS)
     finally:
         matrix.close()
-    assert took <= 60
+    assert seconds <= 60
     assert bulk.again == 0
     assert [one.partition(": ")[2].partition(";")[0] for one in matrix.said] == [
         "cannot deliver",
@@ -147,7 +147,7 @@ def test_down_at_start_and_for_a_minute(tmp_path: Path) -> None:
 
 
 def test_a_restart_loses_nothing_and_keeps_ids(tmp_path: Path) -> None:
-    """The program dies after the receiver took a batch and before it knew: the same ids arrive
+    """The program dies after the receiver accepted a batch and before it knew: the same ids arrive
     again.
     """
     bulk = Bulk()
@@ -165,7 +165,7 @@ def test_a_restart_loses_nothing_and_keeps_ids(tmp_path: Path) -> None:
 
 
 def test_an_event_that_is_too_large_is_put_aside_alone(tmp_path: Path) -> None:
-    """The receiver takes at most 30 kB at once; one alert alone is larger."""
+    """The receiver accepts at most 30 kB at once; one alert alone is larger."""
     bulk = Bulk()
 
     def narrow(request: object) -> Answer:
@@ -188,7 +188,7 @@ def test_an_event_that_is_too_large_is_put_aside_alone(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_memory_stays_flat_while_a_hundred_thousand_wait(tmp_path: Path) -> None:
-    """A receiver takes one alert a second: what waits is on disk, and a batch of it in memory."""
+    """A receiver accepts one alert a second: what waits is on disk, and a batch of it in memory."""
 
     def one(messages: Sequence[Message]) -> Report:
         return Report((ACCEPTED, *(AGAIN,) * (len(messages) - 1)), "busy", "slow", 429, 1.0)

@@ -44,7 +44,7 @@ def test_a_hint_says_what_to_look_at(status: int, more: str, hint: str) -> None:
 
 
 def test_an_event_that_is_refused_has_its_reason() -> None:
-    """Where the receiver takes the request but not the event."""
+    """Where the receiver accepts the request but not the event."""
     body = json.dumps(
         {
             "errors": True,
@@ -69,7 +69,7 @@ def test_nothing_listens() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("value"), OSError(5, "io")])
 def test_a_sink_that_raises(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is told like any other failure, without what the exception holds."""
+    """Is reported like any other failure, without what the exception holds."""
     monkeypatch.setattr("jwtleak.runtime.delivery.probe.open_sink", lambda _: ScriptedSink(error))
     answer = probe(from_url("stdout"))
     assert not answer.accepted

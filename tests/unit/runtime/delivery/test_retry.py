@@ -157,7 +157,7 @@ def test_the_table(
     ],
 )
 def test_people_are_told_once(state: RetryState, report: Report, news: str | None) -> None:
-    """Trouble is told when it begins and when it ends, not each time."""
+    """Trouble is reported when it begins and when it ends, not each time."""
     assert decide(state, report, 0.5).news == news
 
 
@@ -174,7 +174,7 @@ def test_people_are_told_once(state: RetryState, report: Report, news: str | Non
     ],
 )
 def test_the_size_of_the_next_batch(state: RetryState, size: int) -> None:
-    """A probe is one message; suspects are halved; what the receiver once took is not exceeded."""
+    """A probe is one message; suspects are halved; the receiver's known limit is kept."""
     assert batch_size(state, 100) == size
 
 
@@ -188,8 +188,8 @@ def test_waits_are_spread() -> None:
 
 @given(st.integers(1, 64), st.sets(st.integers(0, 63)), st.booleans())
 def test_every_poison_is_found_and_nothing_else(count: int, poison: set[int], sizes: bool) -> None:
-    """Bisection puts aside exactly the messages that the receiver refuses, whatever their number."""
-    queue, taken, dead, state = list(range(count)), [], [], RetryState()
+    """Bisection ends with exactly the messages that the receiver refuses, whatever their number."""
+    queue, accepted, dead, state = list(range(count)), [], [], RetryState()
     for _ in range(20 * count + 20):
         if not queue:
             break
@@ -199,10 +199,10 @@ def test_every_poison_is_found_and_nothing_else(count: int, poison: set[int], si
         step = decide(
             state, failed(len(batch), problem, "") if bad else all_accepted(len(batch)), 0.0
         )
-        taken += [batch[index] for index in step.acked]
+        accepted += [batch[index] for index in step.acked]
         dead += [batch[one.index] for one in step.dead]
         queue, state = queue[len(step.acked) + len(step.dead) :], step.state
-    assert (queue, set(dead), taken) == (
+    assert (queue, set(dead), accepted) == (
         [],
         poison & set(range(count)),
         [n for n in range(count) if n not in poison],
@@ -217,7 +217,7 @@ _REPORTS = st.builds(
 
 @given(st.lists(_REPORTS, max_size=30), st.floats(0, 0.999))
 def test_nothing_is_lost(reports: list[Report], chance: float) -> None:
-    """A message is struck off only when taken, put aside only when refused, and never both."""
+    """A message is acknowledged only when accepted, dead only when refused, and never both."""
     state = RetryState()
     for report in reports:
         step = decide(state, report, chance)

@@ -86,7 +86,7 @@ def test_new_alerts_do_not_shorten_a_wait() -> None:
 
 
 def test_an_open_circuit_sends_one_message_as_a_probe() -> None:
-    """After five failures one message at a time goes out, and people hear of it once; then once more
+    """After five failures one message at a time goes out. People hear of it once, and again
     when it works.
     """
     bench = Bench(*[busy] * 8)

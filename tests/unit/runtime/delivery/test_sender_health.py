@@ -15,7 +15,7 @@ def after(health: SinkHealth, state: RetryState, report: Report) -> SinkHealth:
 
 
 def test_what_became_of_each_message_is_counted() -> None:
-    """Taken, put aside and to be sent again are three figures."""
+    """Accepted, refused and to be sent again are three figures."""
     report = Report(
         (ACCEPTED, ACCEPTED, Outcome("refused", "too old", 400), AGAIN), "busy", "HTTP 429"
     )

@@ -101,7 +101,7 @@ def test_the_last_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_cannot_be_acknowledged_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a full disk an accepted alert is not sent again; it is acknowledged as soon as that works."""
+    """On a full disk an accepted alert is not sent again, and is acknowledged when that works."""
     entries = queue(1)
     mine = in_flight(entries)
     mine.fill()

@@ -128,7 +128,7 @@ def test_a_head_that_does_not_end(served: Served) -> None:
 
 
 def test_a_client_that_is_slow(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A head that drips in is given up after the time for all of it, not for each byte."""
+    """A head that drips in is refused after the time for all of it, not for each byte."""
     monkeypatch.setattr(module, "DEADLINE", 0.2)
     with served.connect() as link:
         began = time.monotonic()

@@ -51,7 +51,7 @@ def test_a_silence_saves_one_burst_only() -> None:
 
 
 def test_a_clock_that_is_set_back() -> None:
-    """A clock that jumps back neither gives room nor takes it."""
+    """A clock that jumps back neither adds room nor removes it."""
     clock = Clock()
     limiter = Limiter(1000, clock)
     limiter.spend(1500)

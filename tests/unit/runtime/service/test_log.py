@@ -75,7 +75,7 @@ def test_lengths() -> None:
 
 
 def test_the_same_trouble_is_said_once_a_minute() -> None:
-    """A repeat is held back; after a minute it is said again with the number of those in between."""
+    """A repeat is suppressed; after a minute it is written with the number of those in between."""
     log, stream, clock = start()
     for _ in range(5):
         log.warning("open", "permission denied", "/a")
@@ -99,7 +99,7 @@ def test_kinds_and_paths_are_troubles_of_their_own() -> None:
 
 def test_a_storm_of_paths_cannot_fill_the_journal() -> None:
     """Of a million different troubles in a minute a hundred are said, and that the rest is counted;
-    then it starts anew.
+    then it starts again.
     """
     log, stream, clock = start()
     for number in range(5000):

@@ -117,7 +117,8 @@ def test_names_follow_the_convention() -> None:
 def test_the_library_is_loaded_only_for_the_exposition() -> None:
     """Counting does not load prometheus-client."""
     code = (
-        "import sys; from jwtleak.runtime.service import metrics as m; m.Metrics().add(m.BYTES_READ, 1); "
+        "import sys; from jwtleak.runtime.service import metrics as m; "
+        "m.Metrics().add(m.BYTES_READ, 1); "
         "assert 'prometheus_client' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

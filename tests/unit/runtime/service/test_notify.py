@@ -66,7 +66,7 @@ def test_the_watchdog(heard: tuple[str, socket.socket]) -> None:
     ],
 )
 def test_nobody_watches(environ: dict[str, str], heard: tuple[str, socket.socket]) -> None:
-    """Without a time, with a senseless one, or with one for another process there is no watchdog."""
+    """Without a time, with a senseless one or another process's there is no watchdog."""
     name, link = heard
     Notifier({"NOTIFY_SOCKET": name, **environ}).alive()
     link.settimeout(0.01)
