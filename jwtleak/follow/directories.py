@@ -132,7 +132,7 @@ class DirectoryIndex:
         return target.plain is not None or self._filter.includes(relative, path)
 
     def unlist(self, path: str) -> None:
-        """A listed name is gone: when it comes back it is new, even with the same inode number."""
+        """Forget a name that is gone, so that it is new when it comes back, whatever its inode."""
         directory = self._directories.get(os.path.dirname(path))
         if directory is not None:
             directory.entries.pop(os.path.basename(path), None)
@@ -142,7 +142,7 @@ class DirectoryIndex:
         return (path for path, directory in self._directories.items() if directory.key is not None)
 
     def set_coverage(self, covered: frozenset[str]) -> None:
-        """Events come from these directories and no others."""
+        """Record the directories that events come from."""
         for directory in self._directories.values():
             directory.events = directory.path in covered
 
@@ -313,7 +313,7 @@ class DirectoryIndex:
         self._report("unreadable", directory.path, directory.failure)
 
     def _forget(self, directory: Directory) -> None:
-        """A directory is gone. A target's base stays, and is waited for."""
+        """Forget a directory that is gone; wait for it if it is a target's base."""
         if directory.key is not None and self._by_key.get(directory.key) == directory.path:
             del self._by_key[directory.key]
         # Found below a target, so the listing of its parent finds it again if it comes back.

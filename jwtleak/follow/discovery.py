@@ -83,7 +83,7 @@ class Discovery:
         return len(self._pending)
 
     def remember(self, directories: Iterable[str]) -> None:
-        """Files in these directories were followed in an earlier run."""
+        """Record the directories in which files were followed in an earlier run."""
         self._before = frozenset(directories)
 
     def add(
@@ -98,7 +98,7 @@ class Discovery:
             pending.follows = follows
 
     def set_follows(self, path: str, follows: str) -> None:
-        """The generation before a path is known now, if it still is pending."""
+        """Record the generation before a path, if it still is pending."""
         if (pending := self._pending.get(path)) is not None:
             pending.follows = follows
 
@@ -185,7 +185,7 @@ class Discovery:
         return None
 
     def _alias(self, known: FollowedStream, path: str, now: float) -> None:
-        """A stream's file has this path: a second one, or the one that it was moved to."""
+        """Record another path of a stream's file, or the one that it was moved to."""
         if not self._pending[path].matched:
             pass  # a rotated generation that is being read already
         # Its path still leads to it, so this one is a second: remembered in case the first is lost.

@@ -106,7 +106,7 @@ class Follower:
         self._hints.wake()
 
     def hint(self, path: str) -> None:
-        """A file or a directory may have changed."""
+        """Add a hint: a file or a directory may have changed."""
         self._hints.add(path)
 
     def poll(self) -> list[Event]:
@@ -329,7 +329,7 @@ class Follower:
         )
 
     def committed(self, stream: str, offset: int) -> None:
-        """The results of everything read are stored."""
+        """Record that the results of everything read are stored."""
         self._reading.committed(stream, offset)
 
     def unsettled(self) -> int:

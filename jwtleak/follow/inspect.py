@@ -47,6 +47,8 @@ _TICK = 1.0
 # After so many rewrites in place in a row the file is inspected ever less often: what is no log (a
 # database, a journal whose header changes) must not be read whole again every second.
 _REWRITES = 3
+# What nearly every inspection of an idle file finds.
+_UNCHANGED = Seen(presence="there", changed=False)
 
 
 class Inspector:
@@ -60,7 +62,7 @@ class Inspector:
         self._all_covered = False
 
     def set_coverage(self, directories: frozenset[str], *, everywhere: bool) -> None:
-        """Events come from these directories; `everywhere`: from all that are followed."""
+        """Record the directories that events come from; `everywhere`: all that are followed."""
         self._covered, self._all_covered = directories, everywhere
 
     def ignores_hints(self, stream: FollowedStream) -> bool:
@@ -115,7 +117,7 @@ class Inspector:
             and not confirm
             and not stream.stalled
         ):
-            self._act(stream, Seen(presence="there", changed=False), found, now)
+            self._act(stream, _UNCHANGED, found, now)
         elif stream.compressed is not None or stream.state == "finished":
             self._inspect_compressed(stream, found, now)
         elif self.opened(stream, now):
@@ -133,7 +135,7 @@ class Inspector:
     def _inspect_compressed(
         self, stream: FollowedStream, found: os.stat_result, now: float
     ) -> None:
-        """A compressed file does not grow: with another size or time it is another file."""
+        """Inspect a compressed file, which never grows: a changed one is another file."""
         stream.set_confirm(False)
         same = found.st_mtime_ns == stream.mtime_ns and found.st_size == stream.size
         # The inode's time alone changes with a link, a chmod or a rename: the content is the same.
@@ -201,6 +203,8 @@ class Inspector:
     ) -> None:
         """Carry out the verdict on what was seen."""
         verdict, path = judge(seen), stream.path
+        if verdict == "unchanged":
+            return
         if verdict in ("replaced", "left"):
             # A hard link, or a link beside the file: the stream goes on, only its path is lost.
             if self._by_another_path(stream):
@@ -223,7 +227,7 @@ class Inspector:
     def _grow(
         self, stream: FollowedStream, found: os.stat_result, now: float, *, thorough: bool
     ) -> None:
-        """The same file, perhaps with more in it."""
+        """Update a stream whose file is the same, perhaps with more in it."""
         path, empty = stream.path, not stream.end
         try:
             # A file that was met empty may turn out to be compressed. As a stream it counted plain

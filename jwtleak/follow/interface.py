@@ -160,7 +160,7 @@ class Following(Protocol):
         """
 
     def committed(self, stream: str, offset: int) -> None:
-        """Everything read so far is judged and stored, up to `offset` for good.
+        """Record that everything read so far is judged and stored, up to `offset` for good.
 
         Call it for every stream that was read.
         """

@@ -1,8 +1,8 @@
 """What happens to a stream: opened, resumed, grown, truncated, left, ended.
 
-Promises: each change is one step together with its events; the registry's indexes follow. Where
-`resume` or `update` raises `OSError`, nothing has changed. Refuses: decisions, which `decide` makes
-and `inspect`, `rotations` and `discovery` ask for.
+Promises: each change is one step together with its events; the registry's indexes follow. A method
+that raises `OSError` has changed nothing. Refuses: decisions, which `decide` makes and `inspect`,
+`rotations` and `discovery` ask for.
 """
 
 from __future__ import annotations
@@ -138,13 +138,19 @@ class Lifecycle:
         stream.attach("followed" if matched else "leaving", now, changed_at=idle)
         if stream.compressed is not None and start:
             # `from = "end"`: offsets count decompressed bytes, so its end is unknown. Skip it all.
-            stream.finish_state()
+            stream.finish()
             start = 0
         elif start:
             # The size was read before the written end was known: reserved NUL bytes are no content
             # to be skipped, since data will replace them.
             start = min(start, stream.end)
-            stream.advance(start, read_back(stream, start))
+            try:
+                stream.advance(start, read_back(stream, start))
+            except OSError:
+                # Bound already: left so, every later poll would call the file another path of a
+                # stream that nobody polls.
+                self._registry.drop(stream)
+                raise
         stream.store(make_cursor(stream, offset=start, reported=start, lines=0, line_start=start))
         # After all that can fail: a stream that is registered gets an `Opened`, always.
         self._registry.add(stream)
@@ -206,7 +212,7 @@ class Lifecycle:
         # It was read whole in an earlier run, and is remembered for as long as it is there. Not for
         # a rotated file that no target matches: that one ends, as every file that leaves.
         if matched and finished:
-            stream.finish_state()
+            stream.finish()
             return
         # Quiet time starts again: whoever renamed or copied it may still write to it.
         stream.attach("followed" if matched else "leaving", now)
@@ -237,7 +243,7 @@ class Lifecycle:
     def update(
         self, stream: FollowedStream, found: os.stat_result, now: float, *, thorough: bool
     ) -> None:
-        """The same file, perhaps with more in it. Raises `OSError`.
+        """Record what an inspection of the stream's own file found. Raises `OSError`.
 
         `thorough`: look for written bytes in all of a reserved part, not only where it begins.
         """
@@ -292,17 +298,17 @@ class Lifecycle:
             self._emit_grown(stream)
 
     def follow_again(self, stream: FollowedStream, path: str) -> None:
-        """A file that left its path has a followed one again."""
+        """Follow a file that left its path and has a followed one again."""
         self._registry.name(stream, path)
         stream.follow_again()
 
     def rotated_to(self, stream: FollowedStream, path: str) -> None:
-        """A file that left its path was found beside it: it was rotated, not removed."""
+        """Record that a file that left its path was found beside it: rotated, not removed."""
         stream.set_reason("rotated")
         self._registry.name(stream, path)
 
     def truncate(self, stream: FollowedStream, now: float) -> FollowedStream | None:
-        """The file's old content is gone; its present content becomes a stream of its own.
+        """Make the file's present content a stream of its own, since the old content is gone.
 
         Returns the new stream, or None where the file cannot be opened now and has to be discovered
         again.
@@ -335,7 +341,7 @@ class Lifecycle:
         return fresh
 
     def leave(self, stream: FollowedStream, now: float, *, gone: bool) -> None:
-        """The file does not have the stream's path any more."""
+        """Read the file to its end, since it does not have the stream's path any more."""
         self._registry.unname(stream)
         stream.leave(now, "removed" if gone else "rotated")
         # Without an open file there is nothing to read from, and a finished file need not be read.
@@ -343,25 +349,25 @@ class Lifecycle:
             self.orphan(stream)
 
     def orphan(self, stream: FollowedStream) -> None:
-        """The stream has no file any more; its rest may be found in a copy."""
+        """Close the stream's file for good; its rest may be found in a copy."""
         self._registry.open_files.release(stream)
         self._registry.orphan(stream)
 
     def pass_on(self, stream: FollowedStream, now: float) -> None:
-        """A stream was read to its end, and its compressed form waits to continue it."""
+        """Let a compressed form that waits continue a stream that was read to its end."""
         stream.pass_on(now)
         self._registry.cut(stream, stream.path)
         self.orphan(stream)
 
     def miss(self, stream: FollowedStream, now: float) -> None:
-        """The file of a cursor is not where it was at the first poll."""
+        """Make a stream an orphan whose file is not where its cursor says."""
         # Something is at the path: logs are replaced by renaming them, so it counts as rotated.
         stream.miss(now, "rotated" if os.path.lexists(stream.path) else "removed")
         stream.lose()
         self._registry.poll_at(stream, now)
 
     def end(self, stream: FollowedStream) -> None:
-        """The stream is over."""
+        """End a stream, and count what was not read."""
         # `end` of a compressed file counts what is decompressed, which was all read if it ends.
         unread = 0 if stream.compressed is not None else max(0, stream.end - stream.read_to)
         # A finished file was counted when it was finished.
@@ -374,9 +380,9 @@ class Lifecycle:
         self._registry.end(stream, Ended(stream.name, stream.reason, lost))
 
     def finish(self, stream: FollowedStream) -> None:
-        """A followed compressed file was read whole."""
+        """Remember a followed compressed file as read whole."""
         self._registry.open_files.release(stream)
-        stream.finish_state()
+        stream.finish()
         last, end = stream.stored, stream.read_to
         cursor = make_cursor(
             stream, offset=end, reported=end, lines=last.lines, line_start=last.line_start
@@ -384,5 +390,5 @@ class Lifecycle:
         self._emit_finished(stream, cursor)
 
     def _emit_finished(self, stream: FollowedStream, cursor: Cursor) -> None:
-        stream.finish(cursor)
+        stream.remember(cursor)
         self._registry.emit(Ended(stream.name, "finished", stream.lost, cursor))

@@ -159,7 +159,7 @@ class Reading:
         return cursor
 
     def committed(self, name: str, offset: int) -> None:
-        """The results of everything read are stored."""
+        """Record that the results of everything read are stored."""
         stream = self._registry.get(name)
         if stream is not None:
             stream.commit()

@@ -239,7 +239,7 @@ class Registry:
         self.emit(event)
 
     def bind(self, stream: FollowedStream, key: Key, generation: int | None) -> None:
-        """The stream reads this file from now on."""
+        """Read the stream from this file from now on."""
         # Both indexes find the stream by the key that `bind` replaces.
         self.unbind(stream)
         self.orphans.remove(stream)
@@ -247,12 +247,12 @@ class Registry:
         self._by_key[key] = stream
 
     def unbind(self, stream: FollowedStream) -> None:
-        """The file is not the stream's any more."""
+        """Forget which file the stream reads."""
         if self._by_key.get(stream.key) is stream:
             del self._by_key[stream.key]
 
     def name(self, stream: FollowedStream, path: str) -> None:
-        """The stream's file is found at `path`; emits `Moved` when that is news to the caller."""
+        """Set the path of the stream's file; emit `Moved` when that is news to the caller."""
         # `unname` removes only the stream's own entry: when files are renamed in a circle, another
         # stream has its old path already.
         moved = stream.path != path
@@ -264,12 +264,12 @@ class Registry:
         self._by_path[path] = stream
 
     def unname(self, stream: FollowedStream) -> None:
-        """The stream's file is not found at its path any more."""
+        """Record that the stream's path does not lead to its file any more."""
         stream.unname()
         self._forget_path(stream.path, stream)
 
     def link(self, stream: FollowedStream, real: str) -> None:
-        """The stream's path is a link to `real`, where its events come from; empty: it is none."""
+        """Record where the stream's path leads, since events come from there; empty: no link."""
         if stream.real != real:
             self._unlink(stream)
             if real:
@@ -289,12 +289,12 @@ class Registry:
         stream.link("")
 
     def alias(self, stream: FollowedStream, path: str) -> None:
-        """The stream's file has this path as well."""
+        """Add another path of the stream's file."""
         if self._by_path.setdefault(path, stream) is stream and path not in stream.aliases:
             stream.set_aliases((*stream.aliases[-MAX_ALIASES:], path))
 
     def use_alias(self, stream: FollowedStream, path: str) -> None:
-        """Another path of the stream's file becomes the one that it is followed by."""
+        """Follow the stream's file by another of its paths."""
         stream.set_aliases(tuple(other for other in stream.aliases if other != path))
         self.name(stream, path)
 
@@ -304,7 +304,7 @@ class Registry:
             del self._by_path[path]
 
     def orphan(self, stream: FollowedStream) -> None:
-        """There is no file to read the stream from."""
+        """Make a stream without a file findable by its file and its head."""
         # Its own key stays, unlike the index's: its file is recognized if it is met again.
         self.unbind(stream)
         self.unname(stream)
@@ -337,7 +337,7 @@ class Registry:
         return [stream for name in names if (stream := self._streams.get(name)) is not None]
 
     def displace(self, path: str) -> None:
-        """A path leads to another file now, which `drain_displaced` hands to discovery."""
+        """Queue a path that leads to another file now, for discovery."""
         self._displaced.append(path)
 
     def drain_displaced(self) -> list[str]:
@@ -346,7 +346,7 @@ class Registry:
         return paths
 
     def cut(self, stream: FollowedStream, path: str) -> None:
-        """A stream lost its path or content: look for its rest, and for missed generations."""
+        """Queue a stream that lost its path or content, for the search for its rest."""
         self._cut.append((stream, path))
 
     def drain_cut(self) -> list[tuple[FollowedStream, str]]:
@@ -389,7 +389,7 @@ class Registry:
         self.emit(Trouble(kind, path, reason))
 
     def recovered(self, path: str) -> None:
-        """A path works again: its next trouble is news."""
+        """Record that a path works again, so that its next trouble is news."""
         # Not "damaged": a damaged file stays damaged, and is not read again.
         for kind in ("unreadable", "skipped"):
             self._reported.pop((kind, path), None)

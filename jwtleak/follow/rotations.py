@@ -130,7 +130,7 @@ class RotationFinder:
         return True
 
     def forget(self, path: str) -> None:
-        """A decision was made on a path."""
+        """Forget a path after the decision on it."""
         self._neighbours.pop(path, None)
 
     def judge(self, stream: FollowedStream, file: OpenedFile, *, settled: bool) -> Placement:
@@ -283,6 +283,6 @@ class RotationFinder:
         return False
 
     def drop(self, stream: FollowedStream) -> None:
-        """The stream's rest was found, or the stream is over."""
+        """Forget what was tried for a stream that has a file again or is over."""
         self._tried.pop(stream.name, None)
         self._waiting.discard(stream.name)

@@ -98,7 +98,7 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
     # State. `Lifecycle` calls these.
 
     def attach(self, state: State, now: float, *, changed_at: float | None = None) -> None:
-        """Its file was met at `now`; it last changed at `changed_at`, by default just now."""
+        """Record that its file was met, and when it last changed, by default just now."""
         self.state = state
         # Also where it did not leave: a file that is opened as a rotated generation is `leaving`
         # from the start, and its quiet time begins here.
@@ -106,99 +106,99 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
         self.changed_at = now if changed_at is None else changed_at
 
     def recognize(self) -> None:
-        """Its file is as its cursor describes it. It was idle, so no time of change is set."""
+        """Record that its file is as its cursor says. It was idle, so it has no time of change."""
         self.state = "finished" if self.stored.state == "finished" else "followed"
 
     def follow_again(self) -> None:
-        """Its file has a followed path again."""
+        """Record that its file has a followed path again."""
         if self.state == "leaving":
             self.state = "followed"
 
     def leave(self, now: float, reason: Reason) -> None:
-        """Its path leads to another file, or nowhere; an open file is read to its end."""
+        """Record that its path leads elsewhere or nowhere; an open file is read to its end."""
         if self.state != "leaving":  # the first loss counts: `rotate_quiet` runs from there
             self.left_at, self.reason = now, reason
         if self.fd >= 0 and self.state != "finished":
             self.state = "leaving"
 
     def set_reason(self, reason: Reason) -> None:
-        """The file was found where rotation put it: it is not removed after all."""
+        """Correct the reason: a file that is found beside its path was rotated, not removed."""
         self.reason = reason
 
     def truncate(self, now: float) -> None:
-        """Its content is gone from its file, which must not be recognized by its inode again."""
+        """Record that its content was truncated away, and give up its inode."""
         self.left_at, self.reason = now, "truncated"
         # 0 is no inode number. The file belongs to the next generation; were the numbers kept, it
         # would be recognized as the stream's own file and be read on from the old offset.
         self.device = self.inode = 0
 
     def miss(self, now: float, reason: Reason) -> None:
-        """Its cursor's file was not met at the first poll: its patience as an orphan starts now."""
+        """Record that the first poll did not meet its file: its patience as an orphan starts."""
         self.left_at, self.reason = now, reason
 
     def lose(self) -> None:
-        """There is no file to read from."""
+        """Record that it has no file to read from."""
         self.state = "orphan"
 
     def expect_heir(self) -> None:
-        """Its compressed form waits until it is read to its end."""
+        """Record that its compressed form waits until it is read to its end."""
         self.heir = True
 
     def pass_on(self, now: float) -> None:
-        """It is read to its end, and its compressed form may continue it: as of an orphan."""
+        """Let its compressed form continue it, now that it is read to its end."""
         self.heir = False
         # Patience starts now: the time since it left its path is over already, and the compressed
         # form, which may have been renamed since, is compared only later in the same poll.
         self.left_at = now
 
-    def finish(self, cursor: Cursor) -> None:
-        """A compressed file was read whole; `cursor` identifies it after a restart."""
+    def remember(self, cursor: Cursor) -> None:
+        """Keep the cursor that identifies a finished file after a restart."""
         self.stored = cursor
         # `Ended` was emitted for it. Should its file go, another `Opened` has to come first.
         self.opened = False
 
-    def finish_state(self) -> None:
-        """A compressed file has nothing left to read."""
+    def finish(self) -> None:
+        """Record that nothing is left to read in a compressed file."""
         self.state = "finished"
 
     # Paths and identity. `Registry` calls these, and keeps its indexes in step.
 
     def bind(self, key: Key, generation: int | None) -> None:
-        """It is read from this file."""
+        """Record which file it is read from."""
         self.device, self.inode = key
         self.generation = generation
 
     def rename(self, path: str) -> None:
-        """Its file is found at `path`."""
+        """Record that `path` leads to its file."""
         self.path = path
         self.named = True
 
     def unname(self) -> None:
-        """Its file is not found at its path any more."""
+        """Record that its path does not lead to its file any more."""
         self.named = False
 
     def link(self, real: str) -> None:
-        """Its path is a link to `real`; empty when it is none."""
+        """Record where its path leads; empty when it is no link."""
         self.real = real
 
     def set_aliases(self, paths: tuple[str, ...]) -> None:
-        """The other paths of its file."""
+        """Replace the other paths of its file."""
         self.aliases = paths
 
     # The descriptor. `OpenFiles` calls these.
 
     def hold(self, fd: int, compressed: CompressedFile | None) -> None:
-        """Its file is open."""
+        """Record that its file is open."""
         self.fd, self.compressed = fd, compressed
 
     def release(self) -> None:
-        """Its file is closed."""
+        """Record that its file is closed."""
         self.fd, self.compressed = -1, None
 
     # Content. `Lifecycle` and `Reading` call these.
 
     def observe(self, found: os.stat_result) -> None:
-        """What `stat` says of its file."""
+        """Record what `stat` says of its file."""
         self.size, self.mtime_ns, self.ctime_ns = (
             found.st_size,
             found.st_mtime_ns,
@@ -210,63 +210,63 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
         self.size, self.ctime_ns = found.st_size, found.st_ctime_ns
 
     def set_end(self, end: int, *, reserved: bool) -> None:
-        """So much of it is written."""
+        """Record how much of it is written, and whether NUL bytes follow."""
         self.end, self.reserved = end, reserved
 
     def reopen_at(self, offset: int) -> None:
-        """Nothing is left to read before the stored offset."""
+        """Set its end to the stored offset, so that nothing is left to read."""
         self.end = offset
 
     def set_confirm(self, confirm: bool) -> None:
-        """Whether the file may have changed within the tick of the last poll."""
+        """Record whether it may have changed within the tick of the last poll."""
         self.confirm = confirm
 
     def change(self, now: float) -> None:
-        """It changed, and may change again within the same tick."""
+        """Record a change, after which another may come within the same tick."""
         # The clock of many file systems ticks so slowly that a second write leaves the same time
         # stamp: inspected once more after a tick, it cannot be missed.
         self.changed_at, self.confirm = now, True
 
     def lose_bytes(self, count: int) -> None:
-        """So many bytes that a poll saw are gone unread."""
+        """Count bytes that a poll saw and that are gone unread."""
         self.lost += count
 
     def learn_head(self, head: bytes) -> None:
-        """Its first bytes, of which only a digest is kept."""
+        """Keep a digest of its first bytes."""
         self.head_length, self.head = len(head), digest(head)
 
     def advance(self, offset: int, before: bytes) -> None:
-        """It was read up to `offset`; `before` are the bytes in front of it, for the anchor."""
+        """Record that it was read up to `offset`; `before` are the bytes before that."""
         self.read_to = offset
         # Shorter than `ANCHOR` near the beginning of the file, so the length belongs to it.
         self.anchor_length, self.anchor = len(before), digest(before)
 
     def report(self) -> None:
-        """`Opened` or `Grown` was emitted for everything up to `end`."""
+        """Record that the caller knows of everything up to `end`."""
         self.reported_size, self.stalled = self.end, False
 
     def open(self) -> None:
-        """`Opened` was emitted. A stall stays: bytes that could not be read are reported again."""
+        """Record that `Opened` was emitted. A stall stays: unread bytes are reported again."""
         self.reported_size, self.opened = self.end, True
 
     def stall(self) -> None:
-        """Reported bytes could not be read here, or its path could not be inspected."""
+        """Record that reported bytes could not be read, or its path not be inspected."""
         self.stalled = True
 
     def read(self) -> None:
-        """Bytes were read whose results are not stored yet."""
+        """Record that bytes were read whose results are not stored yet."""
         self.uncommitted = True
 
     def commit(self) -> None:
-        """The results of everything read are stored."""
+        """Record that the results of everything read are stored."""
         self.uncommitted = False
 
     def store(self, cursor: Cursor) -> None:
-        """The caller stores this cursor."""
+        """Record the cursor that the caller stores."""
         self.stored = cursor
 
     def count_rewrites(self, rewrites: int) -> None:
-        """It was rewritten in place so often in a row; 0 after growth or rotation."""
+        """Set how often in a row it was rewritten in place; 0 after growth or rotation."""
         self.rewrites = rewrites
 
 
@@ -296,7 +296,7 @@ class OpenFiles:
     def keep(
         self, stream: FollowedStream, fd: int, compressed: CompressedFile | None = None
     ) -> None:
-        """The stream's file is open as `fd`; others may be closed for it."""
+        """Keep the stream's file open as `fd`; others may be closed for it."""
         self.release(stream)
         # Room before it is registered, so that the file just opened is never the one to close.
         self.make_room(1)
@@ -304,7 +304,7 @@ class OpenFiles:
         self._open[stream.name] = stream
 
     def use(self, stream: FollowedStream) -> None:
-        """The stream's file was used."""
+        """Make the stream's file the most recently used."""
         if stream.fd >= 0:
             self._open.move_to_end(stream.name)
 

@@ -2,8 +2,8 @@
 
 Promises: an event only ever becomes a hint. A directory from which none can come (limits, remote
 file systems, no inotify) is polled, which is reported once, with the reason. After the kernel
-dropped events everything is due. `Hints` is bounded and safe for threads; `wake` and `add_all` also
-for signal handlers. Refuses: recursive watches, since watchdog silently leaves out the directories
+dropped events everything is due. `Hints` is bounded and safe for threads, `wake` also for signal
+handlers. Refuses: recursive watches, since watchdog silently leaves out the directories
 that it could not add.
 
     kernel -- inotify --> watchdog's threads -- add(path) --> Hints <-- drain -- Follower.poll
@@ -59,7 +59,7 @@ class Hints:
         self._poll.register(self._reader, select.POLLIN)
 
     def add(self, path: str) -> None:
-        """`path` may have changed."""
+        """Hint that `path` may have changed."""
         with self._lock:
             # Only the first hint writes to the pipe: a busy directory makes thousands a second.
             quiet = not self._paths and not self._all
@@ -71,7 +71,7 @@ class Hints:
             self.wake()
 
     def add_all(self) -> None:
-        """Anything may have changed."""
+        """Hint that anything may have changed."""
         # Called by watchdog's logging, from any of its threads.
         with self._lock:
             self._all = True

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from followed import Driver, append, lines, settled
 
+from jwtleak.follow import lifecycle as module
 from jwtleak.follow.interface import Ended, Grown, Moved, Opened
 from jwtleak.follow.lifecycle import from_cursor, make_cursor
 
@@ -113,3 +114,24 @@ def test_the_start_at_the_end_has_an_anchor(drive: Drive, log: Path) -> None:
     append(log, lines(100, 200))
     driver.turn()
     assert driver.contents() == [b"", lines(100, 200)]
+
+
+def test_a_start_that_fails_leaves_nothing_behind(
+    drive: Drive, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the anchor of a start at the end cannot be read, the file is opened by a later poll."""
+
+    def refuse(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    driver = drive(log, from_="end")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read_back", refuse)
+        driver.poll()
+    assert driver.logs == {}
+    assert driver.follower.stats().open == 0
+    assert driver.troubles() == [("unreadable", "a.log")]
+    driver.turn(times=3)
+    append(log, lines(10, 12))
+    driver.turn()
+    assert driver.contents() == [lines(10, 12)]
