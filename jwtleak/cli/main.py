@@ -1,4 +1,4 @@
-"""The command line: names the commands, loads the one that is asked for, turns errors into exit
+"""The command line: names the commands, loads the one that is called, turns errors into exit
 statuses.
 
 Exit: 0 clean, 1 leaks found, 2 wrong usage or configuration, 3 no leaks found but some input could
@@ -17,10 +17,12 @@ from typing import NoReturn
 
 import click
 
+from jwtleak.cli import quick_start
 from jwtleak.cli.options import help_option, option, saying
 from jwtleak.version import __version__
 
-# Loaded only when called: `jwtleak --version` must not wait for a table or a thread pool.
+# A command's module is loaded only when it is called: `jwtleak --version` must not wait for a table
+# or a thread pool.
 _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
     "tail": "Follow growing and rotating files and tell of tokens as they are written",
@@ -41,7 +43,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        _load_msgspec()
+        quick_start(command=True)
         module = importlib.import_module(f"jwtleak.cli.{cmd_name.replace('-', '_')}")
         command = module.command
         assert isinstance(command, click.Command)
@@ -73,35 +75,19 @@ def main() -> None:
     """
 
 
-def _load_msgspec() -> None:
-    """Load msgspec, which all commands need, without `typing_extensions`: from there it takes what
-    `typing` has had since Python 3.11, and it takes a tenth of the time that a scan needs to begin.
-    Whoever asks for it later gets it.
-    """
-    name = "typing_extensions"
-    if name in sys.modules:
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # the documented way to say that a module cannot be imported
-    try:
-        importlib.import_module("msgspec")
-    finally:
-        del sys.modules[name]
-
-
 def run(args: list[str] | None = None) -> NoReturn:
-    """The entry point: runs a command and exits."""
+    """The entry point: run a command and exit."""
     status = _status(args)
-    # nothing is looked for among what the end of the process frees: that takes as long as loading
-    # click
+    # The interpreter collects garbage once more before it exits; frozen objects are left out of
+    # that, which saves as much time as loading click takes.
     gc.freeze()
     sys.exit(status)
 
 
 def _status(args: list[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # a terminal in the C locale shows ? for what it has no letter for
+        # A terminal in the C locale shows ? for a character that it does not have.
+        sys.stdout.reconfigure(errors="replace")
     try:
         # Not main.main(): click would turn a closed pipe into exit status 1.
         with main.make_context("jwtleak", sys.argv[1:] if args is None else args) as context:
@@ -118,7 +104,7 @@ def _status(args: list[str] | None) -> int:
 
         forget_stdout()
         return 0
-    except Exception as broken:  # the last resort: a traceback could show what was scanned
+    except Exception as broken:  # of any kind: a traceback could show what was scanned
         return _failure(broken)
     return status if isinstance(status, int) else 0
 
@@ -143,7 +129,7 @@ def _failure(broken: Exception) -> int:
         voice.error(str(broken))
         return 3 if isinstance(broken, WorkerError | DeliveryError) else 2
     if isinstance(broken, OSError) and broken.errno is not None:
-        # Sources turn their errors into notices: what is left is the output.
+        # Sources turn their errors into notices, so this one comes from writing the output.
         voice.forget_stdout()
         voice.error(f"cannot write: {os.strerror(broken.errno).lower()}")
         return 3
@@ -153,9 +139,7 @@ def _failure(broken: Exception) -> int:
 
 
 def _lower(text: str) -> str:
-    """The voice of this program for sentences of click's, which begin with a capital, also behind a
-    colon.
-    """
+    """Click's sentences in the voice of this program: no capital at the start or after a colon."""
     return re.sub(r"(?:^|(?<=: ))[A-Z](?=[a-z])", lambda capital: capital[0].lower(), text)
 
 
