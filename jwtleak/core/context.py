@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.compact import Buffer
-from jwtleak.core.custom_patterns import Spot
+from jwtleak.core.custom_patterns import PatternMatch
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
 from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import CONTEXT, LOOKBACK
@@ -56,7 +56,7 @@ def wants_more(window: ContextWindow, match: TokenMatch) -> bool:
 
 def finding_at(
     window: ContextWindow,
-    match: TokenMatch | Spot,
+    match: TokenMatch | PatternMatch,
     sha256: str,
     line_number: int,
     channels: Channels,
@@ -97,7 +97,7 @@ def finding_at(
     )
 
 
-def repeat_at(window: ContextWindow, match: TokenMatch | Spot, sha256: str) -> Finding:
+def repeat_at(window: ContextWindow, match: TokenMatch | PatternMatch, sha256: str) -> Finding:
     """The finding for `match` whose token is known: nothing around it is examined."""
     start = match.start
     return Finding(

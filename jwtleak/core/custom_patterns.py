@@ -1,8 +1,12 @@
-"""User patterns: regular expressions that people add, run beside the detector.
+"""User patterns: regular expressions that people add, run beside the token detector.
 
-Promises: an expression runs only where one of its keywords stands, for at most TIMEOUT seconds per
-window; a match longer than MAX_MATCH is not reported. A run out of time is counted and returned,
-never raised; the rest is still found.
+`UserPatterns` runs them on one window. `UserSearch` cuts a stream into windows and runs each once.
+
+Promises: an expression runs only where one of its keywords is, for at most TIMEOUT seconds per
+window. Windows are cut at fixed offsets of the stream, so the matches do not depend on how the
+bytes arrive. Each match is reported once. An expression that runs out of time is counted, never
+raised, and the other expressions still run.
+Refuses to report a match longer than MAX_MATCH.
 """
 
 from __future__ import annotations
@@ -12,22 +16,22 @@ from typing import Any, Final
 
 import msgspec
 import stringzilla
+from msgspec.structs import replace
 
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.errors import PatternError
 from jwtleak.secret import Secret
 from jwtleak.types import Confidence, Finding, PatternHit, Severity, Token
 
-# Seconds for one expression in one window: some megabytes per second for what is sane, and an end
-# for what is not.
+# Seconds for one expression in one window. A sane expression needs a fraction of it; a
+# catastrophic one is stopped.
 TIMEOUT: Final = 0.05
-# Secrets that are longer than 4 KiB are files, not strings in a log.
+# A secret longer than 4 KiB is a file, not a string in a log.
 MAX_MATCH: Final = 4096
-# Text given to an expression on either side of a keyword: a whole match and its surroundings on
-# both sides.
+# Text that an expression sees on either side of its block: a whole match, and as much again for
+# what the expression demands around it.
 REACH: Final = 2 * MAX_MATCH
-# A literal of 3 bytes occurs by chance every 16 MB of text; shorter ones would run the expression
-# everywhere.
+# Three bytes occur by chance once in 16 MB. A shorter keyword would run its expression everywhere.
 MIN_KEYWORD: Final = 3
 
 _ID: Final = lazy(r"[a-z][a-z0-9._-]{2,63}")
@@ -36,8 +40,8 @@ _ID: Final = lazy(r"[a-z][a-z0-9._-]{2,63}")
 class UserPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[pattern]]` entry of a user's pattern file.
 
-    `keywords` are literals (compared as written) of which one stands in every match or near it.
-    `secret_group` is the group that holds the secret (default: the whole match): this is what is
+    `keywords` are literals, compared byte by byte; every match has one of them in it or near it.
+    `secret_group` is the group that holds the secret, by default the whole match. The secret is
     hidden and hashed.
     """
 
@@ -53,26 +57,26 @@ class UserPattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     references: tuple[str, ...] = ()
 
 
-class Hit(msgspec.Struct, frozen=True):
-    """The secret of a match: bytes [start, end) of the window."""
+class PatternMatch(msgspec.Struct, frozen=True):
+    """A user pattern's secret at [start, end) of the searched bytes.
 
-    pattern: UserPattern
+    The other fields are those of a `TokenMatch`, so that the engine makes findings of both alike.
+    """
+
     start: int
     end: int
-
-
-class Found(msgspec.Struct, frozen=True):
-    """What was found in a window, in order, and how often an expression ran out of time."""
-
-    hits: list[Hit]
-    timeouts: int
+    token: PatternHit
+    encodings: tuple[str, ...] = ()
+    before: bytes | None = None
+    after: bytes | None = None
 
 
 def compile_pattern(pattern: UserPattern) -> Any:
-    """The compiled expression; raises PatternError naming the entry and the key."""
+    """The compiled expression. Raises PatternError, which names the entry and the key."""
     if _ID.fullmatch(pattern.id) is None:
         raise PatternError(
-            f"{pattern.id[:64]}: id: must be 3 to 64 of a-z, 0-9, '.', '_', '-' and begin with a letter"
+            f"{pattern.id[:64]}: id: must be 3 to 64 of a-z, 0-9, '.', '_', '-' "
+            "and begin with a letter"
         )
     if not pattern.keywords:
         raise PatternError(f"{pattern.id}: keywords: at least one literal is needed")
@@ -113,56 +117,54 @@ class UserPatterns:
 
     @property
     def needles(self) -> tuple[bytes, ...]:
-        """The literals worth stopping at: without one of them in a window, no pattern can match in
-        it.
-        """
+        """All keywords. A window without any of them has no match."""
         return tuple(
             dict.fromkeys(keyword for _, _, keywords in self._ready for keyword in keywords)
         )
 
-    def search(self, window: bytes) -> Found:
-        """All hits in `window`, by position."""
-        hits: list[Hit] = []
+    def search(self, window: bytes) -> tuple[list[PatternMatch], int]:
+        """(All matches in `window` by position, how many expressions ran out of time)."""
+        matches: list[PatternMatch] = []
         timeouts = 0
         for pattern, compiled, keywords in self._ready:
+            # Finding a literal is some hundred times faster than the expression.
             if not any(keyword in window for keyword in keywords):
                 continue
             try:
                 for match in compiled.finditer(window, timeout=self._timeout):
+                    # A group that took no part in the match has the span (-1, -1).
                     start, end = match.span(pattern.secret_group)
                     if 0 <= start < end and match.end() - match.start() <= MAX_MATCH:
-                        hits.append(Hit(pattern, start, end))
+                        matches.append(_match(pattern, window, start, end))
             except TimeoutError:
+                # What it matched until then stays: losing a match is worse than a partial list.
                 timeouts += 1
-        hits.sort(key=lambda hit: (hit.start, -hit.end, hit.pattern.id))
-        return Found(hits, timeouts)
+        # Of two that begin together the longer first: UserSearch drops what overlaps it.
+        matches.sort(key=lambda match: (match.start, -match.end, match.token.pattern))
+        return matches, timeouts
 
 
-# User patterns over a stream: which part of it they are run on, and when.
-#
-# Promises: the parts are cut at fixed offsets of the stream, so hits do not depend on how the bytes
-# came; each part is searched once, after a pause at most once more; a hit is given once.
+def _match(pattern: UserPattern, window: bytes, start: int, end: int) -> PatternMatch:
+    hit = PatternHit(
+        pattern=pattern.id,
+        title=pattern.title,
+        severity=pattern.severity,
+        confidence=pattern.confidence,
+        references=pattern.references,
+        raw=Secret(window[start:end]),
+    )
+    return PatternMatch(start, end, hit)
 
-# Bytes that one run of an expression is responsible for: large beside the REACH it also sees on
-# either side, small enough that its time limit means some megabytes per second.
+
+# Bytes that one run of an expression answers for. Large compared with REACH, which is searched
+# twice; small enough that TIMEOUT means at least a megabyte per second.
 BLOCK = 64 * 1024
 
 _find = stringzilla.find
 
 
-class Spot(msgspec.Struct, frozen=True):
-    """A hit at [start, end) of the buffer; like a `Leak`, so that both become findings alike."""
-
-    start: int
-    end: int
-    token: PatternHit
-    encodings: tuple[str, ...] = ()
-    before: bytes | None = None
-    after: bytes | None = None
-
-
 class UserSearch:
-    """Runs user patterns block by block. `open` begins a stream."""
+    """Runs user patterns on a stream, block by block. `open` begins a stream."""
 
     def __init__(self, patterns: UserPatterns) -> None:
         self._patterns = patterns
@@ -171,56 +173,62 @@ class UserSearch:
         self.open(0)
 
     def open(self, offset: int) -> None:
-        """A stream whose first byte to come is at `offset`."""
+        """Begin a stream whose first byte is at `offset`."""
         self.block = offset - offset % BLOCK  # offset of the block that is not finished
-        self.given = 0  # hits that begin before this offset have been given
+        self.reported = 0  # matches that begin before this offset are reported
 
     def has_rest(self, end: int) -> bool:
-        """Whether bytes before offset `end` stand in a block that is not whole yet."""
+        """Whether the bytes before offset `end` belong to a block that is not complete."""
         return self.block < end
 
-    def scan(self, buffer: bytearray, base: int, end: int, *, final: bool) -> list[Spot]:
-        """The hits that are certain; `base` is the offset of buffer[0], `end` the bytes in it."""
-        found: list[Spot] = []
+    def scan(self, buffer: bytearray, base: int, end: int, *, final: bool) -> list[PatternMatch]:
+        """The certain matches. `base` is the offset of buffer[0], `end` the bytes in the buffer.
+
+        `final` says that the caller will not wait: the rest counts as if nothing followed.
+        """
+        matches: list[PatternMatch] = []
+        # A block is certain once everything that an expression may see behind it has arrived.
         while self.block + BLOCK + REACH <= base + end:
-            found += self._search(buffer, base, end, self.block)
+            matches += self._search(buffer, base, end, self.block)
             self.block += BLOCK
         if final:
-            # The rest is one block and at most REACH of the next.
+            # The rest is one block and at most REACH of the next. `self.block` stays: more bytes
+            # may come after a pause, and the block is then searched again with them.
             for block in range(self.block, base + end, BLOCK):
-                found += self._search(buffer, base, end, block)
-        return found
+                matches += self._search(buffer, base, end, block)
+        return matches
 
-    def _search(self, buffer: bytearray, base: int, end: int, block: int) -> list[Spot]:
+    def _search(self, buffer: bytearray, base: int, end: int, block: int) -> list[PatternMatch]:
         start = max(0, block - REACH - base)
         window = memoryview(buffer)[start : min(end, block + BLOCK + REACH - base)]
+        # Before the copy: most blocks have no keyword.
         if not any(_find(window, needle) >= 0 for needle in self._needles):
             return []
-        found = self._patterns.search(bytes(window))
-        self.timeouts += found.timeouts
-        placed: list[Spot] = []
-        for hit in found.hits:
-            offset = base + start + hit.start
-            if max(block, self.given) <= offset < block + BLOCK:
-                placed.append(Spot(start + hit.start, start + hit.end, _token(hit, window)))
-                self.given = offset + hit.end - hit.start
-        return placed
-
-
-def _token(hit: Hit, window: memoryview) -> PatternHit:
-    one = hit.pattern
-    secret = Secret(bytes(window[hit.start : hit.end]))
-    return PatternHit(one.id, one.title, one.severity, one.confidence, one.references, secret)
+        found, timeouts = self._patterns.search(bytes(window))
+        self.timeouts += timeouts
+        matches: list[PatternMatch] = []
+        for match in found:
+            offset = base + start + match.start
+            # The block owns what begins in it; its neighbours see the same match and leave it.
+            # `reported` drops overlaps, and what an earlier `final` search reported.
+            if max(block, self.reported) <= offset < block + BLOCK:
+                matches.append(replace(match, start=start + match.start, end=start + match.end))
+                self.reported = offset + match.end - match.start
+        return matches
 
 
 def without_doubles(findings: list[Finding]) -> list[Finding]:
-    """`findings` without the hits of user patterns that share bytes with a token."""
-    taken = [
-        (one.offset, one.offset + one.length) for one in findings if isinstance(one.token, Token)
+    """`findings` without user patterns' matches that overlap a token."""
+    spans = [
+        (finding.offset, finding.offset + finding.length)
+        for finding in findings
+        if isinstance(finding.token, Token)
     ]
     return [
-        one
-        for one in findings
-        if isinstance(one.token, Token)
-        or not any(start < one.offset + one.length and one.offset < end for start, end in taken)
+        finding
+        for finding in findings
+        if isinstance(finding.token, Token)
+        or not any(
+            start < finding.offset + finding.length and finding.offset < end for start, end in spans
+        )
     ]

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from jwtleak.core.channel import Channels
 from jwtleak.core.context import RECORD, ContextWindow, finding_at, repeat_at, wants_more
-from jwtleak.core.custom_patterns import Spot, UserPatterns, UserSearch, without_doubles
+from jwtleak.core.custom_patterns import PatternMatch, UserPatterns, UserSearch, without_doubles
 from jwtleak.core.fingerprint import HEAD, Occurrences, SeenTokens, token_sha256
 from jwtleak.core.line_buffer import count_newlines
 from jwtleak.core.matches import TokenMatch
@@ -206,12 +206,12 @@ class Engine:
         asked: with the bytes to come they are found again, perhaps as something longer at the same
         offset.
         """
-        before = None if self._patterns is None else self._patterns.given
+        before = None if self._patterns is None else self._patterns.reported
         findings, progress = self._judge(final=True)
         if not tentative:
             self._progress = progress
         elif self._patterns is not None and before is not None:
-            self._patterns.given = before
+            self._patterns.reported = before
         return findings
 
     def _make_room(self) -> None:
@@ -312,7 +312,7 @@ class Engine:
         return ready, replace(progress, counted=counted, lines=lines, waiting=rest, pending=pending)
 
     def _findings(
-        self, window: ContextWindow, matches: Iterable[TokenMatch | Spot], counted: int, lines: int
+        self, window: ContextWindow, matches: Iterable[TokenMatch | PatternMatch], counted: int, lines: int
     ) -> tuple[list[Finding], int, int]:
         """A finding for each match, and the newlines counted up to the last of them."""
         limit = self._owned.stop - self._base

@@ -1,23 +1,21 @@
-"""Names for tokens and occurrences that stay the same on retry, restart, re-scan, rotation and
-compression.
+"""Fingerprints of tokens, ids of occurrences, and the set of tokens that a stream has shown.
 
-Promises: an occurrence is named by content alone: the first bytes of the stream, the offset in it,
-and the token. The bytes that count all stand before the end of the token, so a file that grows
-keeps its names.
+Promises: an id depends on content alone: the first bytes of the stream, the offset, the token. It
+survives retry, restart, re-scan, rotation and compression. All bytes that count come before the end
+of the token, so a file that grows keeps its ids.
 """
 
 from __future__ import annotations
 
 import stringzilla
 
-# The same digests as hashlib's, at half the cost for inputs as short as tokens (tests compare the
-# two).
+# The digests of hashlib, at half the cost for inputs as short as tokens. Tests compare the two.
 _sha256 = stringzilla.sha256
 
 _VERSION = b"jwtleak/1\0"
 
-# As many first bytes as tell apart two logs of one service: their first line carries a time.
-# Reading more would cost an extra read for each part of a file that is split.
+# First bytes that tell two logs of one service apart: their first line has a time. More would cost
+# an extra read for each part of a split file.
 HEAD = 1024
 
 
@@ -28,7 +26,7 @@ def token_sha256(raw: bytes) -> str:
 
 
 class Occurrences:
-    """Names the occurrences in one stream, given its first HEAD bytes (fewer where it is shorter)."""
+    """Makes the ids of one stream's occurrences. `head` is its first HEAD bytes, or all of them."""
 
     def __init__(self, head: bytes) -> None:
         self.head = head
@@ -51,20 +49,18 @@ class Occurrences:
     def name(self, offset: int, length: int, token: str) -> str:
         """40 hex characters for the token with fingerprint `token` at [offset, offset + length)."""
         end = offset + length
+        # A token in the first HEAD bytes may be found before the rest of them is written. Its id
+        # uses the bytes up to its own end, which never change again.
         identity = self._whole if end >= HEAD else _sha256(_VERSION + self.head[:end])
         digest: bytes = _sha256(b"%b%d:%b" % (identity, offset, token.encode("ascii")))
         return digest[:20].hex()
 
 
-# The tokens that one stream has shown lately.
-#
-# Promises: what is remembered depends on the order of the tokens alone; memory is bounded by the
-# capacity.
-
-
 class SeenTokens:
-    """Tells the first sighting of a token from those that follow. When `capacity` tokens are
-    remembered and another one comes, all are forgotten.
+    """The tokens that a stream has shown lately: tells a first sighting from a repeat.
+
+    It forgets all of them when one more than `capacity` comes. So what it knows depends only on the
+    order of the tokens, and an owner with the same capacity forgets at the same token.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -72,7 +68,7 @@ class SeenTokens:
         self._seen: set[str] = set()
 
     def again(self, sha256: str) -> bool:
-        """Whether the token with this fingerprint was seen before; from now on it was."""
+        """Whether this fingerprint was seen before. Adds it."""
         seen = self._seen
         if sha256 in seen:
             return True

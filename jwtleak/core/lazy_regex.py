@@ -1,8 +1,10 @@
-"""Regular expressions that are compiled when they are first used.
+"""Regular expressions that compile on first use.
 
-Promises: a drop-in for `re.compile` at the top of a module; after the first use its methods are
-those of the compiled expression. Compiling all expressions of the core takes longer than scanning
-50 MB, and most inputs need a few of them.
+Compiling all expressions of the core takes longer than scanning 50 MB, and most inputs need few of
+them.
+
+Promises: a drop-in for `re.compile` at the top of a module. After the first use, its methods are
+those of the compiled expression, so later calls cost nothing extra.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ class _Lazy:
         self._source = source
 
     def __getattr__(self, name: str) -> Any:
-        """Called for what is not there: before the first use, that is every method."""
+        """Compile, and answer every later call with the compiled methods."""
+        # Python calls this only for attributes that are missing: each method, before its first use.
         if name not in _METHODS:
             raise AttributeError(name)
         compiled = re.compile(*self._source)
@@ -28,5 +31,5 @@ class _Lazy:
 
 
 def lazy(pattern: AnyStr) -> re.Pattern[AnyStr]:
-    """`re.compile(pattern)`, later; only the methods that match are there."""
+    """`re.compile(pattern)` on first use. It has the matching methods only."""
     return cast("re.Pattern[AnyStr]", _Lazy(pattern))

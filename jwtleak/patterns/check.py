@@ -123,12 +123,12 @@ def check_pattern(pattern: UserPattern) -> list[str]:
         text = example.encode()
         if not any(keyword.encode() in text for keyword in pattern.keywords):
             wrong.append(f"example {number} contains none of the keywords")
-        elif not alone.search(text).hits:
+        elif not alone.search(text)[0]:
             wrong.append(f"example {number} does not match")
     wrong += [
         f"negative example {number} matches"
         for number, example in enumerate(pattern.negative_examples, 1)
-        if alone.search(example.encode()).hits
+        if alone.search(example.encode())[0]
     ]
     if _is_catastrophic(
         compiled, [example.encode() for example in (*pattern.examples, *pattern.negative_examples)]
