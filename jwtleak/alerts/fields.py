@@ -14,8 +14,7 @@ import stringzilla
 from msgspec import UNSET, UnsetType
 
 from jwtleak.core.lazy_regex import lazy
-from jwtleak.core.redaction import redact_text
-from jwtleak.core.sanitize import clean
+from jwtleak.core.redaction import safe_text
 
 _EPOCH = datetime(1970, 1, 1)
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can write
@@ -61,7 +60,7 @@ def _minute(minutes: int) -> str:
 def _shown(value: str) -> str:
     """A value as it may be shown: cleaned, cut, and without a token inside."""
     # Redaction first: cleaning cuts at 256 characters, and half a token is no longer recognised.
-    return clean(redact_text(value[:_LONGEST]))
+    return safe_text(value[:_LONGEST])
 
 
 _remembered = lru_cache(maxsize=_REMEMBER)(_shown)

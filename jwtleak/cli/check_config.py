@@ -12,8 +12,7 @@ from msgspec import UNSET
 
 from jwtleak.cli import voice
 from jwtleak.cli.tail import settings_of, tail_options
-from jwtleak.core.redaction import redact_text
-from jwtleak.core.sanitize import clean
+from jwtleak.core.redaction import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,4 +107,4 @@ def _rest(settings: TailConfig) -> Iterator[str]:
 
 
 def _safe(text: str) -> str:
-    return clean(redact_text(text), _MAX_PATH)
+    return safe_text(text, _MAX_PATH)

@@ -1,9 +1,8 @@
-"""The channel of a leak: what kind of place a token stands in, told from the text around it.
+"""The channel of a leak: the kind of place that the text around a token shows.
 
-Promises: the first rule, in the order of their file, whose regular expression ends exactly at the
-token; `unknown` when none does; never an exception. Each rule sees at most its window of bytes, so
-that time per token has a bound. What a rule says is data (`patterns/channels.toml`); nothing here
-knows a header or a parameter by name.
+Promises: the first rule in file order whose expression ends exactly at the token; `unknown` without
+one; never an exception. Each rule sees at most its window, which bounds the time per token. Rules
+are data (`patterns/channels.toml`): this module knows no header or parameter by name.
 """
 
 from __future__ import annotations
@@ -21,26 +20,24 @@ from jwtleak.core.sanitize import mask_name
 from jwtleak.errors import PatternError
 from jwtleak.types import UNKNOWN_CHANNEL, Channel, ChannelType
 
-# How far a rule may look back: the caller keeps 1 KiB; names, delimiters and their URL's beginning
-# mostly stand in 256.
+# Bytes before the token that a rule sees. 256 hold most names, delimiters and the beginning of
+# their URL; the caller keeps 1 KiB.
 WINDOW: Final = 256
 MAX_WINDOW: Final = 1024
-# Names longer than this are noise in an alert; real parameter, header and cookie names stay below
-# 64.
+# A longer name is noise in an alert. Real names of parameters, headers and cookies stay below 64.
 MAX_NAME: Final = 64
 
-# Names remembered: an installation logs a few dozen; a name that a rule lets through is at most 128
-# bytes.
+# Names cached. An installation logs a few dozen, and no rule allows a name over 128 bytes.
 _MEMO: Final = 512
 
 
 class ChannelRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of `patterns/channels.toml`.
 
-    `regex` (Python `re` on bytes) must end exactly at the token; its group `name`, or else the key
+    `regex` (Python `re` on bytes) must end exactly at the token. Its group `name`, or else the key
     `name`, names the parameter, header, cookie or field. At least one of `keywords` (compared
-    without case) must occur before the token. `ends` lists the bytes that can stand right before
-    the token; empty means any. `after` must match right behind it.
+    without case) must occur before the token. `ends` lists the bytes that the token may follow;
+    empty means any. `after` must match right behind the token.
     """
 
     id: str
@@ -63,8 +60,7 @@ class _Compiled(msgspec.Struct, frozen=True):
     named: bool
 
 
-# Neighbours in the file that ask for the same keywords in the same window: one look serves them
-# all.
+# Neighbours in the file with the same keywords and window: one search for the keywords serves all.
 _Group: TypeAlias = tuple[tuple[bytes, ...], bool, list[_Compiled]]
 
 
@@ -72,14 +68,16 @@ class Channels:
     """Classifies places by an ordered list of rules."""
 
     def __init__(self, rules: Sequence[ChannelRule] | Callable[[], Sequence[ChannelRule]]) -> None:
-        """`rules`, or what loads them. They are loaded and compiled when a token first needs them:
-        most runs find none, and it takes longer than scanning 20 MB. `check` compiles them all.
+        """`rules`, or a function that loads them.
+
+        They are loaded and compiled for the first token: most runs find none, and it takes longer
+        than scanning 20 MB. `check` compiles all of them.
         """
         self._source: Final = rules
         self._by_last: Final[dict[int, list[_Group]]] = {}
 
     def check(self) -> None:
-        """Raises PatternError, naming the rule, for an expression that is none."""
+        """Raise PatternError for an expression that does not compile. It names the rule."""
         for rule in self._rules:
             ready = _compile(rule)
             try:
@@ -94,7 +92,7 @@ class Channels:
         return tuple(self._source() if callable(self._source) else self._source)
 
     def _ending(self, last: int) -> list[_Group]:
-        """The rules for a token behind the byte `last`: it rules most of them out at once."""
+        """The rules for a token behind the byte `last`. Most rules end in one of a few bytes."""
         groups = self._by_last.get(last)
         if groups is None:
             rules = [rule for rule in self._rules if not rule.ends or last in rule.ends.encode()]
@@ -107,12 +105,15 @@ class Channels:
             return UNKNOWN_CHANNEL
         near, far = before[-WINDOW:], before[-MAX_WINDOW:]
         lower = far.lower()
+        # Three filters, the cheapest first: the last byte, a keyword, the text behind. Few tokens
+        # reach an expression, and most of those need one.
         for keywords, wide, rules in self._ending(before[-1]):
             for keyword in keywords:
                 if keyword in lower:
                     break
             else:
                 continue
+            # A rule sees its own window only: `\Z` anchors the end, but `search` tries every start.
             text = far if wide else near
             for rule in rules:
                 if rule.follows is not None and rule.follows.match(after) is None:
@@ -124,11 +125,11 @@ class Channels:
 
 
 def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
-    def gate(entry: tuple[ChannelRule, _Compiled]) -> tuple[tuple[bytes, ...], bool]:
+    def key_of(entry: tuple[ChannelRule, _Compiled]) -> tuple[tuple[bytes, ...], bool]:
         rule = entry[0]
         return tuple(keyword.lower().encode() for keyword in rule.keywords), rule.window > WINDOW
 
-    return [(*key, [ready for _, ready in group]) for key, group in groupby(rules, gate)]
+    return [(*key, [ready for _, ready in group]) for key, group in groupby(rules, key_of)]
 
 
 @lru_cache(maxsize=None)
@@ -142,8 +143,9 @@ def _compile(rule: ChannelRule) -> _Compiled:
 
 @lru_cache(_MEMO)
 def _named(kind: ChannelType, raw: bytes | None) -> Channel:
-    """The channel with its name as written, without control characters, at most MAX_NAME
-    characters; what could be a piece of a token in it is masked.
+    """The channel, with its name without control characters, at most MAX_NAME characters long.
+
+    A piece of a token in the name is masked: an attacker chooses names.
     """
     if not raw:
         return Channel(kind)

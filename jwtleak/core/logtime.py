@@ -1,9 +1,10 @@
-"""The time that a log line itself states.
+"""The time that a log line states.
 
-Promises: the record's own time in Unix milliseconds, UTC, or None; never an exception, whatever the
-bytes; time linear in the line. A time at the beginning of the line wins, then a time field of its
-JSON or logfmt, then the first date in the line that is not part of a URL. A record without a zone
-is read as UTC: only the machine that wrote it knows better.
+Three places, in this order: the beginning of the line; a time field of its JSON or logfmt; the
+first date in the line that is not part of a URL.
+
+Promises: the record's time in Unix milliseconds, UTC, or None. Never an exception. Time linear in
+the line. A time without a zone is UTC: only the machine that wrote it knows better.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ import msgspec
 from jwtleak.core import timestamps
 from jwtleak.core.lazy_regex import lazy
 
-# A record's own time stands behind at most a host, an identity and a user (CLF), or a level and a
+# Before its time a record has at most a host, an identity and a user (CLF), or a level and a
 # logger: 160 bytes.
 _HEAD: Final = 160
-# A date that no rule explains is believed only this near to the beginning; later ones are what the
+# A date that no rule explains counts only this near to the beginning. Later dates are what the
 # record talks about.
 _NEAR: Final = 512
-# Longest line that is read: the caller keeps 8 KiB before a token and 4 KiB after it.
+# Longest line read. The caller keeps 8 KiB before a token and 4 KiB behind it.
 _LINE: Final = 16 * 1024
 
-# What ends the head of a line: quoted text, JSON, and the parameters of a URL or logfmt say what
+# The head of a line ends at quoted text, JSON, or the parameters of a URL or logfmt: they say what
 # happened, not when.
 _MESSAGE: Final = lazy(rb"""["'{=?&]""")
 # Byte order mark, colour, syslog priority and version (RFC 5424 section 6.2), brackets before the
@@ -34,13 +35,15 @@ _OPENING: Final = lazy(
     rb"""(?:\xef\xbb\xbf)?(?:\x1b\[[\d;]{0,16}m)?(?:<\d{1,3}>(?:\d{1,2} )?)?[\s\[("'*-]{0,4}"""
 )
 
-_NAMES: Final = rb"@timestamp|timestamp|eventTime|time|ts|datetime|date|asctime|@t|timeMillis|time_iso8601|time_local"
-# A quote behind a backslash belongs to a record inside this record's text; CSV doubles quotes.
+_NAMES: Final = (
+    rb"@timestamp|timestamp|eventTime|time|ts|datetime|date|asctime|@t|timeMillis"
+    rb"|time_iso8601|time_local"
+)
+# A quote behind a backslash belongs to a record inside this record's text. CSV doubles quotes.
 _JSON: Final = lazy(rb'(?<![\\"])("{1,2})(?:' + _NAMES + rb')\1\s{0,4}:\s{0,4}"{0,2}')
 _LOGFMT: Final = lazy(rb"(?:^|(?<=[\s,;]))(?:(?:" + _NAMES + rb')="?|msg=audit\()')
 _LOGFMT_SIGNS: Final = (b"ts=", b"ime=", b"stamp=", b"date=", b"audit(")
-# Fields looked at in one line: more than this many named `ts=` are text that was written to be
-# costly.
+# Fields tried in one line. More than this many `ts=` are text written to be costly.
 _FIELDS: Final = 16
 _DOCKER: Final = lazy(rb'\{\s{0,4}("{1,2})log\1\s{0,4}:\s{0,4}"')
 _PARAMETER: Final = lazy(rb"[?&;/][^\s\"'?&;/]{0,128}\Z")
@@ -67,10 +70,10 @@ _RECORD: Final = msgspec.json.Decoder(_Record)
 
 
 def logged_at(line: bytes, *, mtime_ms: int | None = None) -> int | None:
-    """When `line` says it was written, in Unix milliseconds.
+    """The time that `line` states, in Unix milliseconds.
 
-    `line` is one log line, whole or cut. `mtime_ms` is when its file was last written (Unix
-    milliseconds); dates without a year need it.
+    `line` is one log line, whole or cut. `mtime_ms` is the file's last modification in Unix
+    milliseconds; a date without a year needs it.
     """
     found = _first(line)
     return found if found is not None else _searched(line[:_LINE], mtime_ms)
@@ -84,7 +87,7 @@ def _searched(line: bytes, mtime_ms: int | None) -> int | None:
 
 
 def needs_rest_of_line(line_start: bytes) -> bool:
-    """Whether the time can stand behind `line_start`: a JSON record that has not said it yet."""
+    """Whether the rest of the line may state the time: a JSON record without it so far."""
     if b"{" not in line_start or not (
         line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)
     ):
@@ -95,17 +98,17 @@ def needs_rest_of_line(line_start: bytes) -> bool:
 
 
 def _first(line: bytes) -> int | None:
-    """The two commonest beginnings, ISO 8601 and the common log format, without a search."""
+    """The two most common beginnings, ISO 8601 and the common log format, without a search."""
     found = timestamps.iso(line)
     if found is not None:
         return found
     at = line.find(b"[", 0, _HEAD) + 1
-    # Behind a quote it would be the client's text.
+    # Behind a quote the date is the client's text: a request for `/[15/Jan/2026...`.
     return timestamps.day(line, at) if at and line.find(b'"', 0, at) < 0 else None
 
 
 def _head(line: bytes, mtime_ms: int | None) -> int | None:
-    """A time before anything that is message."""
+    """A time before the message begins."""
     opening = _OPENING.match(line)
     at = opening.end() if opening else 0
     if (found := timestamps.iso(line, at)) is not None or (
@@ -125,7 +128,7 @@ def _field(line: bytes) -> int | None:
         try:
             return _of(_RECORD.decode(line))
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass  # cut, redacted, or not JSON at all: its text is searched
+            pass  # cut, redacted, or no JSON: search its text
     if b'":' in line and (found := _json_text(line)) is not None:
         return found
     return _logfmt(line) if any(sign in line for sign in _LOGFMT_SIGNS) else None
@@ -134,12 +137,14 @@ def _field(line: bytes) -> int | None:
 def _json_text(line: bytes) -> int | None:
     places = [match.end() for match in islice(_JSON.finditer(line), _FIELDS)]
     if _DOCKER.search(line, 0, _NEAR):
-        places.reverse()  # Docker writes the time behind the text that the container printed
+        # Docker writes its time behind the container's text, which may hold times too.
+        places.reverse()
     return next((ms for at in places if (ms := _value(line, at)) is not None), None)
 
 
 def _logfmt(line: bytes) -> int | None:
     for match in islice(_LOGFMT.finditer(line), _FIELDS):
+        # A key inside a quoted value (`msg="time=..."`) is no key of this record.
         at = match.start()
         quotes = line.count(b'"', 0, at) - line.count(b'\\"', 0, at)
         if quotes % 2 == 0 and (found := _value(line, match.end())) is not None:
@@ -165,15 +170,16 @@ def _value(line: bytes, at: int) -> int | None:
     ) is not None:
         return found
     near = line[at : at + 40]
-    return next(
-        (ms for start, ms in timestamps.stamps(near) if start < 6), None
-    )  # behind "[" or a weekday
+    # Up to six bytes before the date: `[`, or a weekday.
+    return next((ms for start, ms in timestamps.stamps(near) if start < 6), None)
 
 
 def _anywhere(text: bytes, mtime_ms: int | None) -> int | None:
-    """The first date outside quotes, or else inside, that is not a part of a URL."""
+    """The first date outside quotes, or else inside, that is not part of a URL."""
     quoted = None
     for at, found in timestamps.stamps(text, mtime_ms):
+        # `/archive/2026-01-15 12:00` and `?since=2026-01-15T12:00` are dates that somebody asked
+        # for.
         if text[max(0, at - 1) : at] in (b"/", b"%") or _PARAMETER.search(
             text, max(0, at - 130), at
         ):

@@ -18,7 +18,7 @@ from jwtleak.core.fingerprint import token_sha256
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import LOOKBACK
-from jwtleak.core.sanitize import mask
+from jwtleak.core.sanitize import MAX_TEXT, clean, mask
 from jwtleak.core.scanner import Scanner
 
 # Bytes scanned at once: more would only be memory.
@@ -151,3 +151,12 @@ def redact_text(text: str) -> str:
 def _lone(text: str) -> bool:
     """Whether `text` holds surrogates that no path does, but a claim may (`\\ud800`)."""
     return any("\ud800" <= sign <= "\udfff" and not "\udc80" <= sign <= "\udcff" for sign in text)
+
+
+def safe_text(text: str, limit: int = MAX_TEXT) -> str:
+    """`text` without tokens and control characters, cut at `limit` characters.
+
+    Redaction comes first: half a token, cut at the limit, is no longer recognised. A caller whose
+    text may be long cuts it to a few times `limit` before: searching a megabyte takes time.
+    """
+    return clean(redact_text(text), limit)

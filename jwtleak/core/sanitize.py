@@ -25,18 +25,18 @@ _ESCAPED = lazy(
 )
 _ESCAPES = (b"%", b"\\", b"&#", b"=")
 _ESCAPE_SIGNS = b"%\\&="
-# Maps everything that is not base64url to a blank. Splitting there is faster than any expression.
+# Maps everything that is not base64url to a blank: splitting there beats any expression.
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # `=` and `~` stay: seven characters and their padding, or the mark between disclosures, make eight
 # characters of a token.
 _BLANKS = bytes(byte if byte in _BASE64URL + b"=~" else 32 for byte in range(256))
 _LONG = 8
-# Runs that read as words. A log repeats a few hundred. Bounded in number, and each is no longer than
-# an excerpt.
+# Runs that read as words. A log repeats a few hundred. Bounded in number, and each is no longer
+# than an excerpt.
 _HARMLESS: set[bytes] = set()
 _MAX_HARMLESS = 4096
-# Names look like `accessToken` or `Sec-WebSocket-Protocol`. Eight characters of base64 look like one
-# once in hundreds.
+# Names look like `accessToken` or `Sec-WebSocket-Protocol`. Of eight characters of base64, one in
+# hundreds does.
 _NAME_PART = r"(?:[A-Za-z][a-z]{0,14}|[A-Z]{2,8}|[0-9]{1,6})"
 _NAME = lazy(
     rf"(?:{_NAME_PART}[-_.]++)*+[A-Za-z]?[a-z]{{2,14}}(?:[A-Z][a-z]{{2,14}}|[A-Z]{{2,4}}){{0,3}}"
@@ -69,7 +69,8 @@ def mask(text: bytes) -> bytes:
         # the rest of it in the text.
         for run in sorted(runs, key=len, reverse=True):
             if not _is_words(run):
-                # `access_token=eyJ...` is one run. Its key helps people, so it stays if it is words.
+                # `access_token=eyJ...` is one run. Its key helps people, so it stays if it is
+                # words.
                 key, _, value = run.partition(b"=")
                 kept = key + b"=" if value.strip(b"=") and _is_words(key) else b""
                 text = text.replace(run, kept + b"[...]")
@@ -84,7 +85,7 @@ def mask(text: bytes) -> bytes:
 
 
 def mask_name(name: str) -> str:
-    """The name of a parameter, header, cookie or field, masked. Camel case counts as words here."""
+    """The name of a parameter, header, cookie or field, masked. Camel case counts as words."""
     return (
         name
         if _NAME.fullmatch(name)

@@ -1,8 +1,8 @@
-"""Timestamps as log lines write them, turned into Unix milliseconds.
+"""Reads timestamps as log lines write them into Unix milliseconds.
 
-Promises: pure functions of bytes; None for what is no date of the years 1990 to 2099; never an
-exception; time linear in the bytes given. A stamp without a zone is read as UTC. Refuses: dates
-whose order of day and month is a guess.
+Promises: pure functions of bytes. None for everything that is no date of the years 1990 to 2099.
+Never an exception. Time linear in the bytes. A stamp without a zone is UTC.
+Refuses dates whose order of day and month is a guess.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from jwtleak.core.lazy_regex import lazy
 
-# Logs older than 1990 or newer than 2099 do not exist: such a number is a counter, an identifier or
+# There are no logs older than 1990 or newer than 2099: such a number is a counter, an identifier or
 # a mistake.
 _FIRST_YEAR: Final = 1990
 _LAST_YEAR: Final = 2099
@@ -22,11 +22,11 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 _FIRST: Final = (date(_FIRST_YEAR, 1, 1).toordinal() - _EPOCH) * 86400
 _LAST: Final = (date(_LAST_YEAR + 1, 1, 1).toordinal() - _EPOCH) * 86400
 
-# Distinct minutes (or zones) remembered: a log moves on minute by minute, 512 cover eight hours of
-# merged logs.
+# Distinct minutes (or zones) cached. A log moves minute by minute; 512 cover eight hours of merged
+# logs.
 _MEMO: Final = 512
 
-# A syslog stamp has no year; 29 February comes back after at most 8 years (1896-1904, 2096-2104).
+# A syslog stamp has no year. 29 February returns after at most 8 years (1896-1904, 2096-2104).
 _LEAP_GAP: Final = 8
 _DAY_MS: Final = 86_400_000
 
@@ -44,7 +44,8 @@ _ZONES: Final = {
 
 _REST: Final = lazy(
     rb"(:\d\d)(?:[.,](\d+))?"
-    rb"( ?(?:[Zz]|UTC|GMT|CES?T|[ECMP][SD]T)(?![A-Za-z0-9])|[+-]\d\d(?::?\d\d)?(?!\d)| [+-]\d\d:?\d\d(?!\d))?"
+    rb"( ?(?:[Zz]|UTC|GMT|CES?T|[ECMP][SD]T)(?![A-Za-z0-9])"
+    rb"|[+-]\d\d(?::?\d\d)?(?!\d)| [+-]\d\d:?\d\d(?!\d))?"
 )
 _CLF_ZONE: Final = lazy(rb" [+-]\d{4}\]")
 _ISO: Final = lazy(rb"(\d{4})([-/])(\d\d)\2(\d\d)[Tt ](\d\d):(\d\d)")
@@ -59,8 +60,8 @@ _BSD: Final = lazy(
 _KLOG: Final = lazy(rb"[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3,9})")
 _NUMBER: Final = lazy(rb"(\d{9,19})(?:\.(\d{1,9}))?(?![\w.])")
 
-# Every form but the basic one has its minutes and seconds between colons: a search for that costs a
-# tenth of one for a date. The date begins at most 16 bytes before (`Jan 15 2026 12`,
+# Every form but the basic one has minutes and seconds between colons. A search for that costs a
+# tenth of a search for a date. The date begins at most 16 bytes before it (`Jan 15 2026 12`,
 # `15/Jan/2026:12`, `2026-01-15T12`).
 _CLOCK: Final = lazy(rb":\d\d:\d\d|T\d{6}")
 _BEFORE: Final = 16
@@ -69,27 +70,27 @@ _DATE: Final = lazy(
     rb"|(?P<day>\d{1,2}[-/ ]" + _MONTH + rb"[-/ ]\d{4}[: ])"
     rb"|(?P<bsd>" + _MONTH + rb" {1,2}\d{1,2} )|(?P<basic>\d{8})|(?P<klog>[IWEF]\d{4} \d\d))"
 )
-_SECONDS: Final = {
-    b":%02d" % second: second * 1000 for second in range(61)
-}  # a leap second is written 60
+# A leap second is written 60.
+_SECONDS: Final = {b":%02d" % second: second * 1000 for second in range(61)}
 
 
 def iso(line: bytes, at: int = 0) -> int | None:
     """RFC 3339 or ISO 8601 extended at `at`, also with slashes (nginx error log, Go):
     `2026-01-15T12:02:31,5+01:00`.
     """
+    # Most lines begin otherwise. Without this they would push real minutes out of the cache.
     if line[at + 4 : at + 5] not in _YEAR_ENDS:
-        return (
-            None  # most lines begin otherwise, and are not to crowd the minutes that are remembered
-        )
+        return None
     minute = _iso_minute(line[at : at + 16])
     return None if minute is None else _with_rest(line, at + 16, minute)
 
 
 def day(line: bytes, at: int = 0) -> int | None:
-    """Common log format and its kin at `at`: `15/Jan/2026:12:02:31 +0000`, `15-Jan-2026
-    12:02:31.123`, RFC 1123.
+    """Common log format and its kin at `at`.
+
+    `15/Jan/2026:12:02:31 +0000`, `15-Jan-2026 12:02:31.123`, RFC 1123.
     """
+    # Web servers write this form for every line: its seconds and zone come from tables.
     minute = _day_minute(line[at : at + 17])
     if minute is not None:
         second, offset = _SECONDS.get(line[at + 17 : at + 20]), _clf_offset(line[at + 20 : at + 27])
@@ -103,8 +104,8 @@ def day(line: bytes, at: int = 0) -> int | None:
 def bsd(line: bytes, at: int = 0, mtime_ms: int | None = None) -> int | None:
     """RFC 3164 (`Jan  5 12:02:31`) or asctime (with a year) at `at`.
 
-    Without a year it is the latest one that puts the time no more than a day after `mtime_ms`, when
-    its file was last written; without `mtime_ms` there is no telling.
+    Without a year, the latest year counts that puts the time no more than a day after `mtime_ms`,
+    the file's last modification. Without `mtime_ms` the result is None.
     """
     match = _BSD.match(line, at)
     if match is None:
@@ -146,7 +147,7 @@ def basic(line: bytes, at: int = 0) -> int | None:
 
 def number(line: bytes, at: int = 0) -> int | None:
     """A Unix time at `at` in digits: seconds (with or without fraction), milli-, micro- or
-    nanoseconds by magnitude.
+    nanoseconds, by magnitude.
     """
     match = _NUMBER.match(line, at)
     if match is None:
@@ -156,9 +157,7 @@ def number(line: bytes, at: int = 0) -> int | None:
 
 
 def epoch(value: float) -> int | None:
-    """A Unix time in seconds, milli-, micro- or nanoseconds: the unit is the one that gives a
-    plausible year.
-    """
+    """A Unix time in seconds, milli-, micro- or nanoseconds: the unit with a plausible year."""
     for unit in (1, 1_000, 1_000_000, 1_000_000_000):
         if _FIRST * unit <= value < _LAST * unit:
             # Integers stay exact: nanoseconds do not fit a double.
@@ -167,11 +166,10 @@ def epoch(value: float) -> int | None:
 
 
 def stamps(text: bytes, mtime_ms: int | None = None) -> Iterator[tuple[int, int]]:
-    """Every date with a time in `text`, from the left: (index of its first byte, Unix
-    milliseconds).
-    """
-    floor = 0
+    """Every date with a time in `text`, from the left: (index of its first byte, milliseconds)."""
+    floor = 0  # no date begins inside the one before it
     for clock in _CLOCK.finditer(text):
+        # The clock (`:02:31`) is cheap to find; the date before it is matched only there.
         match = _DATE.search(text, max(floor, clock.start() - _BEFORE), clock.start() + 1)
         if match is None:
             continue
@@ -222,11 +220,11 @@ def _at_midnight(year: int, month: int, dom: int, milliseconds: int) -> int | No
 
 
 def _latest(month: int, dom: int, clock: int, mtime_ms: int) -> int | None:
-    """The latest year in which this date is not more than a day after `mtime_ms`."""
+    """This date in the latest year in which it is at most a day after `mtime_ms`."""
     limit = mtime_ms + _DAY_MS
     newest = min(_LAST_YEAR, 1970 + max(0, limit) // (365 * _DAY_MS))
-    # Years of 365 days run ahead of the calendar, by less than one year up to 2099: one more
-    # candidate to step over.
+    # Counting years of 365 days runs ahead of the calendar, by less than a year until 2099: the
+    # loop steps over one candidate more than the leap gap.
     for year in range(newest, newest - _LEAP_GAP - 2, -1):
         found = _at_midnight(year, month, dom, clock)
         if found is not None and found <= limit:
@@ -235,7 +233,7 @@ def _latest(month: int, dom: int, clock: int, mtime_ms: int) -> int | None:
 
 
 def _with_rest(line: bytes, at: int, minute: int) -> int | None:
-    """Add the seconds, fraction and zone that stand at `at` (`:31.123+01:00`) to a minute."""
+    """`minute` plus the seconds, fraction and zone at `at` (`:31.123+01:00`)."""
     match = _REST.match(line, at)
     if match is None:
         return None
@@ -261,13 +259,11 @@ def _clf_offset(text: bytes) -> int | None:
 
 @lru_cache(_MEMO)
 def _offset(zone: bytes) -> int:
-    """Milliseconds that `zone` is ahead of UTC; 0 for what is no offset (nowhere is more than 14
-    hours ahead).
-    """
+    """Milliseconds that `zone` is ahead of UTC; 0 for an impossible offset."""
     text = zone.strip()
     if text in _ZONES:
         return _ZONES[text] * 3_600_000
     hours, minutes = int(text[1:3]), int(text[-2:]) if len(text) > 3 else 0
-    if hours > 14 or minutes > 59:
+    if hours > 14 or minutes > 59:  # no place on Earth is further ahead than Kiribati
         return 0
     return (-1 if text[:1] == b"-" else 1) * (hours * 60 + minutes) * 60_000

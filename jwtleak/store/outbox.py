@@ -12,8 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwtleak.core.redaction import redact_text
-from jwtleak.core.sanitize import clean
+from jwtleak.core.redaction import safe_text
 from jwtleak.errors import StoreError
 from jwtleak.store.interface import DeadLetter, OutboxEntry
 
@@ -174,7 +173,7 @@ def bury(
     queue any more.
     """
     # Cut before it is searched for tokens: a server may answer with megabytes.
-    cleaned = clean(redact_text(reason[: 8 * MAX_REASON]), MAX_REASON)
+    cleaned = safe_text(reason[: 8 * MAX_REASON], MAX_REASON)
     found = connection.execute(
         "SELECT sink, id, event, severity, fingerprint, body "
         "FROM queue JOIN outbox USING (seq) WHERE sink = ? AND seq = ?",

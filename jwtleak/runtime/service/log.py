@@ -16,8 +16,7 @@ from typing import Literal, NamedTuple, TextIO, TypeAlias
 
 import orjson
 
-from jwtleak.core.redaction import redact_text
-from jwtleak.core.sanitize import clean
+from jwtleak.core.redaction import safe_text
 
 Level: TypeAlias = Literal["info", "warning", "error"]
 Format: TypeAlias = Literal["text", "json"]
@@ -148,7 +147,7 @@ class _Line(NamedTuple):
 def fit(text: str, limit: int) -> str:
     """`text` without tokens and control characters, cut to `limit` characters."""
     # Cut before the search as well: searching a path of a megabyte is an attack on time.
-    return clean(redact_text(text[: 4 * limit]), limit)
+    return safe_text(text[: 4 * limit], limit)
 
 
 def _as_text(line: _Line) -> str:

@@ -17,8 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from jwtleak.core.redaction import redact_text
-from jwtleak.core.sanitize import clean
+from jwtleak.core.redaction import safe_text
 
 # Series of one metric: an attacker can make directories on a shared host, and a metrics server
 # pays for each series for ever. What does not fit is summed up under the label `other`.
@@ -185,7 +184,7 @@ class Metrics:
 
 
 def _fit(labels: Labels) -> Labels:
-    return tuple(clean(redact_text(label), MAX_LABEL) for label in labels)
+    return tuple(safe_text(label, MAX_LABEL) for label in labels)
 
 
 class _Collector:

@@ -12,8 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from jwtleak.core.redaction import redact_text
-from jwtleak.core.sanitize import clean
+from jwtleak.core.redaction import safe_text
 
 _MAX_STATUS = 200  # one line of `systemctl status`
 
@@ -86,4 +85,4 @@ def _interval(environ: Mapping[str, str]) -> float | None:
 
 
 def _status(text: str) -> tuple[str, ...]:
-    return (f"STATUS={clean(redact_text(text), _MAX_STATUS)}",) if text else ()
+    return (f"STATUS={safe_text(text, _MAX_STATUS)}",) if text else ()
