@@ -312,7 +312,11 @@ class Engine:
         return ready, replace(progress, counted=counted, lines=lines, waiting=rest, pending=pending)
 
     def _findings(
-        self, window: ContextWindow, matches: Iterable[TokenMatch | PatternMatch], counted: int, lines: int
+        self,
+        window: ContextWindow,
+        matches: Iterable[TokenMatch | PatternMatch],
+        counted: int,
+        lines: int,
     ) -> tuple[list[Finding], int, int]:
         """A finding for each match, and the newlines counted up to the last of them."""
         limit = self._owned.stop - self._base
