@@ -180,7 +180,8 @@ class Discovery:
         file.close()
         if same:
             return known
-        # The stream's file was deleted, and its number assigned to this one.
+        # The stream's file was deleted, and its number assigned to this one. When that happened is
+        # unknown: 0.0 gives its rest no more time than one search.
         self._lifecycle.leave(known, 0.0, gone=True)
         return None
 

@@ -161,8 +161,8 @@ class Follower:
             self._find_cursors(now)
             self._first = False
         self._discovery.match_content(unmatched, now)
-        # Last, when every stream has the file that it keeps: closing one earlier could cost the
-        # only descriptor of a file that lost its path in this poll.
+        # Files without a path may exceed the budget, since they cannot be closed. Those that ended
+        # or got a path in this poll allow closing some now.
         registry.open_files.make_room()
         self._cover(now)
         return registry.drain_events()

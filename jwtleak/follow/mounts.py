@@ -35,7 +35,7 @@ def parse(table: str) -> list[tuple[str, str, str]]:
     """Return (device as `major:minor`, mount point, type) of every mount, oldest first."""
     mounts = []
     for line in table.splitlines():
-        # A variable number of optional fields stands before the dash: count from both ends.
+        # A variable number of optional fields precedes the dash: count from both ends.
         left, dash, right = line.partition(" - ")
         fields, kinds = left.split(), right.split()
         if dash and len(fields) >= 5 and kinds:
