@@ -1,7 +1,7 @@
 """`jwtleak state`: what is remembered between runs, for people and scripts.
 
-Promises: what only looks works beside a running process; what takes away is refused while one runs,
-and asks first.
+Promises: commands that only read work beside a running process; commands that delete are refused
+while one runs, and `reset` asks first.
 """
 
 from __future__ import annotations
@@ -82,13 +82,22 @@ def show(directory: Path | None, form: str | None, streams: bool) -> None:
 def _streams(store: Store, table: bool) -> None:
     if table:
         click.echo(f"{'state':<10}{'read':>16}{'size':>16}  path")
-    for one in store.cursors():
-        path = redact_text(one.path)
+    for cursor in store.cursors():
+        path = redact_text(cursor.path)
         if table:
-            click.echo(f"{one.state:<10}{one.offset:>16}{one.size:>16}  {path}")
+            click.echo(f"{cursor.state:<10}{cursor.offset:>16}{cursor.size:>16}  {path}")
         else:
-            _line({"path": path, "state": one.state, "read": one.offset, "size": one.size, "stream": one.stream,
-                   "device": one.device, "inode": one.inode})  # fmt: skip
+            _line(
+                {
+                    "path": path,
+                    "state": cursor.state,
+                    "read": cursor.offset,
+                    "size": cursor.size,
+                    "stream": cursor.stream,
+                    "device": cursor.device,
+                    "inode": cursor.inode,
+                }
+            )
 
 
 def _document(store: Store) -> dict[str, Any]:
@@ -116,14 +125,14 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
     yield "waiting alerts", f"{found.spool_bytes} bytes"
     yield "finished by scans", f"{found.scanned_files} files"
     now_ms = time.time() * 1000
-    for one in found.sinks:
-        parts = [f"{one.waiting} waiting"]
-        if one.oldest_ms is not None:
-            parts.append(f"the oldest for {max(0, now_ms - one.oldest_ms) / 1000:.0f} s")
-        parts += [f"{one.dead_letters} dead letters"] if one.dead_letters else []
-        parts += [f"{one.dropped} dropped"] if one.dropped else []
-        parts += [] if one.registered else ["no longer configured"]
-        yield f"sink {redact_text(one.name)}", ", ".join(parts)
+    for sink in found.sinks:
+        parts = [f"{sink.waiting} waiting"]
+        if sink.oldest_ms is not None:
+            parts.append(f"the oldest for {max(0, now_ms - sink.oldest_ms) / 1000:.0f} s")
+        parts += [f"{sink.dead_letters} dead letters"] if sink.dead_letters else []
+        parts += [f"{sink.dropped} dropped"] if sink.dropped else []
+        parts += [] if sink.registered else ["no longer configured"]
+        yield f"sink {redact_text(sink.name)}", ", ".join(parts)
 
 
 @command.command("reset")
@@ -151,10 +160,10 @@ def reset(directory: Path | None, paths: tuple[str, ...], yes: bool) -> int:
 
 
 def _undelivered(place: Path) -> str:
-    """What would be lost; a state that cannot be read has nothing that could be told."""
+    """What would be lost, as the end of a question; empty if the state cannot be read."""
     try:
         with Store.open(place, read_only=True) as store:
-            waiting = max((one.waiting for one in store.summary().sinks), default=0)
+            waiting = max((sink.waiting for sink in store.summary().sinks), default=0)
     except StoreError:
         return ""
     return f" and {waiting} alerts that no sink has taken yet" if waiting else ""
@@ -162,9 +171,9 @@ def _undelivered(place: Path) -> str:
 
 def _forget(place: Path, paths: tuple[str, ...]) -> int:
     with Store.open(place, corrupt="fail") as store:
-        gone = [one for one in store.cursors() if one.path in paths]
-        store.commit(Commit(forget=[one.stream for one in gone], at_ms=0))
-    missing = [path for path in paths if path not in {one.path for one in gone}]
+        gone = [cursor for cursor in store.cursors() if cursor.path in paths]
+        store.commit(Commit(forget=[cursor.stream for cursor in gone], at_ms=0))
+    missing = [path for path in paths if path not in {cursor.path for cursor in gone}]
     for path in missing:
         voice.error(f"{path}: nothing is remembered of it")
     return 2 if missing else 0
@@ -194,10 +203,11 @@ def prune(directory: Path | None, age: float | None) -> None:
 
 
 def _existing(directory: Path | None) -> Store:
-    """The state for a change. None is made, and a damaged one is left for `reset`, or for whoever
-    starts next.
+    """Open an existing state to change it. A damaged one is left as it is, for `reset` or the next
+    start.
     """
     place = directory or state_dir()
+    # Read-only first: opening it for writing would make a state where there is none.
     Store.open(place, read_only=True).close()
     return Store.open(place, corrupt="fail")
 
@@ -224,22 +234,22 @@ def show_dead(directory: Path | None, form: str | None, sink: str | None) -> Non
     with Store.open(directory or state_dir(), read_only=True) as store:
         after = 0
         while page := store.dead_letters(sink, after=after, limit=100):
-            for one in page:
-                click.echo(_row(one)) if table else _line(_dead(one))
+            for dead in page:
+                click.echo(_row(dead)) if table else _line(_dead(dead))
             after = page[-1].seq
 
 
-def _row(one: DeadLetter) -> str:
-    status = "-" if one.status is None else one.status
-    return f"{one.seq:>8}  {redact_text(one.sink):<24}{status:>6}  {one.severity:<10}{one.id:<42}{one.reason}"
+def _row(dead: DeadLetter) -> str:
+    status = "-" if dead.status is None else dead.status
+    return f"{dead.seq:>8}  {redact_text(dead.sink):<24}{status:>6}  {dead.severity:<10}{dead.id:<42}{dead.reason}"
 
 
-def _dead(one: DeadLetter) -> dict[str, Any]:
+def _dead(dead: DeadLetter) -> dict[str, Any]:
     from jwtleak.alerts.fields import rfc3339
 
     document = {
-        "number": one.seq, "sink": one.sink, "at": rfc3339(one.at_ms), "status": one.status, "reason": one.reason,
-        "attempts": one.attempts, "alert": msgspec.Raw(one.body),
+        "number": dead.seq, "sink": dead.sink, "at": rfc3339(dead.at_ms), "status": dead.status, "reason": dead.reason,
+        "attempts": dead.attempts, "alert": msgspec.Raw(dead.body),
     }  # fmt: skip
     return {name: value for name, value in document.items() if value is not None}
 

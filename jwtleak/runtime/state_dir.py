@@ -1,8 +1,8 @@
-"""What belongs to this installation: where its state is kept, and the key under which subjects are
-named without naming them.
+"""What belongs to this installation: the directory of its state, and the key under which alerts name
+subjects without showing them.
 
-Promises: the key is made once, mode 0600, kept in the state directory; of two first runs at once
-both use the key of one; where it cannot be kept, a key for this run only.
+Promises: the key is made once, mode 0600, in the state directory; if two first runs start at once,
+both use the same key; if it cannot be stored, a key is made for this run only.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _KEY_BYTES = 32
 
 
 def state_dir() -> Path:
-    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification); without the variable, root has a
-    place for services.
+    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification). Without the variable, root uses the
+    directory of services.
     """
-    from pathlib import Path  # a tenth of the time in which `scan` starts, for whoever asks
+    from pathlib import Path  # costs a tenth of the start of `scan`, which mostly needs none
 
     return Path(_directory())
 
@@ -34,7 +34,7 @@ def _directory() -> str:
 
 
 def subject_key(directory: str | Path | None = None) -> tuple[bytes, bool]:
-    """(The key that is kept in `directory`, whether it will be the same next time)."""
+    """(The key of `directory`, whether the next run will have the same)."""
     path = os.path.join(directory or _directory(), "subject.key")
     kept = _read(path)
     if kept is None:
@@ -57,10 +57,9 @@ def _read(path: str) -> bytes | None:
 
 
 def _keep(path: str, key: bytes) -> None:
-    """Write beside and link into place, unless another run was faster: its key is whole, and is the
-    one to use.
-    """
+    """Store the key, unless another run was faster."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    # Written beside and then linked: a reader never sees half a key.
     part = f"{path}.{os.urandom(8).hex()}"
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -70,7 +69,7 @@ def _keep(path: str, key: bytes) -> None:
         try:
             os.link(part, path)
         except FileExistsError:
-            if _read(path) is None:  # damaged
+            if _read(path) is None:  # not a race: the file is damaged
                 os.replace(part, path)
         except OSError:  # a file system without links
             os.replace(part, path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -46,7 +47,12 @@ _decode = msgspec.msgpack.Decoder(_Place).decode
 
 
 def open_records(_: str, positions: Mapping[str, bytes]) -> StdinRecords:
-    """Standard input, from the stored position on if it is a file that has one."""
+    """Standard input, from the stored position on if it is a file that has one. Raises SourceError
+    if it is closed.
+    """
+    if sys.stdin is None:
+        # Python started without descriptor 0. By now it may be one of the state's files.
+        raise SourceError(StdinRecords.title, "is closed")
     return StdinRecords(positions)
 
 

@@ -1,7 +1,7 @@
 """Upkeep of the state: deleting old rows so that it stays bounded, and summing it up in numbers.
 
 Promises: nothing that waits to be delivered or summed up is deleted; rows are deleted in small
-transactions, so that no sink waits long, and their room is given back to the file system. The
+transactions, so that no sink waits long, and their room is released to the file system. The
 numbers are read in one transaction, so that they agree, also beside a running process.
 """
 
@@ -64,7 +64,7 @@ def prune(connection: sqlite3.Connection, now_ms: int, keep: Keep) -> Pruned:
         ),
     )
     _delete(connection, "given_alerts", "scan, id", "at_ms < ?", old_scan)
-    # A source that is still read renews its positions, so an old one is of a source that is gone.
+    # Every record renews the position of its stream, so an old one is of an input that is gone.
     _delete(connection, "positions", "source, stream", "at_ms < ?", old_stream)
     _release_pages(connection)
     return pruned

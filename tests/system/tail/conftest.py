@@ -105,7 +105,7 @@ class Tail:
         """The alerts about the token of `leak(number)`."""
         return [one for one in self.alerts if one["token"]["sha256"] == name(number)]
 
-    def told(self, *numbers: int) -> list[dict[str, Any]]:
+    def reported(self, *numbers: int) -> list[dict[str, Any]]:
         """Waits until each of these tokens had an alert; gives the first of each."""
         until(
             lambda: (

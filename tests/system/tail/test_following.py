@@ -16,7 +16,7 @@ def test_what_is_there_and_what_is_appended(tail: Tail) -> None:
     tail.write("a.log", "first\n" + leak(1))
     tail.start()
     tail.write("a.log", "third\n" + leak(2))
-    first, second = tail.told(1, 2)
+    first, second = tail.reported(1, 2)
     assert (first["location"]["line"], first["location"]["column"]) == (2, 43)
     assert (second["location"]["line"], second["location"]["column"]) == (4, 43)
     assert second["location"]["path"] == str(tail.logs / "a.log")
@@ -24,14 +24,14 @@ def test_what_is_there_and_what_is_appended(tail: Tail) -> None:
 
 
 def test_a_restart_goes_on_where_the_last_run_was(tail: Tail) -> None:
-    """What was told is not told again; what was written meanwhile is; lines count on."""
+    """What was reported is not reported again; what was written meanwhile is; lines count on."""
     tail.write("a.log", leak(1))
-    tail.start().told(1)
+    tail.start().reported(1)
     assert tail.end() == 0
     tail.write("a.log", leak(2))
     tail.start()
     tail.write("a.log", leak(3))
-    tail.told(2, 3)
+    tail.reported(2, 3)
     assert [(one["token"]["sha256"], one["location"]["line"]) for one in tail.alerts] == [
         (name(number), number) for number in (1, 2, 3)
     ]
@@ -39,18 +39,18 @@ def test_a_restart_goes_on_where_the_last_run_was(tail: Tail) -> None:
 
 @pytest.mark.slow
 def test_a_crash_gives_no_second_name(tail: Tail) -> None:
-    """After kill -9 nothing is lost, and what is told twice has the same id."""
+    """After kill -9 nothing is lost, and what is reported twice has the same id."""
     tail.start()
     chance = random.Random(1)
     for number in range(1, 13, 3):
         tail.write("a.log", leak(number))
         if chance.random() < 0.5:
-            tail.told(number)
+            tail.reported(number)
         tail.write("a.log", leak(number + 1)[:90])
         tail.kill()
         tail.write("a.log", leak(number + 1)[90:] + leak(number + 2))
         tail.start()
-    tail.told(*range(1, 13))
+    tail.reported(*range(1, 13))
     by_token: dict[str, set[str]] = {}
     for one in tail.alerts:
         by_token.setdefault(one["token"]["sha256"], set()).add(one["id"])
@@ -64,7 +64,7 @@ def test_from_the_end(tail: Tail) -> None:
     tail.start("--from", "end")
     tail.write("a.log", leak(2))
     tail.write("b.log", leak(3))
-    tail.told(2, 3)
+    tail.reported(2, 3)
     assert tail.of(1) == []
 
 
@@ -75,12 +75,12 @@ def test_several_files_at_once(tail: Tail) -> None:
     tail.start()
     for number in range(60):
         tail.write(f"{number % 20}.log", leak(number))
-    found = tail.told(*range(60))
+    found = tail.reported(*range(60))
     assert [one["location"]["line"] for one in found] == [number // 20 + 1 for number in range(60)]
 
 
 def test_a_token_that_grows(tail: Tail) -> None:
-    """A token at the end of the data is told after a second; when it grows, the longer alert names
+    """A token at the end of the data is reported after a second; when it grows, the longer alert names
     the one it replaces.
     """
     line = leak(1)
@@ -90,7 +90,7 @@ def test_a_token_that_grows(tail: Tail) -> None:
     (short,) = until(lambda: tail.alerts, "the short one")
     assert short["token"]["status"] == "incomplete"
     tail.write("a.log", line[stop:])
-    (whole,) = tail.told(1)
+    (whole,) = tail.reported(1)
     assert whole["supersedes"] == short["id"]
     assert len(tail.alerts) == 2
 
@@ -104,7 +104,7 @@ def test_a_token_that_grows_over_a_crash(tail: Tail) -> None:
     (short,) = until(lambda: tail.alerts, "the short one")
     tail.kill()
     tail.write("a.log", line[stop:])
-    (whole,) = tail.start().told(1)
+    (whole,) = tail.start().reported(1)
     assert whole["supersedes"] == short["id"]
     assert len(tail.alerts) == 2
 
@@ -116,7 +116,7 @@ def test_wide_text_in_odd_pieces(tail: Tail, encoding: str) -> None:
     data = (leak(1) + "next line\n").encode(encoding)
     for at in range(0, len(data), 101):
         tail.write("a.log", data[at : at + 101])
-    (found,) = tail.told(1)
+    (found,) = tail.reported(1)
     assert found["channel"]["encodings"] == ["utf16"]
 
 

@@ -15,10 +15,10 @@ from .conftest import Tail, leak, until
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(tail: Tail, number: int) -> None:
-    """What was told is delivered, and the status is 0."""
+    """What was reported is delivered, and the status is 0."""
     tail.start()
     tail.write("a.log", leak(1))
-    tail.told(1)
+    tail.reported(1)
     assert tail.end(number) == 0
     assert "error" not in tail.said
 
@@ -66,7 +66,7 @@ def test_once(tail: Tail) -> None:
 
 @pytest.mark.slow
 def test_once_with_something_unreadable(tail: Tail) -> None:
-    """Without leaks, what cannot be read is told in the status."""
+    """Without leaks, what cannot be read is reported in the status."""
     tail.write("a.log", "nothing\n")
     (tail.logs / "b.log").symlink_to(tail.logs / "b.log")
     tail.start("--once", str(tail.logs / "b.log"), ready=False)
@@ -98,14 +98,14 @@ def test_hup_reads_the_configuration_again(tail: Tail, tmp_path: Path) -> None:
     tail.says("the old one stays")
     assert re.search(r"tail\.toml: tail.*window", tail.said)
     tail.write("a.log", leak(1))
-    tail.told(1)
+    tail.reported(1)
     config.write_text(
         "[[sink]]\nurl = 'stdout'\n\n[[sink]]\nurl = 'file:" + str(tmp_path / "second.json") + "'\n"
     )
     tail.process.send_signal(signal.SIGHUP)
     until(lambda: tail.said.count("jwtleak: ready") == 3, "the reload")
     tail.write("a.log", leak(3))
-    tail.told(3)
+    tail.reported(3)
     until(
         lambda: (
             (tmp_path / "second.json").exists()
@@ -140,7 +140,7 @@ def test_metrics_and_health(tail: Tail) -> None:
     """Numbers and health are served on loopback, and hold no token."""
     tail.write("a.log", leak(1) + leak(1))
     tail.start("--metrics", "0", "--log-format", "json")
-    tail.told(1)
+    tail.reported(1)
     words = [json.loads(line) for line in tail.said.splitlines()]
     assert [one["message"] for one in words][-1] == "ready"
     port = next(
@@ -166,7 +166,7 @@ def test_repeats_are_rolled_up(tail: Tail) -> None:
     """A token that is written again and again has one alert and one repeat a window, over kill -9."""
     tail.start("--window", "3s")
     tail.write("a.log", leak(1))
-    tail.told(1)
+    tail.reported(1)
     tail.write("a.log", leak(1) * 5)
     tail.kill()
     tail.start()

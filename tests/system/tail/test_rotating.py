@@ -23,14 +23,14 @@ def test_renamed(tail: Tail, poll: bool) -> None:
     """The rest of a renamed log and what is still written to it, and the new log, are read."""
     tail.start(*(["--poll"] if poll else []))
     tail.write("a.log", leak(1))
-    tail.told(1)
+    tail.reported(1)
     with (tail.logs / "a.log").open("ab") as writer:
         writer.write(leak(2).encode())
         writer.flush()
         os.rename(tail.logs / "a.log", tail.logs / "a.log.1")
         tail.write("a.log", leak(3))
         writer.write(leak(4).encode())
-    found = tail.told(1, 2, 3, 4)
+    found = tail.reported(1, 2, 3, 4)
     assert [one["location"]["line"] for one in found] == [1, 2, 1, 3]
     assert len(tail.alerts) == 4
 
@@ -41,7 +41,7 @@ def test_renamed_and_packed_while_stopped(tail: Tail) -> None:
     line, and nothing twice.
     """
     tail.write("a.log", "first\n" + leak(1))
-    tail.start().told(1)
+    tail.start().reported(1)
     assert tail.end() == 0
     tail.write("a.log", leak(2))
     with (
@@ -52,7 +52,7 @@ def test_renamed_and_packed_while_stopped(tail: Tail) -> None:
     (tail.logs / "a.log").unlink()
     tail.write("a.log", leak(3))
     tail.start()
-    second, _ = tail.told(2, 3)
+    second, _ = tail.reported(2, 3)
     assert second["location"]["line"] == 3
     assert len(tail.alerts) == 3
 
@@ -61,14 +61,14 @@ def test_copied_and_truncated(tail: Tail) -> None:
     """A log that was copied, cut and written anew is read from its beginning, lines and all."""
     tail.start()
     tail.write("a.log", "x\n" * 50 + leak(1))
-    tail.told(1)
+    tail.reported(1)
     shutil.copy(tail.logs / "a.log", tail.logs / "a.log.1")
     os.truncate(tail.logs / "a.log", 0)
     tail.write("a.log", leak(2))
-    (found,) = tail.told(2)
+    (found,) = tail.reported(2)
     assert found["location"]["line"] == 1
     tail.write("a.log", leak(3))
-    tail.told(3)
+    tail.reported(3)
     assert len(tail.alerts) == 3
 
 
@@ -86,7 +86,7 @@ def test_records_of_a_pod_over_a_rotation(tail: Tail) -> None:
     tail.start()
     token = jws()
     tail.write(f"{POD}/app/0.log", leak(2))
-    tail.told(2)
+    tail.reported(2)
     tail.write(f"{POD}/app/0.log", cri("stdout", "P", f"t={token[:-30]}"))
     os.rename(pod / "0.log", pod / "0.log.20260115-120000")
     tail.write(
@@ -100,7 +100,7 @@ def test_records_of_a_pod_over_a_rotation(tail: Tail) -> None:
     assert found["location"]["container"] == {
         "namespace": "shop", "pod": "web-5d4f-x", "pod_uid": POD.rpartition("_")[2], "name": "app", "stream": "stdout",
     }  # fmt: skip
-    tail.told(1)
+    tail.reported(1)
 
 
 def test_records_of_docker(tail: Tail) -> None:
@@ -134,7 +134,7 @@ def test_records_of_docker(tail: Tail) -> None:
 
 @pytest.mark.slow
 def test_a_hundred_quiet_files_beside_a_backlog(tail: Tail) -> None:
-    """Fresh lines are told while a long backlog is still read."""
+    """Fresh lines are reported while a long backlog is still read."""
     (tail.logs / "old.log").write_bytes(
         b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n" * 1_000_000
     )
@@ -142,5 +142,5 @@ def test_a_hundred_quiet_files_beside_a_backlog(tail: Tail) -> None:
     tail.start("--rate", "2m")
     for number in range(100):
         tail.write(f"{number}.log", leak(number))
-    tail.told(*range(100))
+    tail.reported(*range(100))
     assert tail.of(1000) == []

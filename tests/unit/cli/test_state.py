@@ -133,7 +133,7 @@ def test_reset_of_a_damaged_state(run, filled):
 
 
 def test_prune(run, filled):
-    """What is older than its age goes, or than the age that is given; the numbers are said."""
+    """What is older than its age goes, or than the age that is reported; the numbers are said."""
     said = run("state", "prune").err
     assert (
         said

@@ -20,7 +20,7 @@ def test_once(run: Run, work: Path) -> None:
 
 
 def test_selection(run: Run, work: Path) -> None:
-    """--include, --exclude and --min-severity narrow what is told; --sink says where to."""
+    """--include, --exclude and --min-severity narrow what is reported; --sink says where to."""
     for number, file in enumerate(("a.log", "b.log", "c.txt")):
         (work / file).write_bytes(leak(number))
     done = run(

@@ -52,7 +52,7 @@ def test_durability(connection, durability, number):
 
 
 def test_modes_of_the_connection(connection):
-    """Write-ahead log, foreign keys, pages that can be given back."""
+    """Write-ahead log, foreign keys, pages that can be freed."""
     asked = ("journal_mode", "foreign_keys", "auto_vacuum", "trusted_schema")
     assert [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked] == [
         "wal",

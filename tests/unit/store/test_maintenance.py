@@ -13,7 +13,10 @@ DAY = 24 * 60 * 60 * 1000
 def fill(store):
     """A row of each sort at the time 0, and what must not go whatever its age."""
     cursors = [cursor("done", state="finished"), cursor("live"), cursor("rotated", state="rotated")]
-    seen = [sighting(token="told", since=0, last_ms=0), sighting(token="waits", since=1, last_ms=0)]
+    seen = [
+        sighting(token="reported", since=0, last_ms=0),
+        sighting(token="waits", since=1, last_ms=0),
+    ]
     store.commit(
         Commit(cursors=cursors, sightings=seen, alerts=[letter("waits"), letter("dead")], at_ms=0)
     )

@@ -88,7 +88,7 @@ def test_version_2_knows_what_waits_for_each_sink():
 
 def test_cursors_of_version_1_are_kept():
     """A stream was read to its offset then: the anchor stands before that, and nothing behind it
-    was told.
+    was reported.
     """
     with fresh() as connection:
         migrate(connection, steps()[:1])

@@ -34,7 +34,7 @@ def test_scans_know_nothing_of_each_other(store):
 
 
 def test_beginning_anew(store):
-    """Without resuming, marks and given alerts of this scan are gone."""
+    """Without resuming, marks and reported alerts of this scan are gone."""
     scans = store.scans("one")
     scans.begin(resume=False)
     scans.finish([FILE], 0, 1)

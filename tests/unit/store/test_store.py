@@ -101,7 +101,7 @@ def test_due(store):
     """Due are sightings with something to sum up whose window is over, the longest first."""
     seen = [
         sighting(token="later", window_end_ms=300), sighting(token="first", window_end_ms=100),
-        sighting(token="second", window_end_ms=200), sighting(token="told", since=0, window_end_ms=50),
+        sighting(token="second", window_end_ms=200), sighting(token="reported", since=0, window_end_ms=50),
     ]  # fmt: skip
     store.commit(Commit(sightings=seen, at_ms=1))
     assert store.due(200) == [seen[1], seen[2]]

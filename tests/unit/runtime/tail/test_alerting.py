@@ -94,7 +94,7 @@ def test_the_first_sight_is_told(store: Store) -> None:
 
 @pytest.mark.parametrize("crash", [False, True])
 def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
-    """Repeats are counted and told once at the end of the window that the first of them opened,
+    """Repeats are counted and reported once at the end of the window that the first of them opened,
     with the id of the newest and the times of the first and the last; also by a process that did
     not see them.
     """
@@ -108,15 +108,15 @@ def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
         rollup = rolling(store)
     assert due(rollup, T + 69_999) == []
     (entry,) = due(rollup, T + 70_000)
-    told = alert(entry)
-    assert entry.id == told.id == record(1, 3010)[0]
+    reported = alert(entry)
+    assert entry.id == reported.id == record(1, 3010)[0]
     assert (
-        told.event,
-        told.sightings.count,
-        told.sightings.first_offset,
-        told.sightings.last_offset,
+        reported.event,
+        reported.sightings.count,
+        reported.sightings.first_offset,
+        reported.sightings.last_offset,
     ) == ("repeat", 3, 1010, 3010)
-    assert (told.first_seen, told.last_seen) == (
+    assert (reported.first_seen, reported.last_seen) == (
         "2026-01-15T12:00:10.000Z",
         "2026-01-15T12:00:30.000Z",
     )
@@ -128,16 +128,16 @@ def test_repeats_are_summed_up(store: Store, crash: bool) -> None:
 def test_one_repeat_a_window(store: Store) -> None:
     """A token that is written all the time has one entry a window."""
     rollup = rolling(store)
-    told = 0
+    reported = 0
     for second in range(300):
-        told += see(rollup, "a", *record(1, 10 + second * 1000), T + second * 1000) is not None
+        reported += see(rollup, "a", *record(1, 10 + second * 1000), T + second * 1000) is not None
         stored(rollup, store)
-        told += len(due(rollup, T + second * 1000))
-    assert told == 5
+        reported += len(due(rollup, T + second * 1000))
+    assert reported == 5
 
 
 def test_a_higher_severity_is_told_at_once(store: Store) -> None:
-    """What is worse than was told is not summed up; what is as bad as that is, from then on."""
+    """What is worse than was reported is not summed up; what is as bad as that is, from then on."""
     rollup = rolling(store)
     assert see(rollup, "a", *record(1, 10, "low"), T)
     assert see(rollup, "a", *record(1, 1010, "low"), T) is None
@@ -161,7 +161,7 @@ def test_what_was_counted_is_not_counted_again(store: Store) -> None:
 
 
 def test_always(store: Store) -> None:
-    """An alert that replaces another is told though its token is known."""
+    """An alert that replaces another is reported though its token is known."""
     rollup = rolling(store)
     see(rollup, "a", *record(1, 1010), T)
     assert see(rollup, "a", *record(1, 10), T, always=True) is not None
@@ -176,7 +176,7 @@ def test_without_a_window_each_sighting_is_told(store: Store) -> None:
 
 @pytest.mark.parametrize("crash", [False, True])
 def test_the_end_of_a_stream_sums_up(store: Store, crash: bool) -> None:
-    """What still waits is told when its stream is over, whether it was stored or not."""
+    """What still waits is reported when its stream is over, whether it was stored or not."""
     rollup = rolling(store)
     see(rollup, "a", *record(1, 10), T)
     see(rollup, "a", *record(1, 1010), T)
@@ -253,7 +253,7 @@ def test_an_alert_with_time_and_place(tmp_path: Path) -> None:
 
 
 def test_early_alerts_are_not_told_again(tmp_path: Path) -> None:
-    """What was told early is told once, and remembered until the offset has passed it."""
+    """What was reported early is reported once, and remembered until the offset has passed it."""
     data = leak(1)[: leak(1).index(b" HTTP")]
     with Store.open(tmp_path) as store:
         setup = EmitterSetup(store)
@@ -286,7 +286,7 @@ def test_what_is_not_wanted_is_not_told(tmp_path: Path) -> None:
 
 
 def test_the_policy_keeps_back(tmp_path: Path) -> None:
-    """What is accepted is counted and not told, and not remembered as told either."""
+    """What is accepted is counted and not reported, and not remembered as reported either."""
     with Store.open(tmp_path) as store:
         setup = EmitterSetup(store)
         setup.policy = Policy(allow=(Allow(reason="known", path="/logs/*"),))

@@ -45,12 +45,12 @@ def test_shut_while_full() -> None:
     """It shuts when the spool is full and opens when there is room."""
     spool, clock = Spool(), Clock()
     one, _ = backpressure(spool, clock)
-    told = []
+    reported = []
     for size in (0, 99, 100, 150, 99):
         spool.bytes = size
-        told.append(one.active())
+        reported.append(one.active())
         clock.pass_(EVERY)
-    assert told == [False, False, True, True, False]
+    assert reported == [False, False, True, True, False]
     assert one.bytes == 99
 
 

@@ -19,8 +19,8 @@ from jwtleak.runtime.tail.daemon import Daemon
 def settings(root: Path, **flags: object) -> TailConfig:
     """Follow `logs`, alerts into a file beside it."""
     (root / "logs").mkdir(exist_ok=True)
-    given = {"paths": [str(root / "logs")], "state": str(root / "state"), **flags}
-    return compose(None, given, (f"file:{root / 'alerts.json'}",))
+    flags = {"paths": [str(root / "logs")], "state": str(root / "state"), **flags}
+    return compose(None, flags, (f"file:{root / 'alerts.json'}",))
 
 
 def found(root: Path) -> list[str]:

@@ -16,7 +16,7 @@ LINE = b"2026-01-15T12:00:01Z web-01 GET /healthz 200 12\n"
 
 
 def test_an_alert_is_stored_with_the_cursor_that_covers_it(rig: Rig) -> None:
-    """One transaction holds both, and the follower is told afterwards."""
+    """One transaction holds both, and the follower hears of it afterwards."""
     rig.files.open("a", leak(1) + leak(2))
     rig.run()
     (batch,) = rig.store.commits
@@ -84,7 +84,7 @@ def test_a_restart_where_nothing_happened_costs_nothing(rig: Rig) -> None:
 
 
 def test_what_was_held_and_not_told_before_a_crash(rig: Rig) -> None:
-    """A token at the end that was stored with nothing but an offset is read and told by the next
+    """A token at the end that was stored with nothing but an offset is read and reported by the next
     process.
     """
     line = leak(2)
@@ -121,7 +121,7 @@ def test_places_far_into_a_stream(rig: Rig) -> None:
 
 
 def test_a_stream_that_begins_at_its_end(rig: Rig) -> None:
-    """What stands before the cursor of a new stream is not told."""
+    """What stands before the cursor of a new stream is not reported."""
     data = leak(1) + leak(2)
     rig.files.open("a", data, at=cursor("a", offset=len(data)))
     rig.files.append("a", leak(3))
@@ -143,7 +143,7 @@ def test_a_serialisation_that_is_announced_late(rig: Rig) -> None:
 
 
 def test_the_rest_of_a_line_is_waited_for(rig: Rig) -> None:
-    """A token that has ended is told after 20 ms, also when its line is not whole."""
+    """A token that has ended is reported after 20 ms, also when its line is not whole."""
     rig.files.open("a", leak(1)[:-5])
     rig.run()
     assert rig.found() == []
@@ -152,8 +152,8 @@ def test_the_rest_of_a_line_is_waited_for(rig: Rig) -> None:
 
 
 def test_a_growing_token_is_told_and_replaced(rig: Rig) -> None:
-    """After a second of silence it is told; the longer alert names it, over a crash too; nothing is
-    told twice.
+    """After a second of silence it is reported; the longer alert names it, over a crash too; nothing is
+    reported twice.
     """
     line = leak(1)
     stop = line.index(b" HTTP") - 20
@@ -174,7 +174,7 @@ def test_a_growing_token_is_told_and_replaced(rig: Rig) -> None:
 
 
 def test_a_token_that_does_not_grow_is_told_once(rig: Rig) -> None:
-    """A token that was whole when it was told early is not told again with the byte that ends it."""
+    """A token that was whole when it was reported early is not reported again with the byte that ends it."""
     line = leak(1)
     stop = line.index(b" HTTP")
     rig.files.open("a", line[:stop])
@@ -229,7 +229,7 @@ def test_moved(rig: Rig) -> None:
 
 def test_holes_are_stepped_over(rig: Rig) -> None:
     """A hole of gigabytes is not read; places behind it are right, and a token that it ends is
-    told.
+    reported.
     """
     size = 64 << 20
     first = leak(1)[: leak(1).index(b" HTTP")]
@@ -248,7 +248,7 @@ def test_holes_are_stepped_over(rig: Rig) -> None:
 
 
 def test_user_patterns_are_told_once(rig: Rig) -> None:
-    """A hit is told after a silence, and not again when its block is whole, nor after a crash; a
+    """A hit is reported after a silence, and not again when its block is whole, nor after a crash; a
     token beside it neither.
     """
     rig.close()
@@ -273,7 +273,7 @@ def test_what_the_follower_says_is_passed_on(rig: Rig) -> None:
 
 
 def test_catching_up(rig: Rig) -> None:
-    """Everything that is there is read, what is held is given, and a later run replaces it if it
+    """Everything that is there is read, what is held is reported, and a later run replaces it if it
     grew.
     """
     line = leak(2)
@@ -300,7 +300,7 @@ def test_stopping(rig: Rig) -> None:
 
 
 def test_going_on_after_a_stop(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that was stopped goes round again when it is told to, and not before."""
+    """A loop that was stopped goes round again when it is asked to, and not before."""
     rounds: list[int] = []
 
     def step() -> float:

@@ -65,7 +65,7 @@ def test_a_stream_that_cannot_be_read_is_tried_again(rig: Rig) -> None:
 
 
 def test_a_full_disk_holds_everything(rig: Rig) -> None:
-    """Detection goes on, cursors stay, the follower is told nothing; when there is room all is
+    """Detection goes on, cursors stay, the follower hears nothing; when there is room all is
     stored.
     """
     rig.store.full = True

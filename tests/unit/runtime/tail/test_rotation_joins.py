@@ -70,7 +70,7 @@ def test_a_rotation_that_is_seen_in_two_looks(rig: Rig) -> None:
 
 
 def test_a_rotation_that_is_seen_after_a_restart(rig: Rig) -> None:
-    """The end of the old file was told, and is read again for what goes on in the new one."""
+    """The end of the old file was reported, and is read again for what goes on in the new one."""
     first, second = parts("cri")
     rig.files.open("old", b"before\n" + first)
     rig.run(10)
@@ -118,7 +118,7 @@ def test_a_truncated_file(rig: Rig) -> None:
 
 
 def test_it_does_not_wait_for_ever(rig: Rig) -> None:
-    """Without the rest, what is there is told after five seconds."""
+    """Without the rest, what is there is reported after five seconds."""
     first, _ = parts("cri")
     rig.files.open("old", first)
     rig.files.open("new", cri("stderr", "F", "x"), follows="old")
@@ -160,7 +160,7 @@ def test_the_new_file_is_gone_too(rig: Rig) -> None:
 
 
 def test_catching_up_does_not_wait(rig: Rig) -> None:
-    """Where nothing more will come, the parts that are there are joined, and the rest is told at
+    """Where nothing more will come, the parts that are there are joined, and the rest is reported at
     once.
     """
     first, second = parts("cri")

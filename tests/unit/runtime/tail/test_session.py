@@ -31,8 +31,8 @@ CLOCKS = Clocks(time.time, time.monotonic)
 def settings(root: Path, **flags: object) -> TailConfig:
     """Follow `logs`, alerts into a file beside it."""
     (root / "logs").mkdir(exist_ok=True)
-    given = {"paths": [str(root / "logs")], "state": str(root / "state"), "poll": True, **flags}
-    return compose(None, given, (f"file:{root / 'logs' / 'alerts.json'}",))
+    flags = {"paths": [str(root / "logs")], "state": str(root / "state"), "poll": True, **flags}
+    return compose(None, flags, (f"file:{root / 'logs' / 'alerts.json'}",))
 
 
 def voices(words: io.StringIO) -> Voices:
@@ -96,11 +96,11 @@ def test_what_a_sink_does_not_want_takes_no_room(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "a.log").write_bytes(leak(1))
     flags = {"paths": [str(tmp_path / "logs")], "state": str(tmp_path / "state"), "poll": True}
-    given = compose(
+    config = compose(
         None, flags, ("file:/gone/a?when=severity=='low'&name=a", "file:/gone/b?name=b")
     )
-    with Store.open(given.state) as store:
-        session = Session(given, store, b"k" * 32, voices(io.StringIO()), CLOCKS)
+    with Store.open(config.state) as store:
+        session = Session(config, store, b"k" * 32, voices(io.StringIO()), CLOCKS)
         session.loop.begin()
         session.loop.catch_up(0.1)
         assert list(store.queue_bytes()) == ["b"]
@@ -117,13 +117,13 @@ def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
     for number in range(20):
         (logs / f"{number}.log").write_bytes(b"".join(leak(15 * number + one) for one in range(15)))
     flags = {"paths": [str(logs)], "state": str(tmp_path / "state"), "poll": True}
-    given = compose(
+    config = compose(
         None, flags, (f"file:{down}/out?name=down&queue=65536{more}", f"file:{tmp_path}/other")
     )
     ticks = count()  # each look at the clock takes 10 ms: a round is one turn, and the backpressure is asked often
     clocks = Clocks(time.time, lambda: next(ticks) / 100)
-    with Store.open(given.state) as store:
-        session = Session(given, store, b"k" * 32, voices(io.StringIO()), clocks)
+    with Store.open(config.state) as store:
+        session = Session(config, store, b"k" * 32, voices(io.StringIO()), clocks)
         session.begin()
         for _ in range(200):
             session.loop.step()
@@ -134,16 +134,16 @@ def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
         assert session.close(10) == []
         lost = store.dropped().get("down", 0)
     assert (read < 100, lost == 0) == ((True, True) if not more else (False, False))
-    told, other = (
+    reported, other = (
         [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
         for path in (down / "out", tmp_path / "other")
     )
     assert len(set(other)) == len(other) == 300
-    assert told == other[lost:]
+    assert reported == other[lost:]
 
 
 def test_the_name_of_the_machine(tmp_path: Path) -> None:
-    """A name that was given stands in alerts in place of the machine's own, which in a container
+    """A configured name is in alerts in place of the machine's own, which in a container
     says nothing.
     """
     settings(tmp_path)
@@ -165,7 +165,7 @@ def test_user_patterns(tmp_path: Path) -> None:
 
 
 def test_a_baseline_keeps_back(tmp_path: Path) -> None:
-    """What a scan knew before is not told."""
+    """What a scan knew before is not reported."""
     known = f"{name(1)} {tmp_path / 'logs' / 'a.log'}"
     baseline = tmp_path / "baseline.json"
     baseline.write_text(json.dumps({"version": 1, "findings": [known]}))
