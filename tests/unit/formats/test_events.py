@@ -82,7 +82,7 @@ def test_a_row_is_enough_for_every_document(made_up: Any, name: str) -> None:
 def test_a_row_is_enough_for_otlp_and_routes(made_up: Any) -> None:
     """OTLP's event name, and a route's condition."""
     assert MessageToDict(otlprecord.record(made_up))["eventName"] == "jwtleak.made_up_otlp"
-    assert parse('event == "made_up"')(made_up)
+    assert parse('event == "made_up"').wants(made_up)
 
 
 def test_a_row_is_enough_for_the_webhook(made_up: Any, tmp_path: Path) -> None:
