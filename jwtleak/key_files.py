@@ -104,6 +104,7 @@ def read_key_files(path: Path) -> list[tuple[str, bytes]]:
 def _read(path: Path, limit: int) -> bytes:
     with path.open("rb") as file:
         data = file.read(limit + 1)
+    # One byte more than the limit was read: a size from `stat` may be old, or 0 for a pipe.
     if len(data) > limit:
         raise UsageError(f"{path}: is larger than {limit // 1024} KiB")
     return data
@@ -135,6 +136,7 @@ def read_secret(source: SecretSource) -> bytes:
             )
         except binascii.Error:
             raise UsageError(f"{name}: is not base64") from None
+    # An empty key would "verify" every token that was signed with an empty key.
     if not secret:
         raise UsageError(f"{name}: holds no secret")
     return secret

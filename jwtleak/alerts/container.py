@@ -62,6 +62,7 @@ class ContainerFacts(msgspec.Struct, frozen=True, gc=False):
 def of_path(path: str) -> ContainerFacts | None:
     """The container whose log is at `path`; None where the path has another form."""
     for literal, shape in _SHAPES:
+        # In the order of the table: the kubelet's shapes first, as both of them contain `_`.
         if literal in path and (match := shape.search(path)):
             return ContainerFacts(**match.groupdict())
     return None
@@ -83,6 +84,7 @@ class Containers:
 
 
 def _container(facts: ContainerFacts | None, output: OutputStream | None) -> Container | UnsetType:
+    # A CRI or Docker record names its stream even where the path says nothing (`docker logs`).
     if facts is None and output is None:
         return UNSET
     known = facts or ContainerFacts()

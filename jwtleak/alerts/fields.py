@@ -43,6 +43,7 @@ _hmac_sha256 = stringzilla.hmac_sha256
 
 def rfc3339(milliseconds: int) -> str:
     """`2026-01-15T12:02:31.123Z` for Unix milliseconds."""
+    # A claim may hold any number: the nearest time that can be written is better than none.
     if not 0 <= milliseconds <= _LAST_MS:
         milliseconds = min(max(milliseconds, 0), _LAST_MS)
     # A third of the time of `datetime.isoformat`, for up to five times an alert.
@@ -79,6 +80,7 @@ def texts(value: object, *, split: bool = False) -> tuple[str, ...] | UnsetType:
     """
     if value is None:
         return UNSET
+    # Lists have no cache: they cannot be a key, and most `aud` are one string.
     if isinstance(value, str):
         return _texts(value, split) if len(value) <= _SHORT else _shown_all(_listed(value, split))
     return _shown_all(value) if isinstance(value, list) else UNSET
@@ -110,6 +112,7 @@ def issuer(value: object) -> Shown:
     """`iss` without the user and password that a URL may carry."""
     if not isinstance(value, str):
         return UNSET
+    # Userinfo before redaction: `_shown` cuts, and could cut between the password and the `@`.
     return _issuer(value[:_LONGEST])
 
 

@@ -30,7 +30,9 @@ class Grouping:
         """
         group = record.group
         first = self._first.get(group)
+        # In place: a group holds one object a token, however many sightings come.
         if first is not None:
+            # More than one where `record` was grouped in a part of the file already.
             first.count += record.count
             first.last_offset = record.last_offset
             return ()
@@ -42,6 +44,7 @@ class Grouping:
         """Count a sighting of a token that is in the group. The engine's `SeenTokens` has the same
         capacity and drops the same tokens, so it knows without an alert being built.
         """
+        # No `group`: without a policy, which `again` requires, nothing is suppressed.
         first = self._first[sha256]
         first.count += 1
         first.last_offset = offset
@@ -73,6 +76,7 @@ class FirstSight(Grouping):
         """A `repeat` for each token that came more than once."""
         first, self._first = self._first, {}
         for record in first.values():
+            # The alert itself was passed on at the first sighting.
             if record.count > 1:
                 yield to_wire(replace(record.alert(), event="repeat"))
 

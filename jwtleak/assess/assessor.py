@@ -121,8 +121,10 @@ class Assessor:
         example = tables.keys.is_example(sha256)
         signature = self._signature(token, sha256)
         found = weaknesses.in_header(token.kind, token.header)
+        # Also as a weakness, for readers that know weaknesses and not signatures.
         if signature in ("published_key", "weak_key"):
             found = (*found, signature)
+        # Claims of a JWE or of an opaque payload are unreadable, and so unjudged.
         words: tuple[str, ...] = ()
         if token.claims is not None:
             found += weaknesses.in_claims(token.claims, stated, origin.lifetime)

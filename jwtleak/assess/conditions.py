@@ -74,6 +74,7 @@ def facet(value: object) -> Facet:
 def _scalar(value: object) -> str:
     if isinstance(value, str):
         return value[:LONGEST]
+    # Before the test for int: a bool is one.
     if isinstance(value, bool):
         return "true" if value else "false"
     # Larger ones are no ids of a rule, and `str` raises from 4,300 digits on.
@@ -84,6 +85,8 @@ def _scalar(value: object) -> str:
 
 @lru_cache(maxsize=2048)
 def _expression(pattern: str) -> re.Pattern[str]:
+    # No nested repetition: each part is a literal or one class with a star, so matching a value of
+    # LONGEST characters stays fast whatever the value is.
     parts = re.split(r"(\*\*|\*)", pattern)
     text = "".join(
         ".*" if part == "**" else r"[^/@?#\s]*" if part == "*" else re.escape(part)
@@ -111,6 +114,7 @@ def fitting(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 
 def fits(globs: str | tuple[str, ...], values: Facet) -> bool:
     """Whether one of `values` fits one of `globs`."""
+    # `*` alone means presence; as an expression it would refuse values with a slash.
     if globs == "*":
         return bool(values)
     return any(map(fitting((globs,) if isinstance(globs, str) else globs), values))
@@ -149,6 +153,7 @@ class Condition:
 
     def __init__(self, match: ClaimRule) -> None:
         self._match = match
+        # `iss`, `aud` and `azp` have keys of their own in the files, but are claims like others.
         by_name = {"iss": match.iss, "aud": match.aud, "azp": match.azp}
         claims = {**match.claims, **{name: globs for name, globs in by_name.items() if globs}}
         self._claims = tuple(claims.items())
@@ -187,6 +192,7 @@ class Condition:
     def _fits_header(name: str, globs: str | tuple[str, ...], header: dict[str, Any]) -> bool:
         if name not in header:
             return False
+        # Not `words`: a header parameter has no scopes.
         values = facet(header[name])
         # Media types and algorithm names are written in any case (RFC 7515 section 4.1.9).
         return fits(

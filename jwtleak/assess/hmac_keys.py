@@ -126,6 +126,7 @@ class Signers:
 
     def published(self, token: Token) -> bool:
         """Whether a published key made the signature."""
+        # Before anything is counted: tokens of other algorithms would fill the table of signers.
         alg = token.header.get("alg")
         if not self._keys or alg not in _HMAC:
             return False
@@ -148,6 +149,7 @@ class Signers:
 
     def _try(self, signer: _Signer, token: Token) -> bool:
         signer.seen += 1
+        # A signer with a published key is always tried: its next token is critical too.
         if signer.key is None and signer.seen > TRIED_FIRST and signer.seen % TRIED_EVERY:
             return False
         signed = Signed(token)
@@ -208,6 +210,7 @@ class WeakKeys:
         if found is None:
             # "Not tried" must not read as "not weak": the count shows in the summary.
             self.untried += 1
+        # A cleared table means that a token is tried again, not that it is missed.
         if len(self._results) >= _RESULTS:
             self._results.clear()
         self._results[name] = found is True
@@ -218,6 +221,7 @@ class WeakKeys:
         by = signed.by
         for at in range(0, len(self._words), _PIECE):
             now = self._clock()
+            # Between pieces, so that a token overruns its share by one piece at most.
             if self._share and self._spent > self._share * (now - self._began) + GRACE:
                 return None
             found = any(by(word) for word in self._words[at : at + _PIECE])

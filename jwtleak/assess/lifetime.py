@@ -51,7 +51,9 @@ def numeric_date(value: object) -> tuple[float | None, bool]:
     try:
         number = float(value)
     except (ValueError, OverflowError):
+        # OverflowError: an integer of more than 308 digits.
         return None, False
+    # JSON has no NaN, but "NaN" in a string is a float for Python.
     if not math.isfinite(number) or number < 0:
         return None, False
     if number > _MILLISECONDS_FROM:
@@ -103,6 +105,7 @@ def live_at(
     token: Token, stated: Times, moment: float, leeway: float = DEFAULT_LEEWAY
 ) -> bool | None:
     """Whether the token worked at `moment` (Unix seconds); None where that is unknown."""
+    # Without a readable expiry nothing is known, and "unknown" must not read as "was dead".
     if token.claims is None or token.kind == "jwe" or stated.bad:
         return None
     return status_of(stated, moment, leeway) in ("live", "no_expiry")

@@ -65,6 +65,7 @@ class Sensitive:
             names = tuple(claims)
         found = self._cache.get(names)
         if found is None:
+            # Nested names count as much as outer ones: a reader of the log sees both.
             words = (self._words.get(plain(name)) for name in names)
             found = tuple(dict.fromkeys(word for word in words if word is not None))
             if is_small(names):
@@ -87,6 +88,7 @@ def _names(claims: Mapping[str, Any]) -> list[str]:
                 below += value.values()
             elif isinstance(value, list):
                 below += value
+            # A token of 64 KiB can hold thousands of names; the outer ones say what it is.
             if len(names) >= _MOST:
                 return names[:_MOST]
         layer = [value for value in below[:_MOST] if isinstance(value, dict | list)]

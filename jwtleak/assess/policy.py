@@ -131,6 +131,7 @@ def baseline_name(sha256: str, path: str) -> str:
 
 
 def _holds(rule: Conditions, place: AlertPlace) -> bool:
+    # The cheap comparisons first; globs only for a sighting that passes them.
     if rule.sha256 and not _is_among(rule.sha256, place.sha256):
         return False
     if rule.channel and not _is_among(rule.channel, place.channel):
@@ -152,6 +153,7 @@ def _holds(rule: Conditions, place: AlertPlace) -> bool:
 
 
 def _fits_claim(globs: Globs, values: dict[str, Any], name: str) -> bool:
+    # A present claim of a wrong type has a facet too: `"iss": 5` compares as `5`.
     return not globs or (name in values and fits(globs, facet(values[name])))
 
 
@@ -184,6 +186,7 @@ def read_baseline(data: bytes, name: str) -> frozenset[str]:
     try:
         baseline = msgspec.json.decode(data, type=Baseline)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        # The error of msgspec names the place in the file and never quotes it.
         raise UsageError(
             f"{name}: is not a baseline: {str(error)[:1].lower()}{str(error)[1:]}"
         ) from None

@@ -74,6 +74,7 @@ def _to(level: Severity) -> Callable[[Severity], Severity]:
 
 
 def _at_least(level: Severity) -> Callable[[Severity], Severity]:
+    # SEVERITIES begins with the worst, so the worse of two has the smaller index.
     return lambda before: min(before, level, key=SEVERITIES.index)
 
 
@@ -82,6 +83,7 @@ def _at_most(level: Severity) -> Callable[[Severity], Severity]:
 
 
 def _step(by: int) -> Callable[[Severity], Severity]:
+    # Clamped: one step up from `critical` stays `critical`.
     return lambda before: SEVERITIES[
         min(max(SEVERITIES.index(before) + by, 0), len(SEVERITIES) - 1)
     ]
@@ -220,7 +222,9 @@ def severity(case: Case) -> tuple[Severity, tuple[str, ...]]:
     """How much a leak matters, and why."""
     level = base(case.status, case.live_when_logged, signed=case.signed, channel=case.channel)
     reasons: list[str] = [case.status]
+    # The reasons follow `base` branch by branch: they say why it chose this level.
     if case.status == "expired":
+        # Neither the channel nor the signature changes the level of an expired token.
         if case.live_when_logged:
             reasons.append("live_when_logged")
     else:
@@ -245,6 +249,7 @@ def raised(level: Severity, least: Severity) -> Severity:
 
 def is_signed(kind: Kind, *, claims: bool) -> bool:
     """Whether a token carries claims and a signature, or is encrypted."""
+    # Nobody can look into a JWE, and its tag authenticates it (RFC 7516 section 5.2).
     return kind == "jwe" or (kind != "unsecured" and claims)
 
 
@@ -258,6 +263,7 @@ def confidence(
     if signature in ("valid", "published_key", "weak_key"):
         return "high"
     if claims:
+        # A claims object alone is strong evidence: no other text decodes to one behind a header.
         return (
             "high"
             if integrity == "whole" and kind != "unsecured" and signature != "invalid"

@@ -139,6 +139,7 @@ class Verifier:
         """`valid`; `invalid` where neither the keys of its issuer nor a loose key with its `kid`
         made the signature; None where the configured keys do not answer.
         """
+        # `alg` only selects among the algorithms below; `none` is not one of them.
         parts = _parts(token)
         alg = token.header.get("alg")
         if parts is None or alg not in _TYPES:
@@ -150,6 +151,7 @@ class Verifier:
         own = self._issuers.get(issuer) if isinstance(issuer, str) else None
         if own is None:
             return self._loosely(parts, alg, kid)
+        # Sources are asked at each token: a live one may have fetched new keys since.
         keys = [key for source in own for key in source.keys(kid) or ()]
         verdict = self._bound(parts, alg, kid, keys)
         # The loose keys may hold the issuer's newest one: only they can turn `invalid` around.
@@ -223,6 +225,7 @@ def _parts(token: Token) -> _Parts | None:
         or token.header.get("b64") is False
     ):
         return None
+    # The signature of an SD-JWT ends before its first disclosure.
     raw = token.raw.reveal()
     end = raw.find(b"~") if token.kind == "sd-jwt" else len(raw)
     dot = raw.rfind(b".", 0, end)

@@ -52,6 +52,8 @@ def verdict_of(
     """The verdict on one sort of alert. `claims`: the payload is a claims object. `clear_text`: see
     `is_clear`.
     """
+    # The cache compares `assessment` by value and the origin in it by identity: tokens of one kind
+    # have equal assessments, so a log of a million tokens has some hundreds of verdicts.
     origin, example = assessment.origin, assessment.example
     signature = None if isinstance(assessment.signature, UnsetType) else assessment.signature
     public = origin.public is not None
@@ -84,7 +86,9 @@ def verdict_of(
         clear_text=clear_text,
         reference=origin.reference,
     )
+    # Whoever has the key writes tokens of his own: the leaked one is then the lesser problem.
     forgeable = signature in ("published_key", "weak_key")
+    # Positional: the fields of AlertVerdict are in the order of an alert's.
     return AlertVerdict(
         *severity(case),
         confidence(kind, integrity, claims=claims, signature=signature),

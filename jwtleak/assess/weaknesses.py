@@ -102,6 +102,8 @@ def in_header(kind: Kind, header: dict[str, Any]) -> tuple[str, ...]:
         for name in ("jku", "x5u", "jwk")
         if name in header and not _proves(name, header)
     ]
+    # A verifier that does not know the extension must reject the token; one that ignores `crit`
+    # skips a check that its issuer relied on.
     critical = header.get("crit")
     if critical is not None and not _known(critical, header):
         found.append("unknown_crit")
@@ -133,6 +135,7 @@ def in_claims(claims: dict[str, Any], stated: Times, limit: float | None) -> tup
     """The weaknesses of claims. `limit`: the longest lifetime, in seconds, that is fit for the
     token's use.
     """
+    # In a fixed order: the names are part of the key of the cache of verdicts.
     found = []
     if stated.nonstandard:
         found.append("nonstandard_exp")

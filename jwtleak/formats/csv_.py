@@ -120,6 +120,7 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    # Numbers are returned above: a negative `expires_in` is no formula.
     text = "; ".join(value) if isinstance(value, list) else value
     # Spreadsheets skip leading blanks before they look for a formula.
     if text.lstrip().startswith(_FORMULA):

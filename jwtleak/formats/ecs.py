@@ -124,6 +124,7 @@ class Ecs:
         return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
 
     def _write(self, found: Facts) -> bytes:
+        # By the event, not the action: a suppressed leak keeps its rule and its category.
         kind = EVENT_KINDS[found["event"]]
         tree: dict[str, Any] = {
             # Placeholders: time and message come first for people who read along.
@@ -139,6 +140,7 @@ class Ecs:
             },
             "observer": _OBSERVER,
         }
+        # `event.category` and `rule` drive detection rules: a heartbeat must match none of them.
         if kind.about_token:
             tree["event"] |= {"category": [self._options.category], "type": ["info"]}
             tree["rule"] = {"category": "credential-leak", "ruleset": "jwtleak"}
@@ -148,6 +150,7 @@ class Ecs:
                 tree["rule"] = {**tree.get("rule", {}), "reference": link}
         if "attack" in found:
             tree["threat"] = _THREAT
+        # Only the kubelet's paths name a pod; a Docker path has a container alone.
         if "location.container.pod" in found:
             tree["orchestrator"] = {"type": "kubernetes", "resource": {"type": "pod"}}
         _LAYOUT.fill(found, tree)

@@ -70,6 +70,8 @@ def facts(alert: Alert, options: FormatOptions) -> Facts:
     its subject began), `action` (the kind of event, or `suppressed`), `rule.id`, `rule.name`, and
     `attack` where techniques of MITRE ATT&CK belong.
     """
+    # Order: the rule before the drop, since it reads the alert; the action after it, as it reads
+    # the fact `suppressed`.
     found = own(alert)
     found["rule.id"], found["rule.name"] = _rule(alert)
     if not EVENT_KINDS[alert.event].about_token:
@@ -121,6 +123,7 @@ def _rule(alert: Alert) -> tuple[str, str]:
     name = EVENT_KINDS[alert.event].rule_name
     if name is not None:
         return f"jwtleak.{alert.event}", name
+    # A user pattern is a rule of its own; its title is from the user's file, so it is cleaned.
     if isinstance(alert.pattern, str):
         return f"pattern.{clean(alert.pattern)}", clean(alert.title)
     return rule(alert.channel.type)

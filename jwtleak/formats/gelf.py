@@ -51,6 +51,7 @@ class GelfFormat:
             # Graylog drops a message without a host, or with a blank one.
             "host": found.get("location.host", "").strip() or "unknown",
             "short_message": found["title"],
+            # Seconds with a fraction, as GELF 1.1 has it.
             "timestamp": milliseconds(found["time"]) / 1000,
             "level": LEVELS[found["severity"]].syslog,
         }
@@ -64,6 +65,7 @@ class GelfFormat:
 
 
 def _flat(value: Any) -> str | int:
+    # Before the test for int: a bool is one, and GELF has no booleans.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

@@ -65,9 +65,11 @@ class Gitlab:
             scan["messages"] = [
                 {"level": "warn", "value": f"{ending.unread} inputs could not be read whole"}
             ]
+        # `begin` opened the list: the scan follows it, since only now its end is known.
         return b'\n],"scan":' + encode_json(scan) + b"}\n"
 
     def _write(self, found: Facts) -> bytes:
+        # An event about no token has no line, and the schema requires a positive number.
         line = found.get("location.line", 1)
         vulnerability = {
             "id": found["id"],
@@ -90,6 +92,7 @@ class Gitlab:
             },
             "details": dict(_details(found)),
         }
+        # Reported with a flag and not left out: the report of a scan is complete.
         if "suppressed" in found:
             flag = {"type": "flagged-as-likely-false-positive", "origin": "jwtleak"}
             vulnerability["flags"] = [

@@ -100,6 +100,7 @@ def by_name(name: str, options: FormatOptions = DEFAULT) -> Format:
     """The format of that name; one of DOCUMENTS is a Document. Raises UsageError for others."""
     if name not in _MODULES:
         raise UsageError(f"there is no format {name}: choose one of {', '.join(NAMES)}")
+    # The module's name comes from the table, never from the caller.
     module = importlib.import_module(f"jwtleak.formats.{_MODULES[name]}")
     make: Callable[[FormatOptions], Format] = module.make
     return make(options)

@@ -51,6 +51,7 @@ class Layout:
         tree: dict[str, Any] = {} if into is None else into
         for above, name, source, convert in self._steps:
             value = facts.get(source)
+            # Before the objects above it are made: an absent fact leaves no empty object.
             if value is None:
                 continue
             place = tree

@@ -75,6 +75,7 @@ class Leef:
 
 
 def _attributes(found: Facts) -> Iterator[tuple[str, str]]:
+    # A `devTime` that is no number needs its pattern beside it.
     yield "devTime", _dev_time(found["time"])
     yield "devTimeFormat", _TIME_FORMAT
     yield "cat", "credential-leak"

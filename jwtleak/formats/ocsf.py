@@ -107,14 +107,19 @@ class Ocsf:
         return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
 
     def _write(self, found: Facts) -> bytes:
+        # The head first, so that the class and the activity lead the document; the layout then adds
+        # to the same objects (`metadata`, `finding_info`).
         tree = self._head(found)
         _LAYOUT.fill(found, tree)
         if "attack" in found:
             tree["finding_info"]["attacks"] = _ATTACKS
+        # The two classes differ in where the place goes: evidences of a detection, or the file of
+        # a data security finding.
         if self._class == 2004:
             self._detection(tree, found)
         else:
             self._data_security(tree, found)
+        # Empty lists would claim that there is no resource; an absent one says nothing.
         tree |= {
             name: value
             for name, value in (
@@ -135,6 +140,7 @@ class Ocsf:
             "class_name": _CLASSES[self._class],
             "activity_id": activity,
             "activity_name": activity_name,
+            # By definition of the schema: the class times 100 plus the activity.
             "type_uid": self._class * 100 + activity,
             "type_name": f"{_CLASSES[self._class]}: {activity_name if activity != 99 else 'Other'}",
             "is_alert": kind.ocsf_is_alert,
@@ -153,6 +159,7 @@ class Ocsf:
         return head
 
     def _detection(self, tree: dict[str, Any], found: Facts) -> None:
+        # One evidence for the alert: sightings are counted, not listed, so its size is bounded.
         evidence: dict[str, Any] = {"name": "Redacted token occurrence", "data": _DATA.fill(found)}
         if "location.path" in found:
             evidence["file"] = {**FILE.fill(found), "type_id": 1, "type": "Regular File"}
@@ -179,6 +186,7 @@ class Ocsf:
             tree["file"] = {**FILE.fill(found), "type_id": 1, "type": "Regular File"}
 
     def _observables(self, found: Facts) -> list[dict[str, Any]]:
+        # An observable names the field that holds its value, for searches by the value.
         path = "evidences[].file.path" if self._class == 2004 else "file.path"
         known = (
             (path, 45, "File Path", "location.path"),
@@ -196,6 +204,7 @@ def _resources(found: Facts) -> list[dict[str, Any]]:
     resources = []
     if "location.host" in found:
         host = found["location.host"]
+        # The name is also the `uid`: an alert has no other id of the host.
         resources.append({"name": host, "uid": host, "type": "Host"})
     pod = POD.fill(found)
     if "name" in pod or "uid" in pod:

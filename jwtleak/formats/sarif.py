@@ -110,8 +110,10 @@ class Sarif:
         name, severity = found["rule.id"], found["severity"]
         if name not in self._rules:
             self._rules[name] = (_new_rule(found), severity)
+        # `min` by position in SEVERITIES, which begins with the worst.
         rule, worst = self._rules[name]
         self._rules[name] = (rule, min(worst, severity, key=SEVERITIES.index))
+        # The order of first use is the order in which `end` writes the rules.
         return list(self._rules).index(name)
 
     def _place(self, found: Facts) -> dict[str, Any]:
@@ -131,6 +133,7 @@ class Sarif:
         }
 
     def _artifact(self, path: str) -> dict[str, str]:
+        # GitHub finds the file of a result by a URI that is relative to the checkout.
         if not path.startswith("/"):
             path = posixpath.normpath(path.strip() or "unnamed")
             if not path.startswith(".."):
@@ -184,6 +187,7 @@ def _fingerprints(found: Facts) -> dict[str, Any]:
 
 def _new_rule(found: Facts) -> dict[str, Any]:
     numbers = levels.cwe_numbers(found.get("references", ()))
+    # A name for people beside the id: `JwtUrlQuery` for `jwt.url_query`.
     words = "".join(sign if sign.isalnum() else " " for sign in found["rule.id"]).split()
     return {
         "id": found["rule.id"],
@@ -215,6 +219,7 @@ def _invocation(ending: Ending) -> dict[str, Any]:
         "startTimeUtc": ending.started_at,
         "endTimeUtc": ending.ended_at,
     }
+    # "I could not look" is never "nothing there": a viewer shows this beside the results.
     if ending.unread:
         text = f"{ending.unread} inputs could not be read whole."
         invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]

@@ -83,6 +83,7 @@ def check_shapes(shapes: Iterable[Shape], find: Find) -> Iterator[Problem]:
 def check_channels(rules: Iterable[ChannelRule]) -> Iterator[Problem]:
     """Match every rule alone, and all rules together, against the examples of the rule."""
     rules = tuple(rules)
+    # `check` compiles every expression: a broken one raises here and not in a scan.
     together = Channels(rules)
     together.check()
     for rule in rules:
@@ -158,6 +159,7 @@ def _part(kind: str, argument: str) -> str:
 
 
 def _check_file(path: Path, seen: dict[str, str]) -> Iterator[Problem]:
+    # Entry by entry and not through `load_user_patterns`, which stops at the first mistake.
     try:
         document = read_toml(path)
         unknown = sorted(set(document) - {"pattern"})
@@ -196,6 +198,8 @@ def _adversarial(examples: list[bytes]) -> Iterator[bytes]:
     through all repetitions.
     """
     for example in examples:
+        # Runs of word characters, their first characters, and the whole: `(a+)+` hangs on a
+        # repeated `a`, `(ab|a)+` on a repeated run.
         pieces = dict.fromkeys(
             [*_RUN.findall(example), *(run[:1] for run in _RUN.findall(example)), example]
         )

@@ -43,8 +43,10 @@ def example(text: str) -> TableExample:
     # Claims alone are the short form; a document with other keys than these is claims.
     spelled_out = document and set(document) <= {"header", "claims", "before", "channel"}
     whole: dict[str, Any] = document if spelled_out else {"claims": document}
+    # The header of the example wins over the default, which only makes the token decode.
     header = {"alg": "HS256", "typ": "JWT", **whole.get("header", {})}
     data = mint(header, whole.get("claims", {}))
+    # Through the matcher and not by hand: rules see exactly what they see in a scan.
     found = Matcher().at(data, 0, len(data))
     if not isinstance(found, TokenMatch):
         raise ValueError("is not a token")  # noqa: TRY004 - of the example, not of a type
@@ -69,6 +71,7 @@ def check_assessment_tables() -> list[Problem]:
         servers = load_servers()
     except PatternError as error:
         return [Problem("patterns", "", str(error))]
+    # One table of everything, as in a scan: an earlier rule that claims an example is a problem.
     table = Issuers(issuers, uses, notes, limits)
     return [
         *check_issuers(issuers, table), *check_uses(uses, table), *check_notes(notes, table),
@@ -105,6 +108,7 @@ class _QueryLog(NamedTuple):
         for number, text in enumerate(texts, 1):
             try:
                 yield number, self.seen(self.table.recognise(*example(text)))
+            # A hand-written example fails in several ways: no JSON, no object, a wrong type inside.
             except (ValueError, AttributeError, TypeError) as error:
                 yield number, Problem(self.file, self.label, f"{sort} {number}: {error}")
 
@@ -124,6 +128,7 @@ def check_issuers(issuers: Iterable[Issuer], table: Issuers) -> Iterator[Problem
                 issuer.id,
                 "revoke, negative_examples, and examples of each use: at least one is needed",
             )
+        # With the privilege: two uses of one name may differ in it alone.
         for use in issuer.uses:
             expected = (issuer.id, use.use, use.privilege)
             asked = _QueryLog(
@@ -177,6 +182,7 @@ def _globs(file: str, label: str, matches: Iterable[ClaimRule]) -> Iterator[Prob
         for value in (*match.claims.values(), *match.header.values()):
             globs += [value] if isinstance(value, str) else value
         for glob in globs:
+            # `**` backtracks like one star.
             if glob.replace("**", "*").count("*") > _MAX_STARS:
                 yield Problem(file, label, f"{glob}: more than {_MAX_STARS} stars")
 
@@ -185,6 +191,7 @@ def check_keys(keys: Iterable[PublishedKey], examples: Iterable[Example]) -> Ite
     """Each key occurs once; each fingerprint is a SHA-256 in hex and occurs once."""
     secrets: dict[bytes, str] = {}
     for key in keys:
+        # By the bytes: the same key can be written as text and as base64.
         other = secrets.setdefault(key.secret(), key.id)
         if other != key.id:
             yield Problem("keys.toml", key.id, f"key: stands also as {other}")

@@ -44,6 +44,7 @@ def builtin_directory(places: tuple[Path, ...] = _PLACES) -> Path:
     """The directory of the patterns that come with jwtleak; raises PatternError where the
     installation lacks it.
     """
+    # By a file and not by the directory: an empty directory beside the package is no installation.
     for place in places:
         if (place / "channels.toml").is_file():
             return place
@@ -58,6 +59,7 @@ def load_channels(directory: Path | None = None) -> tuple[ChannelRule, ...]:
     """
     path = (directory or builtin_directory()) / "channels.toml"
     document = read_toml(path)
+    # `define` holds parts that several expressions share, as `(?(DEFINE)...)` would.
     define = convert(document.get("define", {}), dict[str, str], path.name, "define")
     rules = entries(document, "channel", ChannelRule, path.name, {"define"})
     return tuple(
@@ -82,6 +84,7 @@ def load_user_patterns(directories: Iterable[str | Path]) -> UserPatterns:
     homes: dict[str, str] = {}
     for path in pattern_files(directories):
         for pattern in entries(read_toml(path), "pattern", UserPattern, path.name):
+            # Over all files: alerts and suppressions name a pattern by its id alone.
             if pattern.id in homes:
                 raise PatternError(
                     f"{path.name}: {pattern.id}: id: stands also in {homes[pattern.id]}"
@@ -135,6 +138,7 @@ def entries(
         # All at once is faster, but its error does not name the entry: then one by one.
         with suppress(msgspec.ValidationError):
             return msgspec.convert(listed, list[kind])  # type: ignore[valid-type]
+    # The slow way, for the error: it names the entry.
     found: dict[str, Entry] = {}
     for label, raw in zip(labels, listed, strict=True):
         if label in found:

@@ -64,6 +64,7 @@ def load_keys(
 def load_claims(directory: Path | None = None) -> tuple[dict[str, dict[str, list[str]]], list[str]]:
     """Names of claims by table (personal, secret) and kind, and the names to ignore."""
     document, file = _document(directory, "claims.toml")
+    # `entries` does not fit: these entries have no id.
     unknown = sorted(set(document) - {"personal", "secret", "ignore"})
     if unknown:
         raise PatternError(f"{file}: unknown table '{unknown[0]}'")
