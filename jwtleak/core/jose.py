@@ -9,10 +9,10 @@ times.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import orjson
 
 from jwtleak.types import Integrity
 
@@ -90,6 +90,20 @@ def _lenient_object(data: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _first_load(data: bytes) -> Any:
+    """Load orjson and its `loads` for good. It brings `json` along, and a scan that meets no header
+    needs neither.
+    """
+    global _loads
+    import orjson
+
+    _loads = orjson.loads
+    return _loads(data)
+
+
+_loads: Callable[[bytes], Any] = _first_load
+
+
 def _is_exact(value: dict[str, Any]) -> bool | None:
     """Whether orjson kept every number of `value`; None where it nests deeper than MAX_DEPTH.
 
@@ -120,8 +134,8 @@ def decode_object(segment: bytes) -> dict[str, Any] | None:
     if data is None or b"{" not in data[:8]:
         return None
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        value = _loads(data)
+    except ValueError:
         return _lenient_object(data)
     if type(value) is not dict:
         return None

@@ -24,9 +24,9 @@ except SystemExit:
 """
 
 
-# What reading tables loads; what pathlib brings along varies from one version of Python to the
-# next.
-NEEDED = {"pathlib", "rtoml"}
+# What reading tables and headers loads (orjson brings `json` along); what pathlib brings along varies
+# from one version of Python to the next.
+NEEDED = {"pathlib", "rtoml", "json"}
 ALLOWED = NEEDED | {"urllib.parse"}
 
 
