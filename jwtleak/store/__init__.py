@@ -12,7 +12,7 @@ from jwtleak.store.interface import (
     ScannedFile,
     Sighting,
 )
-from jwtleak.store.sink_queue import SinkQueue
+from jwtleak.store.outbox import SinkQueue
 from jwtleak.store.store import Store
 
 __all__ = [

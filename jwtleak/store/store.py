@@ -27,8 +27,8 @@ from jwtleak.store.database import (
 from jwtleak.store.interface import Commit, DeadLetter, Position, Pruned, Sighting
 from jwtleak.store.lock import Lock
 from jwtleak.store.maintenance import Keep, Summary, prune, summarise
+from jwtleak.store.outbox import SinkQueue, wall_ms
 from jwtleak.store.scans import Scans
-from jwtleak.store.sink_queue import SinkQueue, wall_ms
 from jwtleak.types import Cursor
 
 _KEEP = Keep()
