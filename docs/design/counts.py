@@ -2,20 +2,23 @@
 
     python docs/design/counts.py            the table of sizes, words and form
     python docs/design/counts.py --paths    also the modules on the way of a line and of an alert
+                                            (--names: which)
 
 Each figure is a fact of the tree and of one traced run, so that two states can be compared. A
 comment counts where `#` begins a line inside a function or ends one of its lines. A module is on a
-way when one of its functions, methods or comprehensions runs while one log line with a token goes
-from the bytes to its alert; what runs at import, for options or before the first byte does not
-count: the same run on a line without a token is done first, and everything is loaded by then.
+way when one of its functions, methods or comprehensions runs between the read of a line and the
+alert about its token, or its commit to the outbox. A line with another token comes first, so that
+everything is loaded by then.
 """
 
 from __future__ import annotations
 
 import ast
+import base64
 import io
 import os
 import re
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -122,38 +125,43 @@ class Traced:
             self.modules.add(name)
 
 
-HEADER, CLAIMS, SIGNATURE = b'{"alg":"HS256"}', b'{"sub":"a","exp":1768482000}', b"k" * 32
-
-
-def token() -> bytes:
+def token(subject: bytes) -> bytes:
     """A token that nobody signed: its signature is of the right length."""
-    import base64
-
-    parts = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (HEADER, CLAIMS, SIGNATURE))
+    segments = (b'{"alg":"HS256"}', b'{"sub":"%b","exp":1768482000}' % subject, b"k" * 32)
+    parts = (base64.urlsafe_b64encode(segment).rstrip(b"=") for segment in segments)
     return b".".join(parts)
 
 
-class Way:
-    """The way of one line: begun by the first read of the log, ended by its alert.
+def line(subject: bytes) -> bytes:
+    """A log line with a token."""
+    return b"2026-01-15T12:00:00Z GET /cb?access_token=" + token(subject) + b" HTTP/1.1\n"
 
-    In `scan` the alert ends as text on standard output. In `tail` it is committed to the outbox;
-    from there a thread takes it to its sink, here a file.
+
+class Way:
+    """The way of the second line of a log: begun by the read of it, ended by its alert.
+
+    In `scan` the second line is a second log, and its alert ends as text on standard output. In
+    `tail` it is appended once the first alert is delivered; it ends in the outbox, and from there a
+    thread takes its alert to a sink, here a file.
     """
 
-    def __init__(self, log: Path, alerts: Path) -> None:
+    def __init__(self, log: Path, alerts: Path, *, armed: bool) -> None:
         self.line = Traced(on=False)
         self.alert = Traced(on=False)
-        self._log, self._alerts = log.stat().st_ino, alerts
-        self._begun = self._stored = False
+        self._log, self._alerts = log, alerts
+        self._inode = log.stat().st_ino
+        self._armed = armed
+        self._stored = False
         for name in ("readv", "preadv", "read", "pread"):
             setattr(os, name, self._reading(getattr(os, name)))
+        self._write = os.write
         for name in ("write", "writev"):
             setattr(os, name, self._writing(getattr(os, name)))
 
     def _reading(self, read: Callable[..., object]) -> Callable[..., object]:
         def wrapped(fd: int, *rest: object) -> object:
-            if not self._begun and os.fstat(fd).st_ino == self._log:
-                self._begun = self.line.on = True
+            if self._armed and os.fstat(fd).st_ino == self._inode:
+                self._armed, self.line.on = False, True
             return read(fd, *rest)
 
         return wrapped
@@ -161,14 +169,20 @@ class Way:
     def _writing(self, write: Callable[..., object]) -> Callable[..., object]:
         def wrapped(fd: int, *rest: object) -> object:
             if self._alerts.exists() and os.fstat(fd).st_ino == self._alerts.stat().st_ino:
-                self.arrived()
+                if self.alert.on:
+                    self.alert.on = False
+                    os.kill(os.getpid(), signal.SIGTERM)
+                else:
+                    with self._log.open("ab", buffering=0) as log:
+                        self._armed = True
+                        log.write(line(b"b"))
             return write(fd, *rest)
 
         return wrapped
 
     def arrived(self) -> None:
-        """The alert is out."""
-        self.line.on = self.alert.on = False
+        """The alert is on standard output."""
+        self.line.on = False
 
     def statement(self, sql: str) -> None:
         """SQLite runs `sql`: the commit that follows an alert's row ends the way of the line."""
@@ -195,15 +209,17 @@ class Stdout(io.RawIOBase):
 
 
 def trace(kind: str, directory: Path) -> None:
-    """Run `scan` or `tail` on one line in this process, and print the modules on its way."""
-    log, alerts = directory / "app.log", directory / "alerts.jsonl"
-    log.write_bytes(b"2026-01-15T12:00:00Z GET /cb?access_token=" + token() + b" HTTP/1.1\n")
-    way = Way(log, alerts)
+    """Run `scan` or `tail` in this process, and print the modules on the way of one line."""
+    first, second, alerts = (directory / name for name in ("a.log", "b.log", "alerts.jsonl"))
+    first.write_bytes(line(b"a"))
+    second.write_bytes(line(b"b"))
     if kind == "scan":
-        arguments = ["scan", "--jobs", "1", "--format", "json", str(log)]
+        way = Way(second, alerts, armed=True)
+        arguments = ["scan", "--jobs", "1", "--format", "json", str(first), str(second)]
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(Stdout(way), 1), write_through=True)
     else:
-        arguments = ["tail", "--once", "--state", str(directory / "state"), str(log)]
+        way = Way(first, alerts, armed=False)
+        arguments = ["tail", "--state", str(directory / "state"), str(first)]
         arguments += ["--sink", f"file:{alerts}"]
     connect = sqlite3.connect
 
