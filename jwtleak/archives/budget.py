@@ -6,8 +6,6 @@ Refuses to read anything itself.
 
 from __future__ import annotations
 
-from copy import copy
-
 from jwtleak.sources.interface import ArchiveLimits, Notice, NoticeKind, Notify
 
 # Decompressed bytes before the ratio counts: a small file of repeated lines may well exceed it, and
@@ -35,6 +33,8 @@ class Budget:
     All layers share one account. They differ by `member`, the name that their notices carry.
     """
 
+    __slots__ = ("_account", "limits", "member", "path")
+
     def __init__(self, path: str, size: int | None, limits: ArchiveLimits, notice: Notify) -> None:
         self.path = path
         self.limits = limits
@@ -44,8 +44,9 @@ class Budget:
 
     def inside(self, name: str) -> Budget:
         """The same account for the member `name` of this layer: its notices say `member!name`."""
-        # A copy shares the account. Members are made lazily, so this is no list of a million.
-        inner = copy(self)
+        # By hand, since each of a million members needs one: `copy.copy` takes ten times as long.
+        inner = Budget.__new__(Budget)
+        inner.path, inner.limits, inner._account = self.path, self.limits, self._account
         inner.member = f"{self.member}!{name}" if self.member else name
         return inner
 

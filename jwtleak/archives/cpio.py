@@ -139,24 +139,22 @@ class _CpioMembers:
         left = part.left
         missing = left - self._reader.skip(left)
         self._reader.skip(-header.size % 4)
-        budget = self._budget.inside(name)
         if missing:
             self._ended = True
             if not self._reader.broken and not self._budget.stopped:
-                budget.report(
+                self._budget.inside(name).report(
                     "truncated", "the cpio ends inside this member", header.size - missing
                 )
         elif summed and summed.ended and not left and summed.sum != header.check:
             # Whoever closed the member early does not know its sum.
-            budget.report_damage("the checksum is wrong")
+            self._budget.inside(name).report_damage("the checksum is wrong")
 
     def _skip_padding(self) -> bool:
         """Skip zeros, which fill the last block behind the trailer; False if there are none."""
         start = self._reader.offset
-        while data := self._reader.read():
-            if rest := data.lstrip(b"\0"):
-                self._reader.push_back(len(rest))
-                break
+        while self._reader.peek(1) == b"\0":
+            # A block at a time: what is read too much is copied and pushed back.
+            self._reader.push_back(len(self._reader.read(512).lstrip(b"\0")))
         return self._reader.offset > start
 
 

@@ -160,13 +160,16 @@ def skip_to(reader: Reader, pattern: re.Pattern[bytes], longest: int) -> bool:
     long; False, at the end, if there is none.
     """
     reader.skip(1)
-    while window := reader.peek(CAPACITY):
+    # A window is copied, so it starts small: a hostile file may have damage every hundred bytes.
+    wanted = 16 * longest
+    while window := reader.peek(wanted):
         if found := pattern.search(window):
             reader.skip(found.start())
             return True
         # A match may begin in the last bytes of a window, unless the file ends with it.
-        kept = longest - 1 if len(window) == CAPACITY else 0
+        kept = longest - 1 if len(window) == wanted else 0
         reader.skip(len(window) - kept)
+        wanted = min(2 * wanted, CAPACITY)
     return False
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwtleak.archives.reader import CAPACITY, Part, Reader
+from jwtleak.archives.reader import CAPACITY, Part, Reader, skip_to
 
 
 class Drip:
@@ -86,3 +87,20 @@ def test_part():
     short = Part(reader, 99)
     assert Reader(short).skip(99) == 6
     assert (short.left, short.broken) == (93, True)
+
+
+@given(
+    before=st.integers(0, 3000),
+    step=st.integers(1, 700),
+    after=st.binary(max_size=40).map(lambda b: b.replace(b"<", b"")),
+)
+def test_skip_to(before, step, after):
+    """The next match is found wherever it is and however the bytes come, and the end if there is
+    none.
+    """
+    data = b"x" + b"." * before + b"<tag>" + after
+    reader = Reader(Drip(data, step))
+    assert skip_to(reader, re.compile(b"<tag>"), 5)
+    assert (reader.offset, reader.read(5)[:1]) == (before + 1, b"<")
+    assert not skip_to(reader, re.compile(b"<tag>"), 5)
+    assert reader.read() == b""
