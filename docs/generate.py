@@ -302,11 +302,11 @@ def uses() -> str:
     """Uses that any issuer's token can have, and the longest lifetime of each use."""
     _, any_issuer, limits = load_issuers()
     names = dict.fromkeys([*limits, *(use.use for use in any_issuer)])
-    told = {use.use: "by `typ` or claim names, whoever issued it" for use in any_issuer}
+    recognised = {use.use: "by `typ` or claim names, whoever issued it" for use in any_issuer}
     rows = (
         (
             f"`{name}`",
-            told.get(name, "of known providers"),
+            recognised.get(name, "of known providers"),
             f"{limits.get(name, limits['other']):,} s",
         )
         for name in names
@@ -596,7 +596,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def generated(page: str) -> str:
-    """`page` with its generated parts written anew."""
+    """`page` with its generated parts written again."""
     return _PART.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], page)
 
 

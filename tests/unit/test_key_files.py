@@ -167,11 +167,11 @@ def test_secrets_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """An error names the file or variable, never what stands in it."""
     (tmp_path / "empty").write_bytes(b"\n")
     monkeypatch.setenv("BROKEN", "topsecret!")
-    for source, told in (
+    for source, problem in (
         (SecretSource(file=str(tmp_path / "none")), "none"), (SecretSource(file=str(tmp_path / "empty")), "no secret"),
         (SecretSource(env="NOT_SET_AT_ALL"), "NOT_SET_AT_ALL"), (SecretSource(env="BROKEN", base64=True), "BROKEN"),
     ):  # fmt: skip
-        with pytest.raises(UsageError, match=told) as raised:
+        with pytest.raises(UsageError, match=problem) as raised:
             read_secret(source)
         assert "topsecret" not in str(raised.value)
     with pytest.raises(ValueError, match="file and env"):

@@ -26,7 +26,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def test_sections_are_typed(tmp_path: Path) -> None:
-    """Tables become the given types, with their defaults."""
+    """Tables become typed sections, with their defaults."""
     path = tmp_path / "jwtleak.toml"
     path.write_text('[[sink]]\nurl = "stdout"\n')
     assert typed_toml.read(path, Document) == Document((Inner("stdout", 1),))
@@ -43,7 +43,7 @@ def test_sections_are_typed(tmp_path: Path) -> None:
     ],
 )
 def test_errors_name_the_key(tmp_path: Path, text: str | None, said: str) -> None:
-    """What is wrong is told with the file and the key."""
+    """A mistake is reported with the file and the key."""
     path = tmp_path / "jwtleak.toml"
     if text is not None:
         path.write_text(text)

@@ -24,7 +24,7 @@ def see(make: Make) -> See:
     return lambda number, offset: to_wire(make(TOKENS[number], offset=offset))
 
 
-def told(records: Iterator[WireAlert]) -> list[tuple[int, int, int]]:
+def summary(records: Iterator[WireAlert]) -> list[tuple[int, int, int]]:
     """(First offset, count, last offset) of each alert."""
     seen = [record.alert().sightings for record in records]
     return [(one.first_offset, one.count, one.last_offset) for one in seen]
@@ -39,7 +39,7 @@ def run(grouping: Grouping | FirstSight | Every, sightings: list[WireAlert]) -> 
 def test_grouping(see: See) -> None:
     """Each token has one alert, in the order of first sightings, with how often and where last."""
     sightings = [see(0, 1), see(1, 2), see(0, 3), see(2, 4), see(0, 5), see(2, 6)]
-    assert told(run(Grouping(), sightings)) == [(1, 3, 5), (2, 1, 2), (4, 2, 6)]
+    assert summary(run(Grouping(), sightings)) == [(1, 3, 5), (2, 1, 2), (4, 2, 6)]
 
 
 def test_a_sighting_without_a_record(see: See) -> None:
@@ -48,13 +48,13 @@ def test_a_sighting_without_a_record(see: See) -> None:
     for one in (grouping, first):
         list(one.add(see(0, 1)))
         one.again(sha256(TOKENS[0]), 9)
-        assert told(iter(one.drain())) == [(1, 2, 9)]
+        assert summary(iter(one.drain())) == [(1, 2, 9)]
 
 
 def test_grouping_begins_anew(see: See) -> None:
-    """At capacity what was collected is given out, and nothing of it is lost or counted twice."""
+    """At capacity the collected alerts are drained, and nothing of it is lost or counted twice."""
     sightings = [see(0, 1), see(1, 2), see(0, 3), see(2, 4), see(0, 5)]
-    assert told(run(Grouping(2), sightings)) == [(1, 2, 3), (2, 1, 2), (4, 1, 4), (5, 1, 5)]
+    assert summary(run(Grouping(2), sightings)) == [(1, 2, 3), (2, 1, 2), (4, 1, 4), (5, 1, 5)]
 
 
 @settings(
@@ -67,10 +67,10 @@ def test_nothing_is_lost(see: See, numbers: list[int], capacity: int) -> None:
     def sightings() -> list[WireAlert]:
         return [see(number, offset) for offset, number in enumerate(numbers)]
 
-    counts = told(run(Grouping(capacity), sightings()))
+    counts = summary(run(Grouping(capacity), sightings()))
     assert sum(count for _, count, _ in counts) == len(numbers)
     assert [first for first, _, _ in counts] == sorted(first for first, _, _ in counts)
-    assert told(run(Every(), sightings())) == [
+    assert summary(run(Every(), sightings())) == [
         (offset, 1, offset) for offset in range(len(numbers))
     ]
     first = list(run(FirstSight(capacity), sightings()))
@@ -83,9 +83,9 @@ def test_first_sight(see: See) -> None:
     again, with the first's id.
     """
     grouping = FirstSight()
-    assert told(grouping.add(see(0, 1))) == [(1, 1, 1)]
-    assert told(grouping.add(see(1, 2))) == [(2, 1, 2)]
-    assert told(grouping.add(see(0, 9))) == []
+    assert summary(grouping.add(see(0, 1))) == [(1, 1, 1)]
+    assert summary(grouping.add(see(1, 2))) == [(2, 1, 2)]
+    assert summary(grouping.add(see(0, 9))) == []
     (repeat,) = grouping.drain()
     alert = repeat.alert()
     assert (
@@ -98,7 +98,7 @@ def test_first_sight(see: See) -> None:
 
 
 def test_first_sight_keeps_what_it_gave(see: See) -> None:
-    """An alert that was given out does not change when its token comes again."""
+    """An alert that was passed on does not change when its token comes again."""
     grouping = FirstSight()
     (given_out,) = grouping.add(see(0, 1))
     list(grouping.add(see(0, 5)))

@@ -154,7 +154,7 @@ def test_any_claims_have_a_status(claims: dict[str, Any]) -> None:
     ],
 )
 def test_times_name_the_form(exp: object, bad: bool, nonstandard: bool) -> None:
-    """What is wrong with an `exp` is told apart: unreadable, or readable but not as the RFC asks."""
+    """A wrong `exp` is unreadable, or readable in a form that the RFC does not allow."""
     stated = times({"exp": exp})
     assert (stated.bad, stated.nonstandard) == (bad, nonstandard)
 

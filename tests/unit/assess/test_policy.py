@@ -73,7 +73,7 @@ def test_every_condition_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "problem"),
     [
         ({"issuer": "x"}, "reason"),
         ({"issuer": "x", "reason": "  "}, "reason: may not be empty"),
@@ -84,11 +84,11 @@ def test_every_condition_is_tried() -> None:
         ({"reason": "r", "issuer": "x", "until": "soon"}, "until"),
     ],
 )
-def test_broken_rules(rule: dict[str, Any], told: str) -> None:
+def test_broken_rules(rule: dict[str, Any], problem: str) -> None:
     """A rule without a reason, without a condition or with an unknown key is refused, and the error
     says where.
     """
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=problem):
         convert(rule, Allow, "jwtleak.toml")
 
 

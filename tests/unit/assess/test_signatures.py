@@ -1,4 +1,4 @@
-"""Verification by given keys: PyJWT's own tokens, RFC vectors, and every way of being wrong."""
+"""Verification by configured keys: PyJWT's own tokens, RFC vectors, and every way of being wrong."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_no_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "problem"),
     [
         (b"", "not JSON"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b"[]", "not a JWK set"), (b'{"keys":5}', "not a JWK set"),
         (b'{"keys":["a"]}', "not a JWK set"), (b'{"keys":[{"kty":"XX"}]}', "no key"), (b'{"kty":"oct"}', "no key"),
@@ -197,9 +197,9 @@ def test_no_keys() -> None:
         (b'{"keys":[{"kty":"RSA","n":"AQAB","e":"!"}]}', "no key"),
     ],
 )  # fmt: skip
-def test_broken_key_sets(data: bytes, told: str) -> None:
+def test_broken_key_sets(data: bytes, problem: str) -> None:
     """What is no set of usable keys is refused, without a word of it in the error."""
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=problem):
         parse_jwks(data)
 
 

@@ -1,4 +1,4 @@
-"""ECS, as far as it can be told without Elastic's own schema (see tests/npm)."""
+"""ECS, as far as it can be checked without Elastic's own schema (see tests/npm)."""
 
 from __future__ import annotations
 

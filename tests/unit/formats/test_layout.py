@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jwtleak.formats.layout import Field, Layout, encode_json, milliseconds, only_ascii
@@ -29,7 +29,7 @@ def test_a_layout_nests_and_converts():
 
 
 def test_a_layout_adds_to_a_tree():
-    """A tree that is given keeps what it has."""
+    """Fields that a tree has already stay in it."""
     assert Layout([Field("a.b", "x")]).fill({"x": 1}, {"a": {"c": 2}}) == {"a": {"b": 1, "c": 2}}
 
 
@@ -62,6 +62,8 @@ _SCALARS = (
 )
 
 
+# A loaded machine draws such trees slowly.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(), st.recursive(_SCALARS, st.lists, max_leaves=8)))
 def test_documents_have_the_bytes_that_typed_values_have(tree: dict[str, object]) -> None:
     """orjson writes documents, msgspec writes alerts: one value has the same bytes in both."""

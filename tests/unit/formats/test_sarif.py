@@ -1,4 +1,4 @@
-"""SARIF, as far as it can be told without Microsoft's validator (see tests/npm)."""
+"""SARIF, as far as it can be checked without Microsoft's validator (see tests/npm)."""
 
 from __future__ import annotations
 

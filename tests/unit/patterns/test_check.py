@@ -109,7 +109,7 @@ def test_pattern_problems(entry: UserPattern, message: str | None) -> None:
 
 
 def test_all_problems_of_all_files(tmp_path: Path) -> None:
-    """Every problem is told, with its file and entry, not only the first."""
+    """Every problem is reported, with its file and entry, not only the first."""
     good = "title = 't'\nregex = 'tok=1'\nkeywords = ['tok=']\nexamples = ['tok=1']\n"
     (tmp_path / "a.toml").write_text(
         f"[[pattern]]\nid = 'Bad'\n{good}[[pattern]]\nid = 'twice'\n{good}colour = 1\n"

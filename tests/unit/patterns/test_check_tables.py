@@ -1,4 +1,4 @@
-"""The check of the tables: what is wrong with an entry is found and told."""
+"""The check of the tables: mistakes of an entry are found and reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def issuer(**more: Any) -> Issuer:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "problem"),
     [
         ({}, None),
         ({"revoke": ()}, "at least one is needed"),
@@ -61,17 +61,17 @@ def issuer(**more: Any) -> Issuer:
         ),
     ],
 )
-def test_providers(more: dict[str, Any], told: str | None) -> None:
+def test_providers(more: dict[str, Any], problem: str | None) -> None:
     """A provider has steps, examples of each use that are its own, negative ones that are not, and
     cheap globs.
     """
     one = issuer(**more)
     messages = [problem.message for problem in check_issuers([one], Issuers([one]))]
-    assert (messages == []) if told is None else any(told in message for message in messages)
+    assert (messages == []) if problem is None else any(problem in message for message in messages)
 
 
 @pytest.mark.parametrize(
-    ("examples", "negative", "told"),
+    ("examples", "negative", "problem"),
     [
         (('{"a":1}',), ('{"b":1}',), None),
         (('{"b":1}',), ('{"b":1}',), "example 1 is (None, None)"),
@@ -80,7 +80,7 @@ def test_providers(more: dict[str, Any], told: str | None) -> None:
     ],
 )
 def test_uses_and_notes(
-    examples: tuple[str, ...], negative: tuple[str, ...], told: str | None
+    examples: tuple[str, ...], negative: tuple[str, ...], problem: str | None
 ) -> None:
     """A use and a note fit their examples and no negative one."""
     match = (ClaimRule(claims={"a": "*"}),)
@@ -96,8 +96,8 @@ def test_uses_and_notes(
     )
     uses = [problem.message for problem in check_uses([use], Issuers((), (use,)))]
     notes = [problem.message for problem in check_notes([note], Issuers((), (), (note,)))]
-    assert (uses == notes == []) if told is None else any(told in message for message in uses)
-    assert told is None or notes
+    assert (uses == notes == []) if problem is None else any(problem in message for message in uses)
+    assert problem is None or notes
 
 
 def test_keys_and_examples() -> None:

@@ -67,13 +67,15 @@ LOADERS: list[tuple[str, Callable[[Path], object], str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "load", "text", "told"), LOADERS, ids=lambda one: one if isinstance(one, str) else ""
+    ("name", "load", "text", "problem"),
+    LOADERS,
+    ids=lambda one: one if isinstance(one, str) else "",
 )
 def test_broken_tables(
-    copy: Path, name: str, load: Callable[[Path], object], text: str, told: str
+    copy: Path, name: str, load: Callable[[Path], object], text: str, problem: str
 ) -> None:
     """A broken entry is an error that names the file and the entry."""
     load(copy)
     (copy / f"{name}.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(PatternError, match=told):
+    with pytest.raises(PatternError, match=problem):
         load(copy)
