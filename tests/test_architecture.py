@@ -42,11 +42,39 @@ GROUND, PURE = 0, 4
 # A pure floor sees no file, clock, socket, thread, environment, log or chance.
 IMPURE = frozenset(
     {
-        "os", "io", "time", "logging", "pathlib", "socket", "threading", "random", "subprocess", "tempfile", "glob",
-        "asyncio", "multiprocessing", "select", "signal", "sys", "shutil", "ssl", "http", "urllib", "queue",
-        "secrets", "uuid", "getpass", "platform", "ctypes", "mmap", "fcntl", "concurrent", "selectors", "locale",
+        "os",
+        "io",
+        "time",
+        "logging",
+        "pathlib",
+        "socket",
+        "threading",
+        "random",
+        "subprocess",
+        "tempfile",
+        "glob",
+        "asyncio",
+        "multiprocessing",
+        "select",
+        "signal",
+        "sys",
+        "shutil",
+        "ssl",
+        "http",
+        "urllib",
+        "queue",
+        "secrets",
+        "uuid",
+        "getpass",
+        "platform",
+        "ctypes",
+        "mmap",
+        "fcntl",
+        "concurrent",
+        "selectors",
+        "locale",
     }
-)  # fmt: skip
+)
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "breakpoint", "__import__"})
 CLOCKS = frozenset({"now", "utcnow", "today"})
 MARKERS = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
@@ -299,8 +327,14 @@ def test_imports_that_go_up_are_found(tmp_path: Path, files: dict[str, str]) -> 
     [
         {"core__b": "import jwtleak.core.a", "core__a": "from jwtleak.core.b import x"},
         {"core__b": "from jwtleak.core import a", "core__a": "import jwtleak.core.b as x"},
-        {"core__b": "if TYPE_CHECKING:\n    from jwtleak.core.a import A", "core__a": "import jwtleak.core.b"},
-        {"core__b": "def f():\n    from jwtleak.core.a import g", "core__a": "def g():\n    import jwtleak.core.b"},
+        {
+            "core__b": "if TYPE_CHECKING:\n    from jwtleak.core.a import A",
+            "core__a": "import jwtleak.core.b",
+        },
+        {
+            "core__b": "def f():\n    from jwtleak.core.a import g",
+            "core__a": "def g():\n    import jwtleak.core.b",
+        },
         {"core____init__": "from jwtleak.core.a import x", "core__a": "from jwtleak.core import x"},
         {
             "core__a": "import jwtleak.core.b",
@@ -308,7 +342,7 @@ def test_imports_that_go_up_are_found(tmp_path: Path, files: dict[str, str]) -> 
             "core__c": "import jwtleak.core.a",
         },
     ],
-)  # fmt: skip
+)
 def test_circles_are_found(tmp_path: Path, files: dict[str, str]) -> None:
     """Modules that import each other, however late and only for types."""
     assert len(list(circles(tree(tmp_path, **files)))) == 1

@@ -58,11 +58,11 @@ def access_log() -> bytes:
     page = f"/callback?access_token={token}&state=af0ifjsldkj"
     lines = [
         '203.0.113.9 - - [15/Jan/2026:11:57:58 +0000] "GET / HTTP/1.1" 200 5120 "-" "Mozilla/5.0"',
-        '203.0.113.9 - - [15/Jan/2026:11:57:59 +0000] "GET /app.js?v=1.2.3 HTTP/1.1" 200 81422 "-" "Mozilla/5.0"',
-        f'203.0.113.9 - - [15/Jan/2026:11:58:01 +0000] "GET {page} HTTP/1.1" 200 5120 "-" "Mozilla/5.0"',
+        '203.0.113.9 - - [15/Jan/2026:11:57:59 +0000] "GET /app.js?v=1.2.3 HTTP/1.1" 200 81422 "-" "Mozilla/5.0"',  # noqa: E501
+        f'203.0.113.9 - - [15/Jan/2026:11:58:01 +0000] "GET {page} HTTP/1.1" 200 5120 "-" "Mozilla/5.0"',  # noqa: E501
         f'203.0.113.9 - - [15/Jan/2026:11:58:02 +0000] "GET /logo.svg HTTP/1.1" 200 912 '
         f'"https://shop.example{page}" "Mozilla/5.0"',
-        '198.51.100.7 - - [15/Jan/2026:11:58:09 +0000] "GET /healthz HTTP/1.1" 200 2 "-" "kube-probe/1.31"',
+        '198.51.100.7 - - [15/Jan/2026:11:58:09 +0000] "GET /healthz HTTP/1.1" 200 2 "-" "kube-probe/1.31"',  # noqa: E501
     ]
     return text(lines)
 
@@ -75,40 +75,62 @@ def app_log() -> bytes:
     unsigned = mint(claims(30, 600), "none")
     records = [
         {"ts": "2026-01-15T11:58:20.101Z", "level": "info", "msg": "listening", "port": 8080},
-        {"ts": "2026-01-15T11:58:21.340Z", "level": "debug", "msg": "request",
-         "headers": {"Host": "api.shop.example", "Authorization": f"Bearer {forever}", "Accept": "*/*"}},
-        {"ts": "2026-01-15T11:58:21.355Z", "level": "debug", "msg": "token exchanged", "id_token": unsigned},
-        {"ts": "2026-01-15T11:58:22.001Z", "level": "info", "msg": "request done", "trace": "4bf92f3577b34da6"},
-    ]  # fmt: skip
+        {
+            "ts": "2026-01-15T11:58:21.340Z",
+            "level": "debug",
+            "msg": "request",
+            "headers": {
+                "Host": "api.shop.example",
+                "Authorization": f"Bearer {forever}",
+                "Accept": "*/*",
+            },
+        },
+        {
+            "ts": "2026-01-15T11:58:21.355Z",
+            "level": "debug",
+            "msg": "token exchanged",
+            "id_token": unsigned,
+        },
+        {
+            "ts": "2026-01-15T11:58:22.001Z",
+            "level": "info",
+            "msg": "request done",
+            "trace": "4bf92f3577b34da6",
+        },
+    ]
     return text([json.dumps(record, separators=(",", ":")) for record in records])
 
 
 def error_log() -> bytes:
     """A stack trace that prints a token: expired now, live when it was logged."""
     token = mint(claims(86400 * 30, 900))
-    return text([
-        "2025-12-16 12:01:00,120 INFO  auth.session started",
-        f"2025-12-16 12:05:00,872 ERROR auth.verify InvalidAudienceError: token {token} is not for this audience",
-        "  at verify (/srv/shop/auth.py:88)",
-        "2025-12-16 12:05:01,004 INFO  auth.session closed",
-    ])  # fmt: skip
+    return text(
+        [
+            "2025-12-16 12:01:00,120 INFO  auth.session started",
+            f"2025-12-16 12:05:00,872 ERROR auth.verify InvalidAudienceError: token {token} is not for this audience",  # noqa: E501
+            "  at verify (/srv/shop/auth.py:88)",
+            "2025-12-16 12:05:01,004 INFO  auth.session closed",
+        ]
+    )
 
 
 def proxy_log() -> bytes:
     """A proxy that logs cookies percent-encoded; packed by log rotation."""
     token = mint(claims(7200, 86400, sub="user-815"), kid="session").replace(".", "%2E")
-    return text([
-        "Jan 15 10:00:01 edge haproxy[812]: 203.0.113.20:51442 shop/web1 0/0/1/12/13 200 GET /account",
-        f"Jan 15 10:00:02 edge haproxy[812]: 203.0.113.20:51444 shop/web1 {{Cookie: session={token}}} GET /pay",
-        "Jan 15 10:00:04 edge haproxy[812]: 198.51.100.7:40112 shop/web2 0/0/1/3/4 200 GET /healthz",
-    ])  # fmt: skip
+    return text(
+        [
+            "Jan 15 10:00:01 edge haproxy[812]: 203.0.113.20:51442 shop/web1 0/0/1/12/13 200 GET /account",  # noqa: E501
+            f"Jan 15 10:00:02 edge haproxy[812]: 203.0.113.20:51444 shop/web1 {{Cookie: session={token}}} GET /pay",  # noqa: E501
+            "Jan 15 10:00:04 edge haproxy[812]: 198.51.100.7:40112 shop/web2 0/0/1/3/4 200 GET /healthz",  # noqa: E501
+        ]
+    )
 
 
 def pod_log() -> bytes:
     """A container's log as a Kubernetes node keeps it (CRI): one line of the program stands split
     over two records.
     """
-    line = f'request failed: POST /v1/orders authorization="Bearer {mint(claims(300, 3600, sub="user-23"))}" status=500'
+    line = f'request failed: POST /v1/orders authorization="Bearer {mint(claims(300, 3600, sub="user-23"))}" status=500'  # noqa: E501
     cut = len(line) // 2
     return text([
         "2026-01-15T11:57:10.000000001Z stdout F starting worker 1",
@@ -123,7 +145,7 @@ def windows_log() -> bytes:
     token = mint(claims(600, 1200, sub="user-42"))
     lines = [
         "2026-01-15T11:50:02Z Sync.exe start",
-        f"2026-01-15T11:50:03Z Sync.exe POST https://shop.example/sync refresh_token={token}&scope=all",
+        f"2026-01-15T11:50:03Z Sync.exe POST https://shop.example/sync refresh_token={token}&scope=all",  # noqa: E501
         "2026-01-15T11:50:04Z Sync.exe done",
     ]
     return "".join(["\ufeff", *(line + "\r\n" for line in lines)]).encode("utf-16-le")

@@ -1,4 +1,6 @@
-"""`jwtleak inspect`: explains one token, or the tokens in a text, as redacted as everything else."""
+"""`jwtleak inspect`: explains one token, or the tokens in a text, as redacted as everything
+else.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,9 @@ class _CachedToken(msgspec.Struct, frozen=True, gc=False):
 
 
 class Matcher:
-    """Judges what stands at a place. Remembers headers, good and bad, and the whole tokens of late."""
+    """Judges what stands at a place. Remembers headers, good and bad, and the whole tokens of
+    late.
+    """
 
     def __init__(self) -> None:
         self._headers = JoseHeaders()

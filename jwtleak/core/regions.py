@@ -1,4 +1,5 @@
-"""Regions: the stretch of text around an anchor that one encoding covers, decoded and scanned again.
+"""Regions: the stretch of text around an anchor that one encoding covers, decoded and scanned
+again.
 
 Promises: each region is decoded once, however many anchors are in it. A region that the end of the
 data cuts is not judged before more bytes come. Every match is mapped back to the original bytes.
@@ -111,7 +112,9 @@ class Regions:
                     yield match
 
     def split_lines(self, place: int) -> Iterator[TokenMatch]:
-        """Readings of the token at `place` with the records that a container runtime split joined."""
+        """Readings of the token at `place` with the records that a container runtime split
+        joined.
+        """
         if self._rescan is None:
             return
         floor = max(self._floor, place - LOOKBACK)

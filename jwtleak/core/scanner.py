@@ -1,5 +1,5 @@
-"""The scanner: proposes candidates at anchors, decodes an encoding where one is in the way, and lets
-the JOSE parser decide.
+"""The scanner: proposes candidates at anchors, decodes an encoding where one is in the way, and
+lets the JOSE parser decide.
 
 Promises: the matches depend on the bytes alone, not on how they were cut. A candidate that more
 bytes could change is not reported; `ScanResult.resume` is the offset to scan again from. Time is
@@ -46,8 +46,8 @@ _by_start = attrgetter("start")
 
 
 class ScanResult(msgspec.Struct, frozen=True):
-    """The matches of one pass. Bytes from `resume` on are not judged yet. `growing` when a candidate
-    reaches the very end.
+    """The matches of one pass. Bytes from `resume` on are not judged yet. `growing` when a
+    candidate reaches the very end.
     """
 
     matches: list[TokenMatch]

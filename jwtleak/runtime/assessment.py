@@ -90,7 +90,9 @@ def prepare(
 
 
 def _policy(options: AssessmentOptions, now: float, warn: Warn) -> Policy | None:
-    """The rules of the configuration and the findings of the baseline; None where there are none."""
+    """The rules of the configuration and the findings of the baseline; None where there are
+    none.
+    """
     from jwtleak.assess.policy import Policy, read_baseline
     from jwtleak.key_files import read_words
 

@@ -1,5 +1,5 @@
-"""What belongs to this installation: the directory of its state, and the key under which alerts name
-subjects without showing them.
+"""What belongs to this installation: the directory of its state, and the key under which alerts
+name subjects without showing them.
 
 Promises: the key is made once, mode 0600, in the state directory; if two first runs start at once,
 both use the same key; if it cannot be stored, a key is made for this run only.
@@ -18,8 +18,8 @@ _KEY_BYTES = 32
 
 
 def state_dir() -> Path:
-    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification). Without the variable, root uses the
-    directory of services.
+    """XDG_STATE_HOME/jwtleak (XDG Base Directory specification). Without the variable, root uses
+    the directory of services.
     """
     from pathlib import Path  # costs a tenth of the start of `scan`, which mostly needs none
 

@@ -249,7 +249,9 @@ def record_source(path: str) -> str | None:
 
 
 def open_records(url: str, positions: Mapping[str, bytes]) -> RecordSource:
-    """The record source at `url`, which goes on from `positions`. Raises UsageError, SourceError."""
+    """The record source at `url`, which goes on from `positions`. Raises UsageError,
+    SourceError.
+    """
     module = importlib.import_module(f"jwtleak.sources.{_RECORD_MODULES[url.partition(':')[0]]}")
     source: RecordSource = module.open_records(url, positions)
     return source

@@ -10,7 +10,9 @@ from jwtleak.types import StreamInfo
 
 
 class MemoryStream:
-    """The bytes of `data`. `name` is the path that alerts show; None means `stdin`, as for a pipe."""
+    """The bytes of `data`. `name` is the path that alerts show; None means `stdin`, as for a
+    pipe.
+    """
 
     def __init__(self, data: bytes, name: str | None = None, offset: int = 0) -> None:
         self._data = memoryview(data)

@@ -73,7 +73,8 @@ class StdinRecords:
             self._open(positions)
         except OSError as error:
             raise SourceError(self.title, reason_of(error)) from None
-        # A signal may come between the check of a flag and the wait; a byte in a pipe is not missed.
+        # A signal may come between the check of a flag and the wait; a byte in a pipe is not
+        # missed.
         self._woken, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def _open(self, positions: Mapping[str, bytes]) -> None:

@@ -31,12 +31,12 @@ _NEEDED = (3, 37, 0)
 # sync.
 _BUSY_SECONDS = 10.0
 
-# After a checkpoint the write-ahead log is cut to this size: one large transaction should not occupy
-# the disk for ever.
+# After a checkpoint the write-ahead log is cut to this size: one large transaction should not
+# occupy the disk for ever.
 _WAL_BYTES = 8 << 20
 
-# KiB of pages in memory. Ids are random, so inserts touch pages everywhere: with SQLite's default of
-# 2 MiB, entering a spool of some thousand alerts takes three times as long.
+# KiB of pages in memory. Ids are random, so inserts touch pages everywhere: with SQLite's default
+# of 2 MiB, entering a spool of some thousand alerts takes three times as long.
 _CACHE = 16 * 1024
 
 Durability: TypeAlias = Literal["NORMAL", "FULL"]
@@ -218,7 +218,9 @@ def _check_pages(connection: sqlite3.Connection, directory: Path) -> None:
 
 
 def set_aside(directory: Path) -> Path:
-    """Rename the damaged file and those beside it, so that somebody can inspect them. Its new name."""
+    """Rename the damaged file and those beside it, so that somebody can inspect them. Its new
+    name.
+    """
     when = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = directory / f"{NAME}.damaged-{when}"
     number = 1

@@ -1,7 +1,7 @@
 """The values that go into the store and come out of it.
 
-Promises: plain frozen values; none of them can hold a token, since `body` is an alert's native JSON,
-which was redacted when it was built.
+Promises: plain frozen values; none of them can hold a token, since `body` is an alert's native
+JSON, which was redacted when it was built.
 """
 
 from __future__ import annotations

@@ -288,8 +288,8 @@ def wall_ms() -> int:
 
 
 class SinkQueue:
-    """The alerts that wait for `sink`, over a connection of its own, so that the sink's thread waits
-    for nobody. Use it in one thread at a time; close it.
+    """The alerts that wait for `sink`, over a connection of its own, so that the sink's thread
+    waits for nobody. Use it in one thread at a time; close it.
 
     Promises: alerts come in the order in which they were entered; an alert stays until it is
     acknowledged or declared dead; to do so twice, or for an alert that is gone, changes nothing.
@@ -312,7 +312,8 @@ class SinkQueue:
         self._connection.close()
 
     def pending(self, limit: int, max_bytes: int, *, after: int = 0) -> list[QueuedAlert]:
-        """The oldest alerts behind number `after`: at most `limit` of them and `max_bytes` together.
+        """The oldest alerts behind number `after`: at most `limit` of them and `max_bytes`
+        together.
 
         The first one comes even if it alone is larger: it would never leave the queue otherwise.
         """

@@ -1,7 +1,7 @@
 """The store: one SQLite file, one writer, one transaction for what belongs together.
 
-Promises: positions, sightings and alerts of a `Commit` are stored together or not at all, also after
-`kill -9`; alerts are on the disk when `commit` returns; a damaged file is set aside, not
+Promises: positions, sightings and alerts of a `Commit` are stored together or not at all, also
+after `kill -9`; alerts are on the disk when `commit` returns; a damaged file is set aside, not
 overwritten; a full disk changes nothing. The store belongs to one thread, each sink's queue to
 another.
 """
@@ -146,7 +146,9 @@ class Store:
             return list(streams.sightings(self._connection, "WHERE stream = ?", (stream,)))
 
     def due(self, now_ms: int, limit: int = 1000) -> list[Sighting]:
-        """Sightings whose window is over and whose repeats are to be summed up, the oldest first."""
+        """Sightings whose window is over and whose repeats are to be summed up, the oldest
+        first.
+        """
         where = "WHERE since > 0 AND window_end_ms <= ? ORDER BY window_end_ms LIMIT ?"
         with translated_errors(self.directory):
             return list(streams.sightings(self._connection, where, (now_ms, limit)))
@@ -186,7 +188,9 @@ class Store:
         return dropped
 
     def queue_bytes(self) -> dict[str, int]:
-        """Bytes by sink, for sinks that have queued alerts. An alert for two sinks counts for both."""
+        """Bytes by sink, for sinks that have queued alerts. An alert for two sinks counts for
+        both.
+        """
         with translated_errors(self.directory):
             return outbox.queue_bytes(self._connection)
 
@@ -203,7 +207,9 @@ class Store:
             dropped += part
 
     def dropped(self) -> dict[str, int]:
-        """How many alerts each sink has lost to `drop_oldest` and `trim` since the state was made."""
+        """How many alerts each sink has lost to `drop_oldest` and `trim` since the state was
+        made.
+        """
         with translated_errors(self.directory):
             return outbox.dropped(self._connection)
 

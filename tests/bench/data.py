@@ -42,9 +42,11 @@ _PATHS = (
 )
 _AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
-    "curl/8.5.0", "kube-probe/1.29", "python-requests/2.32.3",
-)  # fmt: skip
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",  # noqa: E501
+    "curl/8.5.0",
+    "kube-probe/1.29",
+    "python-requests/2.32.3",
+)
 
 
 class Data(NamedTuple):
@@ -70,9 +72,13 @@ _TOKEN = re.compile(re.escape(_HEADER) + rb"[\w.-]+")
 def token(number: int) -> bytes:
     """The `number`th token: a signed session of an hour, like those of an identity provider."""
     claims = {
-        "iss": "https://idp.example.com/", "sub": f"user-{number}", "aud": "api", "iat": _EPOCH + number,
-        "exp": _EPOCH + number + 3600, "scope": "openid profile",
-    }  # fmt: skip
+        "iss": "https://idp.example.com/",
+        "sub": f"user-{number}",
+        "aud": "api",
+        "iat": _EPOCH + number,
+        "exp": _EPOCH + number + 3600,
+        "scope": "openid profile",
+    }
     signed = _HEADER + b"." + _b64(json.dumps(claims, separators=(",", ":")).encode())
     return signed + b"." + _b64(hmac.digest(b"a key of the benchmark", signed, "sha256"))
 
@@ -80,7 +86,7 @@ def token(number: int) -> bytes:
 def line(chance: random.Random, second: int, query: bytes = b"") -> bytes:
     """A line in nginx's combined format."""
     address = ".".join(str(chance.randrange(1, 255)) for _ in range(4))
-    stamp = f"{15 + second // 86400 % 10}/Jan/2026:{second // 3600 % 24:02}:{second // 60 % 60:02}:{second % 60:02} +0000"
+    stamp = f"{15 + second // 86400 % 10}/Jan/2026:{second // 3600 % 24:02}:{second // 60 % 60:02}:{second % 60:02} +0000"  # noqa: E501
     head = f'{address} - - [{stamp}] "GET {chance.choice(_PATHS)}'
     tail = f' HTTP/1.1" 200 {chance.randrange(90_000)} "-" "{chance.choice(_AGENTS)}"\n'
     return head.encode() + query + tail.encode()

@@ -84,7 +84,7 @@ class Bench:
         self._scratch.unlink()
         if status != 1 or alerts != data.tokens:
             raise Wrong(
-                f"{data.path.name}, jobs {jobs}: {alerts} alerts of {data.tokens} tokens, exit status {status}"
+                f"{data.path.name}, jobs {jobs}: {alerts} alerts of {data.tokens} tokens, exit status {status}"  # noqa: E501
             )
 
     def compare(
@@ -116,7 +116,7 @@ def against(
         return absent(name, f">= {target:g} x", peer)
     ours, theirs = best[side], best[peer]
     note = (
-        f"{rate(size, ours.seconds)} : {rate(size, theirs.seconds)}; processor {ours.cpu:.2f} s : {theirs.cpu:.2f} s; "
+        f"{rate(size, ours.seconds)} : {rate(size, theirs.seconds)}; processor {ours.cpu:.2f} s : {theirs.cpu:.2f} s; "  # noqa: E501
         f"memory of a process {ours.peak / MB:,.0f} MB : {theirs.peak / MB:,.0f} MB"
     )
     return ratio(name, theirs.seconds / ours.seconds, target, note)
@@ -148,7 +148,7 @@ def dense(bench: Bench) -> Iterator[Row]:
     data = bench.maker.dense()
     best = bench.compare(data, {"1 job": 1, "all jobs": None}, kingfisher=kingfisher(data.path))
     tokens = data.tokens / best["1 job"].seconds
-    note = f"{data.tokens:,} tokens in {best['1 job'].seconds:.2f} s, start of the program included; processor {best['1 job'].cpu:.2f} s"
+    note = f"{data.tokens:,} tokens in {best['1 job'].seconds:.2f} s, start of the program included; processor {best['1 job'].cpu:.2f} s"  # noqa: E501
     yield Row(
         "dense: tokens per second, 1 job", ">= 100,000", f"{tokens:,.0f}", tokens >= 100_000, note
     )
@@ -194,7 +194,7 @@ def jobs(bench: Bench) -> Iterator[Row]:
     data = bench.maker.big()
     best = bench.compare(data, {"1 job": 1, "2 jobs": 2})
     one, two = best["1 job"], best["2 jobs"]
-    note = f"{rate(data.size, two.seconds)} : {rate(data.size, one.seconds)}; processor {two.cpu:.2f} s : {one.cpu:.2f} s"
+    note = f"{rate(data.size, two.seconds)} : {rate(data.size, one.seconds)}; processor {two.cpu:.2f} s : {one.cpu:.2f} s"  # noqa: E501
     yield ratio("1 GiB: 2 jobs : 1 job", one.seconds / two.seconds, 1.7, note)
 
 
@@ -226,6 +226,13 @@ def memory(bench: Bench) -> Iterator[Row]:
 
 
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "sparse-loop": sparse_loop, "sparse": sparse_command, "dense": dense, "repeats": repeats, "gzip": gzip,
-    "many": many, "jobs": jobs, "version": version, "memory": memory,
-}  # fmt: skip
+    "sparse-loop": sparse_loop,
+    "sparse": sparse_command,
+    "dense": dense,
+    "repeats": repeats,
+    "gzip": gzip,
+    "many": many,
+    "jobs": jobs,
+    "version": version,
+    "memory": memory,
+}

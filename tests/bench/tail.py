@@ -4,7 +4,7 @@
 
 Drives the real process. Processor time is that of the daemon alone (`/proc/PID/stat`), so what else
 the machine does falls on the wall clock only. Linux only.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def throughput(place: Path, sizes: Sizes) -> Iterator[Row]:
     log = place / "app.log"
     log.touch()
     text = b"".join(
-        b'192.0.2.%d - - [15/Jan/2026:12:00:01 +0000] "GET /items/%d?page=%d HTTP/1.1" 200 %d "-" "agent"\n'
+        b'192.0.2.%d - - [15/Jan/2026:12:00:01 +0000] "GET /items/%d?page=%d HTTP/1.1" 200 %d "-" "agent"\n'  # noqa: E501
         % (number % 250, number, number % 17, number * 7)
         for number in range(10_000)
     )
@@ -214,11 +214,27 @@ def soak(place: Path, sizes: Sizes, seconds: float) -> Iterator[Row]:
     with Daemon(place / "run", logs / "*.log") as daemon:
         writers = [
             subprocess.Popen(
-                [sys.executable, str(_WRITER), str(logs / f"{kind}.log"), "--rate", "500", "--seconds", str(seconds),
-                 "--rotate", kind, "--every", "2", "--name", kind, "--sparse", "50"], stdout=subprocess.DEVNULL,
+                [
+                    sys.executable,
+                    str(_WRITER),
+                    str(logs / f"{kind}.log"),
+                    "--rate",
+                    "500",
+                    "--seconds",
+                    str(seconds),
+                    "--rotate",
+                    kind,
+                    "--every",
+                    "2",
+                    "--name",
+                    kind,
+                    "--sparse",
+                    "50",
+                ],
+                stdout=subprocess.DEVNULL,
             )
             for kind in kinds
-        ]  # fmt: skip
+        ]
         seen: list[tuple[float, int]] = []
         try:
             while any(one.poll() is None for one in writers):
@@ -240,7 +256,7 @@ def soak(place: Path, sizes: Sizes, seconds: float) -> Iterator[Row]:
         statistics.fmean(one for one, _ in rest[half:]),
     )
     figure = f"{early:.0f} MB, then {late:.0f} MB; {rest[0][1]}, then {rest[-1][1]} open files"
-    note = f"highest {max(one for one, _ in seen):.0f} MB, {max(one for _, one in seen)} open files; {lost:.0f} bytes lost"
+    note = f"highest {max(one for one, _ in seen):.0f} MB, {max(one for _, one in seen)} open files; {lost:.0f} bytes lost"  # noqa: E501
     yield Row(f"soak of {seconds:.0f} s", "flat", figure, note)
 
 

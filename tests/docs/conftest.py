@@ -1,4 +1,6 @@
-"""What the tests of documents share: the checkout, its pages, and modules that stand beside them."""
+"""What the tests of documents share: the checkout, its pages, and modules that stand beside
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""docs/examples: the sample logs are what their script makes, and show what they are meant to show."""
+"""docs/examples: the sample logs are what their script makes, and show what they are meant to
+show.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +65,15 @@ def found(path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> list[dict[st
 def facts(alert: dict[str, Any]) -> tuple[Any, ...]:
     """What EXPECTED tells of an alert."""
     channel = alert["channel"]
-    return (alert["severity"], alert["token"]["status"], channel["type"], channel.get("name"),
-            channel.get("encodings", []), alert["logged_at"], alert["sightings"]["count"])  # fmt: skip
+    return (
+        alert["severity"],
+        alert["token"]["status"],
+        channel["type"],
+        channel.get("name"),
+        channel.get("encodings", []),
+        alert["logged_at"],
+        alert["sightings"]["count"],
+    )
 
 
 def test_the_script_makes_the_committed_files(load: Load, root: Path) -> None:

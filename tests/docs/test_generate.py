@@ -16,10 +16,20 @@ from jwtleak.assess.severity import RULES, base
 from jwtleak.types import Status
 
 Load = Callable[[str], ModuleType]
-PAGES = ("README.md", "docs/reference/cli.md", "docs/reference/alert.md", "docs/reference/severity.md",
-         "docs/reference/bounds.md", "docs/reference/metrics.md", "docs/reference/configuration.md",
-         "docs/reference/formats.md", "docs/reference/issuers.md",
-         "docs/reference/weaknesses.md", "docs/reference/policy.md", "docs/how-to/mask-tokens.md")  # fmt: skip
+PAGES = (
+    "README.md",
+    "docs/reference/cli.md",
+    "docs/reference/alert.md",
+    "docs/reference/severity.md",
+    "docs/reference/bounds.md",
+    "docs/reference/metrics.md",
+    "docs/reference/configuration.md",
+    "docs/reference/formats.md",
+    "docs/reference/issuers.md",
+    "docs/reference/weaknesses.md",
+    "docs/reference/policy.md",
+    "docs/how-to/mask-tokens.md",
+)
 
 
 @pytest.mark.parametrize("name", PAGES)

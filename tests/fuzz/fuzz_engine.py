@@ -6,7 +6,7 @@ DIR is where the corpus and the inputs that break a promise are written; it is m
 where it is not there. With --keep-going the shortest input for each broken promise is kept there
 and the fuzzer goes on. An input is text, then bytes that choose where it is cut and whether it
 stands behind a buffer full of filler.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 

@@ -19,15 +19,52 @@ from jwtleak.core.anchors import PLAIN
 # Bytes behind the text of an input that choose its cuts: four, at these 256ths of the text.
 CUTS = bytes([3, 40, 128, 230, 4])
 ESCAPES = (
-    b"%2E", b"%252E", b"%3D", b"\\x2E", b"\\u002e", b"\\\\u002e", b"&#46;", b"&#x2E;", b"=2E", b"=3D", b"=\r\n", b".\n",
-    b"\\/", b"\\n", b"&quot;", b"%22", b"\n", b"\r\n", b"\0", b".", b"..", b"~", b"=", b"==", b"...", b"*", b"|", b"\xff\xfe",
-)  # fmt: skip
+    b"%2E",
+    b"%252E",
+    b"%3D",
+    b"\\x2E",
+    b"\\u002e",
+    b"\\\\u002e",
+    b"&#46;",
+    b"&#x2E;",
+    b"=2E",
+    b"=3D",
+    b"=\r\n",
+    b".\n",
+    b"\\/",
+    b"\\n",
+    b"&quot;",
+    b"%22",
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b".",
+    b"..",
+    b"~",
+    b"=",
+    b"==",
+    b"...",
+    b"*",
+    b"|",
+    b"\xff\xfe",
+)
 WORDS = (
-    b'"payload":"', b'"protected":"', b'"signature":"', b'"signatures":[{', b'{"log":"', b'","stream":"stdout"',
-    b"2026-01-15T12:00:00.000000000Z stdout P ", b"2026-01-15T12:00:00.000000000Z stdout F ", b"access_token=",
-    b"Authorization: Bearer ", b"Cookie: a=", b'"ts":1768478400', b"<13>1 ", b"Jan 15 12:00:00 ",
+    b'"payload":"',
+    b'"protected":"',
+    b'"signature":"',
+    b'"signatures":[{',
+    b'{"log":"',
+    b'","stream":"stdout"',
+    b"2026-01-15T12:00:00.000000000Z stdout P ",
+    b"2026-01-15T12:00:00.000000000Z stdout F ",
+    b"access_token=",
+    b"Authorization: Bearer ",
+    b"Cookie: a=",
+    b'"ts":1768478400',
+    b"<13>1 ",
+    b"Jan 15 12:00:00 ",
     b"[15/Jan/2026:12:00:01 +0000]",
-)  # fmt: skip
+)
 
 
 def encoded_tokens() -> Iterator[bytes]:

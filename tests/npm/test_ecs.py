@@ -63,12 +63,27 @@ def put(path, value):
 
 
 CHANGES = [
-    put("@timestamp", None), put("@timestamp", "yesterday"), put("ecs.version", None), put("ecs.version", "8.0.0"),
-    put("event.category", "vulnerability"), put("event.category", ["vulnerabilities"]), put("event.type", ["denied"]),
-    put("event.kind", "finding"), put("event.severity", "high"), put("event.severity", 73.5), put("event.id", 1),
-    put("host.name", ["a"]), put("log.origin.line", 1), put("extra", "x"), put("rule.severity", "x"), put("related.hash", "x"),
-    put("file.path", "p" * 1025), put("event.risk_score", "80"), put("threat.technique.id", "T1552"), put("source.ip", "nowhere"),
-]  # fmt: skip
+    put("@timestamp", None),
+    put("@timestamp", "yesterday"),
+    put("ecs.version", None),
+    put("ecs.version", "8.0.0"),
+    put("event.category", "vulnerability"),
+    put("event.category", ["vulnerabilities"]),
+    put("event.type", ["denied"]),
+    put("event.kind", "finding"),
+    put("event.severity", "high"),
+    put("event.severity", 73.5),
+    put("event.id", 1),
+    put("host.name", ["a"]),
+    put("log.origin.line", 1),
+    put("extra", "x"),
+    put("rule.severity", "x"),
+    put("related.hash", "x"),
+    put("file.path", "p" * 1025),
+    put("event.risk_score", "80"),
+    put("threat.technique.id", "T1552"),
+    put("source.ip", "nowhere"),
+]
 
 
 def test_mutations_are_found(packages):

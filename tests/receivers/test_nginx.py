@@ -30,7 +30,7 @@ http {{
     location @later {{ add_header Retry-After 1 always; return 429; }}
   }}
 }}
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture

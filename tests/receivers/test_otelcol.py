@@ -105,9 +105,11 @@ def test_the_recipe(
     documents = {alert.id: encode(alert) for alert in alerts}
     (logs / "alerts.jsonl").write_bytes(b"".join(one + b"\n" for one in documents.values()))
     exchanged = {
-        "/var/lib/otelcol/storage": f"{tmp_path}/storage", "/var/log/jwtleak/": f"{logs}/",
-        "127.0.0.1:4318": f"127.0.0.1:{free_port()}", "https://logs.example.com:4318": f"http://127.0.0.1:{collector.port}",
-    }  # fmt: skip
+        "/var/lib/otelcol/storage": f"{tmp_path}/storage",
+        "/var/log/jwtleak/": f"{logs}/",
+        "127.0.0.1:4318": f"127.0.0.1:{free_port()}",
+        "https://logs.example.com:4318": f"http://127.0.0.1:{collector.port}",
+    }
     text = RECIPE.read_text(encoding="utf-8")
     for old, new in exchanged.items():
         assert old in text

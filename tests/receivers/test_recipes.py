@@ -44,13 +44,21 @@ def recipe(name: str, place: Path, port: int, **more: str) -> Path:
     """A recipe with the directories of a test in place of the system's."""
     text = (RECIPES / name).read_text(encoding="utf-8")
     exchanged = {
-        "/var/log/jwtleak/": f"{place}/log/", "/var/log/siem/": f"{place}/siem/", "/var/spool/rsyslog": f"{place}/spool",
-        "siem.example.com": "localhost", "web-01.example.com": "client", '"6514"': f'"{port}"', "port(6514)": f"port({port})",
-        **{f"/etc/{directory}/ca.pem": f"{place}/ca.pem" for directory in ("rsyslog.d", "syslog-ng")},
+        "/var/log/jwtleak/": f"{place}/log/",
+        "/var/log/siem/": f"{place}/siem/",
+        "/var/spool/rsyslog": f"{place}/spool",
+        "siem.example.com": "localhost",
+        "web-01.example.com": "client",
+        '"6514"': f'"{port}"',
+        "port(6514)": f"port({port})",
+        **{
+            f"/etc/{directory}/ca.pem": f"{place}/ca.pem"
+            for directory in ("rsyslog.d", "syslog-ng")
+        },
         **{f"/etc/rsyslog.d/server.{kind}": f"{place}/localhost.{kind}" for kind in ("pem", "key")},
         **{f"/etc/syslog-ng/server.{kind}": f"{place}/localhost.{kind}" for kind in ("pem", "key")},
         **more,
-    }  # fmt: skip
+    }
     for old, new in exchanged.items():
         text = text.replace(old, new)
     (place / name).write_text(text)

@@ -22,7 +22,7 @@ source s_in {{ syslog(ip("127.0.0.1") port({port}) {transport} log-msg-size(6553
 destination d_out {{ file("{dir}/out.jsonl" create-dirs(no) template("$(format-json
   pri=$PRI host=$HOST app=$PROGRAM msgid=$MSGID time=$ISODATE msg=$MSG sd.*)\\n")); }};
 log {{ source(s_in); destination(d_out); }};
-"""
+"""  # noqa: E501
 _ID = "jwtleak@32473"
 
 
@@ -45,10 +45,17 @@ def receive(start: Started, directory: Path, transport: str) -> int:
         *lib.glob("*-linux-gnu"),
     ]
     start(
-        str(root / "usr/sbin/syslog-ng"), "-F", "--no-caps", f"--module-path={modules}", f"--cfgfile={directory}/syslog-ng.conf",
-        f"--persist-file={directory}/persist", f"--control={directory}/ctl", f"--pidfile={directory}/pid",
-        port=port, env={"LD_LIBRARY_PATH": ":".join(map(str, paths))},
-    )  # fmt: skip
+        str(root / "usr/sbin/syslog-ng"),
+        "-F",
+        "--no-caps",
+        f"--module-path={modules}",
+        f"--cfgfile={directory}/syslog-ng.conf",
+        f"--persist-file={directory}/persist",
+        f"--control={directory}/ctl",
+        f"--pidfile={directory}/pid",
+        port=port,
+        env={"LD_LIBRARY_PATH": ":".join(map(str, paths))},
+    )
     return port
 
 
@@ -85,7 +92,7 @@ def test_tls(
     """Encrypted; with a client's certificate where it is asked for."""
     certificate, key = authority.issue("syslog-ng")
     verify = "required-trusted" if mutual else "optional-untrusted"
-    files = f'key-file("{key}") cert-file("{certificate}") ca-file("{authority.ca}") peer-verify({verify})'
+    files = f'key-file("{key}") cert-file("{certificate}") ca-file("{authority.ca}") peer-verify({verify})'  # noqa: E501
     port = receive(start, tmp_path, f'transport("tls") tls({files})')
     url = f"syslog+tls://127.0.0.1:{port}?ca_file={authority.ca}"
     if mutual:

@@ -21,10 +21,15 @@ class Logs:
     def __init__(self, start: Started, directory: Path) -> None:
         self.port, self.syslog = free_port(), free_port()
         start(
-            program("victoria-logs", optional=True), f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={directory}/logs",
-            f"-syslog.listenAddr.tcp=127.0.0.1:{self.syslog}", "-retentionPeriod=10y", "-loggerLevel=ERROR",
-            "-memory.allowedBytes=256MiB", port=self.port,
-        )  # fmt: skip
+            program("victoria-logs", optional=True),
+            f"-httpListenAddr=127.0.0.1:{self.port}",
+            f"-storageDataPath={directory}/logs",
+            f"-syslog.listenAddr.tcp=127.0.0.1:{self.syslog}",
+            "-retentionPeriod=10y",
+            "-loggerLevel=ERROR",
+            "-memory.allowedBytes=256MiB",
+            port=self.port,
+        )
 
     def rows(self, count: int) -> list[dict[str, Any]]:
         """Everything in it, once `count` are there."""
@@ -49,7 +54,9 @@ def logs(start: Started, tmp_path: Path) -> Logs:
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """A document as the store keeps it: dotted names, texts; lists as JSON; nothing that is empty."""
+    """A document as the store keeps it: dotted names, texts; lists as JSON; nothing that is
+    empty.
+    """
     found: dict[str, str] = {}
     for name, one in value.items():
         if isinstance(one, dict):

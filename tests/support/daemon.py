@@ -37,7 +37,7 @@ def token(number: int, writer: str = "w") -> str:
 def line(number: int, writer: str = "w") -> bytes:
     """A line of an access log with `token(number)`."""
     return (
-        f'192.0.2.7 - - [15/Jan/2026:12:00:01 +0000] "GET /cb?n={writer}-{number}&access_token={token(number, writer)} '
+        f'192.0.2.7 - - [15/Jan/2026:12:00:01 +0000] "GET /cb?n={writer}-{number}&access_token={token(number, writer)} '  # noqa: E501
         f'HTTP/1.1" 200 {number}\n'
     ).encode()
 
@@ -81,9 +81,20 @@ class Daemon:
     def command(self) -> list[str]:
         """The whole command line."""
         return [
-            *self.wrap, sys.executable, "-m", "jwtleak", "tail", *map(str, self.paths), "--state", str(self.state),
-            "--sink", f"file:{self.out}", "--metrics", f"127.0.0.1:{self.port}", *self.options,
-        ]  # fmt: skip
+            *self.wrap,
+            sys.executable,
+            "-m",
+            "jwtleak",
+            "tail",
+            *map(str, self.paths),
+            "--state",
+            str(self.state),
+            "--sink",
+            f"file:{self.out}",
+            "--metrics",
+            f"127.0.0.1:{self.port}",
+            *self.options,
+        ]
 
     @property
     def pid(self) -> int:

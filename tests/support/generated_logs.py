@@ -25,16 +25,31 @@ PLAIN = [
 ]
 ENCODERS = [encode for encode, _ in [*TEXT.values(), *BINARY.values()]]
 LOOKALIKES = [
-    b"data:application/json;base64," + base64.b64encode(json.dumps({"version": 3, "sources": ["a.js"]}).encode()),
+    b"data:application/json;base64,"
+    + base64.b64encode(json.dumps({"version": 3, "sources": ["a.js"]}).encode()),
     b64({"cursor": 12, "dir": "next"}).encode(),
     b64({"alg": 1}).encode() + b".e30.c2ln",
-    b"eyJ", b"eyJhbGci", b"eyJhbGciOiJIUzI1NiJ9", b"com.example.eyJar.ImFsZ", b"ZXlKV5SleU", b"JhbGci.iYWxn",
+    b"eyJ",
+    b"eyJhbGci",
+    b"eyJhbGciOiJIUzI1NiJ9",
+    b"com.example.eyJar.ImFsZ",
+    b"ZXlKV5SleU",
+    b"JhbGci.iYWxn",
     b64({"user_id": 7}).encode() + b".aBcDeF." + b64(noise(20, "flask")).encode(),
-]  # fmt: skip
+]
 STARTS = [
-    b"2026-01-15T12:00:02.123Z ", b'10.0.0.1 - - [15/Jan/2026:12:00:01 +0000] "GET /cb?access_token=', b"Authorization: Bearer ",
-    b'{"level":"info","token":"', b"Cookie: a=b; session=", b"", b"ghs_123_", b"=", b"%3D", b"\\n", b"Jan 15 12:00:00 web app: ",
-]  # fmt: skip
+    b"2026-01-15T12:00:02.123Z ",
+    b'10.0.0.1 - - [15/Jan/2026:12:00:01 +0000] "GET /cb?access_token=',
+    b"Authorization: Bearer ",
+    b'{"level":"info","token":"',
+    b"Cookie: a=b; session=",
+    b"",
+    b"ghs_123_",
+    b"=",
+    b"%3D",
+    b"\\n",
+    b"Jan 15 12:00:00 web app: ",
+]
 ENDS = [
     b"",
     b"\n",

@@ -1,4 +1,6 @@
-"""Real receivers: where they are, how they are started and ended, and a thousand alerts for them."""
+"""Real receivers: where they are, how they are started and ended, and a thousand alerts for
+them.
+"""
 
 from __future__ import annotations
 
@@ -96,8 +98,14 @@ class Started:
     ) -> subprocess.Popen[bytes]:
         """Start a program and wait until it listens. What it says is in `said.txt`."""
         said = self._stack.enter_context((self._directory / "said.txt").open("ab"))
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=self._directory,
-                                   env={**os.environ, **(env or {})})  # fmt: skip
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            cwd=self._directory,
+            env={**os.environ, **(env or {})},
+        )
         self._stack.callback(end, process)
         if port is not None:
             until(lambda: listens(port) or process.poll() is not None, seconds)
@@ -129,10 +137,26 @@ def thousand() -> list[Alert]:
     made = []
     for number in range(COUNT):
         name = names[number % len(names)]
-        where = Location(source="file", path=f"/var/log/{name}"[:256], host="web-01", offset=number, length=240,
-                         line=number + 1, column=3)  # fmt: skip
-        facts = TokenFacts(alert(number).token.sha256, "jws", "live" if number % 3 else "expired", "HS256", kid=name[:256],
-                           issuer="https://idp.test/", audience=("api", name[:64]), redacted="eyJ***.***.***", length=240)  # fmt: skip
+        where = Location(
+            source="file",
+            path=f"/var/log/{name}"[:256],
+            host="web-01",
+            offset=number,
+            length=240,
+            line=number + 1,
+            column=3,
+        )
+        facts = TokenFacts(
+            alert(number).token.sha256,
+            "jws",
+            "live" if number % 3 else "expired",
+            "HS256",
+            kid=name[:256],
+            issuer="https://idp.test/",
+            audience=("api", name[:64]),
+            redacted="eyJ***.***.***",
+            length=240,
+        )
         channel = AlertChannel(channels[number % 4], "t")  # type: ignore[arg-type]
         made.append(
             alert(

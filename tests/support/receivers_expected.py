@@ -47,7 +47,13 @@ def check(found: dict[str, dict[str, Any]], alerts: list[Alert]) -> None:
         assert json.loads(one["msg"]) == ecs(alert)
         path = str(alert.location.path).encode("ascii", "replace").decode()
         assert one["sd"] == {
-            "id": alert.id, "event": "leak", "severity": alert.severity, "fp": f"sha256:{alert.token.sha256}",
-            "channel": alert.channel.type, "status": alert.token.status, "file": path,
-            "line": str(alert.location.line), "offset": str(alert.location.offset),
-        }  # fmt: skip
+            "id": alert.id,
+            "event": "leak",
+            "severity": alert.severity,
+            "fp": f"sha256:{alert.token.sha256}",
+            "channel": alert.channel.type,
+            "status": alert.token.status,
+            "file": path,
+            "line": str(alert.location.line),
+            "offset": str(alert.location.offset),
+        }

@@ -55,12 +55,28 @@ def full(**changes: Any) -> Alert:
         title="Live JWT in a URL query parameter",
         supersedes="0123456789abcdef0123456789abcdef01234567",
         token=TokenFacts(
-            sha256=DIGEST, kind="sd-jwt", status="live", alg="RS256", enc="A256GCM", kid="prod-2025-11", typ="at+jwt",
-            expires_at="2026-01-15T13:02:31.001Z", issued_at="2026-01-15T12:02:31.002Z",
-            not_before="2026-01-15T12:02:31.003Z", expires_in=3599, lifetime=3600, issuer="https://idp.example.com/",
-            audience=("api://orders", "api://stock"), subject_hash=SUBJECT, scopes=("orders.read", "stock.write"),
-            provider="auth0", use="access", signature="published_key", weaknesses=("long_lifetime", "weak_key_id"),
-            redacted="eyJ***.***.***", length=812,
+            sha256=DIGEST,
+            kind="sd-jwt",
+            status="live",
+            alg="RS256",
+            enc="A256GCM",
+            kid="prod-2025-11",
+            typ="at+jwt",
+            expires_at="2026-01-15T13:02:31.001Z",
+            issued_at="2026-01-15T12:02:31.002Z",
+            not_before="2026-01-15T12:02:31.003Z",
+            expires_in=3599,
+            lifetime=3600,
+            issuer="https://idp.example.com/",
+            audience=("api://orders", "api://stock"),
+            subject_hash=SUBJECT,
+            scopes=("orders.read", "stock.write"),
+            provider="auth0",
+            use="access",
+            signature="published_key",
+            weaknesses=("long_lifetime", "weak_key_id"),
+            redacted="eyJ***.***.***",
+            length=812,
         ),
         channel=AlertChannel("url_query", "access_token", ("percent", "json_escape")),
         logged_at="2026-01-15T12:02:31.123Z",
@@ -68,26 +84,51 @@ def full(**changes: Any) -> Alert:
         first_seen="2026-01-15T12:01:00.005Z",
         last_seen="2026-01-15T12:01:59.006Z",
         excerpt="GET /v1/orders?access_token=[JWT 78b91dd3] HTTP/1.1",
-        advice=("revoke the token or the session behind it at its issuer", "mask this header in this log"),
+        advice=(
+            "revoke the token or the session behind it at its issuer",
+            "mask this header in this log",
+        ),
         references=("CWE-598", "CWE-532", "RFC 6750 section 5.3"),
         truncated=True,
         location=Location(
-            source="file", path="/var/log/nginx/access.log", member="2026/01/access.log", host="web-01.example.com",
-            container=Container("shop", "orders-7d9f", "0f2d7b3e-aaaa-4bbb-8ccc-1234567890ab", "orders", "c0ffee", "stderr"),
-            offset=9120457, length=240, line=48213, column=41,
+            source="file",
+            path="/var/log/nginx/access.log",
+            member="2026/01/access.log",
+            host="web-01.example.com",
+            container=Container(
+                "shop",
+                "orders-7d9f",
+                "0f2d7b3e-aaaa-4bbb-8ccc-1234567890ab",
+                "orders",
+                "c0ffee",
+                "stderr",
+            ),
+            offset=9120457,
+            length=240,
+            line=48213,
+            column=41,
         ),
         sightings=Sightings(17, 9120457, 9990001),
-    )  # fmt: skip
+    )
     return replace(alert, **changes)
 
 
 def least(**changes: Any) -> Alert:
     """An alert in which nothing is set that need not be."""
     alert = Alert(
-        schema="jwtleak/1", id="0" * 40, event="leak", detected_at="2026-01-15T12:00:00.000Z", severity="info",
-        confidence="low", title="Incomplete JWT in text", token=TokenFacts(DIGEST, "jws"), channel=AlertChannel("unknown"),
-        excerpt="", location=Location(source="stdin", offset=0, length=1, line=1, column=1), sightings=Sightings(1, 0, 0),
-    )  # fmt: skip
+        schema="jwtleak/1",
+        id="0" * 40,
+        event="leak",
+        detected_at="2026-01-15T12:00:00.000Z",
+        severity="info",
+        confidence="low",
+        title="Incomplete JWT in text",
+        token=TokenFacts(DIGEST, "jws"),
+        channel=AlertChannel("unknown"),
+        excerpt="",
+        location=Location(source="stdin", offset=0, length=1, line=1, column=1),
+        sightings=Sightings(1, 0, 0),
+    )
     return replace(alert, **changes)
 
 
@@ -128,7 +169,9 @@ def hostile() -> Iterator[tuple[str, Alert]]:
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(Dotted path, value) of everything in a tree; of a list each item under the list's own path."""
+    """(Dotted path, value) of everything in a tree; of a list each item under the list's own
+    path.
+    """
     if isinstance(value, dict):
         for name, one in value.items():
             yield from leaves(one, f"{prefix}.{name}" if prefix else name)
@@ -163,7 +206,12 @@ def alerts(draw: st.DrawFn) -> Alert:
     token = replace(base.token, **{name: draw(_SET_OR_NOT) for name in _NAMES}, **lists)
     where = {name: draw(_SET_OR_NOT) for name in ("path", "member", "host")}
     return replace(
-        base, event=draw(st.sampled_from(EVENTS)), severity=draw(st.sampled_from(SEVERITIES)), token=token,
-        confidence=draw(st.sampled_from(CONFIDENCES)), channel=replace(base.channel, name=draw(_SET_OR_NOT)),
-        location=replace(base.location, **where), excerpt=draw(_TEXT),
-    )  # fmt: skip
+        base,
+        event=draw(st.sampled_from(EVENTS)),
+        severity=draw(st.sampled_from(SEVERITIES)),
+        token=token,
+        confidence=draw(st.sampled_from(CONFIDENCES)),
+        channel=replace(base.channel, name=draw(_SET_OR_NOT)),
+        location=replace(base.location, **where),
+        excerpt=draw(_TEXT),
+    )

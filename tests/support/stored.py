@@ -28,9 +28,18 @@ def cursor(stream: str = "one", **fields: Any) -> Cursor:
 def sighting(stream: str = "one", token: str = "t", **fields: Any) -> Sighting:
     """A token that was seen twice, and reported once."""
     known = {
-        "first_id": alert_id("first"), "last_id": alert_id("last"), "since": 1, "total": 2, "first_offset": 10,
-        "last_offset": 20, "first_ms": 1000, "last_ms": 2000, "severity": "high", "window_end_ms": 60_000, **fields,
-    }  # fmt: skip
+        "first_id": alert_id("first"),
+        "last_id": alert_id("last"),
+        "since": 1,
+        "total": 2,
+        "first_offset": 10,
+        "last_offset": 20,
+        "first_ms": 1000,
+        "last_ms": 2000,
+        "severity": "high",
+        "window_end_ms": 60_000,
+        **fields,
+    }
     return Sighting(stream=digest(stream)[:32], sha256=digest(token), **known)
 
 

@@ -135,9 +135,14 @@ class Files:
     ) -> Cursor:
         """As it is."""
         return cursor(
-            stream, offset=offset, reported=reported, lines=lines, line_start=line_start, provisional=provisional,
+            stream,
+            offset=offset,
+            reported=reported,
+            lines=lines,
+            line_start=line_start,
+            provisional=provisional,
             size=len(self.data[stream]),
-        )  # fmt: skip
+        )
 
     def committed(self, stream: str, offset: int) -> None:
         """Noted."""

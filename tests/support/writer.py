@@ -5,7 +5,7 @@ it never waits for a test.
 
 Prints, at the end, JSON: how many lines were written, which numbers hold a token, and which of them
 were written between the copy and the cut of a copytruncate.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Writer:
             self.count += 1
 
     def _plain(self) -> bytes:
-        return f"2026-01-15T12:00:01Z {self.name} line {self.count} without anything of interest in it\n".encode()
+        return f"2026-01-15T12:00:01Z {self.name} line {self.count} without anything of interest in it\n".encode()  # noqa: E501
 
     def rotate(self) -> None:
         """One rotation. What was rotated away stays, under a name of its own."""

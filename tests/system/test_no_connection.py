@@ -20,11 +20,24 @@ from jwtleak.alerts.alert import to_json
 from jwtleak.cli.inspect import explain
 
 HOSTILE = [
-    "http://127.0.0.1:{port}/k", "https://127.0.0.1:{port}/.well-known/jwks.json", "//127.0.0.1:{port}/", "file:///etc/passwd",
-    "../../../../etc/passwd", "\\\\127.0.0.1\\share", "' OR 1=1 --", "x'; DROP TABLE alerts; --", "$(curl 127.0.0.1:{port})",
-    "`id`", "${{jndi:ldap://127.0.0.1:{port}/a}}", "\x1b]0;x\x07\x1b[2J", "\r\nHTTP/1.1 200 OK\r\n\r\n", "\u202e\u2066", "\x00",
-    "|id", "{{7*7}}",
-]  # fmt: skip
+    "http://127.0.0.1:{port}/k",
+    "https://127.0.0.1:{port}/.well-known/jwks.json",
+    "//127.0.0.1:{port}/",
+    "file:///etc/passwd",
+    "../../../../etc/passwd",
+    "\\\\127.0.0.1\\share",
+    "' OR 1=1 --",
+    "x'; DROP TABLE alerts; --",
+    "$(curl 127.0.0.1:{port})",
+    "`id`",
+    "${{jndi:ldap://127.0.0.1:{port}/a}}",
+    "\x1b]0;x\x07\x1b[2J",
+    "\r\nHTTP/1.1 200 OK\r\n\r\n",
+    "\u202e\u2066",
+    "\x00",
+    "|id",
+    "{{7*7}}",
+]
 FIELDS = ("iss", "aud", "sub", "azp", "scope", "jku", "x5u", "kid", "typ", "cty", "crit")
 CONTROLS = {chr(code) for code in (*range(32), *range(0x7F, 0xA0))} - {"\n"} | {"\u202e", "\u2066"}
 
@@ -109,9 +122,17 @@ def test_no_command_opens_a_connection(
     (tmp_path / "c.toml").write_text('[[allow]]\nissuer = "https://a.test/"\nreason = "r"\n')
     options = ("--jwks=keys.json", "--weak-keys=words", "--config=c.toml", f"--now={NOW}")
     done = subprocess.run(
-        [sys.executable, "-c", _GUARD, command[0], *options, *command[1:]], cwd=tmp_path, capture_output=True, timeout=120,
-        env={"XDG_STATE_HOME": str(tmp_path / "state"), "COLUMNS": "200", "LANG": "C.UTF-8", "PATH": ""},
-    )  # fmt: skip
+        [sys.executable, "-c", _GUARD, command[0], *options, *command[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+        env={
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+            "COLUMNS": "200",
+            "LANG": "C.UTF-8",
+            "PATH": "",
+        },
+    )
     assert b"SOCKET" not in done.stderr
     assert done.stderr == b""
     assert not CONTROLS & set(done.stdout.decode())

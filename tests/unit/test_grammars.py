@@ -20,10 +20,20 @@ def test_cef_is_read():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("CEF:0", "CEF:1"), ("|8|", "|"), ("b\\|c", "b|c"), ("a\\=b", "a=b"), ("\\\\d", "\\d"), ("rt=1", "rt=1\n"),
-        ("cs1", "rt"), ("rt=1 ", "rt=1"), ("msg=two words", "msg="), ("msg=", "m-g="), ("rt=", "rt"), ("id\\\\|", "id\\|"),
+        ("CEF:0", "CEF:1"),
+        ("|8|", "|"),
+        ("b\\|c", "b|c"),
+        ("a\\=b", "a=b"),
+        ("\\\\d", "\\d"),
+        ("rt=1", "rt=1\n"),
+        ("cs1", "rt"),
+        ("rt=1 ", "rt=1"),
+        ("msg=two words", "msg="),
+        ("msg=", "m-g="),
+        ("rt=", "rt"),
+        ("id\\\\|", "id\\|"),
     ],
-)  # fmt: skip
+)
 def test_cef_mutations_are_refused(old, new):
     """Each change that breaks the grammar or forges a field is refused, or changes what is read."""
     assert old in CEF

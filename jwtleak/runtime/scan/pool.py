@@ -179,7 +179,9 @@ class _Hand:
             self._died()
 
     def receive(self) -> Message | bytes:
-        """The next message; alerts as they came, since decoded they take several times the memory."""
+        """The next message; alerts as they came, since decoded they take several times the
+        memory.
+        """
         try:
             data = self.child.ends.receive()
         except (EOFError, OSError):
@@ -221,7 +223,9 @@ class Pool:
             hand.child.end()
 
     def stop(self) -> None:
-        """Have every worker give what it has found and read no further; safe in a signal handler."""
+        """Have every worker give what it has found and read no further; safe in a signal
+        handler.
+        """
         for hand in self._hands:
             hand.child.signal(signal.SIGINT)
 

@@ -50,7 +50,9 @@ def plan(entries: Iterable[Entry]) -> Iterator[Task]:
 
 
 def _packed(entry: Entry) -> bool:
-    """Whether the file is an archive; one that cannot be opened goes to a worker, which says why."""
+    """Whether the file is an archive; one that cannot be opened goes to a worker, which says
+    why.
+    """
     try:
         return sniff(read_head(entry.path, SNIFF)) is not None
     except SourceError:

@@ -25,9 +25,9 @@ _Stream = TypeVar("_Stream", bound=StreamState)
 
 
 class LoopFigures(NamedTuple):
-    """A loop in numbers: bytes that wait to be read, streams, what the follower says, sightings that
-    had no alert of their own or that the policy kept back, seconds for which the rate limit held up
-    reading.
+    """A loop in numbers: bytes that wait to be read, streams, what the follower says, sightings
+    that had no alert of their own or that the policy kept back, seconds for which the rate limit
+    held up reading.
     """
 
     lag: int

@@ -66,8 +66,8 @@ class Reporter:
         self._log.warning(trouble.kind, trouble.reason, trouble.path)
 
     def mode(self, mode: Mode) -> None:
-        """How changes in a directory are noticed now. Events are expected; polling is logged, and so
-        is its end.
+        """How changes in a directory are noticed now. Events are expected; polling is logged, and
+        so is its end.
         """
         before = self._modes.pop(mode.directory, None)
         self._modes[mode.directory] = mode

@@ -29,7 +29,9 @@ PAUSE = {"events": 0.5, "polling": 2.0}
 
 
 class Log:
-    """A log that is written to through one descriptor, as a server does, and rotated by logrotate."""
+    """A log that is written to through one descriptor, as a server does, and rotated by
+    logrotate.
+    """
 
     def __init__(self, directory: Path, mode: str) -> None:
         self.mode = mode

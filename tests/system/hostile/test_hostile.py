@@ -32,7 +32,9 @@ _HEADER = b"eyJhbGciOiJIUzI1NiJ9"
 
 
 class Cost(NamedTuple):
-    """What a scan took: seconds of processor time, MiB of memory, the status, and what was printed."""
+    """What a scan took: seconds of processor time, MiB of memory, the status, and what was
+    printed.
+    """
 
     seconds: float
     memory: float
@@ -104,7 +106,8 @@ def test_dense_input_takes_linear_time_and_bounded_memory(tmp_path, name):
     unit, size = DENSE[name]
     for _ in range(
         3
-        # a shared machine may change its speed between the two; more than linear work fails each time
+        # a shared machine may change its speed between the two; more than linear work fails each
+        # time
     ):
         quarter = scan(tmp_path, unit, size * MIB // 4)
         whole = scan(tmp_path, unit, size * MIB)

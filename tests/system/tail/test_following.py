@@ -80,8 +80,8 @@ def test_several_files_at_once(tail: Tail) -> None:
 
 
 def test_a_token_that_grows(tail: Tail) -> None:
-    """A token at the end of the data is reported after a second; when it grows, the longer alert names
-    the one it replaces.
+    """A token at the end of the data is reported after a second; when it grows, the longer alert
+    names the one it replaces.
     """
     line = leak(1)
     stop = line.index(" HTTP") - 20

@@ -86,7 +86,9 @@ def test_two_at_once(tail: Tail, tmp_path: Path) -> None:
 
 
 def test_hup_reads_the_configuration_again(tail: Tail, tmp_path: Path) -> None:
-    """What is followed changes with the file; a bad file changes nothing and is said; alerts go on."""
+    """What is followed changes with the file; a bad file changes nothing and is said; alerts go
+    on.
+    """
     config, more = tmp_path / "tail.toml", tmp_path / "more"
     more.mkdir()
     (more / "b.log").write_text(leak(2))
@@ -154,8 +156,13 @@ def test_metrics_and_health(tail: Tail) -> None:
 
     until(lambda: 'jwtleak_sink_sent_total{sink="stdout"} 1.0' in get("/metrics"), "the count")
     shown = get("/metrics")
-    for line in ("jwtleak_ready 1.0", "jwtleak_files_followed 1.0", "jwtleak_lag_bytes 0.0", "jwtleak_repeats_suppressed_total 1.0",
-                 f"jwtleak_bytes_read_total {2 * len(leak(1))}.0"):  # fmt: skip
+    for line in (
+        "jwtleak_ready 1.0",
+        "jwtleak_files_followed 1.0",
+        "jwtleak_lag_bytes 0.0",
+        "jwtleak_repeats_suppressed_total 1.0",
+        f"jwtleak_bytes_read_total {2 * len(leak(1))}.0",
+    ):
         assert line in shown
     assert "eyJ" not in shown
     assert json.loads(get("/readyz"))["status"] == json.loads(get("/healthz"))["status"] == "ok"
@@ -163,7 +170,9 @@ def test_metrics_and_health(tail: Tail) -> None:
 
 @pytest.mark.slow
 def test_repeats_are_rolled_up(tail: Tail) -> None:
-    """A token that is written again and again has one alert and one repeat a window, over kill -9."""
+    """A token that is written again and again has one alert and one repeat a window, over kill
+    -9.
+    """
     tail.start("--window", "3s")
     tail.write("a.log", leak(1))
     tail.reported(1)

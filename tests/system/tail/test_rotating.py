@@ -98,8 +98,12 @@ def test_records_of_a_pod_over_a_rotation(tail: Tail) -> None:
         "the joined one",
     )
     assert found["location"]["container"] == {
-        "namespace": "shop", "pod": "web-5d4f-x", "pod_uid": POD.rpartition("_")[2], "name": "app", "stream": "stdout",
-    }  # fmt: skip
+        "namespace": "shop",
+        "pod": "web-5d4f-x",
+        "pod_uid": POD.rpartition("_")[2],
+        "name": "app",
+        "stream": "stdout",
+    }
     tail.reported(1)
 
 

@@ -36,7 +36,9 @@ TOKENS = {
 @pytest.mark.parametrize("name", TOKENS)
 @pytest.mark.parametrize("logged", [None, 0, NOW * 1000 + 123])
 def test_alerts_keep_to_the_schema(make: Make, name: str, logged: int | None) -> None:
-    """Every alert is one line of JSON that the published schema accepts, and reads back as itself."""
+    """Every alert is one line of JSON that the published schema accepts, and reads back as
+    itself.
+    """
     alert = make(TOKENS[name], logged_at=logged, encodings=("percent", "json"))
     data = to_json(alert)
     assert b"\n" not in data
@@ -102,9 +104,21 @@ def test_members_of_the_contract(make: Make) -> None:
     """The members that scripts rely on are always there."""
     value = json.loads(to_json(make(jws())))
     assert {
-        "schema", "id", "event", "detected_at", "severity", "confidence", "title", "token", "location", "channel", "excerpt",
-        "sightings", "advice", "references",
-    } <= set(value)  # fmt: skip
+        "schema",
+        "id",
+        "event",
+        "detected_at",
+        "severity",
+        "confidence",
+        "title",
+        "token",
+        "location",
+        "channel",
+        "excerpt",
+        "sightings",
+        "advice",
+        "references",
+    } <= set(value)
     assert set(value["sightings"]) == {"count", "first_offset", "last_offset"}
     assert {"source", "path", "offset", "length", "line", "column", "host"} == set(
         value["location"]

@@ -239,7 +239,9 @@ def test_names_of_channels_are_cleaned(make: Make) -> None:
 
 @pytest.mark.parametrize("known", [None, Context(), Context(host="db-7\u202e")])
 def test_the_source_may_know_the_host(known: Context | None) -> None:
-    """A journal or a syslog stream names the host that logged; else it is this one. It is cleaned."""
+    """A journal or a syslog stream names the host that logged; else it is this one. It is
+    cleaned.
+    """
     token = jws()
     match = Matcher().at(token.encode(), 0, len(token))
     assert isinstance(match, TokenMatch)
@@ -298,7 +300,9 @@ def test_a_pattern_hit() -> None:
 
 
 def test_the_factory_passes_the_fields_of_the_token_in_their_order() -> None:
-    """`Builder._facts` passes 22 values by position: a field out of place would be a wrong alert."""
+    """`Builder._facts` passes 22 values by position: a field out of place would be a wrong
+    alert.
+    """
     assert TokenFacts.__struct_fields__ == (
         "sha256",
         "kind",

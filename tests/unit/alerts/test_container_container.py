@@ -16,17 +16,31 @@ STATIC = "0123456789abcdef" * 2
 @pytest.mark.parametrize(
     ("path", "facts"),
     [
-        (f"/var/log/pods/shop_web-7d9f_{UID}/nginx/0.log", ContainerFacts("shop", "web-7d9f", UID, "nginx")),
-        (f"/var/log/pods/shop_web_{UID}/nginx/12.log.20261126-231500.gz", ContainerFacts("shop", "web", UID, "nginx")),
-        (f"/var/log/pods/kube-system_etcd-n1.example_{STATIC}/etcd/3.log",
-         ContainerFacts("kube-system", "etcd-n1.example", STATIC, "etcd")),
+        (
+            f"/var/log/pods/shop_web-7d9f_{UID}/nginx/0.log",
+            ContainerFacts("shop", "web-7d9f", UID, "nginx"),
+        ),
+        (
+            f"/var/log/pods/shop_web_{UID}/nginx/12.log.20261126-231500.gz",
+            ContainerFacts("shop", "web", UID, "nginx"),
+        ),
+        (
+            f"/var/log/pods/kube-system_etcd-n1.example_{STATIC}/etcd/3.log",
+            ContainerFacts("kube-system", "etcd-n1.example", STATIC, "etcd"),
+        ),
         (f"node7/pods/a_b_{UID}/c/0.log", ContainerFacts("a", "b", UID, "c")),
-        (f"/var/log/containers/web-7d9f_shop_side-car-{ID}.log", ContainerFacts("shop", "web-7d9f", None, "side-car", ID)),
+        (
+            f"/var/log/containers/web-7d9f_shop_side-car-{ID}.log",
+            ContainerFacts("shop", "web-7d9f", None, "side-car", ID),
+        ),
         (f"/var/lib/docker/containers/{ID}/{ID}-json.log", ContainerFacts(id=ID)),
         (f"/var/lib/docker/containers/{ID}/{ID}-json.log.1", ContainerFacts(id=ID)),
-        (f"/var/lib/containers/storage/overlay-containers/{ID}/userdata/ctr.log", ContainerFacts(id=ID)),
+        (
+            f"/var/lib/containers/storage/overlay-containers/{ID}/userdata/ctr.log",
+            ContainerFacts(id=ID),
+        ),
     ],
-)  # fmt: skip
+)
 def test_paths(path: str, facts: ContainerFacts) -> None:
     """Each platform's layout is read, also rotated, compressed, and copied somewhere else."""
     assert of_path(path) == facts

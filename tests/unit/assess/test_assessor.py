@@ -135,9 +135,12 @@ def test_the_prefix_before_a_token() -> None:
     )
     assessor = Assessor(AssessmentTables(Issuers([issuer])))
     for excerpt, provider in (
-        ("x ghs_12345_[JWT 12345678]", "g"), ("ghs_[JWT 12345678]", "g"), ("ghs_1 [JWT 12345678]", None),
-        ("aghs_1_[JWT 12345678]", None), ("[JWT 12345678] ghs_", None),
-    ):  # fmt: skip
+        ("x ghs_12345_[JWT 12345678]", "g"),
+        ("ghs_[JWT 12345678]", "g"),
+        ("ghs_1 [JWT 12345678]", None),
+        ("aghs_1_[JWT 12345678]", None),
+        ("[JWT 12345678] ghs_", None),
+    ):
         assert worth(assessor, jws(), excerpt).origin.provider == provider
 
 

@@ -51,11 +51,20 @@ def test_any_of_several() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("a", ("a",)), (["a", "b"], ("a", "b")), (True, ("true",)), (False, ("false",)), (7, ("7",)), (None, ("",)), ({}, ("",)),
-        ([1, None, "x"], ("1", "", "x")), (1.5, ("",)), (10**500, ("",)), ("y" * 9999, ("y" * LONGEST,)),
+        ("a", ("a",)),
+        (["a", "b"], ("a", "b")),
+        (True, ("true",)),
+        (False, ("false",)),
+        (7, ("7",)),
+        (None, ("",)),
+        ({}, ("",)),
+        ([1, None, "x"], ("1", "", "x")),
+        (1.5, ("",)),
+        (10**500, ("",)),
+        ("y" * 9999, ("y" * LONGEST,)),
         (["z"] * 9999, ("z",) * MAX_VALUES),
     ],
-)  # fmt: skip
+)
 def test_facets(value: object, expected: tuple[str, ...]) -> None:
     """A claim is seen as strings, of bounded number and length, whatever it is."""
     assert facet(value) == expected

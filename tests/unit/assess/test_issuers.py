@@ -101,7 +101,9 @@ def token_of(example: str) -> Token:
 
 
 def test_enough_providers() -> None:
-    """The table knows at least 40 providers, each with steps to take a token back and a reference."""
+    """The table knows at least 40 providers, each with steps to take a token back and a
+    reference.
+    """
     assert len(ISSUERS) >= 40
     for issuer in ISSUERS:
         assert issuer.revoke
@@ -128,9 +130,11 @@ def test_privileges_raise() -> None:
     live = {"iat": NOW, "exp": NOW + 60}
     plain = minted(json.dumps({"sub": "1", **live}))
     raised = [
-        {"token_type": "refresh"}, {"kubernetes.io": {"namespace": "a"}}, {"role": "service_role", "iss": "supabase"},
+        {"token_type": "refresh"},
+        {"kubernetes.io": {"namespace": "a"}},
+        {"role": "service_role", "iss": "supabase"},
         {"sub": "1", "roles": ["admin"]},
-    ]  # fmt: skip
+    ]
     for more in ({**one, **live} for one in raised):
         assert (plain.severity, minted(json.dumps(more)).severity) == ("high", "critical")
 
@@ -220,7 +224,9 @@ def test_large_tokens_are_not_remembered() -> None:
 
 
 def test_deep_values() -> None:
-    """Claims and header parameters nested as deep as a decoder allows are no error, in any place."""
+    """Claims and header parameters nested as deep as a decoder allows are no error, in any
+    place.
+    """
     deep = "[" * 400 + "]" * 400
     for name in ("iss", "aud", "scope", "kid", "crit", "jwk", "email"):
         head = f'{{"alg":"HS256","kid":{deep},"crit":{deep},"typ":"JWT"}}'

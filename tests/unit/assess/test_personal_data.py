@@ -32,7 +32,9 @@ def alert_of(claims: dict[str, Any], now: float = NOW) -> Alert:
 
 @pytest.mark.parametrize(("table", "kind", "name"), ROWS, ids=lambda one: one)
 def test_each_name(table: str, kind: str, name: str) -> None:
-    """A claim of this name is named by its kind, a longer name is not, and the value stays inside."""
+    """A claim of this name is named by its kind, a longer name is not, and the value stays
+    inside.
+    """
     word = f"{PREFIX[table]}:{kind}"
     alert = alert_of({name: VALUE, "exp": NOW + 60})
     assert word in alert.token.weaknesses
@@ -43,11 +45,19 @@ def test_each_name(table: str, kind: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Phone_Number", "phonenumber"), ("phone-number", "phonenumber"), ("phone number", "phonenumber"), ("e-mail", "email"),
-        ("https://acme.test/email", "email"), ("urn:acme:email", "email"), ("user.email", "email"), ("https://acme.test/", "test"),
-        ("", ""), ("x" * 9999 + "/email", "email"), ("\ud800", "\ud800"),
+        ("Phone_Number", "phonenumber"),
+        ("phone-number", "phonenumber"),
+        ("phone number", "phonenumber"),
+        ("e-mail", "email"),
+        ("https://acme.test/email", "email"),
+        ("urn:acme:email", "email"),
+        ("user.email", "email"),
+        ("https://acme.test/", "test"),
+        ("", ""),
+        ("x" * 9999 + "/email", "email"),
+        ("\ud800", "\ud800"),
     ],
-)  # fmt: skip
+)
 def test_spellings(name: str, expected: str) -> None:
     """Case, separators and namespaces do not matter."""
     assert plain(name) == expected

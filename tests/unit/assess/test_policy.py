@@ -1,4 +1,6 @@
-"""Policy and baseline: what each condition fits, days, reasons, and that only decoded claims count."""
+"""Policy and baseline: what each condition fits, days, reasons, and that only decoded claims
+count.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,15 @@ from jwtleak.types import StreamInfo
 
 TODAY = date(2026, 1, 15)
 PLACE = AlertPlace(
-    {"kid": "k1"}, {"iss": "https://idp.test/", "aud": ["api", "web"]}, "auth0", "access", "valid", "url_query",
-    "/var/log/nginx/access.log", "a" * 64,
-)  # fmt: skip
+    {"kid": "k1"},
+    {"iss": "https://idp.test/", "aud": ["api", "web"]},
+    "auth0",
+    "access",
+    "valid",
+    "url_query",
+    "/var/log/nginx/access.log",
+    "a" * 64,
+)
 
 CONDITIONS: list[tuple[dict[str, Any], AlertPlace]] = [
     ({"issuer": "https://idp.test/"}, PLACE._replace(claims={"iss": "https://idp.test"})),
@@ -156,7 +164,9 @@ def test_raised_alerts_say_so() -> None:
 
 
 def test_baseline() -> None:
-    """A baseline knows a token at its place; the same token elsewhere, and another there, are new."""
+    """A baseline knows a token at its place; the same token elsewhere, and another there, are
+    new.
+    """
     token = jws()
     (alert,) = alerts(f"t={token}\n", Policy(), "logs/a.tar", "x/y.log")
     name = to_wire(alert).baseline_name()

@@ -101,13 +101,33 @@ def test_signed(kind: Kind, claims: bool, expected: bool) -> None:
 
 
 CONFIDENT: list[tuple[Kind, bool, Integrity, Confidence]] = [
-    *(("jws", True, "whole", "high"), ("jws", True, "odd", "medium"), ("jws", True, "clipped", "medium")),
-    *(("jws", False, "whole", "medium"), ("jws", False, "odd", "low"), ("jws", False, "clipped", "low")),
+    *(
+        ("jws", True, "whole", "high"),
+        ("jws", True, "odd", "medium"),
+        ("jws", True, "clipped", "medium"),
+    ),
+    *(
+        ("jws", False, "whole", "medium"),
+        ("jws", False, "odd", "low"),
+        ("jws", False, "clipped", "low"),
+    ),
     *(("sd-jwt", True, "whole", "high"), ("sd-jwt", True, "clipped", "medium")),
-    *(("detached", False, "whole", "medium"), ("detached", False, "odd", "low"), ("detached", False, "clipped", "low")),
-    *(("unsecured", True, "whole", "medium"), ("unsecured", False, "odd", "medium"), ("unsecured", False, "clipped", "low")),
-    *(("jwe", False, "whole", "medium"), ("jwe", False, "odd", "medium"), ("jwe", False, "clipped", "low")),
-]  # fmt: skip
+    *(
+        ("detached", False, "whole", "medium"),
+        ("detached", False, "odd", "low"),
+        ("detached", False, "clipped", "low"),
+    ),
+    *(
+        ("unsecured", True, "whole", "medium"),
+        ("unsecured", False, "odd", "medium"),
+        ("unsecured", False, "clipped", "low"),
+    ),
+    *(
+        ("jwe", False, "whole", "medium"),
+        ("jwe", False, "odd", "medium"),
+        ("jwe", False, "clipped", "low"),
+    ),
+]
 
 
 @pytest.mark.parametrize("row", CONFIDENT, ids=str)
@@ -146,7 +166,9 @@ ADJUSTED: list[tuple[Case, Severity, str]] = [
 
 @pytest.mark.parametrize(("case", "level", "code"), ADJUSTED, ids=lambda one: str(one)[:40])
 def test_each_rule_adjusts(case: Case, level: Severity, code: str) -> None:
-    """Each rule changes the severity as it says, and puts its code behind the reasons of the base."""
+    """Each rule changes the severity as it says, and puts its code behind the reasons of the
+    base.
+    """
     found, reasons = severity(case)
     assert (found, reasons[-1]) == (level, code)
 

@@ -28,9 +28,13 @@ PAIRS: list[tuple[str, str, str]] = [
     ("bad_exp", jws({"exp": "soon"}), jws({"exp": NOW})),
     ("nonstandard_exp", jws({"exp": str(NOW)}), jws({"exp": NOW})),
     ("nonstandard_time", jws({**CLAIMS, "iat": NOW * 1000}), jws({**CLAIMS, "iat": NOW + 0.5})),
-    ("long_lifetime", jws({"iat": NOW, "exp": NOW + 31 * 86400}), jws({"iat": NOW, "exp": NOW + 30 * 86400})),
+    (
+        "long_lifetime",
+        jws({"iat": NOW, "exp": NOW + 31 * 86400}),
+        jws({"iat": NOW, "exp": NOW + 30 * 86400}),
+    ),
     ("no_aud", jws({"iss": "x", "exp": NOW}), jws({"exp": NOW})),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "token", "other"), PAIRS, ids=lambda one: one[:20])
@@ -41,7 +45,9 @@ def test_each_weakness(name: str, token: str, other: str) -> None:
 
 
 def test_every_name_is_tried_and_explained() -> None:
-    """Each name has its pair here (or in the tests of keys and claims), a meaning and a reference."""
+    """Each name has its pair here (or in the tests of keys and claims), a meaning and a
+    reference.
+    """
     elsewhere = {"published_key", "weak_key", "personal_data", "secret_claim"}
     assert {name for name, _, _ in PAIRS} | elsewhere == set(WEAKNESSES)
     for weakness in WEAKNESSES.values():
@@ -78,7 +84,9 @@ def test_odd_times(name: str, value: object) -> None:
 
 
 def test_lifetimes_need_both_ends() -> None:
-    """Without an issue time or a limit nothing is said of the lifetime; `nbf` stands in for `iat`."""
+    """Without an issue time or a limit nothing is said of the lifetime; `nbf` stands in for
+    `iat`.
+    """
     for claims in ({"exp": NOW}, {"iat": 0}):
         assert "long_lifetime" not in in_claims(claims, times(claims), 10)
     claims = {"nbf": 0, "exp": NOW}

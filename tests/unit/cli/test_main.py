@@ -85,7 +85,7 @@ def test_a_closed_pipe(environment):
 
 def test_version_loads_little(environment):
     """`--version` loads neither the engine nor the table."""
-    code = "import sys; from jwtleak.cli.main import _status; _status(['--version']); print(*sys.modules)"
+    code = "import sys; from jwtleak.cli.main import _status; _status(['--version']); print(*sys.modules)"  # noqa: E501
     loaded = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, timeout=60
     ).stdout.split()
@@ -107,7 +107,11 @@ def test_no_space_left(environment, args):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "jwtleak", *args],
-            input=f"{jws()}\n".encode(), stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60,
-        )  # fmt: skip
+            input=f"{jws()}\n".encode(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            timeout=60,
+        )
     assert done.stderr.decode() == "jwtleak: error: cannot write: no space left on device\n"
     assert done.returncode == 3

@@ -60,7 +60,9 @@ def test_what_cannot_be_read(run, work):
 
 
 def test_packed_input_is_told(run, work):
-    """What is compressed is copied as it is, with a warning and status 3: no token in it was seen."""
+    """What is compressed is copied as it is, with a warning and status 3: no token in it was
+    seen.
+    """
     (work / "a.gz").write_bytes(gzip.compress(TOKEN))
     for done in (run("redact", "a.gz"), run("redact", stdin=(work / "a.gz").read_bytes())):
         assert (done.status, done.out) == (3, (work / "a.gz").read_bytes())

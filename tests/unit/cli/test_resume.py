@@ -178,7 +178,7 @@ def test_other_options_read_everything(scan, work, tmp_path):
         ["a.log"],
     ):
         assert scan(*state, *other).err == "jwtleak: nothing is finished: everything is read\n"
-    pattern = '[[pattern]]\nid = "x-key"\ntitle = "X"\nseverity = "low"\nconfidence = "high"\nregex = "xkey[0-9]+"\nkeywords = ["xkey"]\n'
+    pattern = '[[pattern]]\nid = "x-key"\ntitle = "X"\nseverity = "low"\nconfidence = "high"\nregex = "xkey[0-9]+"\nkeywords = ["xkey"]\n'  # noqa: E501
     (work / "p" / "x.toml").write_text(
         pattern + 'examples = ["xkey1"]\nnegative_examples = ["ykey"]\n'
     )
@@ -229,7 +229,7 @@ def test_sqlite_is_not_loaded_without_a_state(environment, work):
     (work / "a.log").write_bytes(line("a"))
     script = (
         "import sys, atexit\n"
-        "atexit.register(lambda: print(sorted(m for m in sys.modules if 'sqlite' in m or 'jwtleak.store' in m), file=sys.stderr))\n"
+        "atexit.register(lambda: print(sorted(m for m in sys.modules if 'sqlite' in m or 'jwtleak.store' in m), file=sys.stderr))\n"  # noqa: E501
         "from jwtleak.cli.main import run\nrun(['scan', '.'])\n"
     )
     done = subprocess.run(

@@ -8,7 +8,7 @@ from minting import NOW, detached, jws, sha256, unsecured
 
 def line(token: str, n: int = 0) -> str:
     """A line of an access log with a token in its URL."""
-    return f'10.0.0.{n % 256} - - [15/Jan/2026:11:59:30 +0000] "GET /cb?access_token={token} HTTP/1.1" 200 {n}\n'
+    return f'10.0.0.{n % 256} - - [15/Jan/2026:11:59:30 +0000] "GET /cb?access_token={token} HTTP/1.1" 200 {n}\n'  # noqa: E501
 
 
 # --- exit statuses and the simplest output
@@ -190,7 +190,9 @@ def test_max_token(scan, work):
 
 
 def test_output_file(scan, work):
-    """`--output` writes a file that only its owner may read; nothing is left for standard output."""
+    """`--output` writes a file that only its owner may read; nothing is left for standard
+    output.
+    """
     (work / "a").write_text(jws())
     target = work.parent / "alerts.json"
     target.write_text("old content, longer than nothing")

@@ -15,7 +15,7 @@ from minting import jws, sha256
 
 def line(token: str, n: int = 0) -> str:
     """A line of an access log with a token in its URL."""
-    return f'10.0.0.{n % 256} - - [15/Jan/2026:11:59:30 +0000] "GET /cb?access_token={token} HTTP/1.1" 200 {n}\n'
+    return f'10.0.0.{n % 256} - - [15/Jan/2026:11:59:30 +0000] "GET /cb?access_token={token} HTTP/1.1" 200 {n}\n'  # noqa: E501
 
 
 def packed(name: str, data: bytes) -> bytes:

@@ -146,7 +146,7 @@ def test_a_closed_pipe_is_no_error(environment, work, name):
 def test_plain_lines_load_no_format(two, environment):
     """JSON Lines need none of the other formats."""
     code = (
-        "import sys\ntry:\n from jwtleak.cli.main import run; run(['scan', '.'])\nexcept SystemExit: pass\n"
+        "import sys\ntry:\n from jwtleak.cli.main import run; run(['scan', '.'])\nexcept SystemExit: pass\n"  # noqa: E501
         "print(*[m for m in sys.modules if m.startswith('jwtleak.formats.')], file=sys.stderr)"
     )
     done = subprocess.run(

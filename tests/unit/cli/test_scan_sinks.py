@@ -84,7 +84,7 @@ def test_what_is_not_delivered_is_told_and_kept(scan: Scan, log: Path, work: Pat
     assert done.status == 3
     assert len(ids(work / "b.jsonl")) == 3
     assert (
-        f"error: sink {sink}: 3 alerts were not delivered in 0.5 s: cannot write: no such file or directory"
+        f"error: sink {sink}: 3 alerts were not delivered in 0.5 s: cannot write: no such file or directory"  # noqa: E501
         in done.err
     )
     kept = re.search(r"kept in (\S+): a scan with --state", done.err)

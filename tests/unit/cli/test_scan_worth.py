@@ -198,10 +198,17 @@ def test_inspect_says_all_of_it(run, logs):
     )
     out = run("inspect", f"--now={NOW}", "--weak-keys=words", stdin=token.encode()).out.decode()
     for text in (
-        "provider:     keycloak", "use:          offline", "why:          no_expiry, weak_key", "signature:    weak_key",
-        "weakness:     jku_header: its header names a URL", "weakness:     personal_data:email:", "weakness:     no_exp: ",
-        "(RFC 8725 section 3.10, CWE-613)", "advice:       replace the signing key", "advice:       revoke the offline access",
-    ):  # fmt: skip
+        "provider:     keycloak",
+        "use:          offline",
+        "why:          no_expiry, weak_key",
+        "signature:    weak_key",
+        "weakness:     jku_header: its header names a URL",
+        "weakness:     personal_data:email:",
+        "weakness:     no_exp: ",
+        "(RFC 8725 section 3.10, CWE-613)",
+        "advice:       replace the signing key",
+        "advice:       revoke the offline access",
+    ):
         assert text in out
     assert "evil.test" not in out
     assert "x@y.test" not in out

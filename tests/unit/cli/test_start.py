@@ -10,10 +10,33 @@ from minting import jws
 
 # Each takes milliseconds to load, and a scan of plain text that finds nothing needs none of them.
 HEAVY = {
-    "ast", "asyncio", "bz2", "hashlib", "html.entities", "httpx", "isal", "json", "jwt", "logging", "lz4", "lzma", "multiprocessing",
-    "pathlib", "queue", "regex", "rich", "rtoml", "secrets", "sqlite3", "ssl", "tempfile",
-    "typing_extensions", "urllib.parse", "watchdog", "zstandard",
-}  # fmt: skip
+    "ast",
+    "asyncio",
+    "bz2",
+    "hashlib",
+    "html.entities",
+    "httpx",
+    "isal",
+    "json",
+    "jwt",
+    "logging",
+    "lz4",
+    "lzma",
+    "multiprocessing",
+    "pathlib",
+    "queue",
+    "regex",
+    "rich",
+    "rtoml",
+    "secrets",
+    "sqlite3",
+    "ssl",
+    "tempfile",
+    "typing_extensions",
+    "urllib.parse",
+    "watchdog",
+    "zstandard",
+}
 PROGRAM = """
 import sys
 from jwtleak.cli.main import run
@@ -24,8 +47,8 @@ except SystemExit:
 """
 
 
-# What reading tables and headers loads (orjson brings `json` along); what pathlib brings along varies
-# from one version of Python to the next.
+# What reading tables and headers loads (orjson brings `json` along); what pathlib brings along
+# varies from one version of Python to the next.
 NEEDED = {"pathlib", "rtoml", "json"}
 ALLOWED = NEEDED | {"urllib.parse"}
 

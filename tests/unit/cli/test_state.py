@@ -37,7 +37,9 @@ def filled(place):
 
 
 def test_show(run, filled):
-    """JSON into a pipe: the numbers, where, and whether somebody uses it; a table when asked for."""
+    """JSON into a pipe: the numbers, where, and whether somebody uses it; a table when asked
+    for.
+    """
     (shown,) = run("state", "show").alerts
     assert shown["directory"] == str(filled)
     assert "process" not in shown
@@ -100,7 +102,9 @@ def test_no_state(run, place, tmp_path):
 
 
 def test_reset(run, filled):
-    """Without a terminal it must be meant; what would be lost is said; afterwards nothing is there."""
+    """Without a terminal it must be meant; what would be lost is said; afterwards nothing is
+    there.
+    """
     refused = run("state", "reset")
     assert refused.status == 2
     assert (

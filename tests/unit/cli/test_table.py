@@ -52,7 +52,9 @@ def test_one_row_for_each_token() -> None:
 
 
 def test_a_row_stands_on_one_line_in_a_pipe() -> None:
-    """Where no width is known it is wide enough for a path, the issuer and the channel on one line."""
+    """Where no width is known it is wide enough for a path, the issuer and the channel on one
+    line.
+    """
     out = shown(alert_of(f"Cookie: session={jws()}", "docs/examples/logs/edge/haproxy.log.1.gz"))
     (row,) = [line for line in out.splitlines() if "cookie" in line]
     assert row.split()[:2] == ["high", "live"]

@@ -34,7 +34,7 @@ def test_a_sink_that_does_not(run: Run) -> None:
         )
     assert done.status == 3
     assert (
-        f'jwtleak: error: hec+http://{web.address}: not taken: HTTP 403 {{"text":"Invalid token","code":4}}'
+        f'jwtleak: error: hec+http://{web.address}: not taken: HTTP 403 {{"text":"Invalid token","code":4}}'  # noqa: E501
         in done.err
     )
     assert "jwtleak: hint: the receiver does not accept the credential" in done.err

@@ -80,7 +80,9 @@ def test_the_search_stays_in_its_fast_mode() -> None:
 
 
 def test_longest_is_the_longest() -> None:
-    """What must stay in a buffer so that a cut needle is seen whole is the length of the longest."""
+    """What must stay in a buffer so that a cut needle is seen whole is the length of the
+    longest.
+    """
     assert LONGEST == 21  # six characters of UTF-32 without the last one's NUL bytes
     assert (
         max(len(b"\0\0\0".join(bytes([byte]) for byte in literal)) for literal in LITERALS)

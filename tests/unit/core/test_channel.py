@@ -173,9 +173,31 @@ def test_never_raises(before: bytes, after: bytes) -> None:
 
 
 PIECES = [
-    b"cookie:", b"a=", b"; ", b"?", b"&", b"%3F", b"%26", b"#", b"%23", b'"', b"\\", b"localStorage", b'{"name":"',
-    b"referer:", b"http://", b" 200 1 ", b"error ", b"token", b"authorization", b"x-a", b": ", b"value", b"key", b";",
-]  # fmt: skip
+    b"cookie:",
+    b"a=",
+    b"; ",
+    b"?",
+    b"&",
+    b"%3F",
+    b"%26",
+    b"#",
+    b"%23",
+    b'"',
+    b"\\",
+    b"localStorage",
+    b'{"name":"',
+    b"referer:",
+    b"http://",
+    b" 200 1 ",
+    b"error ",
+    b"token",
+    b"authorization",
+    b"x-a",
+    b": ",
+    b"value",
+    b"key",
+    b";",
+]
 
 
 @pytest.mark.parametrize("piece", PIECES)

@@ -107,7 +107,9 @@ def test_none_in_the_rarer_cases(alg: str) -> None:
     ],
 )
 def test_what_is_no_token(text: str) -> None:
-    """Without a header there is no token, and the rejection says up to where nothing else begins."""
+    """Without a header there is no token, and the rejection says up to where nothing else
+    begins.
+    """
     found = at(text)
     assert isinstance(found, Rejection)
     assert 0 < found.end <= max(1, len(text))
@@ -167,7 +169,9 @@ def test_spans_lie_within_the_data(token: str, tail: str, cut: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tail", ["", " ", "=", "==", "=x", "~", "~x", "%3D", ".", ".x", "&a=b"])
 def test_what_is_remembered_changes_nothing(kind: str, tail: str) -> None:
-    """A token that was met before, behind it something else or nothing, is judged as if it was new."""
+    """A token that was met before, behind it something else or nothing, is judged as if it was
+    new.
+    """
     matcher = Matcher()
     token = KINDS[kind].encode()
     for before in (b"", b" ", b"=", b"~", b"%3D", b".x"):
@@ -180,7 +184,9 @@ def test_what_is_remembered_changes_nothing(kind: str, tail: str) -> None:
 
 
 def test_a_token_of_late_is_not_decoded_again() -> None:
-    """The same text gives the same token; a bound keeps memory small, and long tokens are not kept."""
+    """The same text gives the same token; a bound keeps memory small, and long tokens are not
+    kept.
+    """
     matcher = Matcher()
     token = KINDS["jws"].encode()
 

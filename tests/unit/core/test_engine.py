@@ -79,7 +79,9 @@ def borders(kind: str, encoding: str) -> list[int]:
 
 @pytest.mark.parametrize(("kind", "encoding"), COMBINATIONS)
 def test_a_cut_near_a_border_changes_nothing(kind: str, encoding: str) -> None:
-    """Cut right at its borders and at a few places around them, a token is found as in one piece."""
+    """Cut right at its borders and at a few places around them, a token is found as in one
+    piece.
+    """
     data, start, end = placed(kind, encoding)
     near = [
         start - 2,
@@ -117,7 +119,9 @@ def test_everything_one_byte_at_a_time(kind: str, encoding: str) -> None:
 
 
 def test_text_behind_a_decoded_token() -> None:
-    """What an alert says of a decoded token does not depend on where the bytes behind it were cut."""
+    """What an alert says of a decoded token does not depend on where the bytes behind it were
+    cut.
+    """
     assert run(UNSECURED, [len(UNSECURED) - 8]) == run(UNSECURED)
 
 
@@ -258,7 +262,9 @@ def filler(count: int) -> bytes:
 @pytest.mark.parametrize("shift", [-300, -40, -3, -1, 0, 1, 40])
 @pytest.mark.parametrize("encoding", ["plain", "percent", "base64", "utf-16le", "wrapped at 76"])
 def test_tokens_across_reads(shift: int, encoding: str) -> None:
-    """Tokens that stand across the borders of full reads are found, with their lines and columns."""
+    """Tokens that stand across the borders of full reads are found, with their lines and
+    columns.
+    """
     encode, _ = ENCODINGS[encoding]
     parts, size = [], 0
     for number in range(1, 5):
@@ -493,10 +499,13 @@ def interleaved(kind: str) -> tuple[bytes, list[str]]:
         return f'{{"log":"{content}{end}","stream":"{stream}","time":"t"}}\n'
 
     text = (
-        record("stdout", f"t={out[:90]}") + record("stderr", f"t={err[:200]}") + record("stdout", out[90:150])
-        + record("stderr", f"{err[200:]} end", "\\n") + record("stderr", f"t={plain} end", "\\n")
+        record("stdout", f"t={out[:90]}")
+        + record("stderr", f"t={err[:200]}")
+        + record("stdout", out[90:150])
+        + record("stderr", f"{err[200:]} end", "\\n")
+        + record("stderr", f"t={plain} end", "\\n")
         + record("stdout", f"{out[150:]} end", "\\n")
-    )  # fmt: skip
+    )
     return text.encode(), [sha256(out), sha256(err), sha256(plain)]
 
 
@@ -577,7 +586,9 @@ def test_owned_parts_make_the_whole(data: bytes, where: list[int], step: int) ->
     "encoding", ["plain", "percent", "base64", "utf-16be", "wrapped at 76", "percent twice"]
 )
 def test_owned_parts_split_in_a_token(encoding: str) -> None:
-    """A token belongs to the part in which its first byte stands, wherever in it the border runs."""
+    """A token belongs to the part in which its first byte stands, wherever in it the border
+    runs.
+    """
     data, start, end = placed("jws", encoding)
     whole = run(data)
     for split in range(start - 6, end + 6, 3):

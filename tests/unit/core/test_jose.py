@@ -231,12 +231,35 @@ def by_msgspec(data: bytes) -> dict[str, Any] | None:
 # Edges at which JSON parsers differ: integers around 64 bits, floats out of range, what is no
 # number, surrogates, control characters, bytes that are no UTF-8.
 EDGES = [
-    *(b"%d" % (sign * (1 << bits) + more) for sign in (1, -1) for bits in (53, 63, 64) for more in (-1, 0, 1)),
+    *(
+        b"%d" % (sign * (1 << bits) + more)
+        for sign in (1, -1)
+        for bits in (53, 63, 64)
+        for more in (-1, 0, 1)
+    ),
     *(b"1" * 30, b"1" * 4300, b"1" * 4301, b"1e400", b"-1e400", b"1e308", b"1e-400", b"5e-324"),
     *(b"-0", b"-0.0", b"01", b"1.", b".5", b"+1", b"1E5", b"NaN", b"Infinity", b"-Infinity"),
-    *(rb'"\ud800"', rb'"\udc00\ud800"', rb'"\ud83d\ude00"', b'"\xff"', b'"\xed\xa0\x80"', b'"\x00"', b'"\n"'),
-    *(rb'"\x"', rb'"\/"', rb'"\u0000"', b"[1,]", b'{"b":1,"b":2}', b"[18446744073709551616]", b"", b"1 ", b"1}x"),
-]  # fmt: skip
+    *(
+        rb'"\ud800"',
+        rb'"\udc00\ud800"',
+        rb'"\ud83d\ude00"',
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\x00"',
+        b'"\n"',
+    ),
+    *(
+        rb'"\x"',
+        rb'"\/"',
+        rb'"\u0000"',
+        b"[1,]",
+        b'{"b":1,"b":2}',
+        b"[18446744073709551616]",
+        b"",
+        b"1 ",
+        b"1}x",
+    ),
+]
 
 
 @pytest.mark.parametrize("value", EDGES)
@@ -250,12 +273,14 @@ def test_every_edge_reads_as_before(around: bytes, value: bytes) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        ),
         max_leaves=8,
     ),
     st.binary(max_size=2),
     st.integers(0, 200),
-)  # fmt: skip
+)
 @example(float("nan"), b"", 0)
 def test_any_object_reads_as_before(value: object, noise: bytes, at: int) -> None:
     """The same for any object, sound or with bytes put into it."""
@@ -265,7 +290,9 @@ def test_any_object_reads_as_before(value: object, noise: bytes, at: int) -> Non
 
 
 def test_depth_is_bounded() -> None:
-    """Objects and arrays nest up to MAX_DEPTH; what is deeper is no header, and nothing recurses."""
+    """Objects and arrays nest up to MAX_DEPTH; what is deeper is no header, and nothing
+    recurses.
+    """
     fits = b'{"a":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
     assert decode_object(b64(fits).encode()) is not None
     for depth in (MAX_DEPTH, 1000, 1024, 1025, 100_000):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jwtleak.core.logtime import logged_at, needs_rest_of_line
 
 NOON = 1768478551000  # 2026-01-15T12:02:31Z
-CLF = b'203.0.113.9 - - [15/Jan/2026:12:02:31 +0000] "GET /a?from=2001-01-01T00:00:00Z HTTP/1.1" 200 12 "-" "-"'
+CLF = b'203.0.113.9 - - [15/Jan/2026:12:02:31 +0000] "GET /a?from=2001-01-01T00:00:00Z HTTP/1.1" 200 12 "-" "-"'  # noqa: E501
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The redactor: nothing but tokens changes, no piece of one leaves early, and cuts do not matter."""
+"""The redactor: nothing but tokens changes, no piece of one leaves early, and cuts do not
+matter.
+"""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_no_bytes_get_through_that_move_a_cursor(before: bytes, after: bytes) ->
         assert unicodedata.category(char) not in ("Cc", "Cs", "Zl", "Zp")
         assert (
             char
-            not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b"
+            not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b"  # noqa: E501
         )
     assert len(text) <= 72 + 32 + len(LABEL)
     text.encode()

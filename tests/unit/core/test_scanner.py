@@ -1,4 +1,6 @@
-"""The scanner finds every kind, among every neighbour, in every encoding, wherever the buffer ends."""
+"""The scanner finds every kind, among every neighbour, in every encoding, wherever the buffer
+ends.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,41 @@ from jwtleak.core.scanner import Scanner
 
 KINDS = kinds()
 BEFORE = {
-    "nothing": b"", "space": b" ", "quote": b'"', "percent": b"%3D", "newline escape": b"\\n", "ghs": b"ghs_123_", "sess": b"sess_",
-    "ansi": b"\x1b[32m", "hex escape": b"\\x22", "slash": b"/", "amp": b"&t=", "comma": b",", "high byte": b"\xff",
-    "bearer": b"Bearer ", "html": b"&quot;", "dot": b".", "letters": b"abc",
-}  # fmt: skip
+    "nothing": b"",
+    "space": b" ",
+    "quote": b'"',
+    "percent": b"%3D",
+    "newline escape": b"\\n",
+    "ghs": b"ghs_123_",
+    "sess": b"sess_",
+    "ansi": b"\x1b[32m",
+    "hex escape": b"\\x22",
+    "slash": b"/",
+    "amp": b"&t=",
+    "comma": b",",
+    "high byte": b"\xff",
+    "bearer": b"Bearer ",
+    "html": b"&quot;",
+    "dot": b".",
+    "letters": b"abc",
+}
 AFTER = {
-    "nothing": b"", "space": b" x", "full stop": b". Then", "quote": b'"', "percent": b"%26x", "amp": b"&x=1", "comma": b",",
-    "hex escape": b"\\x22", "newline": b"\nnext", "newline escape": b"\\n", "ellipsis": b"...", "html": b"&quot;",
-    "high byte": b"\xff", "ansi": b"\x1b[0m", "colon": b":",
-}  # fmt: skip
+    "nothing": b"",
+    "space": b" x",
+    "full stop": b". Then",
+    "quote": b'"',
+    "percent": b"%26x",
+    "amp": b"&x=1",
+    "comma": b",",
+    "hex escape": b"\\x22",
+    "newline": b"\nnext",
+    "newline escape": b"\\n",
+    "ellipsis": b"...",
+    "html": b"&quot;",
+    "high byte": b"\xff",
+    "ansi": b"\x1b[0m",
+    "colon": b":",
+}
 # A dot is the end of an unsecured token, an ellipsis three of them: these tokens take the first.
 TAKES_DOT = {
     ("unsecured short", "full stop"),
@@ -179,7 +207,7 @@ LOOKALIKES: dict[str, str] = {
     "cursor with dots": ".".join(b64({"page": n}) for n in range(3)),
     "Relay cursor": base64.b64encode(b"arrayconnection:10").decode(),
     "itsdangerous": f"{b64({'user_id': 7})}.aBcDeF.{b64(noise(20, 'flask'))}",
-    "Flask session with a flash": f"{b64({'_flashes': [], 'csrf_token': 'x' * 40})}.ZxYwVu.{b64(noise(20, 'f'))}",
+    "Flask session with a flash": f"{b64({'_flashes': [], 'csrf_token': 'x' * 40})}.ZxYwVu.{b64(noise(20, 'f'))}",  # noqa: E501
     "Flask session, compressed": f".{b64(noise(60, 'z'))}.ZxYwVu.{b64(noise(20, 'g'))}",
     "Django signing": f"{b64({'next': '/'})}:1abcDE:{b64(noise(32, 'd'))}",
     "Rails message": f"{b64({'_rails': {'message': 'x'}})}--{noise(20, 'r').hex()}",
@@ -195,7 +223,7 @@ LOOKALIKES: dict[str, str] = {
     "alg is a number": f"{b64({'alg': 1})}.{BODY}.{SIGNATURE}",
     "no alg": f"{b64({'typ': 'JWT'})}.{BODY}.{SIGNATURE}",
     "alg within": f"{b64({'header': {'alg': 'HS256'}})}.{BODY}.{SIGNATURE}",
-    "JSON array": f"{b64('[{' + chr(34) + 'alg' + chr(34) + ':' + chr(34) + 'HS256' + chr(34) + '}]')}.{BODY}.{SIGNATURE}",
+    "JSON array": f"{b64('[{' + chr(34) + 'alg' + chr(34) + ':' + chr(34) + 'HS256' + chr(34) + '}]')}.{BODY}.{SIGNATURE}",  # noqa: E501
     "public key as JSON": json.dumps(JWK),
     "public key in base64": base64.b64encode(json.dumps(JWK).encode()).decode(),
     "public key in base64url": b64(JWK),

@@ -46,7 +46,9 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_schema_and_the_store_know_the_same_kinds() -> None:
-    """A row without a name in the schema, or without a migration, would fail only when it is used."""
+    """A row without a name in the schema, or without a migration, would fail only when it is
+    used.
+    """
     assert tuple(EVENT_KINDS) == get_args(EventKind)
     schema = (Path(jwtleak.store.__file__).parent / "schema.sql").read_text("utf-8")
     listed = ", ".join(f"'{kind}'" for kind in EVENT_KINDS)

@@ -99,7 +99,20 @@ def test_nothing_is_dropped_without_need():
 
 def test_what_identifies_is_never_dropped():
     """Ids, fingerprint, times, severity, status, place and count are not in the order."""
-    for name in ("id", "token.sha256", "detected_at", "logged_at", "severity", "token.status", "location.offset",
-                 "location.line", "sightings.count", "event", "title", "location.host", "channel.type"):  # fmt: skip
+    for name in (
+        "id",
+        "token.sha256",
+        "detected_at",
+        "logged_at",
+        "severity",
+        "token.status",
+        "location.offset",
+        "location.line",
+        "sightings.count",
+        "event",
+        "title",
+        "location.host",
+        "channel.type",
+    ):
         assert name not in DROP
         assert not name.startswith("location.container.")

@@ -61,27 +61,39 @@ SCHEMA = record(
     version={"const": "15.0.4"},
     scan=record(
         "analyzer scanner type status start_time end_time",
-        analyzer=TOOL, scanner=TOOL, type={"const": "secret_detection"}, status={"enum": ["success", "failure"]},
-        start_time=TIME, end_time=TIME,
-        messages={"type": "array", "items": record("level value", level={"enum": ["info", "warn", "fatal"]}, value=TEXT)},
+        analyzer=TOOL,
+        scanner=TOOL,
+        type={"const": "secret_detection"},
+        status={"enum": ["success", "failure"]},
+        start_time=TIME,
+        end_time=TIME,
+        messages={
+            "type": "array",
+            "items": record("level value", level={"enum": ["info", "warn", "fatal"]}, value=TEXT),
+        },
     ),
     vulnerabilities={
         "type": "array",
         "items": record(
             "id identifiers location",
-            id=TEXT, name={"type": "string", "maxLength": 255}, description={"type": "string"},
+            id=TEXT,
+            name={"type": "string", "maxLength": 255},
+            description={"type": "string"},
             severity={"enum": ["Info", "Unknown", "Low", "Medium", "High", "Critical"]},
             solution={"type": "string", "maxLength": 7000},
             identifiers={"type": "array", "minItems": 1, "items": IDENTIFIER},
             location=record(
-                "commit", file={"type": "string"}, start_line={"type": "integer", "minimum": 1},
-                end_line={"type": "integer"}, commit=record("sha", sha=TEXT),
+                "commit",
+                file={"type": "string"},
+                start_line={"type": "integer", "minimum": 1},
+                end_line={"type": "integer"},
+                commit=record("sha", sha=TEXT),
             ),
             flags={"type": "array", "items": FLAG},
             details={"type": "object", "additionalProperties": DETAIL},
         ),
     },
-)  # fmt: skip
+)
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 ENDING = Ending("2026-01-15T12:00:00.000Z", "2026-01-15T12:00:05.999Z")
 

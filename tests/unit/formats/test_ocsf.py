@@ -138,13 +138,26 @@ def put(path: str, value: object):
 @pytest.mark.parametrize(
     "change",
     [
-        put("time", None), put("time", "2026-01-15T12:02:31.123Z"), put("severity_id", 77), put("finding_info.uid", None),
-        put("metadata.version", None), put("metadata.product.name", 1), put("extra", 1), put("finding_info.extra", "x"),
-        put("class_uid", 2006), put("type_uid", None), put("evidences.0.file.type_id", None), put("confidence_id", "high"),
-        put("observables.0.type_id", None), put("evidences.0.file.name", None), put("resources", {"name": "x"}),
-        put("remediation.desc", None), put("is_alert", "yes"), put("finding_info.analytic.type_id", 12345),
+        put("time", None),
+        put("time", "2026-01-15T12:02:31.123Z"),
+        put("severity_id", 77),
+        put("finding_info.uid", None),
+        put("metadata.version", None),
+        put("metadata.product.name", 1),
+        put("extra", 1),
+        put("finding_info.extra", "x"),
+        put("class_uid", 2006),
+        put("type_uid", None),
+        put("evidences.0.file.type_id", None),
+        put("confidence_id", "high"),
+        put("observables.0.type_id", None),
+        put("evidences.0.file.name", None),
+        put("resources", {"name": "x"}),
+        put("remediation.desc", None),
+        put("is_alert", "yes"),
+        put("finding_info.analytic.type_id", 12345),
     ],
-)  # fmt: skip
+)
 def test_the_schema_finds_mutations(change):
     """The schema refuses a good finding with one change."""
     document = written(full())

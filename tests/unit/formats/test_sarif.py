@@ -65,8 +65,12 @@ def test_a_result():
     (result,) = run["results"]
     place = result["locations"][0]
     assert place["physicalLocation"]["region"] == {
-        "startLine": 48213, "startColumn": 41, "endColumn": 281, "byteOffset": 9120457, "byteLength": 240,
-    }  # fmt: skip
+        "startLine": 48213,
+        "startColumn": 41,
+        "endColumn": 281,
+        "byteOffset": 9120457,
+        "byteLength": 240,
+    }
     assert place["logicalLocations"] == [
         {"fullyQualifiedName": "2026/01/access.log", "kind": "member"}
     ]
@@ -101,9 +105,13 @@ def test_paths_become_uris():
     )
     base = "SCANROOT"
     assert found == [
-        {"uri": "a/b.log", "uriBaseId": base}, {"uri": "c%20d.log", "uriBaseId": base}, {"uri": "file:///var/log/x%25y.log"},
-        {"uri": "file:///srv/up.log"}, {"uri": "c%3Ad.log", "uriBaseId": base}, {"uri": "%C3%A9", "uriBaseId": base},
-    ]  # fmt: skip
+        {"uri": "a/b.log", "uriBaseId": base},
+        {"uri": "c%20d.log", "uriBaseId": base},
+        {"uri": "file:///var/log/x%25y.log"},
+        {"uri": "file:///srv/up.log"},
+        {"uri": "c%3Ad.log", "uriBaseId": base},
+        {"uri": "%C3%A9", "uriBaseId": base},
+    ]
     assert uris("//x", "", "../../../../a", root="/r") == [
         {"uri": "file:///x"},
         {"uri": "unnamed", "uriBaseId": base},

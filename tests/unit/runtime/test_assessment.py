@@ -55,11 +55,13 @@ def write(path: Path, text: str) -> str:
 
 
 def test_policy(tmp_path: Path) -> None:
-    """Rules come from the configuration; one whose day is over, as of `now`, is told and left out."""
+    """Rules come from the configuration; one whose day is over, as of `now`, is told and left
+    out.
+    """
     found = config(
         tmp_path / "jwtleak.toml",
-        '[[allow]]\nissuer = "a"\nreason = "known"\n[[allow]]\nissuer = "b"\nreason = "old"\nuntil = 2026-01-14\n'
-        '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n[[sink]]\nurl = "stdout"\n',
+        '[[allow]]\nissuer = "a"\nreason = "known"\n[[allow]]\nissuer = "b"\nreason = "old"\nuntil = 2026-01-14\n'  # noqa: E501
+        '[[raise]]\nprovider = "okta"\nseverity = "critical"\nreason = "ours"\n[tail]\npaths = ["/x"]\n[[sink]]\nurl = "stdout"\n',  # noqa: E501
     )
     warned: list[str] = []
     policy = prepared(AssessmentOptions(config=found), warned).policy
@@ -149,11 +151,11 @@ def test_the_start_loads_no_tables() -> None:
     them.
     """
     code = (
-        "import sys; from jwtleak.cli.scan import command; from jwtleak.runtime.assessment import *;"
+        "import sys; from jwtleak.cli.scan import command; from jwtleak.runtime.assessment import *;"  # noqa: E501
         "from jwtleak.alerts.builder import *; from jwtleak.types import StreamInfo;"
-        "Builder(StreamInfo('stdin'), prepare(AlertContext(0, None, b''), AssessmentOptions(), print));"
-        "print([name for name in ('jwt', 'httpx', 'cryptography', 'jwtleak.assess.issuers', 'jwtleak.assess.policy',"
-        "'jwtleak.assess.assessor', 'jwtleak.runtime.issuer_keys', 'jwtleak.patterns.tables') if name in sys.modules])"
+        "Builder(StreamInfo('stdin'), prepare(AlertContext(0, None, b''), AssessmentOptions(), print));"  # noqa: E501
+        "print([name for name in ('jwt', 'httpx', 'cryptography', 'jwtleak.assess.issuers', 'jwtleak.assess.policy',"  # noqa: E501
+        "'jwtleak.assess.assessor', 'jwtleak.runtime.issuer_keys', 'jwtleak.patterns.tables') if name in sys.modules])"  # noqa: E501
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"[]\n"

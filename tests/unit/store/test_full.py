@@ -1,4 +1,6 @@
-"""A disk without room: nothing changes, the error says so, and when there is room again it goes on."""
+"""A disk without room: nothing changes, the error says so, and when there is room again it goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,9 @@ def run(script, *args):
 
 
 def test_writes_that_the_system_refuses(directory):
-    """Where the system refuses a write of the log, the process goes on, and the file stays sound."""
+    """Where the system refuses a write of the log, the process goes on, and the file stays
+    sound.
+    """
     done = run(LIMITED, directory)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 2

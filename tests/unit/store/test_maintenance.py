@@ -68,7 +68,9 @@ def test_many_rows(store, monkeypatch):
 
 
 def test_sightings_are_bounded(store, monkeypatch):
-    """Beyond the bound those go that were not seen for longest; what waits to be summed up stays."""
+    """Beyond the bound those go that were not seen for longest; what waits to be summed up
+    stays.
+    """
     monkeypatch.setattr(maintenance, "MAX_SIGHTINGS", 10)
     monkeypatch.setattr(maintenance, "_CHUNK", 3)
     seen = [sighting(token=str(one), since=int(one < 2), last_ms=one) for one in range(25)]

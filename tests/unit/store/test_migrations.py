@@ -93,7 +93,7 @@ def test_cursors_of_version_1_are_kept():
     with fresh() as connection:
         migrate(connection, steps()[:1])
         connection.execute(
-            "INSERT INTO streams VALUES ('a', x'2f61', 1, 2, NULL, 0, x'', 0, x'', 30, 2, 28, 38, 5, 'followed', NULL, 1)"
+            "INSERT INTO streams VALUES ('a', x'2f61', 1, 2, NULL, 0, x'', 0, x'', 30, 2, 28, 38, 5, 'followed', NULL, 1)"  # noqa: E501
         )
         migrate(connection)
         (cursor,) = streams.cursors(connection)

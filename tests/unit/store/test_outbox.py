@@ -129,7 +129,9 @@ def test_trim_spares_what_is_on_its_way(store):
 
 
 def test_an_abandoned_sink(store):
-    """Letters for a sink that is no longer configured are put away as dead, and are not waited for."""
+    """Letters for a sink that is no longer configured are put away as dead, and are not waited
+    for.
+    """
     put(store, letter("x"), letter("y"))
     assert store.register(["b", "c"]) == {"a": 2}
     assert (ids(store, "a"), ids(store, "b"), ids(store, "c")) == (

@@ -86,7 +86,9 @@ def test_a_long_reason_is_cut(store):
 
 
 def test_a_queue_in_its_own_thread(store):
-    """A sink's thread drains while the store goes on entering, and nothing is missed or seen twice."""
+    """A sink's thread drains while the store goes on entering, and nothing is missed or seen
+    twice.
+    """
     seen: list[str] = []
 
     def drain():

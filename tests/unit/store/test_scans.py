@@ -10,7 +10,9 @@ FILE = ScannedFile(2**64 - 1, 2**63 + 5, 100, 7, b"h" * 32, b'[{"kind":"corrupt"
 
 
 def test_a_mark_comes_back(directory):
-    """A finished file is found by device and inode, after reopening too, with all that was marked."""
+    """A finished file is found by device and inode, after reopening too, with all that was
+    marked.
+    """
     with Store.open(directory) as store:
         scans = store.scans("key")
         assert scans.begin(resume=False) == 0

@@ -100,9 +100,11 @@ def test_sightings_by_stream_and_token(store):
 def test_due(store):
     """Due are sightings with something to sum up whose window is over, the longest first."""
     seen = [
-        sighting(token="later", window_end_ms=300), sighting(token="first", window_end_ms=100),
-        sighting(token="second", window_end_ms=200), sighting(token="reported", since=0, window_end_ms=50),
-    ]  # fmt: skip
+        sighting(token="later", window_end_ms=300),
+        sighting(token="first", window_end_ms=100),
+        sighting(token="second", window_end_ms=200),
+        sighting(token="reported", since=0, window_end_ms=50),
+    ]
     store.commit(Commit(sightings=seen, at_ms=1))
     assert store.due(200) == [seen[1], seen[2]]
     assert store.due(1000, limit=1) == [seen[1]]
@@ -126,7 +128,7 @@ def test_a_file_that_others_could_read_is_closed_to_them(directory):
 
 def test_a_second_store_is_refused(store, directory):
     """A second instance learns which process is in the way; a reader is let in."""
-    script = "import sys, pathlib; from jwtleak.store import Store; Store.open(pathlib.Path(sys.argv[1]))"
+    script = "import sys, pathlib; from jwtleak.store import Store; Store.open(pathlib.Path(sys.argv[1]))"  # noqa: E501
     done = subprocess.run(
         [sys.executable, "-c", script, directory], capture_output=True, text=True, check=False
     )
@@ -162,7 +164,9 @@ def overwrite(path: Path, start: int, count: int) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_set_aside(directory, damage):
-    """It is renamed, with the time; a new one is begun; `fail` refuses and leaves it where it is."""
+    """It is renamed, with the time; a new one is begun; `fail` refuses and leaves it where it
+    is.
+    """
     with Store.open(directory) as store:
         store.commit(Commit(cursors=[cursor(str(one)) for one in range(200)], at_ms=1))
     path = directory / "state.db"

@@ -19,12 +19,26 @@ _PATHS = st.binary(min_size=1, max_size=300).map(
 @given(
     st.builds(
         Cursor,
-        stream=st.uuids().map(lambda one: one.hex), path=_PATHS, device=_BIG, inode=_BIG, generation=st.none() | _BIG,
-        head_length=_COUNT, head=_DIGEST, anchor_length=_COUNT, anchor=_DIGEST, offset=_COUNT, reported=_COUNT,
-        read=_COUNT, lines=_COUNT, line_start=_COUNT, size=_COUNT, mtime_ns=st.integers(-(2**63), 2**63 - 1),
-        state=st.sampled_from(["followed", "rotated", "finished"]), provisional=st.none() | st.just("f" * 40),
+        stream=st.uuids().map(lambda one: one.hex),
+        path=_PATHS,
+        device=_BIG,
+        inode=_BIG,
+        generation=st.none() | _BIG,
+        head_length=_COUNT,
+        head=_DIGEST,
+        anchor_length=_COUNT,
+        anchor=_DIGEST,
+        offset=_COUNT,
+        reported=_COUNT,
+        read=_COUNT,
+        lines=_COUNT,
+        line_start=_COUNT,
+        size=_COUNT,
+        mtime_ns=st.integers(-(2**63), 2**63 - 1),
+        state=st.sampled_from(["followed", "rotated", "finished"]),
+        provisional=st.none() | st.just("f" * 40),
     )
-)  # fmt: skip
+)
 def test_every_cursor_comes_back(memory, cursor):
     """Whatever a file system names and numbers: what is read is what was written."""
     streams.put_cursors(memory, [cursor], 1)

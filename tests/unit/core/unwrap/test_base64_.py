@@ -25,7 +25,9 @@ def unwrapped(region: bytes) -> View:
 
 
 def assert_exact(view: View, region: bytes, text: bytes, gap: bytes = b"") -> None:
-    """Each byte of `text` is in the characters of the region that its span covers, and in no fewer."""
+    """Each byte of `text` is in the characters of the region that its span covers, and in no
+    fewer.
+    """
     start = view.data.index(text)
     for at in range(start, start + len(text)):
         first, last = view.span(at, at + 1)
@@ -81,7 +83,9 @@ def test_escaped_slashes_are_slashes(skip: int) -> None:
 
 
 def test_tokens_one_a_line_stay_apart() -> None:
-    """A list of encoded tokens, of equal or other lengths and alignments, is not one wrapped text."""
+    """A list of encoded tokens, of equal or other lengths and alignments, is not one wrapped
+    text.
+    """
     texts = [TOKEN * 2, b"Bearer " + TOKEN * 2, b"t=" + TOKEN * 3, TOKEN * 2, TOKEN * 2]
     region = b"\n".join(base64.b64encode(text).rstrip(b"=") for text in texts)
     assert unwrapped(region).data == b" \n".join(texts) + b" \n"
@@ -102,7 +106,9 @@ def test_blanks_and_padding_end_a_unit() -> None:
 
 
 def test_misleading_needles_add_a_reading() -> None:
-    """A unit with needles of two alignments is decoded in both, so that no prefix can hide a token."""
+    """A unit with needles of two alignments is decoded in both, so that no prefix can hide a
+    token.
+    """
     region = b"ZXlKa" + base64.b64encode(TOKEN)
     view = unwrapped(region)
     start = view.data.index(TOKEN)
@@ -136,7 +142,9 @@ def test_the_neighbours_of_a_needle_are_the_possible_ones(byte: int) -> None:
     [b"A" * 30 + b"V5S" + b"A" * 30, b"A" * 30 + b"leU" + b"A" * 30, b"ZXlK AAAA", b"ZXlK\n" * 9],
 )
 def test_chance_hits_settle_their_region_with_nothing(region: bytes) -> None:
-    """Needles with impossible neighbours, or in units too short for a header, give an empty view."""
+    """Needles with impossible neighbours, or in units too short for a header, give an empty
+    view.
+    """
     assert unwrapped(region).data == b""
 
 

@@ -108,7 +108,9 @@ def test_no_bytes_make_an_unwrapper_raise(region: bytes) -> None:
 
 @pytest.mark.parametrize("unwrapper", ALL, ids=lambda one: one.name)
 def test_alphabets_hold_whole_words(unwrapper: Unwrapper) -> None:
-    """Every alphabet contains a compact token's bytes and the bytes at which a plain match stops."""
+    """Every alphabet contains a compact token's bytes and the bytes at which a plain match
+    stops.
+    """
     assert set(WORD) <= set(unwrapper.alphabet)
     assert set(unwrapper.stops) <= set(unwrapper.alphabet)
 

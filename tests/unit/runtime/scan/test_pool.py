@@ -56,7 +56,9 @@ def test_order_is_that_of_one_process(plan_of_scan, tasks, jobs, early, monkeypa
 
 
 def test_early_messages_are_bounded(plan_of_scan, tasks, monkeypatch):
-    """While the first task is held up, no more is kept than the bound and a message of each worker."""
+    """While the first task is held up, no more is kept than the bound and a message of each
+    worker.
+    """
     monkeypatch.setattr(pools, "_EARLY_BYTES", 50_000)
     monkeypatch.setattr(worker, "_BATCH", 8)
     most = 0

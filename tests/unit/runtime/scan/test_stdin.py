@@ -38,7 +38,9 @@ def test_the_rest_of_a_line_is_awaited_shortly():
 
 
 def test_a_growing_token_is_awaited_longer():
-    """A token without an end waits GROWING_WAIT, and is given once although it goes on after that."""
+    """A token without an end waits GROWING_WAIT, and is given once although it goes on after
+    that.
+    """
     script = Script(TOKEN, None, b" more\n")
     assert list(run(script)) == [[], FOUND, [], []]
     assert script.waits == [GROWING_WAIT]

@@ -84,8 +84,8 @@ def test_a_restart_where_nothing_happened_costs_nothing(rig: Rig) -> None:
 
 
 def test_what_was_held_and_not_told_before_a_crash(rig: Rig) -> None:
-    """A token at the end that was stored with nothing but an offset is read and reported by the next
-    process.
+    """A token at the end that was stored with nothing but an offset is read and reported by the
+    next process.
     """
     line = leak(2)
     stop = line.index(b" HTTP") - 20
@@ -106,7 +106,9 @@ def test_what_was_held_and_not_told_before_a_crash(rig: Rig) -> None:
 
 
 def test_places_far_into_a_stream(rig: Rig) -> None:
-    """The same behind megabytes, and in a line that is longer than everything that is read again."""
+    """The same behind megabytes, and in a line that is longer than everything that is read
+    again.
+    """
     long = b"x" * (LOOKBACK + LOOKAHEAD + 5000) + b" "
     rig.files.open("a", LINE * 20_000 + long)
     rig.run(2)
@@ -132,7 +134,7 @@ def test_a_stream_that_begins_at_its_end(rig: Rig) -> None:
 def test_a_serialisation_that_is_announced_late(rig: Rig) -> None:
     """A JSON serialisation whose beginning was judged before a crash is found whole after it."""
     head, payload, signature = jws().split(".")
-    text = f'{{"payload":"{payload}", "x":"{"word " * 400}", "signatures":[{{"protected":"{head}","signature":"{signature}"}}]}}\n'
+    text = f'{{"payload":"{payload}", "x":"{"word " * 400}", "signatures":[{{"protected":"{head}","signature":"{signature}"}}]}}\n'  # noqa: E501
     cut = text.index('"signatures"')
     rig.files.open("a", text[:cut].encode())
     rig.run(2)
@@ -152,8 +154,8 @@ def test_the_rest_of_a_line_is_waited_for(rig: Rig) -> None:
 
 
 def test_a_growing_token_is_told_and_replaced(rig: Rig) -> None:
-    """After a second of silence it is reported; the longer alert names it, over a crash too; nothing is
-    reported twice.
+    """After a second of silence it is reported; the longer alert names it, over a crash too;
+    nothing is reported twice.
     """
     line = leak(1)
     stop = line.index(b" HTTP") - 20
@@ -174,7 +176,9 @@ def test_a_growing_token_is_told_and_replaced(rig: Rig) -> None:
 
 
 def test_a_token_that_does_not_grow_is_told_once(rig: Rig) -> None:
-    """A token that was whole when it was reported early is not reported again with the byte that ends it."""
+    """A token that was whole when it was reported early is not reported again with the byte that
+    ends it.
+    """
     line = leak(1)
     stop = line.index(b" HTTP")
     rig.files.open("a", line[:stop])
@@ -186,7 +190,9 @@ def test_a_token_that_does_not_grow_is_told_once(rig: Rig) -> None:
 
 
 def test_what_never_falls_silent_is_told_after_five_seconds(rig: Rig) -> None:
-    """A split record whose rest does not come delays nothing for longer, though its stream goes on."""
+    """A split record whose rest does not come delays nothing for longer, though its stream goes
+    on.
+    """
     stamp = b"2026-01-15T12:00:00.123456789Z "
     rig.files.open(
         "a", stamp + b"stdout P t=" + leak(1)[42:100] + b"\n" + stamp + b"stderr F " + leak(2)
@@ -248,8 +254,8 @@ def test_holes_are_stepped_over(rig: Rig) -> None:
 
 
 def test_user_patterns_are_told_once(rig: Rig) -> None:
-    """A hit is reported after a silence, and not again when its block is whole, nor after a crash; a
-    token beside it neither.
+    """A hit is reported after a silence, and not again when its block is whole, nor after a crash;
+    a token beside it neither.
     """
     rig.close()
     pattern = UserPattern(id="test.key", title="Key", regex=r"key_[0-9a-f]{8}", keywords=("key_",))

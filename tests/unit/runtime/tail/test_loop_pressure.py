@@ -31,8 +31,8 @@ def test_one_firehose_and_a_hundred_quiet_files(rig: Rig) -> None:
 
 
 def test_the_engine_stays_with_a_busy_stream(rig: Rig) -> None:
-    """A stream that is read turn after turn is read once; with more streams than readers a little is
-    read again.
+    """A stream that is read turn after turn is read once; with more streams than readers a little
+    is read again.
     """
     rig.files.open("a", LINE * (3 * READ_SIZE // len(LINE)))
     rig.run()
@@ -136,7 +136,9 @@ def test_many_repeats_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_reading_has_as_much_time_as_looking(rig: Rig) -> None:
-    """When a look takes a second because there are very many files, a round reads for a second too."""
+    """When a look takes a second because there are very many files, a round reads for a second
+    too.
+    """
     look = rig.files.poll
 
     def slowly() -> list[Event]:

@@ -250,7 +250,9 @@ def test_a_stream_that_cannot_be_read_needs_no_reader() -> None:
 
 
 def test_a_reader_that_is_used_elsewhere() -> None:
-    """A reader that was taken away is nobody's until it comes back; there never are more than readers."""
+    """A reader that was taken away is nobody's until it comes back; there never are more than
+    readers.
+    """
     setup = PoolSetup()
     reader = setup.pool.reader(setup.stream("a"))
     setup.pool.detach("a")

@@ -87,7 +87,9 @@ def test_a_rotation_that_is_seen_after_a_restart(rig: Rig) -> None:
 
 
 def test_the_other_stream_comes_between(rig: Rig) -> None:
-    """Records of stderr at the beginning of the new file do not come between the parts of stdout."""
+    """Records of stderr at the beginning of the new file do not come between the parts of
+    stdout.
+    """
     first, second = parts("cri")
     rig.files.open("old", first)
     rig.files.open("new", cri("stderr", "P", "x") + cri("stderr", "F", "y"), follows="old")
@@ -160,8 +162,8 @@ def test_the_new_file_is_gone_too(rig: Rig) -> None:
 
 
 def test_catching_up_does_not_wait(rig: Rig) -> None:
-    """Where nothing more will come, the parts that are there are joined, and the rest is reported at
-    once.
+    """Where nothing more will come, the parts that are there are joined, and the rest is reported
+    at once.
     """
     first, second = parts("cri")
     rig.files.open("old", first)

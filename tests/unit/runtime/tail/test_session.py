@@ -120,7 +120,8 @@ def test_a_sink_with_a_queue_of_its_own(tmp_path: Path, more: str) -> None:
     config = compose(
         None, flags, (f"file:{down}/out?name=down&queue=65536{more}", f"file:{tmp_path}/other")
     )
-    ticks = count()  # each look at the clock takes 10 ms: a round is one turn, and the backpressure is asked often
+    # each look at the clock takes 10 ms: a round is one turn, and the backpressure is asked often
+    ticks = count()
     clocks = Clocks(time.time, lambda: next(ticks) / 100)
     with Store.open(config.state) as store:
         session = Session(config, store, b"k" * 32, voices(io.StringIO()), clocks)
