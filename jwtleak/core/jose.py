@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -75,6 +76,14 @@ def decode_segment(segment: bytes) -> bytes | None:
         return binascii.a2b_base64(segment.translate(_URLSAFE) + b"==")
     except binascii.Error:
         return None
+
+
+@lru_cache(maxsize=1)
+def _json_loader() -> Callable[[bytes], Any]:
+    # orjson loads uuid, zoneinfo and dataclasses. A scan that finds no token starts without them.
+    import orjson
+
+    return orjson.loads
 
 
 def _lenient_object(data: bytes) -> dict[str, Any] | None:
