@@ -1,6 +1,4 @@
-"""`jwtleak inspect`: explains one token, or the tokens in a text, as redacted as everything
-else.
-"""
+"""`jwtleak inspect`: explains one token, or the tokens in a text, as redacted as all output."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from jwtleak.alerts.alert import Alert, to_json
 from jwtleak.alerts.builder import AlertContext, Builder
 from jwtleak.assess.weaknesses import meaning_of
 from jwtleak.cli import voice
-from jwtleak.cli.options import MOMENT, option, read_config, worth_options
+from jwtleak.cli.options import MOMENT, assessment_options, option, read_config
 from jwtleak.cli.table import duration
 from jwtleak.core.channel import Channels
 from jwtleak.core.engine import READ_SIZE, Engine
@@ -49,7 +47,7 @@ _MAX_TOKENS = 100
     help="text for people, json for one alert a line.",
 )
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
-@worth_options
+@assessment_options
 def command(
     tokens: tuple[str, ...],
     file: IO[bytes],
@@ -60,15 +58,16 @@ def command(
 ) -> int:
     """Explain one token, or the tokens in a text, read from standard input.
 
-    A token is never taken from the command line: other users see it in the process list, and the
-    shell keeps it.
+    A token on the command line is refused: other users see it in the process list, and the shell
+    keeps it.
 
     Exit status: 0 when a token was found, 1 when none was, 2 wrong usage.
     """
     if tokens:
         voice.error("a token on the command line is in the process list and in the shell's history")
         voice.hint(
-            "give it on standard input: jwtleak inspect, paste, Enter, Ctrl-D; and treat this one as leaked"
+            "give it on standard input: jwtleak inspect, paste, Enter, Ctrl-D; "
+            "and treat this one as leaked"
         )
         return 2
     if form == "text" and file.isatty():

@@ -84,7 +84,7 @@ class DurationParam(click.ParamType[float]):
 
 
 class PathParam(click.ParamType[Any]):
-    """`click.Path`, made for a value that is given: making one for each option looks for
+    """`click.Path`, made only when there is a value: making one for each option searches for
     translations of its name.
     """
 
@@ -103,12 +103,10 @@ DURATION = DurationParam()
 
 
 class Option(click.Option):
-    """An option whose help stands in one line as it is written: click would load `inspect` to undo
-    its indentation.
-    """
+    """An option whose help is one line: click would load `inspect` to undo its indentation."""
 
-    def __init__(self, *given: Any, help: str | None = None, **more: Any) -> None:  # noqa: A002 - click's name
-        super().__init__(*given, **more)
+    def __init__(self, *names: Any, help: str | None = None, **more: Any) -> None:  # noqa: A002
+        super().__init__(*names, **more)
         self.help = help
 
 
@@ -116,7 +114,7 @@ option = partial(click.option, cls=Option)
 
 
 def saying(text: Callable[[click.Context], str]) -> Callable[..., None]:
-    """What an option does that only prints: `text` to standard output, and no command is run."""
+    """The callback of an option that prints `text` to standard output and ends the program."""
 
     def say(context: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not context.resilient_parsing:
@@ -126,12 +124,17 @@ def saying(text: Callable[[click.Context], str]) -> Callable[..., None]:
     return say
 
 
-# In place of click's own, whose text is looked up in catalogues of translations that are not there.
-# The last of a command's options.
+# In place of click's own, whose text is searched for in catalogues of translations that do not
+# exist. It must be the last of a command's options.
 help_option = option(
-    "-h", "--help", is_flag=True, is_eager=True, expose_value=False, callback=saying(click.Context.get_help),
+    "-h",
+    "--help",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=saying(click.Context.get_help),
     help="Show this message and exit.",
-)  # fmt: skip
+)
 
 
 def read_config(path: str | None) -> ConfigFile | None:
@@ -150,36 +153,60 @@ def read_config(path: str | None) -> ConfigFile | None:
 _FILE = PathParam(exists=True, dir_okay=False)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-# What judges the worth of tokens, for each command that does.
-_WORTH = (
-    option("--config", "-c", type=_FILE, metavar="FILE",
-           help="Read settings from this TOML file: policy, keys, and the sinks of scan."),
-    option("--jwks", multiple=True, type=PathParam(exists=True), metavar="FILE|DIR",
-           help="Verify signatures with these keys, offline (repeatable)."),
+# What decides what a token is worth, for each command that assesses tokens.
+_ASSESSMENT = (
+    option(
+        "--config",
+        "-c",
+        type=_FILE,
+        metavar="FILE",
+        help="Read settings from this TOML file: policy, keys, and the sinks of scan.",
+    ),
+    option(
+        "--jwks",
+        multiple=True,
+        type=PathParam(exists=True),
+        metavar="FILE|DIR",
+        help="Verify signatures with these keys, offline (repeatable).",
+    ),
     option("--weak-keys", type=_FILE, metavar="FILE", help="Try each line of FILE as HMAC key."),
-    option("--weak-keys-time", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
-           help="Time for that in each second of work; 0 for as long as it takes."),
-)  # fmt: skip
+    option(
+        "--weak-keys-time",
+        type=click.FloatRange(0),
+        default=1.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time for that in each second of work; 0 for no limit.",
+    ),
+)
 
 
-def worth_options(command: Command) -> Command:
-    """Gives `command` the options that speak of the worth of tokens."""
-    for one in reversed(_WORTH):
-        command = one(command)
+def assessment_options(command: Command) -> Command:
+    """Add the options that decide what a token is worth."""
+    for add in reversed(_ASSESSMENT):
+        command = add(command)
     return command
 
 
 def sink_options(command: Command) -> Command:
-    """The options of `scan` that send alerts to sinks."""
-    for one in reversed(_SINK):
-        command = one(command)
+    """Add the options of `scan` that send alerts to sinks."""
+    for add in reversed(_SINK):
+        command = add(command)
     return command
 
 
 _SINK = (
-    option("--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."),
-    # The name of --config before that was one option for all: it means the same.
+    option(
+        "--sink", multiple=True, metavar="URL", help="Also send alerts to this sink (repeatable)."
+    ),
+    # The old name of --config for sinks; it means the same.
     option("--sink-config", type=PathParam(dir_okay=False), hidden=True),
-    option("--sink-deadline", type=click.FloatRange(0, 86400), default=60.0, show_default=True, metavar="SECONDS",
-           help="At the end, wait so long for sinks to take what is left."),
-)  # fmt: skip
+    option(
+        "--sink-deadline",
+        type=click.FloatRange(0, 86400),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="At the end, wait this long for sinks to accept the remaining alerts.",
+    ),
+)

@@ -29,8 +29,8 @@ from jwtleak.formats.interface import (
 )
 from jwtleak.runtime.scan.scan import Tally
 
-# How each alert begins, and more than one can be long: its fields are cut to 256 characters, its
-# lists to 16.
+# How each alert begins, and more bytes than an alert can have: its fields are cut to 256
+# characters, its lists to 16.
 _OURS = b'{"schema":"jwtleak/'
 _LONGEST_LINE = 1 << 20
 
@@ -44,7 +44,7 @@ class Bar(Protocol):
 
 
 class Shows(Protocol):
-    """Writes alerts in one form. `complete` unless the scan was broken off."""
+    """Writes alerts in one form. `complete` is False when the scan was broken off."""
 
     def alert(self, alert: WireAlert) -> None: ...
     def close(self, tally: Tally, seconds: float, *, complete: bool = True) -> None: ...
@@ -93,8 +93,8 @@ class Output:
             self._sink.close(self._tally, seconds, complete=complete)
         finally:
             if self._own is not None:
-                # even where the disk is full: left to the end of the program, it would say so once
-                # more
+                # Even where the disk is full: closed at the exit of the program, it would report
+                # that a second time.
                 self._own.close()
 
 
@@ -133,7 +133,7 @@ class Lines:
 
 
 class Events:
-    """Another format, one event a line."""
+    """A format other than JSON with one event a line."""
 
     def __init__(self, file: IO[bytes], form: Format, *, flush: bool) -> None:
         self._form = form

@@ -14,9 +14,13 @@ from jwtleak.patterns.tables import load_claims, load_issuers, load_keys, load_n
 from jwtleak.types import Token
 
 _DIRECTORIES = option(
-    "--patterns", "directories", multiple=True, type=PathParam(exists=True, file_okay=False), metavar="DIR",
+    "--patterns",
+    "directories",
+    multiple=True,
+    type=PathParam(exists=True, file_okay=False),
+    metavar="DIR",
     help="Also the patterns in DIR (repeatable).",
-)  # fmt: skip
+)
 
 
 @click.group("patterns")
@@ -29,31 +33,37 @@ def command() -> None:
 @command.command("list")
 @_DIRECTORIES
 def list_(directories: tuple[str, ...]) -> None:
-    """Show what is on, one pattern a line: sort, id, what it stands for."""
+    """Show the patterns that are on, one a line: sort, id, meaning."""
     rows: list[tuple[str, str, str]] = [("shape", shape.id, shape.kind) for shape in load_shapes()]
     rows += [("channel", rule.id, rule.type) for rule in load_channels()]
     issuers, uses, _ = load_issuers()
     rows += [
-        ("issuer", one.id, f"{one.name}: {', '.join(dict.fromkeys(use.use for use in one.uses))}")
-        for one in issuers
+        (
+            "issuer",
+            issuer.id,
+            f"{issuer.name}: {', '.join(dict.fromkeys(use.use for use in issuer.uses))}",
+        )
+        for issuer in issuers
     ]
-    rows += [("use", one.use, "of any issuer") for one in uses]
+    rows += [("use", use.use, "of any issuer") for use in uses]
     rows += [(note.effect, note.id, note.why) for note in load_notes()]
     keys, examples = load_keys()
-    rows += [("key", one.id, f"published: {one.reference}") for one in keys]
+    rows += [("key", key.id, f"published: {key.reference}") for key in keys]
     rows.append(
         (
             "example",
-            f"{sum(len(one.sha256) for one in examples)} tokens",
+            f"{sum(len(example.sha256) for example in examples)} tokens",
             f"of {len(examples)} documents",
         )
     )
     for table, kinds in load_claims()[0].items():
         rows += [("claim", f"{table}: {kind}", ", ".join(names)) for kind, names in kinds.items()]
-    rows += [("server", one.id, "how to keep tokens out of its log") for one in load_servers()]
     rows += [
-        ("pattern", one.id, f"{one.severity}: {one.title}")
-        for one in load_user_patterns(directories).patterns
+        ("server", server.id, "how to keep tokens out of its log") for server in load_servers()
+    ]
+    rows += [
+        ("pattern", pattern.id, f"{pattern.severity}: {pattern.title}")
+        for pattern in load_user_patterns(directories).patterns
     ]
     for sort, name, meaning in rows:
         click.echo(f"{sort:<9}{name:<34}{meaning}")

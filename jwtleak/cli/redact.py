@@ -68,7 +68,7 @@ def _refuse_own_input(output: str, files: tuple[str, ...]) -> None:
 
 
 class _Copy:
-    """What one call did."""
+    """Copies inputs; counts what was replaced and what could not be read."""
 
     def __init__(self) -> None:
         self.replaced = 0
@@ -90,9 +90,10 @@ class _Copy:
             self.replaced += redactor.count
 
     def _warn_of_archive(self, file: str, stream: StdinStream | FileStream) -> None:
-        """What is packed is copied as it is; that no token was seen in it says nothing."""
+        """Warn that an archive is copied as it is: no token is found in it, whatever it holds."""
         if sniff(stream.peek()) is not None:
             voice.warning(
-                f"{'standard input' if file == '-' else file}: packed, so tokens in it are not seen: unpack it first"
+                f"{'standard input' if file == '-' else file}: packed, so tokens in it are not "
+                "seen: unpack it first"
             )
             self.failed = True

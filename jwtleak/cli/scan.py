@@ -14,10 +14,10 @@ from jwtleak.cli.options import (
     MOMENT,
     SIZE,
     PathParam,
+    assessment_options,
     help_option,
     option,
     sink_options,
-    worth_options,
 )
 from jwtleak.cli.scan_session import ScanOptions, ScanSession
 from jwtleak.formats import interface as formats
@@ -105,7 +105,7 @@ _SEVERITY = click.Choice(SEVERITIES)
     type=click.Choice(["event", "detected"]),
     default="detected",
     show_default=True,
-    help="Which time events of other formats stand at; the other one is kept too.",
+    help="Which time other formats use as the time of the event; the other is kept too.",
 )
 @option(
     "--no-progress",
@@ -115,7 +115,7 @@ _SEVERITY = click.Choice(SEVERITIES)
     type=bool,
     help="Show no progress bar.",
 )
-@worth_options
+@assessment_options
 @option(
     "--baseline",
     type=PathParam(exists=True, dir_okay=False),
@@ -164,12 +164,12 @@ _SEVERITY = click.Choice(SEVERITIES)
     "--state",
     type=PathParam(file_okay=False),
     metavar="DIR",
-    help="Keep in DIR which files are finished, so that the scan can go on when it was broken off.",
+    help="Record in DIR which files are finished, so that a broken-off scan can be resumed.",
 )
 @option(
     "--resume",
     is_flag=True,
-    help="Do not read again what is finished by --state; append to FILE of --output.",
+    help="Skip files that --state has as finished; append to FILE of --output.",
 )
 @sink_options
 @help_option
@@ -180,7 +180,7 @@ def command(**values: Any) -> int:
     are redacted.
 
     Exit status: 0 clean, 1 leaks found (see --fail-on), 2 wrong usage, 3 no leaks but some input
-    could not be read (a PATH that does not exist is one) or a sink did not take every alert, 130
+    could not be read (a PATH that does not exist is one) or a sink did not accept every alert, 130
     interrupted.
     """
     options = ScanOptions(**values)

@@ -28,12 +28,19 @@ _MAX_ROWS = 500
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 # Each column with the width that it needs at the least.
 _COLUMNS = {
-    "severity": 8, "status": 9, "expires in": 10, "token": 10, "why": 10, "issuer": 12, "alg": 5, "channel": 12, "where": 14,
+    "severity": 8,
+    "status": 9,
+    "expires in": 10,
+    "token": 10,
+    "why": 10,
+    "issuer": 12,
+    "alg": 5,
+    "channel": 12,
+    "where": 14,
     "seen": 4,
-}  # fmt: skip
+}
 _SHORT = ("severity", "expires in", "alg", "seen")
-# On a narrower terminal paths would stand a few letters a line: these give way, below the width
-# that stands here.
+# Columns that are left out on a terminal narrower than this: paths would wrap after a few letters.
 _NEEDS = {"issuer": 120, "alg": 120, "expires in": 90}
 _NO_TERMINAL = 160
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -59,7 +66,7 @@ def size(count: float) -> str:
 
 
 class _Row:
-    """What is known of one token so far."""
+    """One token: its worst alert, and where it was seen."""
 
     def __init__(self, alert: Alert) -> None:
         self.alert = alert
@@ -136,7 +143,7 @@ class Table:
                 no_wrap=name in _SHORT,
             )
         for row in sorted(
-            self._rows.values(), key=lambda one: SEVERITIES.index(one.alert.severity)
+            self._rows.values(), key=lambda row: SEVERITIES.index(row.alert.severity)
         ):
             cells = _cells(row)
             table.add_row(*(Text(*cells[name]) for name in columns))
@@ -160,7 +167,7 @@ def _cells(row: _Row) -> dict[str, tuple[str, str]]:
         if isinstance(token.expires_in, UnsetType)
         else duration(token.expires_in),
         "token": " ".join(
-            one for one in (token.provider, token.use) if isinstance(one, str)
+            part for part in (token.provider, token.use) if isinstance(part, str)
         ).replace("_", " ")
         or "-",
         "why": _why(alert),
@@ -178,7 +185,7 @@ def _cells(row: _Row) -> dict[str, tuple[str, str]]:
 
 def _why(alert: Alert) -> str:
     """The reasons behind the status, which has a column of its own."""
-    reasons = [one.replace("_", " ") for one in alert.reasons if one != alert.token.status]
+    reasons = [reason.replace("_", " ") for reason in alert.reasons if reason != alert.token.status]
     return (
         ", ".join([*reasons, *(["suppressed"] if isinstance(alert.suppressed, str) else [])]) or "-"
     )

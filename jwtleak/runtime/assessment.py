@@ -90,9 +90,7 @@ def prepare(
 
 
 def _policy(options: AssessmentOptions, now: float, warn: Warn) -> Policy | None:
-    """The rules of the configuration and the findings of the baseline; None where there are
-    none.
-    """
+    """The rules of the configuration and the findings of the baseline; None without any."""
     from jwtleak.assess.policy import Policy, read_baseline
     from jwtleak.key_files import read_words
 

@@ -32,7 +32,7 @@ class TailSection(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields
 
     host: Annotated[
         str | None,
-        Meta(description="name of this machine in alerts, where its own is not the one to tell"),
+        Meta(description="name of this machine in alerts, where its own name is not the right one"),
     ] = None
     state: Annotated[
         str | None, Meta(description="directory of cursors, sightings and undelivered alerts")
@@ -65,7 +65,8 @@ class TailSection(TailSettings, frozen=True, kw_only=True, forbid_unknown_fields
     when_full: Annotated[
         WhenFull,
         Meta(
-            description="when the spool is full: stop reading until there is room, or drop the oldest alerts"
+            description="when the spool is full: stop reading until there is room, "
+            "or drop the oldest alerts"
         ),
     ] = "wait"
     drain: Annotated[
@@ -90,7 +91,8 @@ class MetricsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[
         str | None,
         Meta(
-            description="PORT, or ADDRESS:PORT; loopback where no address is given; none: not served"
+            description="PORT, or ADDRESS:PORT; loopback without an address; "
+            "not served without either"
         ),
     ] = None
 

@@ -1,7 +1,7 @@
-"""The collector: from the findings of one stream to its records, grouped as is asked.
+"""The collector: turns the findings of one stream into alerts, and groups them.
 
-Promises: a further sighting of a token costs its recognition and no more, where nothing more is
-said of it.
+Promises: a further sighting of a token costs no more than recognising it, where nothing but its
+count is reported. A token in the name of a file or of an archive member is redacted too.
 """
 
 from __future__ import annotations
@@ -19,12 +19,9 @@ from jwtleak.core.redaction import redact_text
 from jwtleak.sources.interface import Notice
 from jwtleak.types import Finding, StreamInfo
 
-# Names of streams as they may be shown: a path or the name of an archive member can hold a token
-# too.
-
 
 def safe_info(info: StreamInfo) -> StreamInfo:
-    """`info` with names that may be shown."""
+    """`info` with tokens in its names redacted."""
     path = info.path and redact_text(info.path)
     member = info.member and redact_text(info.member)
     return (
@@ -35,7 +32,7 @@ def safe_info(info: StreamInfo) -> StreamInfo:
 
 
 def safe_notice(notice: Notice) -> Notice:
-    """`notice` with names that may be shown."""
+    """`notice` with tokens in its names redacted."""
     path, member = redact_text(notice.path), notice.member and redact_text(notice.member)
     return (
         notice
@@ -45,10 +42,7 @@ def safe_notice(notice: Notice) -> Notice:
 
 
 class Collector:
-    """The records of one stream. The engine is to be opened with `sighted`. What makes alerts is
-    made for the first finding: most files hold none, and for a small one it takes as long as
-    scanning it.
-    """
+    """The alerts of one stream, whose engine must be opened with `sighted`."""
 
     def __init__(
         self,
@@ -62,24 +56,29 @@ class Collector:
         self._info = info
         self._builder: Builder | None = None
         self._grouping = grouping
-        # Whether a policy keeps a sighting back depends on its place, so each place is looked at;
-        # hits of user patterns are put between the tokens only after these were counted.
+        # Repeats are only counted unless each needs its place: a policy may suppress a token in
+        # one place and not in another, and hits of user patterns are sorted in between the tokens
+        # after these were counted.
         counted = alert_context.policy is None and not engine.has_patterns
         self.sighted = (
             SeenTokens(grouping.capacity) if counted and not isinstance(grouping, Every) else None
         )
 
     def at(self, now: float) -> None:
-        """What comes next is found at `now`, in Unix seconds."""
+        """Judge what is added from here on at `now` (Unix seconds)."""
         self._alert_context = replace(self._alert_context, now=now)
         if self._builder is not None:
             self._builder.at(self._alert_context)
 
     def add(self, findings: list[Finding]) -> Iterator[WireAlert]:
-        """More findings; gives out what need not wait, or no longer can."""
+        """Add findings; yields the alerts that need not wait for the end of the stream, or no
+        longer can.
+        """
         if not findings:
             return
         if self._builder is None:
+            # For the first finding only: most files have none, and making a builder takes as long
+            # as scanning a small file.
             self._builder = Builder(safe_info(self._info), self._alert_context)
         for finding in findings:
             if finding.repeat:
@@ -91,7 +90,7 @@ class Collector:
                 )
 
     def drain(self) -> Iterable[WireAlert]:
-        """What has waited."""
+        """The alerts that were still being grouped."""
         return self._grouping.drain()
 
     @property

@@ -1,8 +1,16 @@
-"""Processes: tasks run side by side, their messages given back in the order of the tasks.
+"""Worker processes: tasks run in parallel, their messages are yielded in the order of the tasks.
+
+    tasks ─> Pool ──pipe──> _Process ─ fork ─> ScanWorker.run
+               <──pipe──  Alerts, Alerts, Done
+    queue of task 0: yielded at once      queues of later tasks: wait, as bytes, up to _EARLY_BYTES
 
 Promises: order and content are those of one process; a worker that dies is an error that names its
 task; messages that arrive early wait in bounded memory, and a worker that is too far ahead waits on
-its pipe. No worker outlives the parent for longer than its task.
+its pipe; a message arrives whole or not at all. A worker never writes the parent's buffers a second
+time and prints nothing when it fails. No worker outlives the parent for longer than its task.
+
+Plain `fork` and pipes rather than `multiprocessing`: loading that takes as long as scanning 100 MB,
+and every scan of more than a few megabytes would wait for it.
 """
 
 from __future__ import annotations
@@ -30,15 +38,7 @@ from jwtleak.runtime.scan.worker import (
     describe,
 )
 
-# A forked process, and messages to and from it.
-#
-# Promises: a message arrives whole or not at all; a child that is gone is an EOFError; nothing of
-# the parent's buffers is written twice, and nothing is printed by a child that fails.
-#
-# Plain `fork` and pipes rather than `multiprocessing`: loading that takes as long as scanning 100
-# MB, and every scan of more than a few megabytes would wait for it.
-
-# Bytes of a message's length, which stands before it.
+# Bytes of a message's length, which is sent before it.
 _LENGTH = 4
 
 
@@ -49,12 +49,12 @@ class Ends(msgspec.Struct, frozen=True):
     writing: int
 
     def send(self, message: bytes) -> None:
-        """Write one message; raises OSError where nobody reads any more."""
+        """Write a message. Raises OSError when the other side is gone."""
         _write(self.writing, len(message).to_bytes(_LENGTH, "little"))
         _write(self.writing, message)
 
     def receive(self) -> bytes:
-        """Read one message; raises EOFError where the other side is gone."""
+        """Read a message. Raises EOFError when the other side is gone."""
         return _read(self.reading, int.from_bytes(_read(self.reading, _LENGTH), "little"))
 
     def close(self) -> None:
@@ -81,48 +81,49 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def _pair() -> tuple[Ends, Ends]:
-    """Two sides; what one writes the other reads. Neither is inherited by other programs."""
+    """Two connected sides. Neither is inherited by programs that are executed."""
     there, near = os.pipe()
     back, far = os.pipe()
     return Ends(back, near), Ends(there, far)
 
 
 class Child:
-    """A process that runs `serve` with its side of the pipes, and ends with it. `others` are
-    descriptors that only the parent has use for: while a copy of them is open, other children would
-    not see the end of the parent.
+    """A process that runs `serve` with its side of the pipes, and ends with it.
+
+    `others` are the children that were started before. The fork copies the parent's descriptors for
+    them; while a copy is open, those children would not notice that the parent is gone.
     """
 
     def __init__(self, serve: Callable[[Ends], None], others: Iterable[Child] = ()) -> None:
         self.ends, far = _pair()
         self.pid = os.fork()
         if self.pid == 0:
-            _live(serve, far, [self.ends, *(other.ends for other in others)])
+            _run_child(serve, far, [self.ends, *(other.ends for other in others)])
         far.close()
         self.code: int | None = None
 
     def join(self) -> int:
-        """Wait for its end; gives the exit status, negative for a signal."""
+        """Wait for the end; returns the exit status, or the negative number of the signal."""
         if self.code is None:
             _, status = os.waitpid(self.pid, 0)
             self.code = os.waitstatus_to_exitcode(status)
         return self.code
 
     def signal(self, number: int) -> None:
-        """Send a signal, unless its end was seen already."""
+        """Send a signal, unless the process is known to be gone."""
         if self.code is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def end(self) -> None:
-        """End it at once; it has nothing to lose."""
+        """Kill the process: it holds nothing that must be saved."""
         self.signal(signal.SIGKILL)
         self.ends.close()
         self.join()
 
 
-def _live(serve: Callable[[Ends], None], far: Ends, copies: Iterable[Ends]) -> NoReturn:
-    """The life of the child. It leaves without unwinding what the parent was doing."""
+def _run_child(serve: Callable[[Ends], None], far: Ends, copies: Iterable[Ends]) -> NoReturn:
+    """Run in the child, and never return."""
     status = 1
     try:
         for copy in copies:
@@ -130,11 +131,13 @@ def _live(serve: Callable[[Ends], None], far: Ends, copies: Iterable[Ends]) -> N
         serve(far)
         status = 0
     finally:
+        # Not sys.exit: unwinding would run the parent's `finally` blocks, and flush its buffers,
+        # in the child too.
         os._exit(status)
 
 
-# Bytes of early messages kept for all workers together. A task's alerts are a few megabytes at the
-# most.
+# Bytes of early messages that wait, of all workers together. A task's alerts are a few megabytes at
+# the most.
 _EARLY_BYTES = 24 * 1024 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -145,7 +148,7 @@ _decode_task = msgspec.msgpack.Decoder(Task).decode
 
 
 def _serve(plan: Plan, ends: Ends) -> None:
-    """The life of a worker: it ends when the parent closes the pipe, or is gone."""
+    """Run tasks in a worker until the parent closes the pipe or is gone."""
     worker = ScanWorker(plan)
 
     def stop(*_: object) -> None:
@@ -160,18 +163,18 @@ def _serve(plan: Plan, ends: Ends) -> None:
                     ends.send(_encode(message))
             except OSError:
                 raise
-            except Exception as broken:  # a traceback on the way out could show what was scanned
+            except Exception as broken:  # of any kind: a traceback could show what was scanned
                 ends.send(_encode(Failed(place_of(broken))))
 
 
-class _Hand:
-    """One worker process and the task it has."""
+class _Process:
+    """A worker process and the task that it works on."""
 
-    def __init__(self, plan: Plan, others: list[_Hand]) -> None:
+    def __init__(self, plan: Plan, others: list[_Process]) -> None:
         self.child: Child = Child(partial(_serve, plan), [other.child for other in others])
         self.task: Task | None = None
 
-    def give(self, task: Task) -> None:
+    def start(self, task: Task) -> None:
         self.task = task
         try:
             self.child.ends.send(_encode(task))
@@ -179,9 +182,7 @@ class _Hand:
             self._died()
 
     def receive(self) -> Message | bytes:
-        """The next message; alerts as they came, since decoded they take several times the
-        memory.
-        """
+        """The next message. Alerts stay encoded: decoded they need several times the memory."""
         try:
             data = self.child.ends.receive()
         except (EOFError, OSError):
@@ -207,9 +208,9 @@ class Pool:
     """Runs tasks in `jobs` processes; a context manager."""
 
     def __init__(self, plan: Plan, jobs: int) -> None:
-        self._hands: list[_Hand] = []
+        self._processes: list[_Process] = []
         for _ in range(jobs):
-            self._hands.append(_Hand(plan, self._hands))
+            self._processes.append(_Process(plan, self._processes))
         self._early: dict[int, deque[Message | bytes]] = {}
         self._early_bytes = 0
 
@@ -217,48 +218,46 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for hand in self._hands:  # all are told before one is waited for: they end side by side
-            hand.child.signal(signal.SIGKILL)
-        for hand in self._hands:
-            hand.child.end()
+        # Signal all before waiting for the first: they end in parallel.
+        for process in self._processes:
+            process.child.signal(signal.SIGKILL)
+        for process in self._processes:
+            process.child.end()
 
     def stop(self) -> None:
-        """Have every worker give what it has found and read no further; safe in a signal
-        handler.
-        """
-        for hand in self._hands:
-            hand.child.signal(signal.SIGINT)
+        """Let every worker send what it has found and read no further; safe in a signal handler."""
+        for process in self._processes:
+            process.child.signal(signal.SIGINT)
 
     def run(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Message]]:
-        """Every task's messages, in the order of the tasks. Once: workers end when there is nothing
-        more for them.
+        """Yield every task's messages, in the order of the tasks. Can be called once: a worker
+        ends when there is no task left for it.
         """
         waiting: deque[Task] = deque()
         while True:
-            self._hand_out(tasks, waiting)
+            self._start_tasks(tasks, waiting)
             if not waiting:
                 return
             yield from self._current(tasks, waiting)
 
-    def _hand_out(self, tasks: Iterator[Task], waiting: deque[Task]) -> None:
-        for hand in self._hands:
+    def _start_tasks(self, tasks: Iterator[Task], waiting: deque[Task]) -> None:
+        for process in self._processes:
             # Two tasks ahead of each worker are enough to keep it busy; more would only fill
             # memory.
-            if hand.task is None and len(waiting) < 3 * len(self._hands):
+            if process.task is None and len(waiting) < 3 * len(self._processes):
                 task = next(tasks, None)
                 if task is None:
-                    hand.child.signal(
-                        signal.SIGKILL
-                    )  # its memory is given back while the others are at work
+                    # Frees its memory while the others still work.
+                    process.child.signal(signal.SIGKILL)
                     continue
                 waiting.append(task)
                 self._early[task.index] = deque()
-                hand.give(task)
+                process.start(task)
 
     def _current(
         self, tasks: Iterator[Task], waiting: deque[Task]
     ) -> Iterator[tuple[Task, Message]]:
-        """The messages of the first task that is not finished."""
+        """Yield the messages of the first task that is not finished."""
         task = waiting.popleft()
         queue = self._early[task.index]
         while True:
@@ -272,25 +271,27 @@ class Pool:
                     del self._early[task.index]
                     return
             self._receive(task)
-            self._hand_out(tasks, waiting)
+            self._start_tasks(tasks, waiting)
 
     def _receive(self, current: Task) -> None:
+        # When early messages fill their memory, only the current task is read: the other workers
+        # block on their full pipes. The current one never waits, so the scan cannot lock up.
         full = self._early_bytes >= _EARLY_BYTES
-        hands = {
-            h.child.ends.reading: h
-            for h in self._hands
-            if h.task is not None and (not full or h.task is current)
+        processes = {
+            process.child.ends.reading: process
+            for process in self._processes
+            if process.task is not None and (not full or process.task is current)
         }
         ready = select.poll()
-        for descriptor in hands:
+        for descriptor in processes:
             ready.register(descriptor, select.POLLIN)
         for descriptor, _ in ready.poll():
-            hand = hands[descriptor]
-            task = hand.task
+            process = processes[descriptor]
+            task = process.task
             assert task is not None
-            message = hand.receive()
+            message = process.receive()
             self._early[task.index].append(message)
             if isinstance(message, bytes):
                 self._early_bytes += len(message)
             elif isinstance(message, Done):
-                hand.task = None
+                process.task = None

@@ -1,9 +1,8 @@
 """Reading ahead: a thread unpacks the next bytes while the last ones are searched.
 
-Promises: the same bytes, in order, and the same exceptions; two buffers, and no thread before a
-stream has shown that it is long. Decoders let go of the interpreter's lock, so a single archive
-keeps two cores busy. Refuses to help where every core has work already: copying costs a few
-percent.
+Promises: the same bytes, in order, and the same exceptions; memory for two buffers; no thread
+before a stream has proved long. Decoders release the interpreter's lock, so a single archive keeps
+two cores busy. Where every core has work already it is not used: the copy costs a few percent.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class ReadAhead:
         self._ended = False
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill `buffer`, which holds READ_SIZE bytes or more; 0 is the end."""
+        """Fill `buffer`, at least READ_SIZE long; returns the number of bytes, 0 at the end."""
         if self._ended:
             return 0
         if self._count < _LONG:
@@ -60,7 +59,7 @@ class ReadAhead:
         while (view := self._free.get()) is not None:
             try:
                 count = self._stream.readinto(view)
-            except Exception as error:  # the reader must not wait for ever, whatever it is
+            except Exception as error:  # of any kind: the reader would wait for ever
                 self._full.put(error)
                 return
             self._full.put((view, count))

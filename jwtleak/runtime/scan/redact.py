@@ -1,7 +1,7 @@
-"""Redaction while a stream is read: what is settled leaves at once, the rest after a silence.
+"""Redaction while a stream is read: settled bytes are written at once, the rest after a silence.
 
-Promises: nothing is lost: an interrupt while waiting lets out what is held, redacted, before it is
-passed on.
+Promises: nothing is lost: an interrupt while waiting first yields the bytes that are held,
+redacted.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _READ = 512 * 1024
 # `core.engine`).
 _OFF_PAGE = 2048
 
-# Bytes that may be the beginning of a token wait this long, in seconds, for what follows. Writers
-# that are busy pause for milliseconds; a person who watches should not wait for longer.
+# Bytes that may begin a token wait this many seconds for what follows. Busy writers pause for
+# milliseconds; a person who watches should not wait longer.
 SILENCE = 1.0
 
 
 def redacted(redactor: Redactor, source: InputWait) -> Iterator[bytes]:
-    """The stream without its tokens, in pieces, which may be empty."""
+    """Yield the stream with its tokens replaced, in pieces, which may be empty."""
     view = memoryview(bytearray(_READ + _OFF_PAGE))[_OFF_PAGE:]
     flushed = True
     while True:

@@ -1,7 +1,7 @@
 """Standard input: findings as soon as they are certain, not at the end of input.
 
-Promises: a token is given out when the byte that ends it is there, or after a silence; nothing is
-given out twice; an interrupt while waiting gives out what is held before it is passed on.
+Promises: a token is reported when the byte that ends it has been read, or after a silence; nothing
+is reported twice; an interrupt while waiting first yields the findings that are held.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ import msgspec
 from jwtleak.core.engine import Engine
 from jwtleak.types import Finding
 
-# A token that has ended waits this long for the rest of its line (its excerpt, a time at the end of
-# a JSON record).
+# Seconds that a complete token waits for the rest of its line: its excerpt, and a time at the end
+# of a JSON record.
 CONTEXT_WAIT = 0.02
-# A token at the very end of the data waits this long for a byte that ends it.
+# Seconds that a token at the very end of the data waits for a byte that ends it.
 GROWING_WAIT = 1.0
 
 
 class PollableInput(Protocol):
-    """A stream; 0 bytes mean its end."""
+    """A stream; reading 0 bytes means its end."""
 
     def readinto(self, buffer: memoryview, /) -> int: ...
 
 
 class InputWait(msgspec.Struct, frozen=True):
-    """A stream, and a way to wait for its bytes: `wait(seconds)` says whether some have come."""
+    """A stream and its wait: `wait(seconds)` returns whether bytes have come by then."""
 
     stream: PollableInput
     wait: Callable[[float], bool]
 
 
 def always(_: float) -> bool:
-    """The `wait` of what is unpacked: how far its bytes have come says nothing about where a token
-    in them ends.
+    """The `wait` of an unpacked stream: when its bytes arrive depends on the blocks of the codec
+    and says nothing about where a token ends, so no silence counts.
     """
     return True
 
 
 def follow(engine: Engine, source: InputWait) -> Iterator[list[Finding]]:
-    """Findings in the order in which they become certain; an empty list after bytes that completed
-    nothing.
+    """Yield findings in the order in which they become certain; an empty list after bytes that
+    completed none.
     """
     while True:
         try:
@@ -58,7 +58,7 @@ def follow(engine: Engine, source: InputWait) -> Iterator[list[Finding]]:
 
 
 def _more(engine: Engine, source: InputWait) -> int | None:
-    """Bytes read, 0 at the end, None after a silence."""
+    """Returns the bytes read, 0 at the end, None after a silence."""
     if engine.pending is not None:
         patience = CONTEXT_WAIT if engine.pending == "context" else GROWING_WAIT
         if not source.wait(patience):

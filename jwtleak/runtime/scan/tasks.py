@@ -19,14 +19,14 @@ from jwtleak.sources.interface import SNIFF, Entry, read_head
 # percent.
 RANGE = 16 * 1024 * 1024
 
-# Small files that share a task: the message and the process switch cost as much as reading about a
-# megabyte.
+# Small files that share a task: a message and a switch between processes cost as much as reading
+# about a megabyte.
 _TOGETHER_BYTES = 4 * 1024 * 1024
 _TOGETHER_FILES = 256
 
 
 def plan(entries: Iterable[Entry]) -> Iterator[Task]:
-    """The tasks for `entries`, in order, numbered from 0."""
+    """Yield the tasks for `entries`, in order, numbered from 0."""
     index = 0
     paths: list[str] = []
     size = 0
@@ -50,8 +50,8 @@ def plan(entries: Iterable[Entry]) -> Iterator[Task]:
 
 
 def _packed(entry: Entry) -> bool:
-    """Whether the file is an archive; one that cannot be opened goes to a worker, which says
-    why.
+    """Whether the file is an archive. One that cannot be opened counts as one: it goes to a worker
+    whole, which reports why.
     """
     try:
         return sniff(read_head(entry.path, SNIFF)) is not None

@@ -93,7 +93,7 @@ def test_a_dead_worker(plan_of_scan, tasks):
     signal.
     """
     with Pool(plan_of_scan, 2) as pool:
-        for hand in pool._hands:
+        for hand in pool._processes:
             hand.child.signal(signal.SIGKILL)
             hand.child.join()
         with pytest.raises(
@@ -139,7 +139,7 @@ def test_no_process_is_left(plan_of_scan, tasks):
     """Leaving the pool, in whatever way, ends its processes."""
     with Pool(plan_of_scan, 2) as pool:
         next(pool.run(iter(tasks)))
-        children = [hand.child for hand in pool._hands]
+        children = [hand.child for hand in pool._processes]
     for child in children:
         with pytest.raises(ProcessLookupError):
             os.kill(child.pid, 0)
