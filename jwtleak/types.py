@@ -89,7 +89,7 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
 
 
 class PatternHit(msgspec.Struct, frozen=True):
-    """What a user pattern matched. It takes the place of a `Token` in a finding."""
+    """What a user pattern matched. In a finding instead of a `Token`."""
 
     pattern: str
     title: str
@@ -158,8 +158,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far a followed stream has been judged, and how to recognise its file.
 
         0 ........ offset ........ reported ........ read ........ size
-        | judged   | held: may     | held, not       | not read
-        |          | begin a token | reported yet    |
+        | judged   | may begin a   | not reported    | not read
+        |          | token         | yet             |
 
     `offset` is the first byte that is not fully judged. `lines` counts the newlines before it and
     `line_start` is the offset behind the last of them. `read` is how far bytes were read. Bytes

@@ -1,9 +1,9 @@
-"""Compact serialisation: from the first byte of a header to a judged token (RFC 7515 section 7.1,
-RFC 7516 section 7.1).
+"""Compact serialisation: from the first byte of a header to a token (RFC 7515 section 7.1, RFC 7516
+section 7.1).
 
-Promises: given where a header may begin, says which token stands there and where it ends, or why
-none does. Looks at nothing before the header and at nothing after the token but the bytes that
-could continue it.
+Promises: for an offset at which a header may begin, the token there and its end, or the reason why
+there is none. Refuses to read anything before the header, or anything behind the token except the
+bytes that could continue it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _SEGMENTS = lazy(
 # SD-JWT: disclosures between tildes, then perhaps a key-binding JWT
 # (draft-ietf-oauth-selective-disclosure-jwt section 4).
 _DISCLOSURES = lazy(rb"~(?:[\w-]++~)*+(?:[\w-]++\.[\w-]++\.[\w-]++)?")
-# What would be one more of either if it went on.
+# The beginning of a further disclosure or key-binding JWT, which more bytes could complete.
 _BEGUN = lazy(rb"[\w-]*+(?:\.[\w-]*+){0,2}")
 
 
 def _padding(buffer: Buffer, start: int, end: int, limit: int) -> int:
-    """The end of a segment that reaches `end`, with the padding that its length asks for, if that
-    stands before `limit`.
+    """The end of a segment that reaches `end`, including the padding that its length requires, if
+    that is there before `limit`.
     """
     missing = -(end - start) % 4
     if 1 <= missing <= min(2, limit - end) and buffer[end : end + missing] == b"=" * missing:
@@ -51,33 +51,33 @@ def _padding(buffer: Buffer, start: int, end: int, limit: int) -> int:
     return end
 
 
-# Tokens remembered whole: a log repeats those of its last minutes. Cleared when full, so memory is
-# at most 512 x (2 KiB and its claims, which can take ten times that), 12 MB; the tokens of large
-# identity providers stay below 2 KiB.
+# Decoded tokens that are kept: a log repeats those of its last minutes. Cleared when full, so that
+# memory is at most 512 x (2 KiB and its claims, which can be ten times that), 12 MB. The tokens of
+# large identity providers stay below 2 KiB.
 _TOKENS = 512
 _LONGEST = 2048
-# What belongs to a token may follow it where its expression ends.
-_GOES_ON = b"=~"
+# Padding or a disclosure may follow where the expression for the segments ends.
+_CONTINUES = b"=~"
 
 
 class _CachedToken(msgspec.Struct, frozen=True, gc=False):
-    """A token, and how far from its first byte it reaches."""
+    """A token and its length in the text, padding and disclosures included."""
 
     length: int
     token: Token
 
 
 class Matcher:
-    """Judges what stands at a place. Remembers headers, good and bad, and the whole tokens of
-    late.
+    """Matches a token at an offset. Caches decoded headers (valid or not) and recently seen whole
+    tokens.
     """
 
     def __init__(self) -> None:
         self._headers = JoseHeaders()
-        self._known: dict[bytes, _CachedToken] = {}
+        self._tokens: dict[bytes, _CachedToken] = {}
 
     def at(self, buffer: Buffer, start: int, limit: int) -> TokenMatch | Rejection:
-        """The token whose header begins at `start`, looking no further than `limit`."""
+        """The token whose header begins at `start` and that ends before `limit`, or a rejection."""
         found = _SEGMENTS.match(buffer, start, limit)
         if found is None:
             return Rejection("bad_alphabet", start + 1)
@@ -85,23 +85,28 @@ class Matcher:
         if stop - start > _LONGEST:
             return _judged(buffer, found, self._headers)
         text = found[0]
-        known = self._known.get(text)
-        if known is not None and (stop == len(buffer) or buffer[stop] not in _GOES_ON):
-            return TokenMatch(start, start + known.length, known.token, stop)
+        cached = self._tokens.get(text)
+        # The key is the text of the segments only: behind them, padding or disclosures could make
+        # another token of the same segments.
+        if cached is not None and (stop == len(buffer) or buffer[stop] not in _CONTINUES):
+            return TokenMatch(start, start + cached.length, cached.token, stop)
         match = _judged(buffer, found, self._headers)
+        # Only tokens with claims: those without may be clipped by what follows, and cost little.
         if isinstance(match, TokenMatch) and match.stop == stop and match.token.claims is not None:
-            if len(self._known) >= _TOKENS:
-                self._known.clear()
-            self._known[text] = _CachedToken(match.end - start, match.token)
+            if len(self._tokens) >= _TOKENS:
+                self._tokens.clear()
+            self._tokens[text] = _CachedToken(match.end - start, match.token)
         return match
 
 
 def _judged(buffer: Buffer, found: re.Match[bytes], headers: JoseHeaders) -> TokenMatch | Rejection:
     header = headers.decode(found[1])
     if header is None:
+        # A logger cut or masked the header: `eyJhbGci...`. It is reported, since a token was there.
         if is_clipped_header(found[1]):
             return _match(buffer, found, found.end(1), "jws", {}, None, "clipped", 0)
         return Rejection("header_not_json", found.end(1))
+    # `enc` before `alg`: a JWE's `alg` says how its key is wrapped, and may be anything.
     if header.enc is not None:
         return _jwe(buffer, found, header, header.enc)
     if header.alg in _NONE:
@@ -122,9 +127,11 @@ def _match(
     claims: dict[str, Any] | None,
     integrity: Integrity,
     signature_length: int,
+    *,
     stop: int = 0,
 ) -> TokenMatch:
     start = found.start()
+    # The match already has a copy of its text; most tokens are exactly that.
     raw = Secret(found[0] if end == found.end() else bytes(buffer[start:end]))
     token = Token(kind, fields, claims, integrity, signature_length, raw)
     return TokenMatch(start, end, token, max(end, stop, found.end()))
@@ -133,13 +140,13 @@ def _match(
 def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> TokenMatch:
     payload, signature = found[2], found[3]
     if not signature:
-        # `h..` says no more than the header; behind `h.p.` the empty signature is there.
+        # `h..` is no more than the header. `h.p.` has a signature, which is empty.
         last = 1 if not payload else 2 if signature is None else 3
         claims = decode_object(payload) if payload else None
         return _match(buffer, found, found.end(last), "jws", header.fields, claims, "clipped", 0)
     length = len(signature)
     integrity = signature_integrity(header.alg, length)
-    # Behind a signature that is cut, `=` is a soft line break or an escape rather than padding.
+    # Behind a clipped signature, `=` is more likely a soft line break or an escape than padding.
     end = found.end(3)
     if length % 4 and integrity != "clipped":
         end = _padding(buffer, end - length, end, found.endpos)
@@ -148,13 +155,22 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> TokenMat
     kind: Kind = "jws"
     stop = end
     if buffer[end : end + 1] == b"~":
+        # Up to the last whole disclosure; a further one that has begun keeps the token waiting.
         tail = _DISCLOSURES.match(buffer, end, found.endpos)
         if tail is not None:
             kind, end = "sd-jwt", tail.end()
             begun = _BEGUN.match(buffer, end, found.endpos)
             stop = begun.end() if begun else end
     return _match(
-        buffer, found, end, kind, header.fields, decode_object(payload), integrity, length, stop
+        buffer,
+        found,
+        end,
+        kind,
+        header.fields,
+        decode_object(payload),
+        integrity,
+        length,
+        stop=stop,
     )
 
 
@@ -165,7 +181,7 @@ def _unsecured(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> To
     if not found[2]:
         return _match(buffer, found, found.end(1), "unsecured", header.fields, None, "clipped", 0)
     claims = decode_object(found[2])
-    # Without a signature to measure, claims that parse are the only sign that nothing is missing.
+    # There is no signature to measure: claims that parse are the only sign that nothing is missing.
     integrity: Integrity = "odd" if claims is None else "whole"
     last = 2 if found[3] is None else 3
     return _match(
@@ -181,9 +197,8 @@ def _unsecured(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> To
 
 
 def _jwe(buffer: Buffer, found: re.Match[bytes], header: JoseHeader, enc: str) -> TokenMatch:
-    if found[5] is None or not (
-        found[3] or found[4] or found[5]
-    ):  # three dots in a row are an ellipsis
+    # Three dots in a row are an ellipsis.
+    if found[5] is None or not (found[3] or found[4] or found[5]):
         # Not five parts: a JWS whose signer wrote `enc` into its header, or a JWE that was cut.
         if found[2] and decode_object(found[2]) is not None:
             return _jws(buffer, found, header)

@@ -291,8 +291,7 @@ class Engine:
         match a pattern are reported as the token.
 
         A pattern's block is judged later than the tokens in it, so a token waits in
-        `progress.waiting` until the patterns were searched for up to there, and the other way
-        round.
+        `progress.waiting` until the patterns were searched for up to there, and the reverse.
         """
         matches = [
             match

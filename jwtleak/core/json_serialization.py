@@ -1,8 +1,9 @@
 """JSON serialisation of JWS and JWE, flattened and general (RFC 7515 section 7.2, RFC 7516 section
 7.2).
 
-Promises: given where a base64url header stands in the text, finds the JSON object around it that
-carries the other parts, and judges it as its compact form. The span is the whole object.
+Promises: finds the JSON object around a base64url header that has the other parts, and judges it as
+its compact form. The span is the whole object. Refuses objects with an unprotected header only:
+nothing in them could be decoded to decide.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from jwtleak.secret import Secret
 from jwtleak.types import MAX_TOKEN, Token
 
 _KEY = lazy(rb'"protected"\s{0,8}:\s{0,8}"\Z')
-_KEY_BYTES = 40  # "protected", a colon, quotes and the white space above
+# Bytes of "protected", a colon, quotes and the white space above.
+_KEY_BYTES = 40
 
-# Enclosing braces tried, inside out: a general serialisation nests three deep, per-signature
-# headers add a few siblings.
+# Enclosing braces tried, from the inside out: a general serialisation nests three deep, and the
+# headers of each signature add a few siblings.
 _MAX_BRACES = 12
-# Most objects are small; a hostile text must not be decoded whole for each of its braces.
+# Bytes from a brace that are decoded, one reach after another: most objects are small, and hostile
+# text must not be decoded whole for each of its braces.
 _REACHES = (2048, 16 * 1024, 2 * MAX_TOKEN)
 
 
@@ -47,8 +50,11 @@ def match_object(
         if brace < 0:
             return None
         value, length = _object_at(buffer, brace, limit)
+        # An object that closes before the header is a sibling, such as the unprotected header.
         if brace + length <= header_start:
             continue
+        # The innermost object of a general serialisation is one signature: it has no payload, and
+        # the search goes on outwards.
         match = _judge(value, protected, header, brace, brace + length)
         if match is not None:
             return match
@@ -56,15 +62,15 @@ def match_object(
 
 
 def _object_at(buffer: Buffer, brace: int, limit: int) -> tuple[dict[str, Any], int]:
-    """The JSON object at `brace` and its length; nothing and 0 where there is none."""
-    import json  # few logs hold this serialisation
+    """The JSON object at `brace` and its length; an empty one and 0 where there is none."""
+    import json  # loaded here: few logs contain this serialisation
 
     for reach in _REACHES:
         text = buffer[brace : min(limit, brace + reach)].decode("latin-1")
         try:
             return json.JSONDecoder().raw_decode(text)
         except json.JSONDecodeError as error:
-            # Only where the text ran out can more of it help.
+            # More text helps only where the error is that the text ended.
             if len(text) < reach or not (
                 error.pos >= len(text) - 1 or error.msg.startswith("Unterminated")
             ):
@@ -113,7 +119,9 @@ def _signature(value: dict[str, Any], protected: str) -> str | None:
     several = value.get("signatures")
     if isinstance(several, list):
         own = (
-            one for one in several if isinstance(one, dict) and one.get("protected") == protected
+            signature
+            for signature in several
+            if isinstance(signature, dict) and signature.get("protected") == protected
         )
         return _text(next(own, {}), "signature")
     return _text(value, "signature") if "signature" in value and "payload" in value else None

@@ -1,5 +1,4 @@
-"""Regions: the stretch of text around an anchor that one encoding covers, decoded and scanned
-again.
+"""Regions: the text around an anchor that one encoding covers, decoded and scanned again.
 
 Promises: each region is decoded once, however many anchors are in it. A region that the end of the
 data cuts is not judged before more bytes come. Every match is mapped back to the original bytes.
@@ -69,7 +68,7 @@ class Rescan(Protocol):
 
 
 class Region(msgspec.Struct, frozen=True):
-    """Bytes [start, end) that an encoding covers and that need no second look, and the matches in
+    """Bytes [start, end) that an encoding covers and that are judged for good, and the matches in
     them, in order.
     """
 
@@ -112,9 +111,7 @@ class Regions:
                     yield match
 
     def split_lines(self, place: int) -> Iterator[TokenMatch]:
-        """Readings of the token at `place` with the records that a container runtime split
-        joined.
-        """
+        """Readings of the token at `place` with the split records of a container runtime joined."""
         if self._rescan is None:
             return
         floor = max(self._floor, place - LOOKBACK)

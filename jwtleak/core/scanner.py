@@ -46,7 +46,7 @@ _by_start = attrgetter("start")
 
 
 class ScanResult(msgspec.Struct, frozen=True):
-    """The matches of one pass. Bytes from `resume` on are not judged yet. `growing` when a
+    """The matches of one pass. Bytes from `resume` on are not judged yet. `growing` says that a
     candidate reaches the very end.
     """
 
@@ -104,19 +104,20 @@ class Scanner:
 class _Pass:
     """One walk over one buffer.
 
-        floor        start          reported                                  end
-        |            |              |                                         |
-        |  context   |  scanned     |   e        b       e        a           |
-        |  only      |  before      |   |        |       |        `- "alg" in base64: go back to
-        |            |              |   |        |       |           where its header begins
-        |            |              |   |        |       `- skipped: part of the match at the first `e`
-        |            |              |   |        `- needle of a region: decode it whole; its
-        |            |              |   |           matches wait in `ahead` for their turn
-        |            |              |   `- `eyJ`: match a token here, move `reported` behind it
-        |            `- rescanned only because a candidate before could not be decided
+        floor          start     reported                                    end
+        |   context    |         |    1      2         3           4         |
+        |   only       |#########|    eyJ... eyJ (in   ZXlK......  ImFsZ     |
+        |              |reported |    token  claims)   region      "alg"     |
 
-    The walk ends at `end`, or at the first candidate that more bytes could change. The result says
-    where to scan again: never before `reported`, or a token would be reported twice.
+        1  `eyJ`: match a token here; `reported` moves behind it.
+        2  Skipped: it is in bytes that are reported now.
+        3  The needle of a region: decode all of it. It reaches past other anchors, so its matches
+           wait in `ahead` until the walk comes to where they begin.
+        4  `"alg"` in base64: the header began before it; try each place where it may have.
+
+    Anchors come in order. The walk ends at `end`, or at the first candidate that more bytes could
+    change: everything from there is scanned again, with more bytes. That place is never before
+    `reported`, or a token would be reported twice.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ level across and that in the outer level down:
     2   aWGxL      WNV       sZV
 
 For `eyJhbGciOi` and the other two they are 15 to 17 characters in all nine alignments. The search
-uses the short ones, which are nine instead of 27: beyond 32 needles the SIMD search takes half the
+uses the short ones, which are nine instead of 27: beyond 32 needles the SIMD search reads half the
 bytes at a time. What they hit is decoded and compared with the long form.
 """
 
@@ -62,7 +62,7 @@ def _places() -> dict[bytes, tuple[int, int, bytes]]:
 
 
 _PLACES = _places()
-# A line break within a needle is not looked for: the payload, which begins with `eyJ` too, has
+# A line break within a needle is not searched for: the payload, which begins with `eyJ` too, has
 # another.
 _PATTERNS = tuple(lazy(re.escape(needle)) for needle in _PLACES)
 _PHASED = tuple((into, lazy(re.escape(needle))) for needle, (into, _, _) in _PLACES.items())

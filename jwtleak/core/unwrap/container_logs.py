@@ -1,11 +1,15 @@
 """Log records that a container runtime split: CRI (containerd, CRI-O) and Docker's json-file
 driver.
 
-Promises: what one stream wrote as one line is one line again, however the lines of the other stream
-stand between; every split line of the region is joined, in the order in which they begin, each with
-the line end of its last record. Lines that were not split are left out: they read plainly. Refuses
-to guess: a record whose stream the region does not show joins nothing. Docker's content stays
-JSON-escaped, byte for byte.
+    ...Z stdout P token=eyJhbGci        one line of stdout, split in two
+    ...Z stderr F GET / 200             a line of stderr in between: not split, left out
+    ...Z stdout F OiJIUzI1NiJ9.eyJz     the rest, with its line end
+
+Promises: a line that one stream wrote is one line again, whatever lines of the other stream come in
+between. Every split line of the region is joined, in the order in which they begin, each with the
+line end of its last record. Lines that were not split are left out: the plain text has them.
+Refuses to guess: a record whose stream the region does not show is joined to nothing. Docker's
+content stays JSON-escaped, byte for byte.
 """
 
 from __future__ import annotations
@@ -51,8 +55,8 @@ def output_of(line: bytes) -> OutputStream | None:
 
 
 class ContainerRecord(msgspec.Struct, frozen=True):
-    """The content region[start:end] that one record gives to `stream`; its line ends at `newline`,
-    -1 for nowhere.
+    """A record of `stream` with the content region[start:end]. Its line ends at `newline`, which is
+    -1 when the region ends first.
     """
 
     stream: bytes
@@ -63,8 +67,9 @@ class ContainerRecord(msgspec.Struct, frozen=True):
 
 
 def _join(region: bytes, records: Iterator[ContainerRecord]) -> View | None:
-    """The lines that more than one record makes up."""
+    """The lines that consist of more than one record."""
     lines: list[list[ContainerRecord]] = []
+    # By stream: records of stdout and stderr alternate as the program writes them.
     unfinished: dict[bytes, list[ContainerRecord]] = {}
     for record in records:
         line = unfinished.pop(record.stream, None)
@@ -80,10 +85,10 @@ def _join(region: bytes, records: Iterator[ContainerRecord]) -> View | None:
 
 
 def _extent(region: bytes, records: Iterator[ContainerRecord]) -> int | None:
-    """Behind the record with which every line is whole that began in the region; None where it is
-    not in the region.
+    """The end of the record with which every line is whole that began in the region; None when the
+    region ends before that.
 
-    A first line that is no record makes up nothing: it ends where it ends.
+    A first line that is no record is a region of its own.
     """
     first = region.find(b"\n") + 1
     unfinished: set[bytes] = set()
@@ -91,8 +96,9 @@ def _extent(region: bytes, records: Iterator[ContainerRecord]) -> int | None:
         if first and record.start >= first and not unfinished:
             break
         if record.newline < 0:
-            return None
+            return None  # the record itself is cut
         (unfinished.add if record.partial else unfinished.discard)(record.stream)
+        # A line of the other stream may have begun in between, and has to be whole as well.
         if not unfinished:
             return record.newline + 1
     return None if unfinished or not first else first
@@ -146,7 +152,7 @@ def _ends_line(content: bytes) -> bool:
 
 
 def _docker_stream(region: bytes, start: int, stop: int, log: re.Match[bytes]) -> bytes | None:
-    """The stream of a record; it stands behind the content as Docker writes it."""
+    """The stream of a record. Docker writes it behind the content, so that is tried first."""
     match = _DOCKER_STREAM.search(region, log.end(), stop) or _DOCKER_STREAM.search(
         region, start, log.start()
     )
@@ -165,8 +171,8 @@ class Cri:
         return _CRI.match(line) is not None
 
     def extent(self, region: bytes) -> int | None:
-        """How far the lines reach that begin with the first record of `region`; None when they go
-        on behind it.
+        """Where the lines end that begin with the first record of `region`; None when they continue
+        behind it.
         """
         return _extent(region, _cri(region))
 
@@ -187,8 +193,8 @@ class Docker:
         return _DOCKER_HEAD.match(line) is not None
 
     def extent(self, region: bytes) -> int | None:
-        """How far the lines reach that begin with the first record of `region`; None when they go
-        on behind it.
+        """Where the lines end that begin with the first record of `region`; None when they continue
+        behind it.
         """
         return _extent(region, _docker(region))
 
