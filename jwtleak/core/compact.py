@@ -78,9 +78,11 @@ class Matcher:
 
     def at(self, buffer: Buffer, start: int, limit: int) -> TokenMatch | Rejection:
         """The token whose header begins at `start` and that ends before `limit`, or a rejection."""
+        # One expression for all kinds: how many segments there are decides later what it is.
         found = _SEGMENTS.match(buffer, start, limit)
         if found is None:
             return Rejection("bad_alphabet", start + 1)
+        # Long texts are neither copied nor cached: one of 64 KiB would push out thirty others.
         stop = found.end()
         if stop - start > _LONGEST:
             return _judged(buffer, found, self._headers)
@@ -148,6 +150,7 @@ def _jws(buffer: Buffer, found: re.Match[bytes], header: JoseHeader) -> TokenMat
     integrity = signature_integrity(header.alg, length)
     # Behind a clipped signature, `=` is more likely a soft line break or an escape than padding.
     end = found.end(3)
+    # A whole signature may be padded, though RFC 7515 forbids it: some encoders do.
     if length % 4 and integrity != "clipped":
         end = _padding(buffer, end - length, end, found.endpos)
     if not payload:
@@ -204,6 +207,7 @@ def _jwe(buffer: Buffer, found: re.Match[bytes], header: JoseHeader, enc: str) -
             return _jws(buffer, found, header)
         last = max(n for n in range(1, 5) if found[n])
         return _match(buffer, found, found.end(last), "jwe", header.fields, None, "clipped", 0)
+    # The initialisation vector and the tag have lengths that `enc` fixes; the key has none.
     integrity = jwe_integrity(enc, len(found[3]), len(found[4]), len(found[5]))
     end = (
         _padding(buffer, found.start(5), found.end(5), found.endpos)

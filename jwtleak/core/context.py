@@ -48,6 +48,7 @@ def wants_more(window: ContextWindow, match: TokenMatch) -> bool:
     if match.after is not None and len(match.after) < _AFTER and b"\n" not in match.after:
         return True
     buffer, end = window.buffer, window.end
+    # RECORD bytes, or the end of the line, are all that a finding ever uses.
     room = end - match.end
     if room >= RECORD or buffer.find(b"\n", match.end, end) >= 0:
         return False
@@ -66,11 +67,13 @@ def finding_at(
     start, stop = match.start, match.end
     begin = _line_index(buffer, start)
     limit = min(end, stop + _reach(buffer, start, begin))
+    # One copy of the line serves the time, the output stream, the channel and the excerpt.
     newline = buffer.find(b"\n", stop, limit)
     line = bytes(buffer[begin : newline if newline >= 0 else limit])
     output = _output(window, begin, line)
     before, after = match.before, match.after
     if before is None or after is None:
+        # The channel rules read at most CONTEXT bytes before the token: a line may be megabytes.
         at = start - begin
         before = line[max(0, at - CONTEXT) : at]
         after = line[at + stop - start :][:_AFTER]
@@ -79,6 +82,7 @@ def finding_at(
         # The line of UTF-16 text has NUL bytes between its digits: the time is in the decoded one.
         if match.encodings[0].startswith("utf"):
             line = before + after
+    # The excerpt is built from the text around the token: no byte of the token reaches it.
     label = f"[JWT {sha256[:8]}]" if isinstance(match.token, Token) else f"[SECRET {sha256[:8]}]"
     channel = None if known is None else known.channel
     at_ms = None if known is None else known.logged_at
@@ -117,6 +121,7 @@ def repeat_at(window: ContextWindow, match: TokenMatch | PatternMatch, sha256: s
 
 def _line_index(buffer: Buffer, start: int) -> int:
     """Buffer index of the beginning of the line of `start`, at most _LINE bytes before it."""
+    # Bounded: for a token in each of a million bytes without a newline, this would be quadratic.
     floor = start - _LINE if start > _LINE else 0
     newline = buffer.rfind(b"\n", floor, start)
     return newline + 1 if newline >= 0 else floor
@@ -148,6 +153,7 @@ def _output(window: ContextWindow, begin: int, line: bytes) -> OutputStream | No
     # A record of 16 KiB begins before what is otherwise examined of a line.
     floor = max(0, begin - LOOKBACK + _LINE)
     start = buffer.rfind(b"\n", floor, begin) + 1
+    # Without a newline in reach it is not known where the record begins, so nothing is said.
     if start == 0 and (floor or window.base):
         return None
     return output_of(line if start == begin else bytes(buffer[start:begin]) + line)

@@ -171,6 +171,7 @@ class Engine:
     def buffer_updated(self, count: int) -> list[Finding]:
         """The findings that `count` more bytes in the buffer complete, in order."""
         self._end += count
+        # Kept apart, since the buffer moves on: the names of findings depend on the first bytes.
         if len(self._head) < HEAD and self._base == 0:
             self._head = bytes(self._buffer[: min(HEAD, self._end)])
         findings, self._progress = self._judge(final=False)
@@ -191,6 +192,8 @@ class Engine:
         """
         if self.pending is None:
             return []
+        # A token that waits for its line has ended; one that grows may be half written. So the
+        # first never waits for the second, and a short silence does not cut a token in two.
         waits_for_line = self.pending == "context"
         findings, progress = self._judge(final=not waits_for_line, patient=False)
         if waits_for_line and progress.pending == "context":
@@ -206,6 +209,7 @@ class Engine:
         asked: with the bytes to come they are found again, perhaps as something longer at the same
         offset.
         """
+        # The search of user patterns has a progress of its own; its blocks move only when whole.
         before = None if self._patterns is None else self._patterns.reported
         findings, progress = self._judge(final=True)
         if not tentative:
@@ -220,6 +224,8 @@ class Engine:
         keep = max(0, keep - (keep - self._end) % _PAGE)
         if keep == 0 or _CAPACITY - self._end >= READ_SIZE:
             return
+        # Lines are counted before the bytes are gone. LOOKBACK bytes stay: the context of a token,
+        # and the beginning of one whose needle is still to come.
         self._count_to(keep)
         last = self._buffer.rfind(b"\n", 0, keep)
         if last >= 0:
@@ -245,6 +251,7 @@ class Engine:
         `final` when nothing follows. `patient` findings wait for the rest of their line.
         """
         now = self._progress
+        # What precedes `resume` is context only, and a region may begin in it.
         floor = max(0, now.resume - LOOKBACK)
         scan = self._scanner.scan(
             self._buffer,
@@ -266,8 +273,11 @@ class Engine:
                 # Findings come in order, so the matches behind it wait too: they are scanned again.
                 resume, pending = match.rescan_from, "context"
                 break
+            # Also for matches that belong to another part: that part's owner reports them, and this
+            # one must not find a token within them.
             reported = match.first_end
             if match.pieces:
+                # The pieces of an older match can be dropped once they are out of reach.
                 still = (piece for piece in claimed if piece[1] > floor)
                 claimed = (*still, *match.pieces[1:])
             if self._owned.start <= self._base + match.start < self._owned.stop:
@@ -301,12 +311,14 @@ class Engine:
         hits, counted, lines = self._findings(window, matches, progress.counted, progress.lines)
         waiting = sorted([*progress.waiting, *findings, *hits], key=attrgetter("offset"))
         end = self._base + self._end
+        # Only where both searches have passed: in between, the other may still add an earlier one.
         settled = (
             end if final else min(self._base + progress.resume, max(self._base, patterns.block))
         )
         ready = without_doubles([finding for finding in waiting if finding.offset < settled])
         rest = tuple(finding for finding in waiting if finding.offset >= settled)
         pending = progress.pending
+        # A block that is not whole holds back its matches; the owner has to ask after a silence.
         if pending is None and not final and patterns.has_rest(end):
             pending = "context" if rest else "growing"
         return ready, replace(progress, counted=counted, lines=lines, waiting=rest, pending=pending)
@@ -323,6 +335,7 @@ class Engine:
         findings = []
         for match in matches:
             sha256 = token_sha256(match.token.raw.reveal())
+            # Before lines are counted and the context is searched: three quarters of the work.
             if self._sighted is not None and self._sighted.again(sha256):
                 findings.append(repeat_at(window, match, sha256))
                 continue
@@ -357,6 +370,7 @@ class Engine:
         last = self._buffer.rfind(b"\n", 0, index)
         if last >= 0:
             return lines, self._base + last + 1
+        # No newline is left in the buffer: the last one that was there, if any was read at all.
         return lines, self._line_start if self._line_start > self._opened else None
 
     def rest(self) -> bytes:

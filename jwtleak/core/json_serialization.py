@@ -66,6 +66,7 @@ def _object_at(buffer: Buffer, brace: int, limit: int) -> tuple[dict[str, Any], 
     import json  # loaded here: few logs contain this serialisation
 
     for reach in _REACHES:
+        # Latin-1: one character for each byte, so that lengths are those of the original bytes.
         text = buffer[brace : min(limit, brace + reach)].decode("latin-1")
         try:
             return json.JSONDecoder().raw_decode(text)
@@ -99,8 +100,10 @@ def _judge(
             *(_text(value, key) for key in ("encrypted_key", "iv", "ciphertext", "tag")),
         ]
         sealed = jwe_integrity(str(header.get("enc")), len(parts[2]), len(parts[3]), len(parts[4]))
+        # The compact form of the same JWE, so that both have one fingerprint.
         raw = Secret(".".join(parts).encode("latin-1", "replace"))
         return TokenMatch(start, end, Token("jwe", header, None, sealed, 0, raw), end)
+    # Without a signature for this header, it is one object of several: a larger one has it.
     signature = _signature(value, protected)
     if signature is None:
         return None

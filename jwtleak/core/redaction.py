@@ -91,6 +91,7 @@ class Redactor:
     def _judged(self, *, final: bool) -> list[bytes]:
         """The text up to the last token that is certain, with labels."""
         buffer, floor = self._buffer, max(0, self._resume - LOOKBACK)
+        # The buffer keeps released bytes as context: a region or an object may begin in them.
         scan = self._scanner.scan(
             buffer, floor, self._resume, len(buffer), final=final, reported=self._reported
         )
@@ -107,6 +108,8 @@ class Redactor:
 
     def _unclear(self) -> int:
         """Where other parts of a token may begin whose header is still to come, or the end."""
+        # In a JSON serialisation the signature may precede the header. Until one comes, a member
+        # that may hold it is not released, but nothing earlier than LOOKBACK is kept for it.
         end = len(self._buffer)
         start = max(end - LOOKBACK, self._reported, self._done - _MEMBER, 0)
         found = _SECRET_MEMBERS.search(self._buffer, start, end)
@@ -135,6 +138,7 @@ def _scanner() -> Scanner:
 
 def redact_text(text: str) -> str:
     """`text` with every token in it replaced by `[JWT ` and 8 hex of its SHA-256 and `]`."""
+    # Every path and claim comes here: nearly all of them end at this line.
     if not any(needle in text for needle in _NEEDLES):
         return text
     data = text.encode("utf-8", "surrogatepass" if _lone(text) else "surrogateescape")
@@ -143,6 +147,7 @@ def redact_text(text: str) -> str:
         parts += [data[done : match.start], label(match)]
         done = match.end
     clear = b"".join([*parts, data[done:]])
+    # The remains of a token that is none any more (cut by a field's limit) are masked as well.
     if _HEADER.encode("ascii") in clear:
         clear = mask(clear)
     return clear.decode("utf-8", "surrogateescape")

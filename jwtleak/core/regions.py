@@ -78,6 +78,7 @@ class Region(msgspec.Struct, frozen=True):
 
     def at(self, place: int) -> TokenMatch | None:
         """The match that covers `place`."""
+        # Not only a match that begins at `place`: in decoded text it may begin before the anchor.
         index = bisect_right(self.matches, place, key=_by_start)
         if index and place < self.matches[index - 1].end:
             return self.matches[index - 1]
@@ -103,6 +104,7 @@ class Regions:
         """
         if self._rescan is None or stop >= self._end:
             return
+        # The byte that ended the plain reading tells which encodings are possible.
         byte = self._buffer[stop]
         for unwrapper in ALL:
             if byte in unwrapper.stops:
@@ -114,6 +116,7 @@ class Regions:
         """Readings of the token at `place` with the split records of a container runtime joined."""
         if self._rescan is None:
             return
+        # A record of 16 KiB, escaped, is within LOOKBACK; a longer line is no split record.
         floor = max(self._floor, place - LOOKBACK)
         line = max(floor, self._buffer.rfind(b"\n", floor, place) + 1)
         for unwrapper in LINES:
@@ -124,6 +127,7 @@ class Regions:
 
     def encoded(self, unwrapper: RegionUnwrapper, place: int) -> Region:
         """The region around the needle of `unwrapper` at `place`."""
+        # Most needles in binaries are chance hits: 64 bytes are copied before a region is.
         begin = max(self._floor, place - PROBE)
         probe = bytes(self._buffer[begin : min(self._end, place + PROBE)])
         if not unwrapper.plausible(probe, place - begin):
@@ -140,6 +144,7 @@ class Regions:
 
     def _windowed(self, unwrapper: RegionUnwrapper, place: int) -> Region:
         """The region of an encoding whose text ends where only the unwrapper can tell."""
+        # A small window first: most wide text is short, and a binary may have many pieces of it.
         for reach in (_NEAR, LOOKAHEAD):
             start = max(self._floor, place - min(reach, LOOKBACK))
             end = min(self._end, place + reach)
@@ -150,6 +155,7 @@ class Regions:
             first, last = view.span(0, len(view.data))
             if first > WIDEST_UNIT and start + last < end - WIDEST_UNIT:
                 break
+        # Only now, unlike with an alphabet: the run's end is known after decoding.
         # A unit that the end of the data cuts is not in the view: the region reaches that end.
         cut = start + last > self._end - WIDEST_UNIT
         self._need(place, self._end if cut else start + last, start + first)
@@ -168,6 +174,7 @@ class Regions:
         return end if end < place + LOOKAHEAD else place + LOOKAHEAD // 2
 
     def _region(self, unwrapper: Unwrapper, place: int) -> Region:
+        # A line of a thousand percent-encoded tokens is decoded once, not a thousand times.
         last = self._last.get(unwrapper.name)
         if last is not None and last.start <= place < last.end:
             return last
@@ -185,6 +192,7 @@ class Regions:
         if last is not None and last.start <= place < last.end:
             return last
         limit = min(self._end, place + LOOKAHEAD)
+        # `extent` reads records until all lines are whole: a second, longer try is rare.
         for reach in (_NEAR_LINES, limit - start):
             extent = unwrapper.extent(bytes(self._buffer[start : min(limit, start + reach)]))
             if extent is not None:
@@ -201,6 +209,7 @@ class Regions:
         return region
 
     def _run_after(self, alphabet: bytes, place: int, start: int) -> int:
+        # The run is matched in place: a copy of LOOKAHEAD bytes for each anchor would be quadratic.
         limit = min(self._end, place + LOOKAHEAD)
         end = _run(alphabet).match(self._buffer, place, limit).end() if alphabet else limit  # type: ignore[union-attr]
         self._need(place, end, start)
@@ -228,6 +237,7 @@ class Regions:
                 before = bytes(self._buffer[max(self._floor, start - CONTEXT) : start]) + before
             if len(after) < CONTEXT:
                 after += bytes(self._buffer[end : min(self._end, end + CONTEXT)])
+            # Between the records of one stream are those of another, which are not the token's.
             pieces: tuple[tuple[int, int], ...] = ()
             if name in _SPLIT:
                 pieces = tuple(

@@ -67,6 +67,7 @@ Piece = tuple[int, int]
 def _lines(region: bytes, unit: Piece) -> list[Piece]:
     """The lines of a unit, without their breaks."""
     lines: list[Piece] = []
+    # Nearly all base64 in logs is on one line: two searches instead of an expression.
     if region.find(b"\n", *unit) < 0 and region.find(b"\\", *unit) < 0:
         return [unit]
     start = unit[0]
@@ -100,6 +101,7 @@ def _wrapped(lines: list[Piece]) -> Iterator[list[Piece]]:
 
 def _pieces(region: bytes, lines: list[Piece]) -> list[Piece]:
     r"""The runs of base64 characters in `lines`, without the backslash of `\/`."""
+    # PHP escapes each `/` of base64 in JSON: the backslash splits a line into pieces.
     pieces = []
     for start, end in lines:
         while (slash := region.find(b"\\", start, end)) >= 0:
@@ -152,6 +154,7 @@ class _Joined:
             while group < begin < end and group < phase + len(text):
                 segments += self._group(group, phase, len(data), size)
                 group += 4
+            # Groups that end within this piece; at the very end also one without its padding.
             whole = (min(end, phase + len(text)) - group) // 4
             if end == self.starts[-1]:
                 whole = -(-(phase + len(text) - group) // 4)
@@ -194,6 +197,7 @@ def decode_units(
             data, found = joined.decode(phase, size)
             if not wanted(data):
                 continue
+            # The text between two readings maps to the last character of the first.
             last = joined.origin(len(joined.text) - 1)
             segments += [*found, (size + len(data), last, 1, 1)]
             parts += [data, _BETWEEN]
@@ -240,6 +244,7 @@ class Base64:
         """Every unit of `region` that contains the beginning of a token. None when no needle is at
         `hit`: only then is the region not settled.
         """
+        # A needle of another encoding must not settle the region.
         if not region.startswith(self.needles, hit):
             return None
         return UnwrappedRegion("base64", decode_units(region, _LOOSE, _NEEDLES))

@@ -56,6 +56,7 @@ def _places() -> dict[bytes, tuple[int, int, bytes]]:
     for inner in (decided(b"eyJ", byte)[1] for byte in range(3)):
         for outer in range(3):
             into, literal = decided(inner, outer)
+            # Exactly one: otherwise the table above and the needles disagree.
             (needle,) = [needle for needle in _NEEDLES if needle in literal]
             places[needle] = (into + literal.index(needle), outer, inner)
     return places
@@ -71,6 +72,7 @@ _INNER = tuple(decided(header, byte)[1] for header in _HEADERS for byte in range
 
 def _has_header(data: bytes) -> bool:
     """Whether `data`, of which lines may be wrapped, is base64 of one of the headers."""
+    # The inner level may be wrapped too, and a break may be within the header.
     text = LINE_BREAK.sub(b"", data).translate(_URL_SAFE)
     return any(literal in text for literal in _INNER)
 
@@ -89,6 +91,7 @@ class Base64Twice:
         needle = next((needle for needle in _NEEDLES if probe.startswith(needle, hit)), None)
         if needle is None:
             return False
+        # Two groups are 8 characters, 6 decoded bytes: up to 2 of the group's and 4 of `eyJ`.
         into, outer, inner = _PLACES[needle]
         groups = probe[max(0, hit - into) : hit - into + 8].translate(_URL_SAFE, _BREAKS)
         if len(groups) < 8:

@@ -43,6 +43,7 @@ _OUTPUTS: dict[bytes, OutputStream] = {b"stdout": "stdout", b"stderr": "stderr"}
 
 def output_of(line: bytes) -> OutputStream | None:
     """The output stream that the record at the beginning of `line` names, of CRI or Docker."""
+    # The fifth byte of an RFC 3339 date: one comparison rules out most lines.
     if line[4:5] == b"-":
         cri = _CRI.match(line)
         return _OUTPUTS[cri["stream"]] if cri else None
@@ -74,6 +75,7 @@ def _join(region: bytes, records: Iterator[ContainerRecord]) -> View | None:
     for record in records:
         line = unfinished.pop(record.stream, None)
         if line is None:
+            # A record that is a whole line: the plain text has it.
             if not record.partial:
                 continue
             line = []
@@ -90,6 +92,7 @@ def _extent(region: bytes, records: Iterator[ContainerRecord]) -> int | None:
 
     A first line that is no record is a region of its own.
     """
+    # The region may begin within a line, where LOOKBACK cut it: that line is no record.
     first = region.find(b"\n") + 1
     unfinished: set[bytes] = set()
     for record in records:
@@ -110,6 +113,7 @@ def _view(region: bytes, lines: list[list[ContainerRecord]]) -> View | None:
     size = 0
     for line in lines:
         pieces = [(record.start, record.end) for record in line]
+        # The line end of the last record ends the joined line, so that the next one is not joined.
         newline = line[-1].newline
         if newline >= 0:
             pieces.append((newline, newline + 1))
@@ -134,6 +138,7 @@ def _docker(region: bytes) -> Iterator[ContainerRecord]:
     while start < len(region):
         newline = region.find(b"\n", start)
         stop = newline if newline >= 0 else len(region)
+        # Attributes come in any order, so each is searched for.
         log = _DOCKER_LOG.search(region, start, stop) if region.startswith(b"{", start) else None
         stream = _docker_stream(region, start, stop, log) if log else None
         if log and stream:
@@ -147,6 +152,7 @@ def _ends_line(content: bytes) -> bool:
     r"""Whether JSON string content ends in an escaped newline, not in `n` behind an escaped
     backslash.
     """
+    # An odd number of backslashes before the `n`: the last of them belongs to it.
     escape = content[:-1]
     return content.endswith(b"\\n") and (len(escape) - len(escape.rstrip(b"\\"))) % 2 == 1
 

@@ -67,6 +67,7 @@ class View(msgspec.Struct, frozen=True):
 
     def pieces(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
         """The original bytes that encode data[start:end], without the bytes between segments."""
+        # Like `span`, but the bytes between segments may be another stream's records.
         first = bisect_right(self.segments, start, key=_decoded_start) - 1
         found = []
         for index in range(first, len(self.segments)):
@@ -180,6 +181,7 @@ def rewrite(
     done = size = 0
     for match in escapes.finditer(region):
         decoded = decode(match)
+        # Kept text joins the literal text around it, in one segment.
         if decoded is None:
             continue
         start, end = match.span()
@@ -194,6 +196,7 @@ def rewrite(
             segments.append((size, start, (end - start) // len(decoded), 1))
             size += len(decoded)
         done = end
+    # Nothing was decoded: the text reads as it is, and the plain match holds.
     if done == 0:
         return None
     if done < len(region):

@@ -49,6 +49,8 @@ def _tail(data: bytes, byte: bytes) -> int:
 
 def _before(part: bytes, width: int) -> int:
     """Characters before the end of `part`, each followed by width - 1 NUL bytes."""
+    # From the needle backwards in whole units; each lane is one byte of all units, so that strips
+    # and searches run at the speed of C.
     part = part[len(part) % width :]
     characters = part[::width]
     return min(
@@ -67,6 +69,7 @@ def _after(part: bytes, width: int) -> int:
 
 def _run(region: bytes, hit: int, width: int) -> tuple[int, int]:
     """Offsets of the first and the last character of the run through `hit`."""
+    # The window grows eightfold: the total work stays linear in the run.
     reach = _REACH * width
     while True:
         before = _before(region[max(0, hit - reach) : hit], width)
@@ -85,6 +88,8 @@ def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool | N
     bytes at that end. So a remainder of width - 1 is the unit's own NUL bytes. A side lacks them
     where its outermost character is half of another unit.
     """
+    # NUL bytes are on both sides of each character within the run, so they cannot tell the order;
+    # only the bytes outside the run can.
     own = width - 1
     before = _tail(region[max(0, first - _BESIDE * width) : first], b"\0") % width
     after = _head(region[last + 1 : last + 1 + _BESIDE * width], b"\0") % width
@@ -104,6 +109,7 @@ def _segments(region: bytes, first: int, last: int, width: int, big: bool) -> tu
     start = first - (width - 1 if big else 0)
     count = (last - first) // width + 1
     whole = [(0, start, width, 1)]
+    # The region begins within the first unit of a big endian run.
     if start < 0:
         whole = [(0, 0, width + start, 1), (1, start + width, width, 1)]
     end = start + count * width
@@ -155,6 +161,7 @@ class Utf16:
             first += width
         if order is False and region[last + 1 : last + width].strip(b"\0"):
             last -= width
+        # The neighbours may have cost it characters: less than a needle is left.
         if last - first < 2 * width:
             return None
         segments = _segments(region, first, last, width, big)
