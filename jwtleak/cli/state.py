@@ -33,7 +33,8 @@ _encode = msgspec.json.Encoder().encode
 def _directory(command: Decorated) -> Decorated:
     decorate = option(
         "--state", "directory", type=PathParam(file_okay=False, path_type=Path), metavar="DIR",
-        help="Where the state is kept.  [default: /var/lib/jwtleak for root, else ~/.local/state/jwtleak]",
+        help="Where the state is kept."
+             "  [default: /var/lib/jwtleak for root, else ~/.local/state/jwtleak]",
     )  # fmt: skip
     return decorate(command)
 
@@ -197,8 +198,8 @@ def prune(directory: Path | None, age: float | None) -> None:
     with _existing(directory) as store:
         gone = store.prune(int(time.time() * 1000), keep)
     voice.say(
-        f"gone are {gone.streams} finished files, {gone.sightings} tokens seen, {gone.dead_letters} dead letters, "
-        f"{gone.scanned_files} marks of scans"
+        f"gone are {gone.streams} finished files, {gone.sightings} tokens seen, "
+        f"{gone.dead_letters} dead letters, {gone.scanned_files} marks of scans"
     )
 
 
@@ -241,16 +242,22 @@ def show_dead(directory: Path | None, form: str | None, sink: str | None) -> Non
 
 def _row(dead: DeadLetter) -> str:
     status = "-" if dead.status is None else dead.status
-    return f"{dead.seq:>8}  {redact_text(dead.sink):<24}{status:>6}  {dead.severity:<10}{dead.id:<42}{dead.reason}"
+    sink = redact_text(dead.sink)
+    return f"{dead.seq:>8}  {sink:<24}{status:>6}  {dead.severity:<10}{dead.id:<42}{dead.reason}"
 
 
 def _dead(dead: DeadLetter) -> dict[str, Any]:
     from jwtleak.alerts.fields import rfc3339
 
     document = {
-        "number": dead.seq, "sink": dead.sink, "at": rfc3339(dead.at_ms), "status": dead.status, "reason": dead.reason,
-        "attempts": dead.attempts, "alert": msgspec.Raw(dead.body),
-    }  # fmt: skip
+        "number": dead.seq,
+        "sink": dead.sink,
+        "at": rfc3339(dead.at_ms),
+        "status": dead.status,
+        "reason": dead.reason,
+        "attempts": dead.attempts,
+        "alert": msgspec.Raw(dead.body),
+    }
     return {name: value for name, value in document.items() if value is not None}
 
 

@@ -73,8 +73,8 @@ class StdinRecords:
             self._open(positions)
         except OSError as error:
             raise SourceError(self.title, reason_of(error)) from None
-        # A signal may come between the check of a flag and the wait; a byte in a pipe is not
-        # missed.
+        # Not a flag: a signal that comes between its check and the wait would be missed. A byte in
+        # a pipe is not.
         self._woken, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def _open(self, positions: Mapping[str, bytes]) -> None:
@@ -131,6 +131,7 @@ class StdinRecords:
         if not data:
             self.ended = True
             return []
+        # The position of its first byte: the bytes that recognise a file are those before it.
         record = Record(self.stream, self._position(), data)
         self._at += len(data)
         self._head += data[: _SAMPLE - len(self._head)]
@@ -142,6 +143,7 @@ class StdinRecords:
         poll = select.poll()  # select() refuses descriptors above 1023
         poll.register(self._fd, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
+        # Both at once may be ready: a wake must not hide bytes, nor bytes a wake.
         ready = {fd for fd, _ in poll.poll(seconds * 1000)}
         if self._woken in ready:
             with suppress(BlockingIOError):

@@ -115,6 +115,7 @@ def positions(connection: sqlite3.Connection, source: str) -> Iterator[Position]
 
 def forget(connection: sqlite3.Connection, streams: Iterable[str]) -> None:
     """Delete streams with their sightings."""
+    # Sightings too: the name of a stream is never used again, so nobody would ask for them.
     for stream in streams:
         for table in ("streams", "positions", "sightings"):
             connection.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))

@@ -136,6 +136,8 @@ class Rollup:
 
     def due(self) -> Iterator[OutboxEntry]:
         """A `repeat` for each token whose window is over, at most AT_ONCE of them."""
+        # From the store and not from memory, which has only the tokens seen last. A window that was
+        # opened since the last commit is found after the next one.
         for sighting in self._store.due(self._even_ms(), AT_ONCE):
             entry = self._sum_up((sighting.stream, sighting.sha256), sighting)
             if entry is not None:
@@ -171,6 +173,7 @@ class Rollup:
         if seen.since == 0:  # summed up since the last commit: the store does not know it yet
             return None
         body = _body(repeats)
+        # The window closes here: the next sighting opens another one.
         repeats.newest = None
         repeats.sighting = replace(seen, since=0, body=b"")
         self._put(key, repeats)

@@ -135,6 +135,7 @@ class Checkpoint(Generic[_Stream]):
         """The stream has ended, and its last alerts were added. A compressed file that was read
         whole is kept as finished, or it would be read again after a restart.
         """
+        # The follower makes no cursor for it any more.
         self._judged.pop(stream.name, None)
         kept = replace(stream.cursor, state="finished") if ended.reason == "finished" else None
         self._ended[stream.name] = kept
@@ -155,7 +156,7 @@ class Checkpoint(Generic[_Stream]):
         if self.trouble is not None:
             return self._tried + RETRY_SECONDS
         if self._alerts:
-            return 0.0
+            return 0.0  # a sink can send an alert only when it is on disk
         if self._judged or self._ended or self._rollup.waiting:
             return self._last + IDLE_SECONDS
         return None
@@ -178,6 +179,7 @@ class Checkpoint(Generic[_Stream]):
         self._last = self._tried
         self.commits += 1
         self._rollup.settled()
+        # Last: a follower may close a file, a queue may drop records, and neither can be undone.
         for stream, mark in marks:
             self._marks.committed(stream, mark)
         if self._tried >= self._prune:

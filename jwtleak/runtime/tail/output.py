@@ -121,6 +121,7 @@ class TailOutput(Generic[_Stream]):
 
     def commit(self) -> None:
         """Store what was judged, and wake the sinks."""
+        # Only for alerts: a sink that is woken for a position would query its queue in vain.
         if self.checkpoint.commit(self.clocks.ms()):
             self._poke()
         self.observer.checkpointed(self.checkpoint)

@@ -73,8 +73,8 @@ class TailStream:
     """
 
     __slots__ = (
-        "compressed", "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name", "offset", "path", "read",
-        "reported", "size",
+        "compressed", "cursor", "early", "home", "line_start", "lines", "mtime_ms", "name",
+        "offset", "path", "read", "reported", "size",
     )  # fmt: skip
 
     def __init__(self, opened: Opened) -> None:

@@ -61,12 +61,14 @@ class RecordStream:
 
     def add(self, record: Record) -> None:
         """Note what comes with a record whose bytes are read next."""
+        # Ids depend on the first bytes of the stream, also after its engine went to another one.
         if not self._whole_head:
             self._head += record.data[: HEAD - len(self._head)]
             self._names = Occurrences(self._head)
             self._whole_head = len(self._head) == HEAD
         if not self._marks or self.read - self._marks[-1][0] >= _MARK_BYTES:
             self._marks.append((self.read, record.position))
+        # Most sources know nothing of their bytes: then this stays empty.
         known = (record.context, record.logged_at)
         if known != (self._known[-1][1:] if self._known else (None, None)):
             self._known.append((self.read, *known))
@@ -231,6 +233,7 @@ class RecordLoop:
 
     def step(self) -> None:
         """Wait for records and judge them."""
+        # Before the wait: repeats and the heartbeat come also while nothing is read.
         self.output.every_second(self.figures)
         wait = self.output.patience(TICK, (reader.watch.due for reader in self._readers.values()))
         limit = self._limiter.wait()
@@ -274,6 +277,7 @@ class RecordLoop:
 
     def _read(self, record: Record) -> None:
         stream = self._stream(record.stream)
+        # The reader first: it begins at `read`, which is where this record begins.
         reader = self._reader(stream)
         stream.add(record)
         found = reader.feed(record.data)
@@ -325,6 +329,7 @@ class RecordLoop:
         reader = self._readers.get(stream.name)
         if stream.repeatable:
             if reader is not None:
+                # Not `close`: the offset has to stay before a token that the next run may complete.
                 self._found(stream, reader.early(), early=True)
                 reader.watch = ReaderWatch()
             self.output.emit(self.output.rollup.sum_up(stream.name))
@@ -337,7 +342,7 @@ class RecordLoop:
 
     def _found(self, stream: RecordStream, found: list[Finding], *, early: bool = False) -> None:
         """Report findings, each with what the source knows of the record in which it begins."""
-        if not found:
+        if not found:  # ids of early alerts behind the offset are still to be dropped
             self.output.found(stream, stream.name_of, found, early=early)
         for known, group in groupby(found, key=lambda finding: stream.known_at(finding.offset)):
             context, logged_at = known

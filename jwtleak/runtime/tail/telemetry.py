@@ -70,6 +70,7 @@ class Reporter:
         so is its end.
         """
         before = self._modes.pop(mode.directory, None)
+        # Removed and added: the dictionary is in the order of change.
         self._modes[mode.directory] = mode
         if len(self._modes) > MAX_SERIES:
             del self._modes[next(iter(self._modes))]
@@ -109,6 +110,7 @@ class Reporter:
     def checkpointed(self, checkpoint: Checkpoint[_Stream]) -> None:
         """The checkpoint was written, or could not be."""
         trouble = checkpoint.trouble
+        # A counter of errors grows with each failed try; the log says it once.
         self._metrics.state(m.STORE_STATE, m.STORE_STATES, "ok" if trouble is None else "full")
         self._grown(m.STORE_COMMITS, checkpoint.commits)
         if trouble is None:
@@ -153,6 +155,7 @@ class Reporter:
 
     def _grown(self, metric: m.Metric, value: float) -> None:
         """A counter of this session is at `value`. The metric adds up all sessions."""
+        # Prometheus takes a counter that falls for a restart of the process.
         self._metrics.add(metric, value - self._seen.get(metric.name, 0.0))
         self._seen[metric.name] = value
 
@@ -163,7 +166,8 @@ class Reporter:
             ):
                 self._log.warning(
                     "spool",
-                    f"{self._backpressure.bytes} bytes of alerts wait for sinks: reading waits, nothing is dropped",
+                    f"{self._backpressure.bytes} bytes of alerts wait for sinks: reading waits, "
+                    "nothing is dropped",
                 )
         elif self._health.mend("spool"):
             self._log.say("spool", "there is room again: reading goes on")
@@ -190,6 +194,7 @@ class Reporter:
             metrics.total(m.SINK_RETRIED, sink.retried, sink.name)
             metrics.total(m.SINK_DEAD, sink.dead, sink.name)
             metrics.total(m.SINK_DROPPED, sink.dropped, sink.name)
+            # One key for each sink: the recovery of one must not hide the trouble of another.
             if sink.state in (None, "recovered"):
                 self._health.mend(f"sink:{sink.name}")
             else:
