@@ -24,6 +24,8 @@ from jwtleak.types import StreamInfo
 
 # One read: a pipe holds 64 KiB, a file is read as fast as in larger pieces.
 _READ = 256 * 1024
+# One poll, in bytes.
+_AT_ONCE = 1024 * 1024
 # Bytes that a file is recognised by, at its start and before a position. Two logs of one service
 # differ in their first line, which has a time.
 _SAMPLE = 1024
@@ -119,24 +121,38 @@ class StdinRecords:
         return StreamInfo("stdin")
 
     def poll(self, seconds: float) -> list[Record]:
-        """One record with the bytes of one read."""
-        if self.ended or not self._wait(seconds):
-            return []
+        """A record for each read, until there is nothing to read now or enough for one poll."""
+        records: list[Record] = []
+        size = 0
+        # More than one read: the loop commits after each poll that found a token, and a pipe gives
+        # 64 KiB a read at most.
+        while size < _AT_ONCE and not self.ended and self._wait(0.0 if records else seconds):
+            try:
+                data = self._read()
+            except SourceError:
+                if records:
+                    break  # they must not be lost: the next poll fails as this one did
+                raise
+            if data is None:
+                break
+            if not data:
+                self.ended = True
+                break
+            # The position of its first byte: the bytes that recognise a file are those before it.
+            records.append(Record(self.stream, self._position(), data))
+            size += len(data)
+            self._at += len(data)
+            self._head += data[: _SAMPLE - len(self._head)]
+            self._tail = (self._tail + data[-_SAMPLE:])[-_SAMPLE:]
+        return records
+
+    def _read(self) -> bytes | None:
         try:
-            data = os.read(self._fd, _READ)
+            return os.read(self._fd, _READ)
         except BlockingIOError:  # somebody else set it to non-blocking, and read what was there
-            return []
+            return None
         except OSError as error:
             raise SourceError(self.title, reason_of(error)) from None
-        if not data:
-            self.ended = True
-            return []
-        # The position of its first byte: the bytes that recognise a file are those before it.
-        record = Record(self.stream, self._position(), data)
-        self._at += len(data)
-        self._head += data[: _SAMPLE - len(self._head)]
-        self._tail = (self._tail + data[-_SAMPLE:])[-_SAMPLE:]
-        return [record]
 
     def _wait(self, seconds: float) -> bool:
         """Whether a read would return at once, after waiting up to `seconds`."""

@@ -146,6 +146,26 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         StdinRecords({}, fd)
 
 
+def test_what_was_read_before_an_error_is_not_lost(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is returned first; the error comes with the next poll."""
+    source = StdinRecords({}, pipe[0])
+    monkeypatch.setattr(source, "_wait", lambda _: True)
+    reads = iter([b"bytes"])
+
+    def read() -> bytes:
+        for data in reads:
+            return data
+        raise SourceError("standard input", "input/output error")
+
+    monkeypatch.setattr(source, "_read", read)
+    assert [record.data for record in source.poll(0.0)] == [b"bytes"]
+    with pytest.raises(SourceError):
+        source.poll(0.0)
+    source.close()
+
+
 def test_a_descriptor_that_does_not_block(pipe: tuple[int, int]) -> None:
     """Another process may read what was there before: nothing is read, and nothing breaks."""
     os.set_blocking(pipe[0], False)
