@@ -36,8 +36,8 @@ def command(files: tuple[str, ...], check: bool, output: str | None) -> int:
     The eight characters begin the token's SHA-256, as in the alerts of scan. Lines leave as they
     come; what may be the beginning of a token waits for what follows it, or for a second.
 
-    Exit status: 0, 1 when something was replaced and --check is given, 2 wrong usage, 3 some input
-    could not be read.
+    Exit status: 0, 1 with --check when something was replaced, 2 wrong usage, 3 some input could
+    not be read.
     """
     if not files and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to redact: give a file, or - for standard input")
