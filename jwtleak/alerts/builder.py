@@ -77,7 +77,7 @@ class Builder:
     def __init__(self, stream: StreamInfo, alert_context: AlertContext) -> None:
         self.at(alert_context)
         self._place = (stream.source, text(stream.path), text(stream.member))
-        # How a policy and a baseline name the place.
+        # How a policy and a baseline name the place; `-` is standard input.
         self._path = "!".join(part for part in self._place[1:] if isinstance(part, str)) or "-"
         # The machine on which the bytes were logged, where the source knows it; else this one.
         known = stream.context and stream.context.host
@@ -106,6 +106,7 @@ class Builder:
         """How many tokens were not tried against the word list because its time ran out, in all
         streams of this process so far.
         """
+        # Before the first token there are no tables: nothing was tried, and nothing was left out.
         weak = None if self._assessor is None else self._assessor.tables.weak
         return 0 if weak is None else weak.untried
 
@@ -181,9 +182,11 @@ class Builder:
         """Severity and reasons after the policy, and its reason to suppress the alert. `token` and
         `assessment` are None for a user pattern's hit: rules see its place and its fingerprint.
         """
+        # Imported here, as below: most runs have no policy.
         from jwtleak.assess.severity import raised
 
         decision = self._decision(policy, finding, token, assessment)
+        # A policy never lowers a severity: `[[allow]]` suppresses, `[[raise]]` states a minimum.
         if decision.least is None:
             return severity, reasons, decision.suppressed
         return raised(severity, decision.least), (*reasons, "policy"), decision.suppressed
@@ -213,6 +216,8 @@ class Builder:
     ) -> TokenFacts:
         claims = token.claims or {}
         expires, issued, context = stated.expires, stated.issued, self._alert_context
+        # A lifetime counts from `iat`; without it from `nbf`, before which no verifier accepts the
+        # token (RFC 7519 section 4.1.5).
         began = issued if issued is not None else stated.not_before
         alg, enc, kid, typ = self._texts_of(token.header)
         # Positional: 22 keywords cost 2.6 us, a tenth of the work on a token (positional: 0.4 us).
@@ -270,6 +275,8 @@ class Builder:
         )
 
     def _pattern(self, finding: Finding, hit: PatternHit, name: str) -> Alert:
+        # Nothing of a user's match is decoded: no status, no assessment, no advice. Severity and
+        # confidence are those of the pattern file.
         policy = self._alert_context.policy
         severity: Severity = hit.severity
         reasons: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ _NO_TOKEN = "0" * 64
 
 def heartbeat(now_ms: int, host: str, following: int) -> Alert:
     """A heartbeat of `host` at `now_ms` (Unix milliseconds), which follows `following` streams."""
+    # Of the host and the time alone: a second write of the same beat is the same row in the store.
     digest = hashlib.sha256(f"heartbeat {host} {now_ms}".encode()).hexdigest()
     return Alert(
         schema="jwtleak/1",
@@ -36,6 +37,7 @@ def heartbeat(now_ms: int, host: str, following: int) -> Alert:
 
 def probe_alert(nonce: bytes, now_ms: int, host: str) -> Alert:
     """The alert of `test-sink`. `nonce` must be new: a receiver drops an id that it already has."""
+    # The prefix keeps this digest apart from that of any token.
     digest = hashlib.sha256(b"jwtleak test\0" + nonce).hexdigest()
     now = rfc3339(now_ms)
     return Alert(

@@ -100,8 +100,8 @@ def to_wire(alert: Alert) -> WireAlert:
     status = alert.token.status
     place, sightings = alert.location, alert.sightings
     return WireAlert(
-        # From the right: an excerpt with `,"line":` in it stands before the location, and a quote
-        # in a string is escaped.
+        # From the right: an excerpt with `,"line":` in it precedes the location, and a quote in a
+        # string is escaped.
         head=data[: data.rindex(_OPEN)],
         sha256=alert.token.sha256,
         severity=alert.severity,

@@ -1,7 +1,9 @@
-"""Anchors: the few literals of which at least one stands in every token, found by SIMD search.
+r"""Anchors: a few literals, at least one of which is in every token; one SIMD search finds them.
 
-Promises: `Anchors.next` gives the places of all needles in order; one search looks for all of them.
-The needles:
+Promises: `Anchors.next` returns the offsets of all needles in order. `header_starts` finds every
+way of writing the opening brace before an `"alg"` needle (`{"`, `{ "`, `{\n`, `{\r\n`, `{\t`),
+also behind characters that belong to something else (`ghs_123_eyJ`, `\neyJ`), because the alignment
+of `"alg"` is that of the header. The needles:
 
 - `eyJ` begins every header written without white space;
 - `"alg"` in base64, in its three alignments, is in every header however it is written;
@@ -40,10 +42,10 @@ class Needle(msgspec.Struct, frozen=True):
 # goes byte by byte, at a tenth of the speed.
 MAX_NEEDLES = 32
 
-# The search library puts needles into eight groups by their place in this tuple and tests half
-# bytes of a whole group at once, so that neighbours modulo eight lend each other letters: in
-# another order, needles with NUL bytes stop the search in hexadecimal digits, or those of base64
-# twice in source code.
+# The order is for speed. The search library sorts needles into eight groups by their index in this
+# tuple, and tests the half bytes of a group together: a byte passes that joins halves of two
+# needles. In another order, needles with NUL bytes would stop the search at hexadecimal digits, or
+# those of base64 twice in source code.
 NEEDLES = (
     Needle(HEADER_NEEDLE, "header"),
     *(Needle(literal, "alg", phase) for literal, phase in ALG_NEEDLES),
@@ -55,8 +57,8 @@ NEEDLES = (
 )
 _ROLES = tuple(dict.fromkeys(needle.role for needle in NEEDLES))
 
-# The longest needle: what must stay in the buffer so that one cut by its end is seen whole with the
-# next bytes.
+# The length of the longest needle. So many bytes, less one, must stay in the buffer: a needle that
+# the end of the buffer cuts is then found with the next bytes.
 LONGEST = max(len(needle.literal) for needle in NEEDLES)
 SHORTEST = min(len(needle.literal) for needle in NEEDLES)
 
@@ -69,10 +71,11 @@ _Hidden = dict[int, list[tuple[int, Needle]]]
 
 
 def _hidden_in(literal: bytes) -> _Hidden:
-    """The needles that can begin inside `literal` and go on behind it, and how far behind its first
-    byte, by the byte that follows `literal` then. None ends inside another, or with it.
+    """The needles that can begin inside `literal`, each with its distance from the first byte of
+    `literal`. The key is the byte behind `literal` that such a needle needs.
     """
     hidden: _Hidden = {}
+    # No needle ends inside another or with it (a test checks that), so each has a byte behind.
     for behind in range(1, len(literal)):
         for other in NEEDLES:
             if other.literal.startswith(literal[behind:]):
@@ -82,12 +85,12 @@ def _hidden_in(literal: bytes) -> _Hidden:
 
 @lru_cache
 def _search() -> tuple[Callable[[memoryview], list[tuple[int, int, int]]], list[_Hidden]]:
-    """One search for all needles, and for each what is hidden in it: the matches that it gives
-    never overlap.
+    """The search for all needles, and for each needle those that it can hide: the matches of the
+    search never overlap.
     """
     literals = [needle.literal for needle in NEEDLES]
-    # Leftmost, not standard: only then can the library test for all literals at once, sixteen bytes
-    # at a time.
+    # Leftmost, not standard, which also finds overlaps: only then can the library test for all
+    # literals at once, sixteen bytes at a time. The standard search was ten times slower.
     automaton = ahocorasick_rs.BytesAhoCorasick(
         literals, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst
     )
@@ -108,11 +111,13 @@ class Anchors:
         view, end = self._view, self._end
         find, hidden = _search()
         for at in range(start, end, _WINDOW):
-            # A needle belongs to the window in which it begins.
+            # A needle belongs to the window in which it begins. The bytes behind the window only
+            # complete a needle that begins at its end.
             for index, first, last in find(view[at : at + _WINDOW + LONGEST - 1]):
                 if first >= _WINDOW:
                     break
                 yield at + first, NEEDLES[index]
+                # One byte rules out nearly all hidden needles before any text is compared.
                 if at + last < end:
                     for behind, other in hidden[index].get(view[at + last], ()):
                         place = at + first + behind
@@ -121,27 +126,25 @@ class Anchors:
 
     def next(self, start: int) -> tuple[int, Needle] | None:
         """The first needle at or after `start`, or None. `start` never goes back."""
+        # A region covers the anchors in it: they are settled by role, since the needle of another
+        # encoding at the same place may still find a token.
         hit = self._hit
         while hit is not None and (hit[0] < start or hit[0] < self._settled[hit[1].role]):
             hit = self._hit = next(self._hits, None)
         return hit
 
     def skip(self, role: str, to: int) -> None:
-        """Needles of `role` before `to` are settled."""
+        """Settle the needles of `role` before `to`: `next` leaves them out."""
         if self._settled[role] < to:
             self._settled[role] = to
 
     def release(self) -> None:
-        """Let go of the buffer, so that its owner may move bytes in it."""
+        """Release the buffer, so that its owner may move bytes in it."""
+        # A bytearray with a view cannot change its length. The generator ends with the view, which
+        # it reads.
         self._hits.close()
         self._view.release()
 
-
-# Where a header may begin, given a place where `"alg"` stands in base64.
-#
-# Promises: finds every way of writing the opening brace (`{"`, `{ "`, `{\n`, `{\r\n`, `{\t`), also
-# after characters that belong to something else (`ghs_123_eyJ`, `\neyJ`), because the alignment of
-# `"alg"` gives that of the header.
 
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # `{"` is `eyJ` before a letter, `eyI` before a digit, sign or quote, `eyL` before other UTF-8.
@@ -149,15 +152,15 @@ _OPENINGS = lazy(rb"(?=ey[AIJL]|ew[o0k])")
 
 _NEAR = 256
 
-# Starts tried in one run, the outermost first. A header holds few objects; more openings are an
+# Starts tried for a needle, the outermost first. A header holds few objects; more openings are an
 # attack on time.
 MAX_STARTS = 16
 
 
 def run_before(buffer: Buffer, floor: int, place: int, alphabet: bytes = BASE64URL) -> int:
-    """Where the run of `alphabet` that ends at `place` begins, not before `floor`."""
-    # Most runs are short: look at a little first, so that a buffer full of them is not copied again
-    # and again.
+    """The offset at which the run of `alphabet` before `place` begins, not before `floor`."""
+    # Most runs are short: 256 bytes are tried first, or a buffer full of anchors would be copied
+    # whole for each of them.
     for reach in (_NEAR, place):
         start = max(floor, place - reach)
         begin = start + len(bytes(buffer[start:place]).rstrip(alphabet))
@@ -167,13 +170,14 @@ def run_before(buffer: Buffer, floor: int, place: int, alphabet: bytes = BASE64U
 
 
 def header_starts(buffer: Buffer, floor: int, place: int, phase: int) -> Iterator[int]:
-    """Offsets in [floor, place) where a header may begin whose `"alg"` stands at `place`, `phase`
-    past a group of four.
+    """Offsets in [floor, place) where a header may begin whose `"alg"` is at `place`, `phase`
+    characters behind the beginning of a group of four.
     """
     begin = run_before(buffer, floor, place)
     tried = 0
     # The opening may reach into `"alg"`: `eyJhbGci` is `eyJ` and `JhbGci`.
     for found in _OPENINGS.finditer(buffer, begin, place - phase + 3):
+        # Only an opening that begins a group of four decodes to a brace; the others are chance.
         if (place - phase - found.start()) % 4 == 0:
             yield found.start()
             tried += 1

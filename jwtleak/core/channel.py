@@ -79,6 +79,7 @@ class Channels:
     def check(self) -> None:
         """Raise PatternError for an expression that does not compile. It names the rule."""
         for rule in self._rules:
+            # A lazy expression compiles when it is first searched with.
             ready = _compile(rule)
             try:
                 ready.ends.search(b"")
@@ -125,6 +126,7 @@ class Channels:
 
 
 def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
+    # Neighbours only: the order of the file is the precedence, so no rule may pass another.
     def key_of(entry: tuple[ChannelRule, _Compiled]) -> tuple[tuple[bytes, ...], bool]:
         rule = entry[0]
         return tuple(keyword.lower().encode() for keyword in rule.keywords), rule.window > WINDOW
@@ -134,6 +136,7 @@ def _grouped(rules: list[tuple[ChannelRule, _Compiled]]) -> list[_Group]:
 
 @lru_cache(maxsize=None)
 def _compile(rule: ChannelRule) -> _Compiled:
+    # `\Z`: the text ends where the token begins, and a rule describes what is directly before it.
     ends = lazy(b"(?:" + rule.regex.encode() + rb")\Z")
     follows = None if rule.after is None else lazy(rule.after.encode())
     return _Compiled(
@@ -149,5 +152,6 @@ def _named(kind: ChannelType, raw: bytes | None) -> Channel:
     """
     if not raw:
         return Channel(kind)
+    # A name may be any bytes: one that is no UTF-8 must not end the scan.
     text = "".join(char for char in raw.decode("utf-8", "replace") if char.isprintable())
     return Channel(kind, mask_name(text[:MAX_NAME]) or None)

@@ -80,6 +80,8 @@ def logged_at(line: bytes, *, mtime_ms: int | None = None) -> int | None:
 
 
 def _searched(line: bytes, mtime_ms: int | None) -> int | None:
+    # The machine that wrote the record put its time first; a field is named as a time; any other
+    # date may be what the record is about.
     found = _head(line, mtime_ms)
     if found is None:
         found = _field(line)
@@ -88,6 +90,7 @@ def _searched(line: bytes, mtime_ms: int | None) -> int | None:
 
 def needs_rest_of_line(line_start: bytes) -> bool:
     """Whether the rest of the line may state the time: a JSON record without it so far."""
+    # Members of a JSON object have no order (RFC 8259 section 4): the time may follow the token.
     if b"{" not in line_start or not (
         line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)
     ):
@@ -158,6 +161,7 @@ def _of(record: _Record) -> int | None:
         if value is None:
             continue
         found = _value(value.encode(), 0) if isinstance(value, str) else timestamps.epoch(value)
+        # `"time":"12:02:31"` has no date: a later field may have the whole time.
         if found is not None:
             return found
     return None

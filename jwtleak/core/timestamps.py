@@ -97,6 +97,7 @@ def day(line: bytes, at: int = 0) -> int | None:
         if second is not None and offset is not None:
             return minute + second - offset
         return _with_rest(line, at + 17, minute)
+    # A day below 10 may have one digit (RFC 5322 section 3.3): the text is then a byte shorter.
     minute = _day_minute(line[at : at + 16])
     return None if minute is None else _with_rest(line, at + 16, minute)
 
@@ -115,6 +116,7 @@ def bsd(line: bytes, at: int = 0, mtime_ms: int | None = None) -> int | None:
     clock = ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1000 + _fraction(fraction)
     if int(hour) > 23 or int(minute) > 59 or int(second) > 60:
         return None
+    # Cisco writes the year before the clock, asctime behind it.
     if year := before or after:
         return _at_midnight(int(year), number, int(dom), clock)
     return None if mtime_ms is None else _latest(number, int(dom), clock, mtime_ms)
@@ -153,11 +155,13 @@ def number(line: bytes, at: int = 0) -> int | None:
     if match is None:
         return None
     found = epoch(int(match[1]))
+    # Up to ten digits are seconds. Longer numbers have their milliseconds in the integer part.
     return found + _fraction(match[2]) if found is not None and len(match[1]) < 11 else found
 
 
 def epoch(value: float) -> int | None:
     """A Unix time in seconds, milli-, micro- or nanoseconds: the unit with a plausible year."""
+    # The ranges of the units do not overlap: 1990 in milliseconds is far beyond 2099 in seconds.
     for unit in (1, 1_000, 1_000_000, 1_000_000_000):
         if _FIRST * unit <= value < _LAST * unit:
             # Integers stay exact: nanoseconds do not fit a double.
@@ -174,6 +178,7 @@ def stamps(text: bytes, mtime_ms: int | None = None) -> Iterator[tuple[int, int]
         if match is None:
             continue
         found = _READ[match.lastgroup or "iso"](text, match.start(), mtime_ms)
+        # An impossible date moves no floor: it hides no other.
         if found is not None:
             floor = clock.end()
             yield match.start(), found
@@ -211,6 +216,7 @@ def _minute(year: int, month: int, dom: int, hour: int, minute: int) -> int | No
 
 
 def _at_midnight(year: int, month: int, dom: int, milliseconds: int) -> int | None:
+    # Before the call of `date`, which would accept the years of counters and identifiers.
     if not _FIRST_YEAR <= year <= _LAST_YEAR:
         return None
     try:
@@ -238,6 +244,7 @@ def _with_rest(line: bytes, at: int, minute: int) -> int | None:
     if match is None:
         return None
     second, fraction, zone = match.groups()
+    # The expression accepts any two digits, and the table 00 to 60.
     if second not in _SECONDS:
         return None
     found = minute + _SECONDS[second]

@@ -110,12 +110,14 @@ class Csv:
 
 
 def _row(cells: tuple[str, ...] | list[str]) -> bytes:
+    # RFC 4180 section 2: a row ends with CRLF.
     return (",".join(cells) + "\r\n").encode("utf-8")
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    # Before the test for int: a bool is an int.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -125,6 +127,7 @@ def _cell(value: Any) -> str:
     # Spreadsheets skip leading blanks before they look for a formula.
     if text.lstrip().startswith(_FORMULA):
         text = "'" + text
+    # RFC 4180 section 2: a quote inside a quoted cell is doubled.
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 

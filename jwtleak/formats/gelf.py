@@ -65,7 +65,7 @@ class GelfFormat:
 
 
 def _flat(value: Any) -> str | int:
-    # Before the test for int: a bool is one, and GELF has no booleans.
+    # Before the test for int: a bool is an int, and GELF has no booleans.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

@@ -58,6 +58,7 @@ class Gitlab:
             "scanner": _TOOL,
             "type": "secret_detection",
             "status": "success" if ending.complete else "failure",
+            # Up to the seconds: the schema's pattern has neither fraction nor zone.
             "start_time": ending.started_at[:19],
             "end_time": ending.ended_at[:19],
         }
@@ -73,6 +74,8 @@ class Gitlab:
         line = found.get("location.line", 1)
         vulnerability = {
             "id": found["id"],
+            # GitLab renders `name`, `description`, `solution` and the identifiers as Markdown: only
+            # texts of jwtleak and of pattern files are in them, never one from a log.
             "name": found["rule.name"][:_MAX_NAME],
             "description": f"{found['title']}. The token itself is not in this report.",
             "severity": LEVELS[found["severity"]].gitlab,
@@ -112,6 +115,7 @@ def _details(found: Facts) -> list[tuple[str, dict[str, Any]]]:
     for name, source, convert in DETAILS:
         if source in found:
             value = found[source] if convert is None else convert(found[source])
+            # `text` holds a string, which GitLab shows raw; numbers and booleans are a `value`.
             text = ", ".join(value) if isinstance(value, list) else value
             kind = "text" if isinstance(text, str) else "value"
             details.append((name, {"name": name, "type": kind, "value": text}))

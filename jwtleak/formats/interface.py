@@ -109,5 +109,6 @@ def by_name(name: str, options: FormatOptions = DEFAULT) -> Format:
 def document(name: str, options: FormatOptions = DEFAULT) -> Document:
     """The document format of that name."""
     found: Any = by_name(name, options)
+    # Whoever asks has chosen from DOCUMENTS: another format here is a mistake of the caller.
     assert isinstance(found, Document)
     return found

@@ -55,6 +55,7 @@ class Layout:
             if value is None:
                 continue
             place = tree
+            # An object may be there already: the format's head, or a field before this one.
             for step in above:
                 place = place.setdefault(step, {})
             place[name] = value if convert is None else convert(value)

@@ -69,6 +69,7 @@ class Leef:
         return fitted(facts(alert, self._options), self._options.max_bytes, self._write)
 
     def _write(self, found: Facts) -> bytes:
+        # LEEF:2.0 | Vendor | Product | Version | EventID | delimiter of the attributes, in hex
         head = ("LEEF:2.0", "jwtleak", "jwtleak", __version__, found["rule.id"], "x09")
         attributes = "\t".join(f"{name}={value}" for name, value in _attributes(found))
         return "|".join([*(part.replace("|", "_") for part in head), attributes]).encode("utf-8")
@@ -90,6 +91,7 @@ def _attributes(found: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
+    # `str` would write Python's `True`: the other formats say `true`.
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(value) if isinstance(value, list) else str(value)
@@ -98,6 +100,7 @@ def _text(value: Any) -> str:
 def _dev_time(time: str) -> str:
     """`Jan 15 2026 12:02:31.123 UTC`."""
     moment = datetime.fromisoformat(time)
+    # An alert's times have one form, RFC 3339 in UTC with milliseconds: the clock is cut out of it.
     return f"{_MONTHS[moment.month - 1]} {moment.day:02} {moment.year:04} {time[11:23]} UTC"
 
 

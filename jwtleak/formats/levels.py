@@ -53,6 +53,7 @@ ATTACK_VERSION = "17.1"
 
 def cwe_numbers(references: Iterable[str]) -> list[str]:
     """The numbers of the CWE references: `598` for `CWE-598`."""
+    # The number becomes a part of a URL, and the author of a user pattern writes references too.
     return [
         reference.removeprefix("CWE-")
         for reference in references
@@ -67,7 +68,7 @@ def cwe_url(number: str) -> str:
 
 def links(references: Iterable[str]) -> list[str]:
     """The references as links: the pages of weaknesses, then those that are links themselves."""
-    references = list(references)
+    references = list(references)  # read twice below
     return [cwe_url(number) for number in cwe_numbers(references)] + [
         reference for reference in references if reference.startswith("https://")
     ]

@@ -219,7 +219,7 @@ def _invocation(ending: Ending) -> dict[str, Any]:
         "startTimeUtc": ending.started_at,
         "endTimeUtc": ending.ended_at,
     }
-    # "I could not look" is never "nothing there": a viewer shows this beside the results.
+    # An unread input is not an input without a token: a viewer shows this beside the results.
     if ending.unread:
         text = f"{ending.unread} inputs could not be read whole."
         invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": text}}]

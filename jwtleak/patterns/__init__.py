@@ -32,6 +32,7 @@ __all__ = [
 
 def builtin_channels() -> tuple[ChannelRule, ...]:
     """The channel rules that come with jwtleak."""
+    # Imported here: `loader` loads the TOML parser, which only the first token needs.
     from jwtleak.patterns.loader import load_channels
 
     return load_channels()
@@ -45,6 +46,7 @@ def load_tables() -> AssessmentTables:
 
 
 def __getattr__(name: str) -> object:
+    # PEP 562: called for the names of `loader`, which are no attributes of this module.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("jwtleak.patterns.loader"), name)

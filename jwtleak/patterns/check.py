@@ -50,6 +50,8 @@ def check(directories: Iterable[str | Path], find: Find) -> list[Problem]:
     `find` returns the kinds of the tokens that the detector finds in some bytes.
     """
     problems: list[Problem] = []
+    # A file of ours that does not load ends the checks of ours; the user's files are checked all
+    # the same.
     try:
         problems += check_shapes(load_shapes(), find)
         problems += check_channels(load_channels())
@@ -75,6 +77,7 @@ def check_shapes(shapes: Iterable[Shape], find: Find) -> Iterator[Problem]:
                 yield Problem(
                     "shapes.toml", shape.id, f"example {number} is not found as {shape.kind}"
                 )
+        # Of any kind: a negative example is no token at all.
         for number, example in enumerate(shape.negative_examples, 1):
             if find(mint(example)):
                 yield Problem("shapes.toml", shape.id, f"negative example {number} is found")
@@ -122,6 +125,7 @@ def check_pattern(pattern: UserPattern) -> list[str]:
     alone = UserPatterns((pattern,), timeout=PATIENCE)
     for number, example in enumerate(pattern.examples, 1):
         text = example.encode()
+        # First: without a keyword a scan never runs the expression, however well it fits.
         if not any(keyword.encode() in text for keyword in pattern.keywords):
             wrong.append(f"example {number} contains none of the keywords")
         elif not alone.search(text)[0]:
@@ -151,6 +155,7 @@ def _part(kind: str, argument: str) -> str:
         return ("Q7w_x2-k" * (int(argument) // 8 + 1))[: int(argument) - 1] + "A"
     if kind in {"header", "pretty"}:
         alg, _, enc = argument.partition(",")
+        # With the blank behind its brace a header reads `eyAi`: no `eyJ` is there to find it.
         more = f',"enc":"{enc}"' if enc else ',"typ":"JWT"'
         text = f'{{{" " if kind == "pretty" else ""}"alg":"{alg}"{more}}}'.encode()
     else:
@@ -165,6 +170,7 @@ def _check_file(path: Path, seen: dict[str, str]) -> Iterator[Problem]:
         unknown = sorted(set(document) - {"pattern"})
         raw = convert(document.get("pattern", []), list[dict[str, Any]], path.name, "pattern")
     except PatternError as error:
+        # A problem names the file in a field of its own: the message need not repeat it.
         yield Problem(path.name, "", str(error).removeprefix(f"{path.name}: "))
         return
     if unknown:
@@ -204,6 +210,7 @@ def _adversarial(examples: list[bytes]) -> Iterator[bytes]:
             [*_RUN.findall(example), *(run[:1] for run in _RUN.findall(example)), example]
         )
         for piece in list(pieces)[:_PIECES]:
+            # What precedes the piece stays: the expression has to match it to come to the piece.
             at = example.find(piece)
             for length in PUMPED:
                 yield example[:at] + piece * (length // len(piece)) + b"\n!"

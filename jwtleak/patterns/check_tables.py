@@ -154,6 +154,7 @@ def check_uses(uses: Iterable[Use], table: Issuers) -> Iterator[Problem]:
                 use.use,
                 "examples and negative_examples: at least one of each is needed",
             )
+        # Without a provider: its own uses would come before this one.
         asked = _QueryLog(
             "issuers.toml", use.use, table, attrgetter("provider", "use"), (None, use.use)
         )
@@ -198,6 +199,7 @@ def check_keys(keys: Iterable[PublishedKey], examples: Iterable[Example]) -> Ite
     homes: dict[str, str] = {}
     for example in examples:
         for digest in example.sha256:
+            # Compared as text with a token's digest: another spelling would never be found.
             if len(digest) != 64 or digest.strip("0123456789abcdef"):
                 yield Problem(
                     "examples.toml", example.where, "sha256: is not 64 hex digits in lower case"
@@ -215,6 +217,7 @@ def check_claims(tables: dict[str, dict[str, list[str]]]) -> Iterator[Problem]:
     for kinds in tables.values():
         for kind, names in kinds.items():
             for name in names:
+                # Claims are compared in this form: a name in another one would never be found.
                 if plain(name) != name:
                     yield Problem("claims.toml", kind, f"{name}: is compared as {plain(name)}")
                 other = homes.setdefault(name, kind)
@@ -226,6 +229,7 @@ def check_servers(servers: tuple[Server, ...]) -> Iterator[Problem]:
     """Each path is of its server, no negative one is."""
     for server in servers:
         for path in server.examples:
+            # Among all servers: an earlier one that matches the path too would win in a scan.
             found = server_of(servers, path)
             if found is not server:
                 yield Problem(

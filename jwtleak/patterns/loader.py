@@ -101,6 +101,7 @@ def pattern_files(directories: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for directory in map(Path, directories):
         try:
+            # By name: a directory lists its files in any order, and the first bad one is reported.
             found += sorted(path for path in directory.iterdir() if path.suffix == ".toml")
         except OSError as error:
             raise PatternError(
@@ -114,6 +115,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return rtoml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
+        # The system's own text without the path, which `str(error)` would repeat.
         raise PatternError(f"{path.name}: cannot be read: {error.strerror or error}") from error
     except (rtoml.TomlParsingError, UnicodeDecodeError) as error:
         raise PatternError(f"{path.name}: is not TOML: {error}") from error
@@ -153,6 +155,7 @@ def convert(raw: Any, kind: type[Entry], file: str, label: str) -> Entry:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
         text = str(error)
+        # msgspec begins its message with a capital; here it follows a colon.
         raise PatternError(f"{file}: {label}: {text[:1].lower()}{text[1:]}") from error
 
 

@@ -71,6 +71,7 @@ def load_claims(directory: Path | None = None) -> tuple[dict[str, dict[str, list
     tables = {}
     for table in ("personal", "secret"):
         listed = convert(document.get(table, []), list[dict[str, Any]], file, table)
+        # `get`: without `names` the error is that of `convert`, with the file and the entry.
         tables[table] = {
             str(entry.get("kind")): convert(
                 entry.get("names"), list[str], file, f"{table} {entry.get('kind')}"
@@ -97,6 +98,8 @@ def load_servers(directory: Path | None = None) -> tuple[Server, ...]:
 @lru_cache(maxsize=1)
 def load_tables() -> AssessmentTables:
     """All tables that come with jwtleak."""
+    # One object a process: recognised issuers and tried keys are cached in the tables, so that all
+    # its streams share what one of them has worked out.
     issuers, uses, limits = load_issuers()
     keys, examples = load_keys()
     return AssessmentTables(

@@ -108,6 +108,8 @@ def _extent(region: bytes, records: Iterator[ContainerRecord]) -> int | None:
 
 
 def _view(region: bytes, lines: list[list[ContainerRecord]]) -> View | None:
+    # A segment for each record: the head of the next one, and records of the other stream, are
+    # between them and encode nothing.
     parts: list[bytes] = []
     segments: list[Segment] = []
     size = 0

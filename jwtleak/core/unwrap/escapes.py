@@ -24,8 +24,11 @@ _SHORT = bytes.maketrans(b"bfnrt", b"\b\f\n\r\t")
 
 def _decode(match: re.Match[bytes]) -> bytes:
     run = match[0]
+    # A run is of one width (see `rewrite`), so each branch decodes all of it at once.
     if match["u"] is not None:
         utf16 = bytes.fromhex(run.replace(b"\\u", b"").decode("ascii"))
+        # By bytes and not as UTF-16: half of a surrogate pair is no character, and each escape must
+        # become one byte for the map to hold.
         high, low = utf16[::2], utf16[1::2]
         if high.count(0) == len(high) and low.isascii():
             return low

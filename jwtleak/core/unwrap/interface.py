@@ -68,6 +68,7 @@ class View(msgspec.Struct, frozen=True):
     def pieces(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
         """The original bytes that encode data[start:end], without the bytes between segments."""
         # Like `span`, but the bytes between segments may be another stream's records.
+        # Those are scanned on their own, for the tokens of that stream.
         first = bisect_right(self.segments, start, key=_decoded_start) - 1
         found = []
         for index in range(first, len(self.segments)):
@@ -79,6 +80,7 @@ class View(msgspec.Struct, frozen=True):
         return tuple(found)
 
     def _segment(self, index: int) -> Segment:
+        # The first segment begins with byte 0, so there is always one at or before `index`.
         return self.segments[bisect_right(self.segments, index, key=_decoded_start) - 1]
 
     def __repr__(self) -> str:
@@ -180,6 +182,7 @@ def rewrite(
     segments: list[Segment] = []
     done = size = 0
     for match in escapes.finditer(region):
+        # In order, each match once: `decode` may keep a state (`LineWrap` does).
         decoded = decode(match)
         # Kept text joins the literal text around it, in one segment.
         if decoded is None:

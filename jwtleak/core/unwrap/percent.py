@@ -18,6 +18,7 @@ _ESCAPES = lazy(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+")
 
 
 def _decode(match: re.Match[bytes]) -> bytes:
+    # Bytes, not characters: above 0x7F they are parts of UTF-8, and no token has them.
     return bytes.fromhex(match[0].replace(b"%", b"").decode("ascii"))
 
 

@@ -18,6 +18,7 @@ _ESCAPES = lazy(rb"=(?:(?P<hex>[0-9A-Fa-f]{2}(?:=[0-9A-Fa-f]{2})*+)|[ \t]{0,76}+
 
 def _decode(match: re.Match[bytes]) -> bytes:
     run = match["hex"]
+    # Without `hex` it is a soft line break, which encodes nothing (rule 5).
     return b"" if run is None else bytes.fromhex(run.replace(b"=", b"").decode("ascii"))
 
 
