@@ -71,7 +71,7 @@ def _or_unset(value: str | None) -> Shown:
 
 class Builder:
     """Makes the alerts of one stream. Caches the cleaned texts of the last header: the next token
-    mostly has the same one.
+    mostly has the same header.
     """
 
     def __init__(self, stream: StreamInfo, alert_context: AlertContext) -> None:
@@ -261,6 +261,7 @@ class Builder:
         return self._header_texts
 
     def _location(self, finding: Finding) -> Location:
+        # Cleaned when the stream began: all findings of a stream share these.
         source, path, member = self._place
         return Location(
             source=source,

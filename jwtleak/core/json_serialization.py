@@ -119,6 +119,7 @@ def _signature(value: dict[str, Any], protected: str) -> str | None:
     """The signature that belongs to this header; None where `value` is only a part of the
     serialisation.
     """
+    # General (RFC 7515 section 7.2.1): each signature has a protected header of its own.
     several = value.get("signatures")
     if isinstance(several, list):
         own = (
@@ -127,4 +128,5 @@ def _signature(value: dict[str, Any], protected: str) -> str | None:
             if isinstance(signature, dict) and signature.get("protected") == protected
         )
         return _text(next(own, {}), "signature")
+    # Flattened (section 7.2.2). Without a payload it is a member of `signatures`.
     return _text(value, "signature") if "signature" in value and "payload" in value else None

@@ -90,7 +90,7 @@ def _searched(line: bytes, mtime_ms: int | None) -> int | None:
 
 def needs_rest_of_line(line_start: bytes) -> bool:
     """Whether the rest of the line may state the time: a JSON record without it so far."""
-    # Members of a JSON object have no order (RFC 8259 section 4): the time may follow the token.
+    # Members of a JSON object have no order (RFC 8259 section 1): the time may follow the token.
     if b"{" not in line_start or not (
         line_start.lstrip()[:1] == b"{" or _DOCKER.search(line_start, 0, _NEAR)
     ):
@@ -118,6 +118,8 @@ def _head(line: bytes, mtime_ms: int | None) -> int | None:
         found := timestamps.number(line, at)
     ) is not None:
         return found
+    # A date at the very beginning is the record's own, also in quotes (CSV). One behind it counts
+    # only before the message: `Jan 15 12:02:31 lb haproxy[7]: 10.0.0.1:9 [15/Jan/2026:...`.
     stop = _MESSAGE.search(line, at, _HEAD)
     return next(
         (ms for _, ms in timestamps.stamps(line[at : stop.start() if stop else _HEAD], mtime_ms)),

@@ -104,7 +104,7 @@ class Regions:
         """
         if self._rescan is None or stop >= self._end:
             return
-        # The byte that ended the plain reading tells which encodings are possible.
+        # The byte that ended the plain reading decides which encodings are possible.
         byte = self._buffer[stop]
         for unwrapper in ALL:
             if byte in unwrapper.stops:
@@ -143,7 +143,7 @@ class Regions:
         return self._decoded(found.view, found.encoding, place, start, end)
 
     def _windowed(self, unwrapper: RegionUnwrapper, place: int) -> Region:
-        """The region of an encoding whose text ends where only the unwrapper can tell."""
+        """The region of an encoding whose text ends where only the unwrapper can find it."""
         # A small window first: most wide text is short, and a binary may have many pieces of it.
         for reach in (_NEAR, LOOKAHEAD):
             start = max(self._floor, place - min(reach, LOOKBACK))

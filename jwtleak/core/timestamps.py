@@ -125,6 +125,7 @@ def bsd(line: bytes, at: int = 0, mtime_ms: int | None = None) -> int | None:
 def klog(line: bytes, at: int = 0, mtime_ms: int | None = None) -> int | None:
     """Kubernetes' klog header at `at` (`I0115 12:02:31.123456`); the year as in `bsd`."""
     match = _KLOG.match(line, at)
+    # The header never has a year: without the file's time there is nothing to choose it by.
     if match is None or mtime_ms is None:
         return None
     month, dom, hour, minute, second = map(int, match.groups()[:5])

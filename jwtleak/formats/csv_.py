@@ -124,7 +124,7 @@ def _cell(value: Any) -> str:
         return str(value)
     # Numbers are returned above: a negative `expires_in` is no formula.
     text = "; ".join(value) if isinstance(value, list) else value
-    # Spreadsheets skip leading blanks before they look for a formula.
+    # Spreadsheets skip leading blanks: ` =1+1` is a formula too.
     if text.lstrip().startswith(_FORMULA):
         text = "'" + text
     # RFC 4180 section 2: a quote inside a quoted cell is doubled.

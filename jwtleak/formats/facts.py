@@ -152,6 +152,7 @@ def fitted(found: Facts, max_bytes: int | None, write: Callable[[Facts], bytes])
 
 def drop(found: Facts, name: str) -> bool:
     """Drop the facts of one name of DROP and set `truncated`; False where there are none."""
+    # Lists, since the dictionary changes below.
     if name.endswith("."):
         names = [fact for fact in found if fact.startswith(name)]
     else:

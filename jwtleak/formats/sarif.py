@@ -95,9 +95,11 @@ class Sarif:
                 **_suppressions(found),
                 "ruleId": found["rule.id"],
                 "ruleIndex": self._rule(found),
+                # SARIF section 3.27.10: a result of another kind has the level `none`.
                 "kind": "fail",
                 "level": LEVELS[found["severity"]].sarif,
                 "message": {"text": f"{found['title']}."},
+                # From 0 to 100, as ECS has its risk score.
                 "rank": float(LEVELS[found["severity"]].ecs),
                 "occurrenceCount": found.get("sightings.count", 1),
                 "locations": [{"physicalLocation": self._place(found), **_member(found)}],

@@ -141,7 +141,7 @@ class RegionUnwrapper(Protocol):
 
     @property
     def name(self) -> str:
-        """Tells this unwrapper from the others; not shown."""
+        """A name that no other unwrapper has. No alert shows it."""
 
     @property
     def needles(self) -> tuple[bytes, ...]:
@@ -153,7 +153,7 @@ class RegionUnwrapper(Protocol):
     @property
     def alphabet(self) -> bytes:
         """Every byte that can belong to encoded text: the scanner passes the run of these bytes
-        around a needle. Empty when only `unwrap_at` can tell where the text ends: the scanner then
+        around a needle. Empty when only `unwrap_at` can find where the text ends: the scanner then
         passes a window, and a larger one when the text reaches an end of the first.
         """
 

@@ -12,8 +12,8 @@ import re
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
-# Possessive: a run is taken whole or ends where it must, so nothing is kept to go back to. The
-# literal in front is what `re` can search for.
+# Possessive: the expression never backtracks into a run, however long. It begins with a literal,
+# for which `re` has a fast search.
 _ESCAPES = lazy(rb"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+")
 
 

@@ -80,16 +80,16 @@ def _run(region: bytes, hit: int, width: int) -> tuple[int, int]:
 
 
 def _is_big_endian(region: bytes, first: int, last: int, width: int) -> bool | None:
-    """Whether each character ends its unit, as far as the bytes beside [first, last] can tell; None
-    when they cannot.
+    """Whether each character ends its unit, as the bytes beside [first, last] show; None when they
+    show neither order.
 
     Other units precede a whole little endian unit and follow a whole big endian one: NUL
     characters of `width` bytes each, or characters above U+00FF, which do not have width - 1 NUL
     bytes at that end. So a remainder of width - 1 is the unit's own NUL bytes. A side lacks them
     where its outermost character is half of another unit.
     """
-    # NUL bytes are on both sides of each character within the run, so they cannot tell the order;
-    # only the bytes outside the run can.
+    # Within the run NUL bytes are on both sides of each character: only the bytes outside show the
+    # order.
     own = width - 1
     before = _tail(region[max(0, first - _BESIDE * width) : first], b"\0") % width
     after = _head(region[last + 1 : last + 1 + _BESIDE * width], b"\0") % width
@@ -138,6 +138,7 @@ class Utf16:
         Eight of them in UTF-32 fill the probe. Binaries look like wide text for a few bytes.
         """
         window = probe[hit:]
+        # Near the end of the buffer: fewer bytes than the test needs say nothing.
         if len(window) < PROBE:
             return True
         width = 4 if window[1:4] == b"\0\0\0" else 2
