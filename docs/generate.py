@@ -1,10 +1,10 @@
-"""Writes the parts of README.md and docs/ that the program itself knows: run it after a change, a
-test compares.
+"""Writes the generated parts of README.md and docs/ from the code. Run it after a change; a test
+compares the result.
 
     python docs/generate.py
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; everything else is written by
-people.
+A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; people write everything
+else.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def sample_alert() -> str:
 
 @lru_cache
 def sample() -> dict[str, Any]:
-    """The first alert from the sample access log, as the program gives it; the host's name is made
+    """The first alert from the sample access log, as the program writes it; the host's name is made
     up.
     """
     with tempfile.TemporaryDirectory() as state:
@@ -145,7 +145,7 @@ def _command(name: str, command: click.Command) -> str:
 
 def _option(option: click.Option) -> list[str]:
     names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len, reverse=True))
-    # A default that only words can say stands in the help itself.
+    # The help text itself has a default that no value can express.
     meaning, _, said = (option.help or "").removesuffix("]").partition("[default: ")
     return [
         names,
@@ -273,7 +273,7 @@ def adjustments() -> str:
 
 
 def reasons() -> str:
-    """The reasons that the first table gives."""
+    """The reasons in the base table of severity."""
     return table(
         ("reason", "meaning"),
         ((f"`{code}`", meaning) for code, meaning in severity.BASE_REASONS.items()),
@@ -281,7 +281,7 @@ def reasons() -> str:
 
 
 def issuers() -> str:
-    """Every provider, its uses and how to take a token back."""
+    """Every provider, its uses and how to revoke a token."""
     rows = []
     for issuer in load_issuers()[0]:
         for use in issuer.uses:
@@ -295,7 +295,7 @@ def issuers() -> str:
                     steps,
                 )
             )
-    return table(("provider", "id", "use", "privilege", "to take it back"), rows)
+    return table(("provider", "id", "use", "privilege", "to revoke it"), rows)
 
 
 def uses() -> str:
@@ -323,7 +323,7 @@ def notes() -> str:
 
 
 def keys() -> str:
-    """Published keys, by where they stand."""
+    """Published keys, and where each is published."""
     return table(("id", "published in"), ((f"`{one.id}`", one.reference) for one in load_keys()[0]))
 
 
@@ -367,7 +367,7 @@ def conditions() -> str:
 
 
 def bounds() -> str:
-    """Every bound of `docs/reference/bounds.toml` with the value that the code holds."""
+    """Every bound of `docs/reference/bounds.toml` with its value in the code."""
     document = tomllib.loads((ROOT / "docs/reference/bounds.toml").read_text(encoding="utf-8"))
     parts = []
     for group in document["group"]:
@@ -382,7 +382,7 @@ def bounds() -> str:
 
 
 def value_of(bound: dict[str, str]) -> Any:
-    """What the code holds for a bound named `module:NAME` or `module:Class.field` (its default)."""
+    """The value in the code of a bound `module:NAME` or `module:Class.field` (its default)."""
     module, _, path = bound["constant"].partition(":")
     value: Any = importlib.import_module(f"jwtleak.{module}")
     for name in path.split("."):
@@ -421,7 +421,7 @@ def _keys(schema: dict[str, Any]) -> str:
 
 
 def _said(schema: dict[str, Any]) -> str:
-    """The description, which stands beside or inside the choices of a type."""
+    """The description, which is beside or inside the choices of a type."""
     return str(
         schema.get("description")
         or next((_said(one) for one in schema.get("anyOf", ()) if _said(one)), "")
@@ -464,7 +464,7 @@ def scale() -> str:
 
 
 def drop_order() -> str:
-    """What an event over its size loses, first to last."""
+    """The fields that an event over its size loses, first to last."""
     words = {"attack": "the techniques of MITRE ATT&CK", "host_again": "lists that repeat the host"}
     return (
         ", ".join(
@@ -483,7 +483,7 @@ def fields_of(fields: Iterable[Field], prefix: str = "") -> str:
 
 
 def cef_keys() -> str:
-    """The keys of CEF, and what stands in `cs5`."""
+    """The keys of CEF, and the contents of `cs5`."""
     rows = [(f"`{one.key}`", one.label, f"`{one.source}`") for one in cef.KEYS]
     inside = ", ".join(f"`{one.target}`" for one in cef.DETAILS.fields)
     return (
@@ -493,7 +493,7 @@ def cef_keys() -> str:
 
 
 def named(pairs: Iterable[tuple[str, str]]) -> str:
-    """A table of names and the facts that they hold."""
+    """A table of names and their facts."""
     return table(("name", "from"), [(f"`{name}`", f"`{source}`") for name, source in pairs])
 
 
@@ -518,7 +518,7 @@ def _block(text: str) -> str:
 
 
 def pretty(value: Any, indent: int = 0) -> str:
-    """JSON in which what fits on a line stands on one."""
+    """JSON in which each value that fits on a line is on one line."""
     text = json.dumps(value, ensure_ascii=False)
     if len(text) + indent <= _WIDTH or not isinstance(value, dict | list):
         return text

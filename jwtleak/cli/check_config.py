@@ -27,11 +27,11 @@ _MAX_PATH = 1000
 @click.command("check-config")
 @tail_options
 def command(**options: Any) -> int:
-    """Say what tail would follow, from where, and where alerts would go. Nothing is changed, sent
-    or connected.
+    """Show what tail would follow, from where, and where alerts would go. It changes nothing, sends
+    nothing and connects to nothing.
 
-    Exit status: 0 the settings can be used, 1 they can, but nothing would be followed now, 2 they
-    cannot.
+    Exit status: 0 the settings are valid, 1 they are, but tail would follow nothing now, 2 they are
+    not.
     """
     from jwtleak.runtime.tail.session import check, source_of
 

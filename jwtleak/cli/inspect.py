@@ -44,7 +44,7 @@ _MAX_TOKENS = 100
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="text for people, json for one alert a line.",
+    help="text for people, json for one alert per line.",
 )
 @option("--now", type=MOMENT, metavar="TIME", help="Judge expiry at this time instead of now.")
 @assessment_options
@@ -61,7 +61,7 @@ def command(
     A token on the command line is refused: other users see it in the process list, and the shell
     keeps it.
 
-    Exit status: 0 when a token was found, 1 when none was, 2 wrong usage.
+    Exit status: 0 if a token was found, 1 if none was, 2 wrong usage.
     """
     if tokens:
         voice.error("a token on the command line is in the process list and in the shell's history")

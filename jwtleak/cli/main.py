@@ -25,13 +25,13 @@ from jwtleak.version import __version__
 # or a thread pool.
 _COMMANDS = {
     "scan": "Find tokens in files, directories, archives or standard input",
-    "tail": "Follow growing and rotating files and tell of tokens as they are written",
-    "check-config": "Say what tail would follow and where alerts would go, and touch nothing",
+    "tail": "Follow growing and rotating files and report tokens as they are written",
+    "check-config": "Show what tail would follow and where alerts would go; change nothing",
     "redact": "Copy a stream with every token replaced",
     "inspect": "Explain one token, or the tokens in a text",
     "patterns": "List or check patterns",
-    "state": "Look into, prune or forget what is remembered; dead letters",
-    "test-sink": "Send a test alert to a sink and say what came back",
+    "state": "Inspect, prune or reset the state; dead letters",
+    "test-sink": "Send a test alert to a sink and show its answer",
     "schema": "Print the JSON Schema of an alert",
 }
 
@@ -71,7 +71,7 @@ class _LazyGroup(click.Group):
 def main() -> None:
     """Find JSON Web Tokens that leak into logs and files, and never print one.
 
-    Alerts go to standard output, everything for people to standard error.
+    Alerts go to standard output, messages for people to standard error.
     """
 
 

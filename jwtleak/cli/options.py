@@ -176,7 +176,7 @@ _ASSESSMENT = (
         default=1.0,
         show_default=True,
         metavar="SECONDS",
-        help="Time for that in each second of work; 0 for no limit.",
+        help="Time for --weak-keys in each second of work; 0 for no limit.",
     ),
 )
 

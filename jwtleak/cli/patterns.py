@@ -33,7 +33,7 @@ def command() -> None:
 @command.command("list")
 @_DIRECTORIES
 def list_(directories: tuple[str, ...]) -> None:
-    """Show the patterns that are on, one a line: sort, id, meaning."""
+    """Show the active patterns, one per line: kind, id, meaning."""
     rows: list[tuple[str, str, str]] = [("shape", shape.id, shape.kind) for shape in load_shapes()]
     rows += [("channel", rule.id, rule.type) for rule in load_channels()]
     issuers, uses, _ = load_issuers()
@@ -73,9 +73,9 @@ def list_(directories: tuple[str, ...]) -> None:
 @_DIRECTORIES
 @click.argument("more", nargs=-1, type=PathParam(exists=True, file_okay=False), metavar="[DIR...]")
 def check_(directories: tuple[str, ...], more: tuple[str, ...]) -> int:
-    """Prove every pattern by its examples; refuse those that could hang or match too much.
+    """Check every pattern with its examples; reject those that could hang or match too much.
 
-    Exit status: 0 when all is well, 2 when something is wrong.
+    Exit status: 0 if all patterns are valid, 2 if not.
     """
     channels = Channels(load_channels())
 

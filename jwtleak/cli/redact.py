@@ -33,8 +33,8 @@ from jwtleak.sources.stdin import StdinStream
 def command(files: tuple[str, ...], check: bool, output: str | None) -> int:
     """Copy files, or standard input (-), with every token replaced by [JWT 78b91dd3].
 
-    The eight characters begin the token's SHA-256, as in the alerts of scan. Lines leave as they
-    come; what may be the beginning of a token waits for what follows it, or for a second.
+    The eight characters are the first of the token's SHA-256, as in the alerts of scan. Lines are
+    written as they come. Text that may begin a token waits for the next bytes, or for a second.
 
     Exit status: 0, 1 with --check when something was replaced, 2 wrong usage, 3 some input could
     not be read.

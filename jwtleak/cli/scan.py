@@ -66,14 +66,14 @@ _SEVERITY = click.Choice(SEVERITIES)
     type=_SEVERITY,
     default="info",
     show_default=True,
-    help="Leave out what matters less.",
+    help="Leave out alerts of lower severity.",
 )
 @option(
     "--min-confidence",
     type=click.Choice(CONFIDENCES),
     default="medium",
     show_default=True,
-    help="Leave out what is less certain.",
+    help="Leave out alerts of lower confidence.",
 )
 @option(
     "--fail-on",
@@ -98,14 +98,14 @@ _SEVERITY = click.Choice(SEVERITIES)
     "--format",
     "-f",
     type=click.Choice(["table", *formats.NAMES]),
-    help="How alerts are written; json is one a line.  [default: table on a terminal, else json]",
+    help="Format of alerts; json is one per line.  [default: table on a terminal, else json]",
 )
 @option(
     "--timestamp",
     type=click.Choice(["event", "detected"]),
     default="detected",
     show_default=True,
-    help="Which time other formats use as the time of the event; the other is kept too.",
+    help="Time of the event in other formats; the other time is included too.",
 )
 @option(
     "--no-progress",
@@ -120,7 +120,7 @@ _SEVERITY = click.Choice(SEVERITIES)
     "--baseline",
     type=PathParam(exists=True, dir_okay=False),
     metavar="FILE",
-    help="Keep back the findings that FILE knows.",
+    help="Suppress the findings in FILE.",
 )
 @option(
     "--write-baseline",
@@ -128,13 +128,15 @@ _SEVERITY = click.Choice(SEVERITIES)
     metavar="FILE",
     help="Write the findings of this scan to FILE, for --baseline.",
 )
-@option("--show-suppressed", is_flag=True, help="Show what the policy or the baseline keeps back.")
+@option(
+    "--show-suppressed", is_flag=True, help="Show alerts that the policy or baseline suppresses."
+)
 @option(
     "--patterns",
     multiple=True,
     type=PathParam(exists=True, file_okay=False),
     metavar="DIR",
-    help="Also look for the patterns in DIR (repeatable).",
+    help="Also search for the patterns in DIR (repeatable).",
 )
 @option(
     "--max-token", type=SIZE, default=MAX_TOKEN, show_default=True, help="Longest token, in bytes."
@@ -144,32 +146,32 @@ _SEVERITY = click.Choice(SEVERITIES)
     type=SIZE,
     default=ArchiveLimits().max_archive_bytes,
     show_default=True,
-    help="Most bytes unpacked from one archive.",
+    help="Unpack at most this many bytes of one archive.",
 )
 @option(
     "--max-ratio",
     type=click.IntRange(1),
     default=ArchiveLimits().max_ratio,
     show_default=True,
-    help="Highest compression ratio believed.",
+    help="Highest accepted compression ratio.",
 )
 @option(
     "--max-depth",
     type=click.IntRange(0, 8),
     default=ArchiveLimits().max_depth,
     show_default=True,
-    help="Archives inside archives.",
+    help="Levels of archives inside archives.",
 )
 @option(
     "--state",
     type=PathParam(file_okay=False),
     metavar="DIR",
-    help="Record in DIR which files are finished, so that a broken-off scan can be resumed.",
+    help="Record finished files in DIR, so that an interrupted scan can be resumed.",
 )
 @option(
     "--resume",
     is_flag=True,
-    help="Skip files that --state has as finished; append to FILE of --output.",
+    help="Skip files that --state records as finished; append to the FILE of --output.",
 )
 @sink_options
 @help_option

@@ -57,10 +57,10 @@ def _line(value: object) -> None:
 
 @click.group("state")
 def command() -> None:
-    """Look into, prune or forget what is remembered between runs.
+    """Inspect, prune or reset the state that is kept between runs.
 
-    The state holds how far each file was read, which tokens were seen, and alerts that wait for a
-    sink. There is no token in it.
+    The state has the position in each file, the tokens seen as hashes, and alerts that wait for a
+    sink. It contains no token.
     """
 
 
@@ -69,7 +69,7 @@ def command() -> None:
 @_form
 @_directory
 def show(directory: Path | None, form: str | None, streams: bool) -> None:
-    """Show what is remembered. Works beside a running process."""
+    """Show the state. Works while another process uses it."""
     with Store.open(directory or state_dir(), read_only=True) as store:
         if streams:
             _streams(store, _as_table(form))
@@ -141,7 +141,7 @@ def _rows(store: Store) -> Iterator[tuple[str, str]]:
 @option("--yes", is_flag=True, help="Do not ask.")
 @_directory
 def reset(directory: Path | None, paths: tuple[str, ...], yes: bool) -> int:
-    """Forget how far the files at PATH were read; without PATH forget everything, undelivered
+    """Delete the positions in the files at PATH; without PATH delete the whole state, undelivered
     alerts too.
 
     Refused while a process uses the state. Files are then read from the start again: their alerts
@@ -186,13 +186,13 @@ def _forget(place: Path, paths: tuple[str, ...]) -> int:
     "age",
     type=DURATION,
     metavar="AGE",
-    help="Age of what goes, of every sort.  [default: see docs/how-to/state.md]",
+    help="Remove entries of every kind older than this.  [default: see docs/how-to/state.md]",
 )
 @_directory
 def prune(directory: Path | None, age: float | None) -> None:
-    """Let go of what is old: finished files, tokens not seen since, dead letters, finished scans.
+    """Remove old entries: finished files, tokens not seen again, dead letters, finished scans.
 
-    Refused while a process uses the state. Nothing that waits for a sink goes.
+    Refused while a process uses the state. Alerts that wait for a sink stay.
     """
     keep = Keep() if age is None else Keep(*[int(age * 1000)] * len(Keep._fields))
     with _existing(directory) as store:
@@ -215,7 +215,7 @@ def _existing(directory: Path | None) -> Store:
 
 @command.group("dead-letters")
 def dead_letters() -> None:
-    """Alerts that a sink refused for good: look at them, send them again."""
+    """Show or resend alerts that a sink refused for good."""
 
 
 _SINK = option("--sink", metavar="NAME", help="Only those that this sink refused.")
@@ -226,8 +226,8 @@ _SINK = option("--sink", metavar="NAME", help="Only those that this sink refused
 @_form
 @_directory
 def show_dead(directory: Path | None, form: str | None, sink: str | None) -> None:
-    """Show dead letters, the oldest first, with the receiver's reason. Works beside a running
-    process.
+    """Show dead letters, the oldest first, with the receiver's reason. Works while another
+    process uses the state.
     """
     table = _as_table(form)
     if table:
@@ -269,8 +269,8 @@ def _dead(dead: DeadLetter) -> dict[str, Any]:
 def replay(
     directory: Path | None, numbers: tuple[int, ...], sink: str | None, to: str | None
 ) -> None:
-    """Put dead letters back into the queue: those of NUMBER, of --sink, or all. They leave with the
-    next start.
+    """Put dead letters back into the queue: those of NUMBER, of --sink, or all. The next start
+    sends them.
 
     Refused while a process uses the state.
     """

@@ -23,10 +23,10 @@ _OPTIONS = (
     option("--config", "-c", type=PathParam(dir_okay=False), metavar="FILE",
            help="Read settings from this TOML file; options override it."),
     option("--state", type=PathParam(file_okay=False), metavar="DIR",
-           help="Where positions and undelivered alerts are kept."
+           help="Directory of positions and undelivered alerts."
                 "  [default: the state directory of the user]"),
     option("--from", "from_", metavar="PLACE",
-           help="Where to begin in files that are there at the first start: beginning, end,"
+           help="Where to begin in files that exist at the first start: beginning, end,"
                 " since:DURATION.  [default: beginning]"),
     option("--include", multiple=True, metavar="GLOB",
            help="Follow only files that match (repeatable)."),
@@ -36,27 +36,27 @@ _OPTIONS = (
            help="Where alerts go: stdout, file:PATH, or a receiver (repeatable)."
                 "  [default: stdout]"),
     option("--window", metavar="DURATION",
-           help="Sum up repeats of a token once in this time.  [default: 60s]"),
+           help="Sum up repeats of a token once per DURATION.  [default: 60s]"),
     option("--min-severity", type=click.Choice(SEVERITIES),
-           help="Leave out what matters less.  [default: info]"),
+           help="Leave out alerts of lower severity.  [default: info]"),
     option("--min-confidence", type=click.Choice(CONFIDENCES),
-           help="Leave out what is less certain.  [default: medium]"),
+           help="Leave out alerts of lower confidence.  [default: medium]"),
     option("--patterns", multiple=True, type=PathParam(exists=True, file_okay=False), metavar="DIR",
-           help="Also look for the patterns in DIR (repeatable)."),
+           help="Also search for the patterns in DIR (repeatable)."),
     option("--jwks", multiple=True, type=PathParam(exists=True), metavar="FILE|DIR",
            help="Verify signatures with these keys, offline (repeatable)."),
     option("--weak-keys", type=PathParam(exists=True, dir_okay=False), metavar="FILE",
            help="Try each line of FILE as HMAC key."),
     option("--baseline", type=PathParam(exists=True, dir_okay=False), metavar="FILE",
-           help="Keep back the findings of this baseline of scan."),
-    option("--poll", is_flag=True, help="Look by the clock alone, without file events."),
+           help="Suppress the findings of this baseline, written by scan."),
+    option("--poll", is_flag=True, help="Poll only, without file events."),
     option("--rate", type=SIZE, metavar="SIZE",
-           help="Read at most so many bytes a second; reading waits."),
+           help="Read at most this many bytes a second."),
     option("--host", metavar="NAME", help="Name of this machine in alerts.  [default: its own]"),
     option("--metrics", metavar="ADDRESS",
            help="Serve /metrics, /healthz and /readyz at PORT or ADDRESS:PORT."),
     option("--log-format", "log", type=click.Choice(["text", "json"]),
-           help="How the program's own words are written.  [default: text]"),
+           help="Format of log messages.  [default: text]"),
 )  # fmt: skip
 
 
@@ -77,20 +77,19 @@ def settings_of(options: dict[str, Any]) -> Any:
 
 @click.command("tail")
 @tail_options
-@option("--once", is_flag=True, help="Read what is there, deliver, and end.")
+@option("--once", is_flag=True, help="Read the files to their end, deliver the alerts, and exit.")
 def command(once: bool, **options: Any) -> int:
-    """Follow growing and rotating files and tell of tokens as they are written.
+    """Follow growing and rotating files and report tokens as they are written.
 
-    With - as PATH standard input is read until it ends. If it is a file, the next run goes on where
-    this one stopped. What was read from a pipe cannot be read again after a crash.
+    With - as PATH, tail reads standard input until it ends. If that is a file, the next run
+    continues where this one stopped. Bytes from a pipe cannot be read again after a crash.
 
     Alerts are redacted, stored before they are sent, and sent at least once: after a crash the same
-    alert has the same id. `jwtleak: ready` on standard error says that everything that is there is
-    followed.
+    alert has the same id. `jwtleak: ready` on standard error says that tail follows all files.
 
-    Signals: TERM and INT end in order, HUP reads the configuration again. Exit status: 0 ended by a
-    signal; with --once, and at the end of standard input, 0 clean, 1 leaks found, 3 no leaks but
-    some input could not be read; 2 wrong usage or configuration.
+    Signals: TERM and INT shut down in order, HUP reads the configuration again. Exit status: 0
+    ended by a signal; with --once, and at the end of standard input, 0 clean, 1 leaks found, 3 no
+    leaks but some input could not be read; 2 wrong usage or configuration.
     """
     from jwtleak.runtime.tail.daemon import Daemon
 

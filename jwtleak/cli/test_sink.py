@@ -19,7 +19,7 @@ from jwtleak.sinks.settings import SinkSettings
     "-c",
     type=PathParam(dir_okay=False),
     metavar="FILE",
-    help="Test the sinks of this configuration; URLs take their place.",
+    help="Test the sinks of this configuration; URLs replace them.",
 )
 @option("--sink-config", type=PathParam(dir_okay=False), hidden=True)
 @option(
@@ -31,13 +31,13 @@ from jwtleak.sinks.settings import SinkSettings
 def command(
     url: tuple[str, ...], config: str | None, sink_config: str | None, name: tuple[str, ...]
 ) -> int:
-    """Send one clearly marked test alert to each sink and say what came back.
+    """Send one clearly marked test alert to each sink and show the answers.
 
-    A URL is one of stdout, file:PATH, syslog+tls://HOST and so on; settings stand behind `?`, as in
-    `hec+https://splunk:8088?token_env=HEC_TOKEN`. The alert goes out once, past routes and without
-    being stored.
+    A URL is one of stdout, file:PATH, syslog+tls://HOST and so on; settings follow `?`, as in
+    `hec+https://splunk:8088?token_env=HEC_TOKEN`. The alert is sent once, whatever the routes, and
+    is not stored.
 
-    Exit status: 0 every sink took it, 3 one did not, 2 wrong usage or configuration.
+    Exit status: 0 every sink accepted it, 3 one did not, 2 wrong usage or configuration.
     """
     file = config or sink_config
     settings = chosen(url, read_config(file), str(file))
