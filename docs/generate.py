@@ -129,15 +129,17 @@ def _walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Comman
 
 def _command(name: str, command: click.Command) -> str:
     arguments = [
-        one.metavar for one in command.params if isinstance(one, click.Argument) and one.metavar
+        argument.metavar
+        for argument in command.params
+        if isinstance(argument, click.Argument) and argument.metavar
     ]
     inner = ["COMMAND"] if isinstance(command, click.Group) else []
     usage = " ".join([name, "[OPTIONS]", *arguments, *inner])
     text = inspect.cleandoc(command.help or "")
     options = [
-        _option(one)
-        for one in command.params
-        if isinstance(one, click.Option) and "--help" not in one.opts and not one.hidden
+        _option(option)
+        for option in command.params
+        if isinstance(option, click.Option) and "--help" not in option.opts and not option.hidden
     ]
     listed = table(("option", "value", "default", "meaning"), options) if options else ""
     return f"## `{name}`\n\n    {usage}\n\n{text}\n" + (f"\n{listed}" if listed else "")
@@ -162,7 +164,7 @@ def _value(option: click.Option) -> str:
     if option.metavar:
         return f"`{option.metavar}`"
     if isinstance(kind, click.Choice):
-        return ", ".join(f"`{one}`" for one in kind.choices)
+        return ", ".join(f"`{choice}`" for choice in kind.choices)
     if isinstance(kind, click.IntRange):
         return f"{kind.min} to {kind.max}" if kind.max is not None else f"{kind.min} or more"
     return kind.name
@@ -170,14 +172,19 @@ def _value(option: click.Option) -> str:
 
 def alert_fields() -> str:
     """One table for each object of the JSON Schema."""
-    return "\n".join(_object(name, one) for name, one in json_schema()["$defs"].items())
+    return "\n".join(_object(name, schema) for name, schema in json_schema()["$defs"].items())
 
 
 def _object(name: str, schema: dict[str, Any]) -> str:
     required = set(schema.get("required", ()))
     rows = [
-        (f"`{field}`", _type(one), "yes" if field in required else "", one.get("description", ""))
-        for field, one in schema["properties"].items()
+        (
+            f"`{field}`",
+            _type(value),
+            "yes" if field in required else "",
+            value.get("description", ""),
+        )
+        for field, value in schema["properties"].items()
     ]
     fields = table(("field", "type", "always", "meaning"), rows)
     return f"### {name}\n\n{schema.get('description', '')}\n\n{fields}"
@@ -188,9 +195,9 @@ def _type(schema: dict[str, Any]) -> str:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if "enum" in schema:
-        return ", ".join(f"`{one}`" for one in schema["enum"])
+        return ", ".join(f"`{value}`" for value in schema["enum"])
     if "anyOf" in schema:
-        return " or ".join(_type(one) for one in schema["anyOf"])
+        return " or ".join(_type(part) for part in schema["anyOf"])
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}" if "items" in schema else "list"
     bound = f", at most {schema['maxLength']} characters" if "maxLength" in schema else ""
@@ -318,19 +325,20 @@ def notes() -> str:
     """What is public by design, and what administers."""
     return table(
         ("note", "effect", "why", "reference"),
-        ((f"`{one.id}`", one.effect, one.why, one.reference) for one in load_notes()),
+        ((f"`{note.id}`", note.effect, note.why, note.reference) for note in load_notes()),
     )
 
 
 def keys() -> str:
     """Published keys, and where each is published."""
-    return table(("id", "published in"), ((f"`{one.id}`", one.reference) for one in load_keys()[0]))
+    return table(("id", "published in"), ((f"`{key.id}`", key.reference) for key in load_keys()[0]))
 
 
 def weaknesses() -> str:
     """Every named weakness."""
     rows = (
-        (f"`{name}`", one.meaning, ", ".join(one.references)) for name, one in WEAKNESSES.items()
+        (f"`{name}`", weakness.meaning, ", ".join(weakness.references))
+        for name, weakness in WEAKNESSES.items()
     )
     return table(("weakness", "meaning", "references"), rows)
 
@@ -349,7 +357,8 @@ def claims() -> str:
 def servers() -> str:
     """How each server keeps tokens out of its log."""
     rows = (
-        (f"[{one.id}]({one.reference})", one.url, one.referer, one.header) for one in load_servers()
+        (f"[{server.id}]({server.reference})", server.url, server.referer, server.header)
+        for server in load_servers()
     )
     return table(
         ("server", "token in the URL", "token in the Referer", "token in a header or cookie"), rows
@@ -372,8 +381,13 @@ def bounds() -> str:
     parts = []
     for group in document["group"]:
         rows = [
-            (one["what"], shown(value_of(one), one["unit"]), f"`{one['constant']}`", one["why"])
-            for one in group["bound"]
+            (
+                bound["what"],
+                shown(value_of(bound), bound["unit"]),
+                f"`{bound['constant']}`",
+                bound["why"],
+            )
+            for bound in group["bound"]
         ]
         parts.append(
             f"### {group['title']}\n\n{table(('bound', 'value', 'constant', 'why'), rows)}"
@@ -407,15 +421,15 @@ def configuration() -> str:
     return "\n".join(f"## `[{name}]`\n\n{_keys(parts[part])}" for name, part in sections)
 
 
-def _default(one: dict[str, Any]) -> str:
-    default = one.get("default")
+def _default(schema: dict[str, Any]) -> str:
+    default = schema.get("default")
     return "" if default in (None, []) else f"`{json.dumps(default)}`"
 
 
 def _keys(schema: dict[str, Any]) -> str:
     rows = [
-        (f"`{name}`", _type(one).removesuffix(" or null"), _default(one), _said(one))
-        for name, one in schema["properties"].items()
+        (f"`{name}`", _type(value).removesuffix(" or null"), _default(value), _said(value))
+        for name, value in schema["properties"].items()
     ]
     return table(("key", "value", "default", "meaning"), rows)
 
@@ -424,15 +438,20 @@ def _said(schema: dict[str, Any]) -> str:
     """The description, which is beside or inside the choices of a type."""
     return str(
         schema.get("description")
-        or next((_said(one) for one in schema.get("anyOf", ()) if _said(one)), "")
+        or next((_said(part) for part in schema.get("anyOf", ()) if _said(part)), "")
     )
 
 
 def metrics() -> str:
     """Every metric that is declared."""
     rows = [
-        (f"`{one.name}`", one.kind, ", ".join(f"`{name}`" for name in one.labels), one.help)
-        for one in DECLARED
+        (
+            f"`{metric.name}`",
+            metric.kind,
+            ", ".join(f"`{name}`" for name in metric.labels),
+            metric.help,
+        )
+        for metric in DECLARED
     ]
     return table(("metric", "kind", "labels", "what it counts"), rows)
 
@@ -453,12 +472,12 @@ def scale() -> str:
     rows = [
         (
             name,
-            *map(str, (one.ecs, one.ocsf, one.cef, one.syslog, one.otlp)),
-            f"{one.sarif} / {one.sarif_score}",
-            one.cim,
-            one.gitlab,
+            *map(str, (level.ecs, level.ocsf, level.cef, level.syslog, level.otlp)),
+            f"{level.sarif} / {level.sarif_score}",
+            level.cim,
+            level.gitlab,
         )
-        for name, one in levels.LEVELS.items()
+        for name, level in levels.LEVELS.items()
     ]
     return table(head, rows)
 
@@ -468,7 +487,8 @@ def drop_order() -> str:
     words = {"attack": "the techniques of MITRE ATT&CK", "host_again": "lists that repeat the host"}
     return (
         ", ".join(
-            words.get(one, f"`{one}*`" if one.endswith(".") else f"`{one}`") for one in facts.DROP
+            words.get(fact, f"`{fact}*`" if fact.endswith(".") else f"`{fact}`")
+            for fact in facts.DROP
         )
         + ".\n"
     )
@@ -478,14 +498,14 @@ def fields_of(fields: Iterable[Field], prefix: str = "") -> str:
     """A table of where each fact goes."""
     return table(
         ("field", "type", "from"),
-        [(f"`{prefix}{one.target}`", one.type, f"`{one.source}`") for one in fields],
+        [(f"`{prefix}{field.target}`", field.type, f"`{field.source}`") for field in fields],
     )
 
 
 def cef_keys() -> str:
     """The keys of CEF, and the contents of `cs5`."""
-    rows = [(f"`{one.key}`", one.label, f"`{one.source}`") for one in cef.KEYS]
-    inside = ", ".join(f"`{one.target}`" for one in cef.DETAILS.fields)
+    rows = [(f"`{key.key}`", key.label, f"`{key.source}`") for key in cef.KEYS]
+    inside = ", ".join(f"`{field.target}`" for field in cef.DETAILS.fields)
     return (
         table(("key", "label", "from"), rows)
         + f"\nThe JSON in `cs5` (label `details`) holds {inside}.\n"
@@ -526,27 +546,27 @@ def pretty(value: Any, indent: int = 0) -> str:
     if isinstance(value, list):
         return (
             "[\n"
-            + ",\n".join(space + pretty(one, indent + 2) for one in value)
+            + ",\n".join(space + pretty(item, indent + 2) for item in value)
             + f"\n{' ' * indent}]"
         )
-    lines = [f"{space}{json.dumps(key)}: {pretty(one, indent + 2)}" for key, one in value.items()]
+    lines = [f"{space}{json.dumps(key)}: {pretty(item, indent + 2)}" for key, item in value.items()]
     return "{\n" + ",\n".join(lines) + f"\n{' ' * indent}}}"
 
 
 def component_template() -> str:
     """Elasticsearch's mappings: a type for every field that is written in ECS, and no others."""
     properties: dict[str, Any] = {}
-    for one in (
+    for field in (
         *ecs.FIELDS,
         *ecs.CONSTANTS,
         *(field._replace(target=f"jwtleak.{field.target}") for field in layout.CUSTOM_FIELDS),
     ):
         place = properties
-        *above, name = one.target.split(".")
+        *above, name = field.target.split(".")
         for step in above:
             place = place.setdefault(step, {}).setdefault("properties", {})
-        place[name] = {"type": "match_only_text" if one.type == "text" else one.type}
-        if one.type == "keyword":
+        place[name] = {"type": "match_only_text" if field.type == "text" else field.type}
+        if field.type == "keyword":
             place[name]["ignore_above"] = 1024
     properties["event"]["properties"]["ingested"] = {"type": "date"}
     meta = {"description": "Fields of jwtleak's alerts; written by docs/generate.py"}
@@ -590,7 +610,7 @@ PARTS: dict[str, Callable[[], str]] = {
         (*leef.KNOWN, *((name, source) for name, source, _ in leef.OWN))
     ),
     "gelf-fields": lambda: named(gelf.KNOWN),
-    "csv-columns": lambda: ", ".join(f"`{one}`" for one in csv_.COLUMNS) + ".\n",
+    "csv-columns": lambda: ", ".join(f"`{column}`" for column in csv_.COLUMNS) + ".\n",
     **{f"sample-{name}": partial(sample_in, name) for name in formats.NAMES if name != "json"},
 }
 

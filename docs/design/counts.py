@@ -58,7 +58,7 @@ def comments_inside(text: str, tree: ast.Module) -> int:
 
 
 def lines_of_functions(tree: ast.Module) -> int:
-    """Lines that stand inside a function, each counted once."""
+    """Lines inside functions, each counted once."""
     return len(
         {
             line

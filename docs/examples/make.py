@@ -127,7 +127,7 @@ def proxy_log() -> bytes:
 
 
 def pod_log() -> bytes:
-    """A container's log as a Kubernetes node keeps it (CRI): one line of the program stands split
+    """A container's log as a Kubernetes node keeps it (CRI): one line of the program is split
     over two records.
     """
     line = f'request failed: POST /v1/orders authorization="Bearer {mint(claims(300, 3600, sub="user-23"))}" status=500'  # noqa: E501
