@@ -52,7 +52,7 @@ def fill(store: Store, sink: str, count: int) -> None:
     store.register([sink])
     for first in range(0, count, 5000):
         alerts = [alert(number) for number in range(first, min(first + 5000, count))]
-        letters = [
+        entries = [
             OutboxEntry(
                 id=one.id,
                 fingerprint=one.token.sha256,
@@ -62,7 +62,7 @@ def fill(store: Store, sink: str, count: int) -> None:
             )
             for one in alerts
         ]
-        store.commit(Commit(alerts=letters, at_ms=1))
+        store.commit(Commit(alerts=entries, at_ms=1))
 
 
 def measure(url: str, count: int) -> Figure:

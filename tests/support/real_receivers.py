@@ -184,7 +184,7 @@ class Sender:
         settings = from_url(url) if isinstance(url, str) else url
         with Store.open(self._directory / "state") as store:
             delivery = Delivery(store, [settings], say=self.said.append)
-            letters = [
+            entries = [
                 OutboxEntry(
                     id=one.id,
                     fingerprint=one.token.sha256,
@@ -194,7 +194,7 @@ class Sender:
                 )
                 for one in alerts
             ]
-            store.commit(Commit(alerts=letters, at_ms=1))
+            store.commit(Commit(alerts=entries, at_ms=1))
             delivery.start()
             left = delivery.close(seconds)
             assert left == [], left

@@ -43,7 +43,7 @@ def sighting(stream: str = "one", token: str = "t", **fields: Any) -> Sighting:
     return Sighting(stream=digest(stream)[:32], sha256=digest(token), **known)
 
 
-def letter(name: object = "a", **fields: Any) -> OutboxEntry:
+def entry(name: object = "a", **fields: Any) -> OutboxEntry:
     """An alert that is ready to go."""
     known = {
         "severity": "high",

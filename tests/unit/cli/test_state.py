@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from stored import alert_id, cursor, letter, sighting
+from stored import alert_id, cursor, entry, sighting
 
 from jwtleak.store import Commit, Store
 
@@ -27,7 +27,7 @@ def filled(place):
             Commit(
                 cursors=cursors,
                 sightings=[sighting()],
-                alerts=[letter("p"), letter("q")],
+                alerts=[entry("p"), entry("q")],
                 at_ms=1000,
             )
         )
@@ -160,7 +160,7 @@ def test_dead_letters(run, filled):
         "index is closed",
         2,
     )
-    assert dead["alert"] == json.loads(letter("p").body)
+    assert dead["alert"] == json.loads(entry("p").body)
     assert run("state", "dead-letters", "show", "--sink=file:a").out == b""
     table = run("state", "dead-letters", "show", "--format=table").out.decode().splitlines()
     assert table[1].split() == ["1", "hec", "404", "high", alert_id("p"), "index", "is", "closed"]

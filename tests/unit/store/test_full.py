@@ -10,18 +10,18 @@ import sys
 
 import pytest
 import stored
-from stored import cursor, letter
+from stored import cursor, entry
 
 from jwtleak.errors import StoreFull
 from jwtleak.store import Commit, Store
 
 
 def fill(store, most=400):
-    """Commit letters until the store is full; gives how many went in."""
+    """Commit entries until the store is full; return how many."""
     for count in range(most):
         batch = Commit(
             cursors=[cursor(offset=count + 1)],
-            alerts=[letter(count, body=b"x" * 5000)],
+            alerts=[entry(count, body=b"x" * 5000)],
             at_ms=count,
         )
         try:
@@ -32,7 +32,7 @@ def fill(store, most=400):
 
 
 def judge(store, count):
-    """Cursor and letters are those of the last commit that worked."""
+    """Cursor and entries are those of the last commit that worked."""
     assert store.cursors() == [cursor(offset=count)]
     with store.queue("a") as box:
         assert box.depth() == count
@@ -47,15 +47,13 @@ def test_a_file_that_may_not_grow(store):
         store.commit(
             Commit(
                 cursors=[cursor(offset=count + 1)],
-                alerts=[letter(count, body=b"x" * 5000)],
+                alerts=[entry(count, body=b"x" * 5000)],
                 at_ms=1,
             )
         )
     store._connection.execute("PRAGMA max_page_count = 100000")
     store.commit(
-        Commit(
-            cursors=[cursor(offset=count + 1)], alerts=[letter(count, body=b"x" * 5000)], at_ms=1
-        )
+        Commit(cursors=[cursor(offset=count + 1)], alerts=[entry(count, body=b"x" * 5000)], at_ms=1)
     )
     judge(store, count + 1)
 
@@ -68,9 +66,7 @@ def test_delivery_makes_room(store):
         with store.queue(sink) as box:
             box.ack([one.seq for one in box.pending(count, 1 << 30)])
     store.commit(
-        Commit(
-            cursors=[cursor(offset=count + 1)], alerts=[letter("new", body=b"x" * 5000)], at_ms=1
-        )
+        Commit(cursors=[cursor(offset=count + 1)], alerts=[entry("new", body=b"x" * 5000)], at_ms=1)
     )
     with store.queue("a") as box:
         assert box.depth() == 1
@@ -149,7 +145,7 @@ def test_a_full_disk(tiny):
         count = fill(store)
         judge(store, count)
         subprocess.run(["mount", "-o", "remount,size=8m", tiny], check=True)
-        store.commit(Commit(cursors=[cursor(offset=count + 1)], alerts=[letter(count)], at_ms=1))
+        store.commit(Commit(cursors=[cursor(offset=count + 1)], alerts=[entry(count)], at_ms=1))
         judge(store, count + 1)
     with Store.open(tiny / "state", corrupt="fail") as store:
         judge(store, count + 1)
@@ -164,7 +160,7 @@ def test_a_full_disk_does_not_stop_delivery(tiny):
     with Store.open(tiny / "state") as store:
         store.register(["a"])
         for number in range(20):
-            store.commit(Commit(alerts=[letter(number, body=b"x" * 2000)], at_ms=1))
+            store.commit(Commit(alerts=[entry(number, body=b"x" * 2000)], at_ms=1))
         store._connection.execute("PRAGMA wal_checkpoint(RESTART)")
         with pytest.raises(OSError, match="No space"):
             (tiny / "filler").write_bytes(b"x" * (2 << 20))
@@ -174,7 +170,7 @@ def test_a_full_disk_does_not_stop_delivery(tiny):
             assert box.depth() == 0
         refused = 0
         for number in range(20):
-            batch = Commit(alerts=[letter(f"new {number}", body=b"x" * 2000)], at_ms=1)
+            batch = Commit(alerts=[entry(f"new {number}", body=b"x" * 2000)], at_ms=1)
             try:
                 store.commit(batch)
             except StoreFull:

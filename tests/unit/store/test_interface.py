@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from stored import cursor, letter, sighting
+from stored import cursor, entry, sighting
 
 from jwtleak.store import Commit
 
 
-@pytest.mark.parametrize("value", [cursor(), sighting(), letter(), Commit(at_ms=1)])
+@pytest.mark.parametrize("value", [cursor(), sighting(), entry(), Commit(at_ms=1)])
 def test_values_are_frozen(value):
     """What was handed over cannot change any more."""
     with pytest.raises(AttributeError):
@@ -21,7 +21,7 @@ def test_a_commit_may_be_lazy(store):
         cursors=(cursor(str(one)) for one in range(3)),
         forget=(name for name in ("x",)),
         sightings=(sighting(str(one)) for one in range(3)),
-        alerts=(letter(one) for one in range(3)),
+        alerts=(entry(one) for one in range(3)),
         at_ms=1,
     )
     store.commit(batch)

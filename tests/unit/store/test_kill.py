@@ -14,12 +14,12 @@ from stored import alert_id, digest
 
 from jwtleak.store import Store
 
-# Commits round after round; round n moves the cursor to n and enters the letters of round n, with
-# their sightings. Every tenth is large, and one without letters comes after each, so that both ways
+# Commits round after round; round n moves the cursor to n and enters the entries of round n, with
+# their sightings. Every tenth is large, and one without entries comes after each, so that both ways
 # of syncing are hit.
 WRITER = """
 import pathlib, sys
-from stored import cursor, letter, sighting
+from stored import cursor, entry, sighting
 from jwtleak.store import Commit, Store
 store = Store.open(pathlib.Path(sys.argv[1]))
 store.register(["a"])
@@ -29,9 +29,9 @@ print("ready", flush=True)
 while True:
     done += 1
     count = 200 if done % 10 == 0 else 3
-    letters = [letter(f"{done}.{one}", body=b"x" * 700) for one in range(count)] if done % 2 else []
+    entries = [entry(f"{done}.{one}", body=b"x" * 700) for one in range(count)] if done % 2 else []
     seen = [sighting(token=f"{done}.{one}") for one in range(count)] if done % 2 else []
-    store.commit(Commit(cursors=[cursor(offset=done)], sightings=seen, alerts=letters, at_ms=done))
+    store.commit(Commit(cursors=[cursor(offset=done)], sightings=seen, alerts=entries, at_ms=done))
     if done % 7 == 0:
         box.ack([one.seq for one in box.pending(2, 1 << 20)])
 """
@@ -58,7 +58,7 @@ def kill_writer(directory, seconds):
 
 
 def judge(store, done, taken):
-    """Every letter and sighting of the rounds up to `done` is there or was taken, none of a later
+    """Every entry and sighting of the rounds up to `done` is there or was delivered, none of a later
     one.
     """
     wanted = [
@@ -79,7 +79,7 @@ def judge(store, done, taken):
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_cursors_and_alerts_move_together(directory, rounds):
-    """After each of many kills the state is sound, the cursor and the letters agree, and nothing
+    """After each of many kills the state is sound, the cursor and the entries agree, and nothing
     that was there is gone.
     """
     chance = random.Random(7)

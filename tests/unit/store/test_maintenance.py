@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stored import cursor, letter, sighting
+from stored import cursor, entry, sighting
 
 from jwtleak.store import Commit, Position, Pruned, ScannedFile, maintenance
 from jwtleak.store.maintenance import KEEP_STREAMS, Keep
@@ -18,7 +18,7 @@ def fill(store):
         sighting(token="waits", since=1, last_ms=0),
     ]
     store.commit(
-        Commit(cursors=cursors, sightings=seen, alerts=[letter("waits"), letter("dead")], at_ms=0)
+        Commit(cursors=cursors, sightings=seen, alerts=[entry("waits"), entry("dead")], at_ms=0)
     )
     with store.queue("a") as box:
         box._clock = lambda: 0
@@ -30,7 +30,7 @@ def fill(store):
 
 
 def test_by_age(store):
-    """Old rows of each sort go; streams that are followed, repeats and letters that wait stay."""
+    """Old rows of each sort go; streams that are followed, repeats and entries that wait stay."""
     fill(store)
     assert store.prune(5 * DAY) == Pruned()
     assert store.prune(1000 * DAY) == Pruned(
@@ -81,7 +81,7 @@ def test_sightings_are_bounded(store, monkeypatch):
 
 def test_room_is_given_back(store, directory):
     """The file shrinks when most of it is gone."""
-    store.commit(Commit(alerts=[letter(one, body=b"x" * 100_000) for one in range(50)], at_ms=0))
+    store.commit(Commit(alerts=[entry(one, body=b"x" * 100_000) for one in range(50)], at_ms=0))
     store.drop_oldest(0)
     store.prune(0)
     store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stored import cursor, letter, sighting
+from stored import cursor, entry, sighting
 
 from jwtleak.store import Commit, ScannedFile
 from jwtleak.store.maintenance import SinkSummary, Summary
@@ -21,7 +21,7 @@ def test_everything(store):
         cursor("y", offset=5, size=5),
         cursor("z", size=99, state="finished"),
     ]
-    alerts = [letter(name, body=b"x" * 10) for name in "pqrs"]
+    alerts = [entry(name, body=b"x" * 10) for name in "pqrs"]
     store.commit(Commit(cursors=cursors, sightings=[sighting()], alerts=alerts, at_ms=5))
     with store.queue("a") as box:
         first, second, *_ = box.pending(9, 999)

@@ -61,7 +61,7 @@ def test_an_old_file_is_brought_on():
 
 
 def test_version_2_knows_what_waits_for_each_sink():
-    """Letters that an older version left are counted; from then on the triggers count."""
+    """Entries that an older version left are counted; from then on the triggers count."""
     with fresh() as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection, steps()[:1])

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from stored import alert_id, cursor, digest, letter, sighting
+from stored import alert_id, cursor, digest, entry, sighting
 
 from jwtleak.errors import StoreError
 from jwtleak.store import Commit, Store
@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
                     for key, since in seen.items()
                 ],
                 alerts=[
-                    letter(
+                    entry(
                         name,
                         event=event,
                         body=b"x" * (10 + self.now % 7),
@@ -214,13 +214,13 @@ class Machine(RuleBasedStateMachine):
         return sum(len(self.outbox[key][0]) for key in self.waiting(sink))
 
     def take(self, sink, key):
-        """`sink` is done with a letter."""
+        """`sink` acknowledges an entry."""
         self.outbox[key][1].discard(sink)
         if not self.outbox[key][1]:
             del self.outbox[key]
 
     def bury(self, sink, key):
-        """`sink` will not have a letter."""
+        """`sink` refuses an entry."""
         self.dead.pop((sink, *key), None)
         self.dead[sink, *key] = self.outbox[key][0]
         self.take(sink, key)

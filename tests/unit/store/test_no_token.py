@@ -23,7 +23,7 @@ def test_nothing_of_a_token(store, directory):
     checker = Checker()
     findings = [finding for _, data in list(corpus(checker))[::7] for finding in jwtleak.scan(data)]
     alerts = [jwtleak.alert(finding, now=NOW, key=b"k" * 32) for finding in findings]
-    letters = [
+    entries = [
         OutboxEntry(
             id=alert_id(n),
             fingerprint=one.token.sha256,
@@ -33,12 +33,12 @@ def test_nothing_of_a_token(store, directory):
         )
         for n, one in enumerate(alerts)
     ]
-    assert len(letters) > 100
+    assert len(entries) > 100
     token = checker.forbid(jws({"iss": "path"}))
-    seen = [sighting(token=one.id, body=one.body) for one in letters]
+    seen = [sighting(token=one.id, body=one.body) for one in entries]
     store.commit(
         Commit(
-            cursors=[cursor(path=f"/srv/{token}/x.log")], sightings=seen, alerts=letters, at_ms=1
+            cursors=[cursor(path=f"/srv/{token}/x.log")], sightings=seen, alerts=entries, at_ms=1
         )
     )
     with store.queue("a") as box:
@@ -50,7 +50,7 @@ def test_nothing_of_a_token(store, directory):
     scans.finish([ScannedFile(1, 2, 3, 4, b"h" * 32)], 0, 1)
     store._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     held = bytes_of(directory)
-    assert letters[-1].body in held
+    assert entries[-1].body in held
     checker.check(held)
     (kept,) = store.cursors()
     assert kept.path.startswith("/srv/[JWT ")

@@ -1,16 +1,16 @@
-"""Letters, queues, and what bounds them."""
+"""Entries of the outbox, queues, and their bounds."""
 
 from __future__ import annotations
 
 import pytest
-from stored import alert_id, letter
+from stored import alert_id, entry
 
 from jwtleak.store import Commit, outbox
 
 
-def put(store, *letters):
-    """Enter letters."""
-    store.commit(Commit(alerts=letters, at_ms=5))
+def put(store, *entries):
+    """Add entries."""
+    store.commit(Commit(alerts=entries, at_ms=5))
 
 
 def ids(store, sink):
@@ -19,38 +19,38 @@ def ids(store, sink):
         return [one.id for one in box.pending(999, 1 << 30)]
 
 
-def test_a_letter_enters_once(store):
-    """The same id and event is one letter while it waits; another event is another letter."""
-    put(store, letter("x"), letter("x"), letter("x", event="repeat"))
-    put(store, letter("x"))
+def test_an_entry_enters_once(store):
+    """The same id and event is one entry while it waits; another event is another entry."""
+    put(store, entry("x"), entry("x"), entry("x", event="repeat"))
+    put(store, entry("x"))
     assert ids(store, "a") == [alert_id("x")] * 2
-    assert store.spool_bytes() == 2 * len(letter("x").body)
+    assert store.spool_bytes() == 2 * len(entry("x").body)
 
 
-def test_a_letter_that_one_sink_has_does_not_come_to_it_again(store):
+def test_an_entry_that_one_sink_has_does_not_come_to_it_again(store):
     """Offered again while the other sink still waits for it, it stays where it is."""
-    put(store, letter("x"))
+    put(store, entry("x"))
     with store.queue("a") as box:
         box.ack([one.seq for one in box.pending(9, 999)])
-    put(store, letter("x"))
+    put(store, entry("x"))
     assert (ids(store, "a"), ids(store, "b")) == ([], [alert_id("x")])
 
 
 def test_named_sinks(store):
-    """A letter for some goes to those that are registered; one for nobody is not kept."""
+    """An entry for some goes to those that are registered; one for nobody is not kept."""
     put(
         store,
-        letter("x", sinks=("b", "nobody")),
-        letter("y", sinks=()),
-        letter("z", sinks=("nobody",)),
+        entry("x", sinks=("b", "nobody")),
+        entry("y", sinks=()),
+        entry("z", sinks=("nobody",)),
     )
     assert (ids(store, "a"), ids(store, "b")) == ([], [alert_id("x")])
-    assert store.spool_bytes() == len(letter("x").body)
+    assert store.spool_bytes() == len(entry("x").body)
 
 
 def test_room(store):
     """Bytes of bodies count once, however many sinks wait for them."""
-    put(store, letter("x", body=b"x" * 100), letter("y", body=b"y" * 50))
+    put(store, entry("x", body=b"x" * 100), entry("y", body=b"y" * 50))
     assert store.spool_bytes() == 150
     assert (store.room(200), store.room(100)) == (50, 0)
     for sink in "ab":
@@ -63,7 +63,7 @@ def test_room(store):
 def test_drop_oldest(store, monkeypatch, chunk):
     """The oldest go until the rest fits, counted for each sink that still waited for them."""
     monkeypatch.setattr(outbox, "_CHUNK", chunk)
-    put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
+    put(store, *(entry(name, body=b"x" * 100) for name in "pqrst"))
     with store.queue("a") as box:
         box.ack([box.pending(1, 999)[0].seq])
     assert store.drop_oldest(1000) == {}
@@ -75,14 +75,14 @@ def test_drop_oldest(store, monkeypatch, chunk):
 
 
 def test_bytes_of_each_queue(store):
-    """A letter counts for each sink that waits for it, until it is taken, dies or is dropped; a
+    """An entry counts for each sink that waits for it, until it is delivered, dies or is dropped; a
     replayed one counts again.
     """
     put(
         store,
-        letter("x", body=b"x" * 100),
-        letter("y", body=b"y" * 50),
-        letter("z", body=b"z" * 7, sinks=("b",)),
+        entry("x", body=b"x" * 100),
+        entry("y", body=b"y" * 50),
+        entry("z", body=b"z" * 7, sinks=("b",)),
     )
     assert store.queue_bytes() == {"a": 150, "b": 157}
     with store.queue("a") as box:
@@ -105,7 +105,7 @@ def test_trim(store, monkeypatch, chunk):
     them.
     """
     monkeypatch.setattr(outbox, "_CHUNK", chunk)
-    put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
+    put(store, *(entry(name, body=b"x" * 100) for name in "pqrst"))
     assert store.trim("a", 500) == store.trim("nobody", 0) == 0
     assert store.trim("a", 250) == 3
     assert ids(store, "a") == [alert_id("s"), alert_id("t")]
@@ -116,10 +116,10 @@ def test_trim(store, monkeypatch, chunk):
 
 
 def test_trim_spares_what_is_on_its_way(store):
-    """Letters up to a number stay, though they are the oldest, and though the rest is still too
+    """Entries up to a number stay, though they are the oldest, and though the rest is still too
     much.
     """
-    put(store, *(letter(name, body=b"x" * 100) for name in "pqrst"))
+    put(store, *(entry(name, body=b"x" * 100) for name in "pqrst"))
     with store.queue("a") as box:
         second = box.pending(2, 999)[1].seq
     assert store.trim("a", 350, second) == 2
@@ -129,16 +129,16 @@ def test_trim_spares_what_is_on_its_way(store):
 
 
 def test_an_abandoned_sink(store):
-    """Letters for a sink that is no longer configured are put away as dead, and are not waited
+    """Entries for a sink that is no longer configured are put away as dead, and are not waited
     for.
     """
-    put(store, letter("x"), letter("y"))
+    put(store, entry("x"), entry("y"))
     assert store.register(["b", "c"]) == {"a": 2}
     assert (ids(store, "a"), ids(store, "b"), ids(store, "c")) == (
         [],
         [alert_id("x"), alert_id("y")],
         [],
     )
-    put(store, letter("z"))
+    put(store, entry("z"))
     assert (ids(store, "a"), ids(store, "c")) == ([], [alert_id("z")])
     assert store.register(["b", "c"]) == {}

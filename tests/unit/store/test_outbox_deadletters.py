@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from forbidden import Checker
 from minting import jws
-from stored import alert_id, letter
+from stored import alert_id, entry
 
 from jwtleak.errors import StoreError
 from jwtleak.store import Commit, outbox
 
 
 def bury(store, *names, sink="a", reason="refused", **fields):
-    """Enter letters, and have `sink` refuse them."""
-    store.commit(Commit(alerts=[letter(name, **fields) for name in names], at_ms=5))
+    """Add entries, and have `sink` refuse them."""
+    store.commit(Commit(alerts=[entry(name, **fields) for name in names], at_ms=5))
     with store.queue(sink) as box:
         for one in box.pending(99, 1 << 20):
             box.dead(one.seq, reason, 400, 3)
@@ -34,7 +34,7 @@ def test_what_is_kept(store):
         alert_id("x"),
         "leak",
         "high",
-        letter("x").body,
+        entry("x").body,
     )
     assert (dead.status, dead.reason, dead.attempts) == (400, "refused", 3)
     assert dead.at_ms > 10**12
@@ -62,7 +62,7 @@ def test_a_reason_is_cleaned(store):
 
 
 def test_dying_twice(store):
-    """A letter that is replayed and dies again is there once, with the newer reason, and counted
+    """An entry that is replayed and dies again is there once, with the newer reason, and counted
     once.
     """
     bury(store, "x", reason="first")
@@ -90,7 +90,7 @@ def test_replay_some(store):
 
 
 def test_a_replayed_letter_joins_its_other_queues(store):
-    """Where another sink still waits for the letter, it is not there twice."""
+    """Where another sink still waits for the entry, it is not there twice."""
     bury(store, "x")
     before = store.spool_bytes()
     assert store.replay() == 1
@@ -119,7 +119,7 @@ def test_they_are_bounded(store, monkeypatch):
 
 def test_abandoned(store):
     """What waited for a sink that was taken out of the configuration is kept, and says so."""
-    store.commit(Commit(alerts=[letter("x"), letter("y")], at_ms=5))
+    store.commit(Commit(alerts=[entry("x"), entry("y")], at_ms=5))
     store.register(["b"])
     assert [(one.sink, one.reason, one.status) for one in store.dead_letters()] == [
         ("a", outbox.ABANDONED, None)

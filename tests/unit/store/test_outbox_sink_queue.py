@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 
-from stored import alert_id, letter
+from stored import alert_id, entry
 
 from jwtleak.store import Commit
 from jwtleak.store.outbox import MAX_REASON
 
 
 def put(store, *names, **fields):
-    """Enter letters at the time 5."""
-    store.commit(Commit(alerts=[letter(name, **fields) for name in names], at_ms=5))
+    """Add entries at the time 5."""
+    store.commit(Commit(alerts=[entry(name, **fields) for name in names], at_ms=5))
 
 
 def ids(box, limit=99, most=1 << 20, **more):
@@ -34,7 +34,7 @@ def test_order_and_limits(store):
 
 
 def test_each_sink_has_its_own(store):
-    """What one sink has taken still waits for the other; the letter goes with the last."""
+    """An entry that one sink has accepted still waits for the other; it goes with the last."""
     put(store, "a")
     with store.queue("a") as one, store.queue("b") as other:
         (got,) = one.pending(9, 999)
@@ -46,7 +46,7 @@ def test_each_sink_has_its_own(store):
         assert store.spool_bytes() == 0
 
 
-def test_a_late_acknowledgement_meets_no_newer_letter(store):
+def test_a_late_acknowledgement_meets_no_newer_entry(store):
     """Numbers are not used twice."""
     with store.queue("a") as one, store.queue("b") as other:
         put(store, "a")
@@ -67,7 +67,7 @@ def test_depth_and_age(store):
 
 
 def test_dead(store):
-    """A refused letter leaves the queue of its sink alone."""
+    """A refused entry leaves the queue of its sink alone."""
     put(store, "a")
     with store.queue("a") as one, store.queue("b") as other:
         (got,) = one.pending(9, 999)

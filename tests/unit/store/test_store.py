@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from stored import cursor, digest, letter, sighting
+from stored import cursor, digest, entry, sighting
 
 from jwtleak.errors import StoreCorrupt, StoreError
 from jwtleak.store import Commit, Position, Store
@@ -23,13 +23,13 @@ def test_a_commit_is_there_after_reopening(directory):
     seen = [sighting("a", "t"), sighting("b", "t", body=b"{}")]
     with Store.open(directory) as store:
         store.register(["out"])
-        store.commit(Commit(cursors=rows, sightings=seen, alerts=[letter()], at_ms=5))
+        store.commit(Commit(cursors=rows, sightings=seen, alerts=[entry()], at_ms=5))
     with Store.open(directory) as store:
         assert store.cursors() == rows
         assert sorted(store.sightings(), key=str) == sorted(seen, key=str)
         with store.queue("out") as box:
             assert [(one.id, one.body, one.at_ms) for one in box.pending(9, 999)] == [
-                (letter().id, letter().body, 5)
+                (entry().id, entry().body, 5)
             ]
 
 
@@ -77,7 +77,7 @@ def test_all_or_nothing(store):
     bad = Commit(
         cursors=[cursor(offset=2)],
         sightings=[sighting(since=5, total=2)],
-        alerts=[letter()],
+        alerts=[entry()],
         at_ms=2,
     )
     with pytest.raises(StoreError, match="sightings_counts_fit"):

@@ -19,7 +19,7 @@ from jwtleak.runtime.tail.checkpoint import (
 from jwtleak.runtime.tail.readers import TailStream
 from jwtleak.store import Commit, OutboxEntry, Sighting
 
-LETTER = OutboxEntry(
+ENTRY = OutboxEntry(
     id="0" * 40, fingerprint="f" * 64, severity="low", event="leak", body=b"{}" * 100
 )
 
@@ -82,7 +82,7 @@ def test_when_to_write() -> None:
     assert setup.checkpoint.due is None
     setup.checkpoint.judged(setup.stream("a"))
     assert setup.checkpoint.due == setup.clock.steady + IDLE_SECONDS
-    assert setup.checkpoint.add([LETTER]) == 1
+    assert setup.checkpoint.add([ENTRY]) == 1
     assert setup.checkpoint.due == 0.0
     assert setup.checkpoint.commit(1) == 1
     assert setup.checkpoint.due is None
@@ -115,12 +115,12 @@ def test_a_full_disk_keeps_the_batch() -> None:
     setup = Setup()
     setup.disk.full = True
     setup.checkpoint.judged(setup.stream("a"))
-    setup.checkpoint.add([LETTER])
+    setup.checkpoint.add([ENTRY])
     assert setup.checkpoint.commit(1) is None
     assert setup.checkpoint.trouble is not None
     assert setup.checkpoint.due == setup.clock.steady + RETRY_SECONDS
     assert setup.files.committed_to == {}
-    setup.checkpoint.add([LETTER])
+    setup.checkpoint.add([ENTRY])
     setup.disk.full = False
     assert setup.checkpoint.commit(2) == 2
     assert setup.checkpoint.trouble is None
@@ -131,9 +131,9 @@ def test_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alerts that wait in memory are bounded."""
     monkeypatch.setattr(module, "HELD_BYTES", 300)
     setup = Setup()
-    setup.checkpoint.add([LETTER])
+    setup.checkpoint.add([ENTRY])
     assert not setup.checkpoint.full
-    setup.checkpoint.add([LETTER])
+    setup.checkpoint.add([ENTRY])
     assert setup.checkpoint.full
     setup.checkpoint.commit(1)
     assert not setup.checkpoint.full
