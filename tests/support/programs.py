@@ -1,4 +1,4 @@
-"""Programs that some tests need: missing, they skip on a desk and fail in CI, where everything must
+"""Programs that some tests need: missing, they skip on a workstation and fail in CI, where everything must
 run.
 """
 

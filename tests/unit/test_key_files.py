@@ -168,8 +168,8 @@ def test_secrets_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "empty").write_bytes(b"\n")
     monkeypatch.setenv("BROKEN", "topsecret!")
     for source, problem in (
-        (SecretSource(file=str(tmp_path / "none")), "none"), (SecretSource(file=str(tmp_path / "empty")), "no secret"),
-        (SecretSource(env="NOT_SET_AT_ALL"), "NOT_SET_AT_ALL"), (SecretSource(env="BROKEN", base64=True), "BROKEN"),
+        (SecretSource(file=str(tmp_path / "none")), "none"), (SecretSource(file=str(tmp_path / "empty")), "no secret"),  # noqa: E501
+        (SecretSource(env="NOT_SET_AT_ALL"), "NOT_SET_AT_ALL"), (SecretSource(env="BROKEN", base64=True), "BROKEN"),  # noqa: E501
     ):  # fmt: skip
         with pytest.raises(UsageError, match=problem) as raised:
             read_secret(source)

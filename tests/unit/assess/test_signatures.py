@@ -1,4 +1,4 @@
-"""Verification by configured keys: PyJWT's own tokens, RFC vectors, and every way of being wrong."""
+"""Verification by configured keys: PyJWT's own tokens, RFC vectors, every way of being wrong."""
 
 from __future__ import annotations
 
@@ -191,9 +191,9 @@ def test_no_keys() -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "not JSON"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b"[]", "not a JWK set"), (b'{"keys":5}', "not a JWK set"),
-        (b'{"keys":["a"]}', "not a JWK set"), (b'{"keys":[{"kty":"XX"}]}', "no key"), (b'{"kty":"oct"}', "no key"),
-        (b'{"keys":[' + b",".join([b"{}"] * 300) + b"]}", "more than"), (b"[" * 100_000, "not JSON"),
+        (b"", "not JSON"), (b"{", "not JSON"), (b"\xff", "not JSON"), (b"[]", "not a JWK set"), (b'{"keys":5}', "not a JWK set"),  # noqa: E501
+        (b'{"keys":["a"]}', "not a JWK set"), (b'{"keys":[{"kty":"XX"}]}', "no key"), (b'{"kty":"oct"}', "no key"),  # noqa: E501
+        (b'{"keys":[' + b",".join([b"{}"] * 300) + b"]}", "more than"), (b"[" * 100_000, "not JSON"),  # noqa: E501
         (b'{"keys":[{"kty":"RSA","n":"AQAB","e":"!"}]}', "no key"),
     ],
 )  # fmt: skip
@@ -221,7 +221,7 @@ def test_usable_keys_of_a_mixed_set() -> None:
 # --- vectors of the standards: published keys and tokens
 
 RFC7515_A3 = (
-    {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
+    {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},  # noqa: E501
     b64('{"alg":"ES256"}'), b64('{"iss":"joe",\r\n "exp":1300819380,\r\n "http://example.com/is_root":true}'),
     "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
 )  # fmt: skip
@@ -231,12 +231,12 @@ RFC8037_A4 = (
     "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
 )  # fmt: skip
 FRODO = (
-    "It\u2019s a dangerous business, Frodo, going out your door. You step onto the road, and if you don't keep your feet, "
+    "It\u2019s a dangerous business, Frodo, going out your door. You step onto the road, and if you don't keep your feet, "  # noqa: E501
     "there\u2019s no knowing where you might be swept off to."
 )
 RFC7520_4_4 = (
-    {"kty": "oct", "kid": "018c0ae5-4d9b-471b-bfd6-eef314bc7037", "k": "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"},
-    b64('{"alg":"HS256","kid":"018c0ae5-4d9b-471b-bfd6-eef314bc7037"}'), b64(FRODO), "s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0",
+    {"kty": "oct", "kid": "018c0ae5-4d9b-471b-bfd6-eef314bc7037", "k": "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"},  # noqa: E501
+    b64('{"alg":"HS256","kid":"018c0ae5-4d9b-471b-bfd6-eef314bc7037"}'), b64(FRODO), "s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0",  # noqa: E501
 )  # fmt: skip
 
 

@@ -58,8 +58,8 @@ def kill_writer(directory, seconds):
 
 
 def judge(store, done, taken):
-    """Every entry and sighting of the rounds up to `done` is there or was delivered, none of a later
-    one.
+    """Every entry and sighting of the rounds up to `done` is there or was delivered, and none of a
+    later round.
     """
     wanted = [
         f"{n}.{one}"
