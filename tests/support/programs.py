@@ -1,5 +1,5 @@
-"""Programs that some tests need: missing, they skip on a workstation and fail in CI, where everything must
-run.
+"""Programs that some tests need. Where one is missing, its tests skip on a workstation and fail in
+CI, where everything must run.
 """
 
 from __future__ import annotations
