@@ -24,6 +24,7 @@ import msgspec
 
 from jwtleak.archives.budget import Budget
 from jwtleak.archives.reader import Reader
+from jwtleak.core.lazy_regex import lazy
 from jwtleak.types import Context
 
 
@@ -85,11 +86,13 @@ FORMATS = {
 }
 
 _MAGIC = tuple(magic for row in FORMATS.values() for magic in row.magic)
-_PATTERNS = {
-    name: re.compile(b"|".join([*map(re.escape, row.magic), row.pattern or b"(?!)"]), re.DOTALL)
+_SOURCES = {
+    name: b"|".join([*map(re.escape, row.magic), row.pattern or b"(?!)"])
     for name, row in FORMATS.items()
 }
-_ANY = re.compile(b"|".join(pattern.pattern for pattern in _PATTERNS.values()), re.DOTALL)
+# Compiled for the first file that may be a container: most scans meet none.
+_PATTERNS = {name: lazy(b"(?s:" + source + b")") for name, source in _SOURCES.items()}
+_ANY = lazy(b"(?s:" + b"|".join(_SOURCES.values()) + b")")
 
 
 def load(name: str) -> ArchiveContainer:

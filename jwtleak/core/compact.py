@@ -32,7 +32,8 @@ Buffer = bytes | bytearray
 # Up to five segments, each with its optional padding. Every repetition is possessive: linear on any
 # input.
 _SEGMENTS = lazy(
-    rb"([\w-]++)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+))?)?)?)?"
+    rb"([\w-]++)(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+)"
+    rb"(?:={0,2}\.([\w-]*+)(?:={0,2}\.([\w-]*+))?)?)?)?"
 )
 # SD-JWT: disclosures between tildes, then perhaps a key-binding JWT
 # (draft-ietf-oauth-selective-disclosure-jwt section 4).

@@ -211,7 +211,8 @@ class Regions:
     def _run_after(self, alphabet: bytes, place: int, start: int) -> int:
         # The run is matched in place: a copy of LOOKAHEAD bytes for each anchor would be quadratic.
         limit = min(self._end, place + LOOKAHEAD)
-        end = _run(alphabet).match(self._buffer, place, limit).end() if alphabet else limit  # type: ignore[union-attr]
+        run = _run(alphabet).match(self._buffer, place, limit) if alphabet else None
+        end = limit if run is None else run.end()
         self._need(place, end, start)
         return end
 

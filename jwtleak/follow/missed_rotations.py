@@ -31,7 +31,7 @@ from jwtleak.follow.rotations import RotationFinder
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
 
-# Logs whose neighbours are compared again. With more of them at a time the oldest are given up.
+# Logs whose neighbours are compared again. With more of them at a time the oldest are dropped.
 _MAX_OPEN = 10_000
 
 

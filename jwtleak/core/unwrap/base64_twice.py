@@ -25,8 +25,7 @@ bytes at a time. What they hit is decoded and compared with the long form.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from binascii import Error, a2b_base64
+from binascii import Error, a2b_base64, b2a_base64
 
 from jwtleak.core.lazy_regex import lazy
 from jwtleak.core.unwrap.base64_ import LINE_BREAK, Base64, decode_units
@@ -45,7 +44,8 @@ def decided(text: bytes, byte: int) -> tuple[int, bytes]:
     those characters. `text` begins at `byte` of a group of three.
     """
     first, last = -(-8 * byte // 6), 8 * (byte + len(text)) // 6
-    return first, b64encode(bytes(byte) + text + bytes(3))[first:last]
+    encoded = b2a_base64(bytes(byte) + text + bytes(3), newline=False)
+    return first, encoded[first:last]
 
 
 def _places() -> dict[bytes, tuple[int, int, bytes]]:

@@ -16,8 +16,12 @@ from jwtleak.core.unwrap.interface import WORD, View, rewrite
 
 _SHORT_ESCAPE = rb"""[\\"'/bfnrt_.=~&%:+,;@?#<>(){}\[\]*!|^`$-]"""
 _ESCAPES = lazy(
-    rb"\\(?:(?P<u>u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*+)|(?P<x>x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)"
-    rb"|" + _SHORT_ESCAPE + rb"(?:\\" + _SHORT_ESCAPE + rb")*+)"
+    rb"\\(?:(?P<u>u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*+)"
+    rb"|(?P<x>x[0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*+)|"
+    + _SHORT_ESCAPE
+    + rb"(?:\\"
+    + _SHORT_ESCAPE
+    + rb")*+)"
 )
 _SHORT = bytes.maketrans(b"bfnrt", b"\b\f\n\r\t")
 
