@@ -79,14 +79,14 @@ def _names(claims: Mapping[str, Any]) -> list[str]:
     """The names of claims and of nested claims, the outer first."""
     # Layer by layer, not by recursion: a hostile token is nested deeper than the stack.
     names: list[str] = []
-    layer: list[Any] = [claims]
+    layer: list[Any] = [claims]  # objects and arrays only
     for _ in range(_DEPTH):
         below: list[Any] = []
         for value in layer:
             if isinstance(value, dict):
                 names += value
                 below += value.values()
-            elif isinstance(value, list):
+            else:
                 below += value
             # A token of 64 KiB can hold thousands of names; the outer ones say what it is.
             if len(names) >= _MOST:

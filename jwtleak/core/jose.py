@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -78,14 +77,6 @@ def decode_segment(segment: bytes) -> bytes | None:
         return None
 
 
-@lru_cache(maxsize=1)
-def _json_loader() -> Callable[[bytes], Any]:
-    # orjson loads uuid, zoneinfo and dataclasses. A scan that finds no token starts without them.
-    import orjson
-
-    return orjson.loads
-
-
 def _lenient_object(data: bytes) -> dict[str, Any] | None:
     """Read what a strict parser refuses but token libraries accept: lone surrogates, NaN, raw
     control characters, a BOM.
@@ -100,8 +91,8 @@ def _lenient_object(data: bytes) -> dict[str, Any] | None:
 
 
 def _first_load(data: bytes) -> Any:
-    """Load orjson and its `loads` for good. It brings `json` along, and a scan that meets no header
-    needs neither.
+    """Load orjson and its `loads` for good. It brings `json`, `uuid`, `zoneinfo` and `dataclasses`
+    along, and a scan that meets no header needs none of them.
     """
     global _loads
     import orjson

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from jwtleak.alerts.alert import Alert, TokenFacts, to_json
 from jwtleak.alerts.builder import AlertContext, Builder
+from jwtleak.assess.policy import Allow, Policy, Raise
 from jwtleak.core.compact import Matcher
 from jwtleak.core.matches import TokenMatch
 from jwtleak.secret import Secret
@@ -297,6 +298,38 @@ def test_a_pattern_hit() -> None:
     assert (alert.references, alert.logged_at) == (("CWE-798",), "2026-01-15T12:00:00.000Z")
     assert b"0123" not in to_json(alert).replace(b"2026-01-15", b"")
     assert b"acme_" not in to_json(alert)
+
+
+def test_a_policy_decides_on_a_pattern_hit() -> None:
+    """A rule for the place of a user pattern's hit suppresses its alert, or raises its severity;
+    a rule for another place changes nothing.
+    """
+    hit = PatternHit("acme.key", "Acme key", "low", "medium", (), Secret(b"acme_0123456789"))
+    finding = Finding(
+        token=hit,
+        sha256="a" * 64,
+        offset=3,
+        length=15,
+        line=2,
+        column=1,
+        channel=Channel("unknown"),
+        encodings=(),
+        logged_at=None,
+        excerpt="k=[SECRET aaaaaaaa]",
+    )
+
+    def built(policy: Policy) -> tuple[object, ...]:
+        context = AlertContext(NOW, None, b"k", policy=policy)
+        alert = Builder(StreamInfo("file", "/var/log/a"), context).build(finding, "1" * 40)
+        return alert.severity, alert.reasons, alert.suppressed
+
+    assert built(Policy(allow=(Allow(reason="known", path="/var/log/*"),))) == ("low", (), "known")
+    assert built(Policy(allow=(Allow(reason="known", path="/srv/*"),))) == ("low", (), UNSET)
+    severity, reasons, suppressed = built(
+        Policy(raises=(Raise(reason="ours", path="/var/log/*", severity="critical"),))
+    )
+    assert (severity, suppressed) == ("critical", UNSET)
+    assert reasons
 
 
 def test_the_factory_passes_the_fields_of_the_token_in_their_order() -> None:

@@ -228,3 +228,26 @@ def test_no_key_is_shown() -> None:
     assert "hunter2" not in repr(weak)
     assert "hunter2" not in repr(Signed(token_of(token)))
     assert "secret" not in repr(Keys([PublishedKey(id="a", reference="b", key="secret")]))
+
+
+def test_a_token_without_signed_parts_matches_no_key() -> None:
+    """A detached token names an HMAC algorithm, but the log does not hold the bytes that it signs:
+    neither a published key nor a word made it.
+    """
+    text = detached("HS256")
+    signers = Signers(Keys([PublishedKey(id="a", reference="b", key="secret")]))
+    assert not signers.published(token_of(text))
+    weak = WeakKeys(b"secret", lambda: 0.0, 0.0)
+    assert not weak.made(token_of(text), sha256(text))
+    assert weak.untried == 0
+
+
+def test_results_of_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of results is cleared when it is full, and every answer stays the same."""
+    monkeypatch.setattr("jwtleak.assess.hmac_keys._RESULTS", 2)
+    weak = WeakKeys(b"secret", lambda: 0.0, 0.0)
+    tokens = [signed(b"secret" if n % 2 else b"another", {"n": n}) for n in range(6)]
+    for _ in range(2):
+        answers = [weak.made(token_of(token), sha256(token)) for token in tokens]
+        assert answers == [False, True] * 3
+        assert len(weak._results) <= 2

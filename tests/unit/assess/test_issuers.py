@@ -242,3 +242,14 @@ def test_deep_values() -> None:
 def test_claims_of_any_type(name: str, value: object) -> None:
     """No value of any claim is an error."""
     assert minted(json.dumps({name: value, "exp": NOW + 60})).severity
+
+
+def test_a_full_cache_of_origins_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache is cleared when it is full, and every token keeps its origin."""
+    monkeypatch.setattr("jwtleak.assess.issuers._KINDS", 2)
+    names = ("a", "b", "c", "d")
+    table = Issuers([issuer_of(name, ClaimRule(iss=(name,))) for name in names])
+    for _ in range(2):
+        for name in names:
+            assert table.recognise(token_of(json.dumps({"iss": name}))).provider == name
+            assert len(table._origins) <= 2

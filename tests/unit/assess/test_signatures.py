@@ -13,7 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from minting import CLAIMS, NOW, b64, detached, jwe, jws, unsecured
 
 import jwtleak
-from jwtleak.assess.signatures import FixedKeys, VerificationKey, Verifier, parse_jwks, secret_key
+from jwtleak.assess.signatures import (
+    FixedKeys,
+    VerificationKey,
+    Verifier,
+    _parts,
+    parse_jwks,
+    secret_key,
+)
 from jwtleak.core.compact import Matcher
 from jwtleak.core.matches import TokenMatch
 from jwtleak.types import Token
@@ -276,3 +283,15 @@ def test_verdicts_reach_the_alert() -> None:
         ("valid", "critical", "high", "signature_valid"),
         ("invalid", "low", "medium", "signature_invalid"),
     ]
+
+
+def test_an_error_in_the_algorithm_is_no_valid_signature() -> None:
+    """Where PyJWT raises for a key, that key did not make the signature, and the scan goes on."""
+    broken = VerificationKey("k1", None, "RSA", None, object())
+    assert bound(broken).check(signed("RS256")) == "invalid"
+    assert bound(broken, *keys(jwk("RS256"))).check(signed("RS256")) == "valid"
+
+
+def test_parts_show_nothing() -> None:
+    """`repr` of the parts of a token has neither its bytes nor its signature."""
+    assert repr(_parts(signed("RS256"))) == "_Parts(***)"

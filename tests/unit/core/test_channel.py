@@ -217,3 +217,28 @@ def test_hostile_mixtures_are_bounded(pieces: list[bytes]) -> None:
     began = time.process_time()
     CHANNELS.classify((b"".join(pieces) * 1024)[:1023] + b"=", b"")
     assert time.process_time() - began < 0.05
+
+
+@pytest.mark.parametrize("after", [None, "&x"])
+def test_check_accepts_good_rules(after: str | None) -> None:
+    """Rules whose expressions compile are no error, with a text behind the token and without."""
+    rule = ChannelRule(id="good", type="url_query", regex="t=", keywords=("t=",), after=after)
+    Channels([rule]).check()
+
+
+@pytest.mark.parametrize(("regex", "after"), [("(", None), ("t=", "(")])
+def test_check_names_a_bad_rule(regex: str, after: str | None) -> None:
+    """An expression that does not compile is an error that names its rule."""
+    rule = ChannelRule(id="bad", type="url_query", regex=regex, keywords=("t=",), after=after)
+    with pytest.raises(PatternError, match=r"channel bad: regex: "):
+        Channels([rule]).check()
+
+
+def test_a_name_that_is_not_there() -> None:
+    """Where the group `name` matched nothing, the channel has no name."""
+    rule = ChannelRule(
+        id="r", type="json_field", regex=r"(?P<name>[a-z]+)?\[0\]=", keywords=("[0]=",)
+    )
+    channels = Channels([rule])
+    assert channels.classify(b"jwt[0]=", b"") == Channel("json_field", "jwt")
+    assert channels.classify(b"1 [0]=", b"") == Channel("json_field")

@@ -662,6 +662,29 @@ def test_user_patterns_after_a_silence() -> None:
     assert (tentative, len(engine.settle()), len(engine.settle())) == ([1, 1], 1, 0)
 
 
+def test_a_token_waits_for_the_user_patterns() -> None:
+    """A whole token in a block that is not whole waits for the line at first. A silence does not
+    settle it: a pattern may still match before it. The second silence reports it.
+    """
+    engine = with_pattern()
+    engine.open()
+    assert engine.feed(b"t=" + jws().encode() + b" x\n") == []
+    assert engine.pending == "context"
+    assert engine.settle() == []
+    assert engine.pending == "growing"
+    assert [finding.sha256 for finding in engine.settle()] == [sha256(jws())]
+
+
+def test_the_rest_begins_with_the_line_of_the_first_open_byte() -> None:
+    """`rest` is the line in which a token may still grow, and everything behind."""
+    ENGINE.open()
+    token = jws().encode()
+    ENGINE.feed(b"one\ntwo t=" + token[:90])
+    assert ENGINE.rest() == b"two t=" + token[:90]
+    ENGINE.feed(token[90:] + b" x\nthree \n")
+    assert ENGINE.rest() == b"three \n"
+
+
 def test_buffers_are_as_large_as_a_read() -> None:
     """There is always room for a full read, and memory stays that of one buffer."""
     engine = Engine(Channels([]))

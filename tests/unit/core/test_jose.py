@@ -298,3 +298,8 @@ def test_depth_is_bounded() -> None:
     for depth in (MAX_DEPTH, 1000, 1024, 1025, 100_000):
         deep = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
         assert decode_object(b64(deep).encode()) is None
+
+
+def test_an_array_of_objects_is_no_object() -> None:
+    """A JSON array that begins with an object is neither a header nor a claims set."""
+    assert decode_object(b64('[{"alg":"HS256"}]').encode()) is None

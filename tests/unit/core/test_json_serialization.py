@@ -15,6 +15,7 @@ from jwtleak.core.jose import JoseHeaders
 from jwtleak.core.json_serialization import is_protected_value, match_object
 from jwtleak.core.matches import TokenMatch
 from jwtleak.core.scanner import Scanner
+from jwtleak.types import MAX_TOKEN
 
 TOKEN = jws(alg="ES256", kid="json-1")
 HEAD, BODY, SIGNATURE = TOKEN.split(".")
@@ -150,3 +151,40 @@ def test_broken_objects_never_raise(before: str, after: str) -> None:
     assert header is not None
     match_object(data, data.index(HEAD.encode()), header.fields, 0, len(data))
     scan(data)
+
+
+def matched(data: str) -> TokenMatch | None:
+    """The serialisation around the header in `data`."""
+    header = JoseHeaders().decode(HEAD.encode())
+    assert header is not None
+    return match_object(data.encode(), data.index(HEAD), header.fields, 0, len(data))
+
+
+@pytest.mark.parametrize(("siblings", "found"), [(11, True), (12, False)])
+def test_the_braces_tried_are_bounded(siblings: int, found: bool) -> None:
+    """A serialisation is found behind eleven sibling objects; the twelfth ends the search."""
+    data = json.dumps({"x": [{}] * siblings, **FLAT})
+    assert (matched(data) is not None) == found
+
+
+@pytest.mark.parametrize("length", [100, 5_000, 50_000])
+def test_objects_of_every_reach(length: int) -> None:
+    """A serialisation is found whether it fits the shortest text that is decoded or a longer
+    one.
+    """
+    match = matched(json.dumps({**FLAT, "x": "a" * length}))
+    assert match is not None
+    assert match.token.raw.reveal() == TOKEN.encode()
+
+
+def test_an_object_beyond_every_reach() -> None:
+    """An object that does not end within the longest text that is decoded is none."""
+    assert matched(json.dumps({**FLAT, "x": "a" * 2 * MAX_TOKEN})) is None
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 100_000], ids=["digits", "depth"])
+def test_what_a_parser_refuses_is_no_object(value: str) -> None:
+    """An integer of more digits than Python converts, or nesting deeper than its stack, is no
+    serialisation and no error.
+    """
+    assert matched(f'{{"protected":"{HEAD}","x":{value}') is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from encodings_of_tokens import TEXT
 from minting import jws
@@ -9,6 +11,8 @@ from minting import jws
 from jwtleak.core.matches import TokenMatch
 from jwtleak.core.regions import LOOKAHEAD, LOOKBACK, Regions, Undecided
 from jwtleak.core.scanner import Scanner
+from jwtleak.core.unwrap.base64_ import Base64
+from jwtleak.core.unwrap.interface import WORD, UnwrappedRegion
 from jwtleak.types import MAX_TOKEN
 
 TOKEN = jws()
@@ -62,6 +66,43 @@ def test_the_bound_on_nesting() -> None:
     data = ENCODED + b" "
     assert list(regions(data, depth=0).unwrapped(0, STOP)) == []
     assert list(regions(data, depth=0).split_lines(0)) == []
+
+
+class Undecodable:
+    """A region unwrapper whose needle is always chance: nothing around it decodes."""
+
+    name = "undecodable"
+    needles = (b"ZXlK",)
+
+    def __init__(self, alphabet: bytes) -> None:
+        self.alphabet = alphabet
+
+    def plausible(self, probe: bytes, hit: int) -> bool:
+        return True
+
+    def unwrap_at(self, region: bytes, hit: int) -> UnwrappedRegion | None:
+        return None
+
+
+@pytest.mark.parametrize(("alphabet", "start"), [(WORD, 2), (b"", 4)], ids=["run", "window"])
+def test_a_needle_around_which_nothing_decodes(alphabet: bytes, start: int) -> None:
+    """Its region ends behind the needle's first byte and holds no match, so that the next needle
+    has a region of its own.
+    """
+    region = regions(b"- aaZXlK -").encoded(Undecodable(alphabet), 4)
+    assert (region.start, region.end, region.matches) == (start, 5, [])
+
+
+def test_the_bound_on_nesting_holds_for_encoded_regions() -> None:
+    """Where the bound on nesting is reached, an encoded region holds no match; one level before,
+    it holds the token.
+    """
+    unwrapper = Base64()
+    data = base64.b64encode(TOKEN.encode()) + b" "
+    place = min(data.index(needle) for needle in unwrapper.needles if needle in data)
+    assert len(regions(data, depth=1).encoded(unwrapper, place).matches) == 1
+    region = regions(data, depth=0).encoded(unwrapper, place)
+    assert (region.end, region.matches) == (place + 1, [])
 
 
 def test_a_region_that_may_go_on_waits() -> None:

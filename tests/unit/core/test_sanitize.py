@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from minting import b64, jws, kinds, noise
 
+from jwtleak.core import sanitize
 from jwtleak.core.sanitize import MAX_TEXT, clean, excerpt, mask
 
 LABEL = "[JWT 0123abcd]"
@@ -190,3 +191,13 @@ def test_hostile_text_is_masked_in_time() -> None:
 def test_a_run_inside_a_longer_one_leaves_nothing_of_it() -> None:
     """Where one run to mask ends another, the longer one is masked whole."""
     assert mask(b"a7ZY4NDgy ZXhwIjoxNa7ZY4NDgy") == b"[...] [...]"
+
+
+def test_a_full_cache_of_words_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache of harmless words is cleared when it is full, and the same words stay."""
+    monkeypatch.setattr("jwtleak.core.sanitize._MAX_HARMLESS", 2)
+    monkeypatch.setattr("jwtleak.core.sanitize._HARMLESS", set())
+    text = b"connection established successfully afterwards without interruption"
+    for _ in range(2):
+        assert mask(text) == text
+        assert len(sanitize._HARMLESS) <= 2

@@ -13,6 +13,7 @@ from minting import NOW, b64, jwe, jws, kinds, noise
 
 from jwtleak.assess.lifetime import status, times
 from jwtleak.assess.severity import confidence
+from jwtleak.core.anchors import MAX_STARTS
 from jwtleak.core.matches import TokenMatch
 from jwtleak.core.scanner import Scanner
 
@@ -247,3 +248,18 @@ def test_lookalikes_are_not_reported(name: str, after: str) -> None:
         for leak in scan((LOOKALIKES[name] + after).encode())
     ]
     assert sure in ([], ["low"])
+
+
+def test_failed_headers_in_one_run_are_bounded() -> None:
+    """A run full of openings and of `"alg"` costs MAX_STARTS failed headers, however long it is;
+    the token behind it is found.
+    """
+    token = jws()
+    for length in (30, 300):
+        scanner = Scanner()
+        hostile = b64(b'{"a' * length + b'"alg":' * length + b"}").encode()
+        data = hostile + b" " + token.encode() + b" "
+        (match,) = scanner.scan(data, 0, 0, len(data), final=True).matches
+        assert match.token.raw.reveal() == token.encode()
+        # One more for the `eyJ` with which the run begins.
+        assert sum(scanner.rejections.values()) == MAX_STARTS + 1

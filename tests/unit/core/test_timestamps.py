@@ -170,3 +170,15 @@ def test_never_raises(text: bytes, mtime: int, at: int) -> None:
         read(text, at)
     for dated in (timestamps.bsd, timestamps.klog):
         dated(text, at, mtime)
+
+
+def test_a_date_of_no_year() -> None:
+    """A date that no calendar has is no time, whatever the year may be."""
+    assert timestamps.bsd(b"Feb 30 12:02:31", 0, NOON) is None
+    assert timestamps.klog(b"I0230 12:02:31.123456", 0, NOON) is None
+
+
+@pytest.mark.parametrize("zone", [b"+15:00", b"-14:60", b" +9900"])
+def test_an_impossible_zone(zone: bytes) -> None:
+    """A stamp with an offset that no place has is read as UTC."""
+    assert timestamps.iso(b"2026-01-15T12:02:31" + zone) == NOON

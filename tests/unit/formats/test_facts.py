@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from sample_alerts import EVENTS, fields, full, kept_back, least, pattern_hit
 
 from jwtleak.formats.facts import DROP, drop, facts, fitted, own, rule
@@ -116,3 +117,9 @@ def test_what_identifies_is_never_dropped():
     ):
         assert name not in DROP
         assert not name.startswith("location.container.")
+
+
+def test_an_empty_list_is_no_fact():
+    """A token whose `aud` is an empty array has no fact `token.audience`."""
+    alert = least(token=replace(least().token, audience=()))
+    assert "token.audience" not in own(alert)
