@@ -33,7 +33,7 @@ _SAMPLE = 1024
 _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
 
-class _Place(msgspec.Struct, frozen=True, array_like=True):
+class _Position(msgspec.Struct, frozen=True, array_like=True):
     """A position in a file: `at` bytes behind `start`, which is where standard input began."""
 
     device: int
@@ -45,7 +45,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Place).decode
+_decode = msgspec.msgpack.Decoder(_Position).decode
 
 
 def open_records(_: str, positions: Mapping[str, bytes]) -> StdinRecords:
@@ -170,7 +170,7 @@ class StdinRecords:
         if self._file is None:
             return b""
         return _encode(
-            _Place(
+            _Position(
                 self._file.st_dev,
                 self._file.st_ino,
                 self._start,
