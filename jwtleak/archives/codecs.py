@@ -30,11 +30,14 @@ class Decoder(Protocol):
 
 
 class Codec(msgspec.Struct, frozen=True):
-    """A format: its magic, how to decode one frame within `memory` bytes, and how much memory a
-    frame's head asks for.
+    """A compressed format.
 
-    `padded` allows zero bytes after a frame; `skippable` allows the frames without content of zstd
-    and lz4.
+    `magic` begins every frame. `decoder(memory)` decodes one frame within `memory` bytes;
+    `memory(head)` is what the frame that begins with `head` needs. `padded` allows zero bytes after
+    a frame; `skippable` allows the frames without content of zstd and lz4.
+
+    To add one: a `Codec` in CODECS below; its suffix in `follow/rotations.py`, if rotators use it;
+    a row in `PACK` of `tests/support/archive_fixtures.py`, with which every test of codecs runs.
     """
 
     name: str
@@ -300,6 +303,8 @@ def zip_lzma(size: int | None) -> Codec:
 # Not recognised by itself, only inside a zip.
 DEFLATE = Codec("deflate", b"", _deflate, lambda _: _SMALL)
 
+# The formats that are recognised by their magic. `DEFLATE` and `zip_lzma` have none: only a zip
+# says that they are there.
 CODECS = (GZIP, ZSTD, BZIP2, XZ, LZ4)
 
 

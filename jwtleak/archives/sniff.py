@@ -1,7 +1,7 @@
 """What a file is, by its first bytes and never by its name.
 
-Promises: pure; no bytes raise; plain text costs a few comparisons. Refuses to know formats: codecs
-and containers are rows of their tables (`codecs.CODECS`, `interface.FORMATS`).
+Promises: pure; no bytes raise; plain text costs a few comparisons. Codecs and containers are rows
+of their tables (`codecs.CODECS`, `interface.FORMATS`); a new one needs nothing here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from jwtleak.archives.codecs import CODECS, ZSTD, Codec, is_skippable
 from jwtleak.archives.interface import ArchiveContainer
 from jwtleak.sources.interface import SNIFF
 
-_BY_FIRST = {codec.magic[0]: codec for codec in CODECS}
+# Formats by their first byte: plain text costs one lookup.
+_BY_FIRST: dict[int, list[Codec]] = {}
+for _codec in CODECS:
+    _BY_FIRST.setdefault(_codec.magic[0], []).append(_codec)
 
 # The name of the first member begins a tar, and is the first 100 bytes of its header.
 _TAR_NAME = 100
@@ -23,9 +26,9 @@ def sniff(head: bytes) -> Codec | ArchiveContainer | None:
     if not head:
         return None
     # Codecs first: a compressed log is the most frequent archive by far.
-    codec = _BY_FIRST.get(head[0])
-    if codec and head.startswith(codec.magic):
-        return codec
+    for codec in _BY_FIRST.get(head[0], ()):
+        if head.startswith(codec.magic):
+            return codec
     if is_skippable(head):
         return _after_skippable(head)
     return containers.container_of(head)

@@ -131,7 +131,7 @@ class Follower:
         # Files before directories: an inspection finds a rename by its path, and only then is the
         # directory listed in this poll, with the rotated name in it.
         self._inspect(self._due(hints, now, everything), now)
-        cut = registry.drain_cut()
+        cut = registry.drain_rest_searches()
         stale = {os.path.dirname(path) for _, path in cut}
         stale.update(filter(None, map(self._changed_directory, hints)))
         changed = self._directories.refresh(now, stale, everything=everything)
@@ -139,7 +139,7 @@ class Follower:
         # found here by its inode, and needs no search by content.
         for directory in changed:
             self._sort(directory, now)
-        cut += registry.drain_cut()
+        cut += registry.drain_rest_searches()
         # After the listing: `matches_path` is about a directory as it is now. A path displaced
         # by a read since the last poll comes here as well.
         for path in registry.drain_displaced():

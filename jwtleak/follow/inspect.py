@@ -120,7 +120,7 @@ class Inspector:
             self._act(stream, _UNCHANGED, found, now)
         elif stream.compressed is not None or stream.state == "finished":
             self._inspect_compressed(stream, found, now)
-        elif self.opened(stream, now):
+        elif self.ensure_open(stream, now):
             self._inspect_content(stream, now, thorough=confirm)
 
     def _unreachable(self, stream: FollowedStream, error: OSError | ValueError, now: float) -> None:
@@ -144,7 +144,7 @@ class Inspector:
         else:
             self._act(stream, Seen(presence="there", same=False), found, now)
 
-    def opened(self, stream: FollowedStream, now: float) -> bool:
+    def ensure_open(self, stream: FollowedStream, now: float) -> bool:
         """Open the stream's file unless it is open; return whether it is the right one."""
         if stream.fd >= 0:
             return True
@@ -212,10 +212,10 @@ class Inspector:
             self._registry.displace(path)
             # `leave` changes the path's index, so `path` was read before.
             self._lifecycle.leave(stream, now, gone=verdict == "left")
-            self._registry.cut(stream, path)
+            self._registry.queue_rest_search(stream, path)
         elif verdict == "truncated":
             fresh = self._lifecycle.truncate(stream, now)
-            self._registry.cut(stream, path)
+            self._registry.queue_rest_search(stream, path)
             # It could not be opened just now; discovery tries again.
             if fresh is None:
                 self._registry.displace(path)
@@ -240,7 +240,7 @@ class Inspector:
             # Perhaps these are not its first bytes: an empty file has no head and no anchor, so
             # nothing shows whether it was filled, copied and truncated since the last poll.
             if empty and stream.end:
-                self._registry.cut(stream, path)
+                self._registry.queue_rest_search(stream, path)
             self._registry.recovered(stream.path)
         except OSError as error:
             self._unreachable(stream, error, now)

@@ -356,7 +356,7 @@ class Lifecycle:
     def pass_on(self, stream: FollowedStream, now: float) -> None:
         """Let a compressed form that waits continue a stream that was read to its end."""
         stream.pass_on(now)
-        self._registry.cut(stream, stream.path)
+        self._registry.queue_rest_search(stream, stream.path)
         self.orphan(stream)
 
     def miss(self, stream: FollowedStream, now: float) -> None:

@@ -52,7 +52,7 @@ class Reading:
         # Used even if nothing came: the least recently used are those that nobody reads.
         self._registry.open_files.use(stream)
         if count:
-            stream.read()
+            stream.mark_uncommitted()
         elif offset < stream.end:
             # The caller knows of these bytes and stops asking for them after a 0. A stalled stream
             # gets another `Grown` once they can be read, although its size is the same.
@@ -67,7 +67,7 @@ class Reading:
             return False
         # When the path leads to another file now, the stream loses it here, between two polls; the
         # queues of the registry keep that for the next one.
-        return self._inspector.opened(stream, self._clock())
+        return self._inspector.ensure_open(stream, self._clock())
 
     def _decompress(
         self, stream: FollowedStream, compressed: CompressedFile, offset: int, buffer: memoryview

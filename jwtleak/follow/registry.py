@@ -345,11 +345,11 @@ class Registry:
         paths, self._displaced = self._displaced, []
         return paths
 
-    def cut(self, stream: FollowedStream, path: str) -> None:
+    def queue_rest_search(self, stream: FollowedStream, path: str) -> None:
         """Queue a stream that lost its path or content, for the search for its rest."""
         self._cut.append((stream, path))
 
-    def drain_cut(self) -> list[tuple[FollowedStream, str]]:
+    def drain_rest_searches(self) -> list[tuple[FollowedStream, str]]:
         """Remove and return the streams that lost their place, with the path that each had."""
         cut, self._cut = self._cut, []
         return cut

@@ -1,4 +1,7 @@
-"""Finds the rest of a stream that lost its file: renamed, copied or compressed beside it.
+"""Finds the unread rest of a stream without an open file (`orphan`): renamed, copied or compressed.
+
+A renamed file that is still open needs no search: its stream is `leaving`, `inspect` polls it and
+`reading` reads it to its end.
 
 Promises: identity decides first (renamed), then content (copied, compressed); never a file that
 another stream reads and that is still there. A directory that could not be listed keeps its streams
@@ -35,6 +38,7 @@ from jwtleak.follow.registry import Registry
 from jwtleak.follow.settings import TailSettings
 from jwtleak.follow.stream import FollowedStream
 
+# `a.log.1.Z` is a generation too, though no codec reads it.
 _SUFFIX = r"(?:\.(?:gz|xz|bz2|zst|zstd|lz4|Z))?"
 _STAMP = r"[.\-_]?\d[\d.\-_:TZ]*(?:[.\-](?:old|bak))?|\.(?:old|bak|prev|save)"
 _MIDDLE = re.compile(rf"(.+?)(?:{_STAMP})(\.[A-Za-z]\w*){_SUFFIX}")

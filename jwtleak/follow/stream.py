@@ -253,7 +253,7 @@ class FollowedStream(msgspec.Struct, kw_only=True, eq=False, gc=False):
         """Record that reported bytes could not be read, or its path not be inspected."""
         self.stalled = True
 
-    def read(self) -> None:
+    def mark_uncommitted(self) -> None:
         """Record that bytes were read whose results are not stored yet."""
         self.uncommitted = True
 

@@ -65,7 +65,8 @@ AGAIN = Outcome("again")
 
 # What was wrong with the batch as a whole, and what helps:
 #   busy       the receiver is down, slow, or asks for patience: the same batch, later
-#   blocked    credentials, certificate, address or a setting: nothing, until somebody acts
+#   blocked    credentials, certificate, address or a setting: somebody must act; it is tried again
+#              every few minutes, to notice when they did
 #   too_large  the receiver accepts less at once: smaller batches
 #   poison     the receiver refuses a message and does not say which: halves, until it is alone
 Problem: TypeAlias = Literal["busy", "blocked", "too_large", "poison"]
@@ -95,7 +96,7 @@ def failed(
     status: int | None = None,
     retry_after: float | None = None,
 ) -> Report:
-    """No message was accepted, and each is sent again."""
+    """No message was accepted. Each is sent again, unless it was alone and `problem` is its own."""
     return Report((AGAIN,) * count, problem, reason, status, retry_after)
 
 

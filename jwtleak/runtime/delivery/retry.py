@@ -1,8 +1,8 @@
 """What to do with a sink's report: a pure function from (state, report) to the next state and acts.
 
-Promises: a message leaves the outbox only when it was accepted or, alone in its batch, refused;
-everything else is sent again. A receiver in trouble gets one message after each wait, and the waits
-grow.
+Promises: a message leaves the queue only when it was accepted, refused by name, or alone in a batch
+that was refused as a whole. What a `Step` neither acknowledges nor declares dead stays in the queue
+and is sent again. A receiver in trouble gets one message after each wait, and the waits grow.
 
                       +------------------- again, after a wait -------------------+
                       v                                                           |

@@ -1,5 +1,5 @@
-"""Rotation joins: a line that a container runtime split, whose rest is in the file that replaced
-the old one.
+"""Rotation joins: a line that a container runtime split across a rotation. It begins in the old
+file and continues in the file that replaced it.
 
 Promises: only records that say themselves that they continue are joined, and only with the stream
 that follows theirs; a token found that way belongs to the old stream, where it begins. Bounded by
