@@ -5,14 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jwtleak.core.redaction import redact_text
 from jwtleak.store import Position, streams
 from jwtleak.types import Cursor
 
 _BIG = st.integers(0, 2**64 - 1)
 _COUNT = st.integers(0, 2**63 - 1)
 _DIGEST = st.sampled_from([b"", b"\0" * 32, bytes(range(32))])
-_PATHS = st.binary(min_size=1, max_size=300).map(
-    lambda raw: raw.replace(b"\0", b"/").decode("utf-8", "surrogateescape")
+# Hypothesis knows the constants of our modules, needles and headers among them. A path that holds a
+# piece of a token is stored redacted (test_no_token); here is everything else.
+_PATHS = (
+    st.binary(min_size=1, max_size=300)
+    .map(lambda raw: raw.replace(b"\0", b"/").decode("utf-8", "surrogateescape"))
+    .filter(lambda path: redact_text(path) == path)
 )
 
 
