@@ -254,7 +254,7 @@ def test_wrong_use_prints_no_slice(place):
 # Each breaks one deep function with an exception that holds the token, then runs the program.
 _FAILURES = {
     "the judge": "import jwtleak.core.compact as m; m.Matcher.at = fail",
-    "the engine": "from jwtleak.core.engine import Engine as m; m._finding = fail",
+    "the engine": "from jwtleak.core.engine import Engine as m; m._findings = fail",
     "the builder": "from jwtleak.alerts.builder import Builder as m; m.build = fail",
     "grouping": "from jwtleak.alerts.grouping import Grouping as m; m.add = fail; import jwtleak.alerts.grouping as n",  # noqa: E501
     "the output": "import jwtleak.cli.output as m; m.Lines.alert = fail",
