@@ -42,6 +42,7 @@ NOON = 1768478551000  # 2026-01-15T12:02:31Z
         (b"2026-01/15T12:02:31Z", None),
         (b"2026-01-15", None),
         (b"", None),
+        (b"2026-01-15T12:02 and no seconds", None),
     ],
 )
 def test_iso(text: bytes, expected: int | None) -> None:
