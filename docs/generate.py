@@ -214,14 +214,11 @@ _STATUSES: tuple[Status, ...] = (
     "incomplete",
     "expired",
 )
-_CASES = tuple(
-    severity.Case(status=status, live_when_logged=logged, signed=True, channel=channel)
-    for status, logged, channel in (
-        ("live", None, "url_query"),
-        ("live", None, "header"),
-        ("encrypted", None, "header"),
-        ("expired", False, "header"),
-    )
+_CASES = (
+    severity.Case(status="live", live_when_logged=None, signed=True, channel="url_query"),
+    severity.Case(status="live", live_when_logged=None, signed=True, channel="header"),
+    severity.Case(status="encrypted", live_when_logged=None, signed=True, channel="header"),
+    severity.Case(status="expired", live_when_logged=False, signed=True, channel="header"),
 )
 # For each rule, the change to a case that makes the rule apply.
 _SHOWN_BY: dict[str, dict[str, object]] = {
