@@ -1,9 +1,9 @@
 """From one file to its streams: itself if it is plain, or every member of what is packed in it.
 
-    file ─ sniff ─ plain ───────────────────────────────> the file itself
-              ├─── codec ────── Decoded ─┐
-              └─── container ── members ─┴─> sniff again, one level deeper ... ─> Leaf
-    at the end, if something could not be decoded ──────> the file once more, as it is
+    file - sniff - plain -------------------------------> the file itself
+              +--- codec ------ Decoded -+
+              +--- container -- members -+-> sniff again, one level deeper ... -> Leaf
+    at the end, if something could not be decoded ------> the file once more, as it is
 
 Promises: formats are recognised by content; streams come lazily and in order; nothing is written to
 disk; nothing raises but `SourceError` from a plain stream's `readinto`. Bytes that do not decode

@@ -211,7 +211,7 @@ class ScanWorker:
               |  context    |        the part        |   rest    |
               |-------------|========================|-----------|-> as far as the last token needs
 
-        Before: what stands left of a token names its channel, and a token that began earlier must
+        Before: the text before a token names its channel, and a token that began earlier must
         be recognised as such, or its tail would be reported as one of this part. Behind: the last
         token may end there.
         """
